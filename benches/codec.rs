@@ -1,0 +1,3 @@
+//! Cost of decode and encode.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The physical yardsticks.
+
+fn main() {}

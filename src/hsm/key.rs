@@ -1,0 +1,193 @@
+//! How keys are spoken of outside the HSM: by name, by block, by check value; never by bytes.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use smallvec::SmallVec;
+use std::fmt;
+use std::sync::Arc;
+
+/// What a key is for. One key, one purpose (PCI PIN 19). Codes: TR-31 / ANSI X9.143 key usage.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyUsage {
+    /// K0: enciphers other keys (TMK, ZMK).
+    Kek,
+    /// P0: enciphers PIN blocks (TPK, ZPK).
+    Pin,
+    /// M1, M3, M6: makes and checks MACs (TAK, ZAK).
+    Mac,
+    /// D0: enciphers data (TDK: tracks).
+    Data,
+    /// V2: Visa PVV.
+    Pvv,
+}
+
+/// Algorithm and length of a key.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyAlgorithm {
+    /// Single DES, 8 bytes: cn-pos MAKs only, a legacy exception.
+    Des,
+    /// Two-key TDES, 16 bytes.
+    Tdes2,
+    /// Three-key TDES, 24 bytes.
+    Tdes3,
+    /// AES, 16 bytes.
+    Aes128,
+    /// AES, 24 bytes.
+    Aes192,
+    /// AES, 32 bytes.
+    Aes256,
+}
+
+impl KeyAlgorithm {
+    /// The key's length in bytes.
+    #[must_use]
+    pub fn key_length(self) -> usize {
+        match self {
+            Self::Des => 8,
+            Self::Tdes2 | Self::Aes128 => 16,
+            Self::Tdes3 | Self::Aes192 => 24,
+            Self::Aes256 => 32,
+        }
+    }
+}
+
+/// The configured name of a key: `terminal/10000001/tmk`, `bank-a/zpk`. 1 to 64 characters.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct KeyName(Arc<str>);
+
+impl KeyName {
+    /// `None` unless it is 1 to 64 ASCII letters, digits, `/`, `-`, `_` or `.`.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+        ((1..=64).contains(&name.len()) && name.bytes().all(plain)).then(|| Self(name.into()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A key enciphered under the HSM's own master key, with its attributes: TR-31 / X9.143 version D.
+/// Useless without that HSM; cheap to clone; may be stored.
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub struct KeyBlock(Arc<str>);
+
+impl KeyBlock {
+    /// Takes a block as it was stored. Whether it verifies is the HSM's to say.
+    #[must_use]
+    pub fn new(block: &str) -> Self {
+        Self(block.into())
+    }
+
+    /// The block, for storing.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeyBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyBlock({} characters)", self.0.len())
+    }
+}
+
+/// How a call names its key.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum KeyRef {
+    /// A key the HSM knows by name.
+    Named(KeyName),
+    /// A key that comes along in its block: working keys of terminals.
+    Block(KeyBlock),
+}
+
+/// Defines a reference that only fits calls of one usage.
+macro_rules! typed_key {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Eq, Hash, PartialEq)]
+        pub struct $name(pub KeyRef);
+    };
+}
+
+typed_key!(
+    /// A key encrypting key: TMK, ZMK.
+    Kek
+);
+typed_key!(
+    /// A PIN key: TPK, ZPK.
+    PinKey
+);
+typed_key!(
+    /// A MAC key: TAK, ZAK.
+    MacKey
+);
+typed_key!(
+    /// A data key: TDK.
+    DataKey
+);
+typed_key!(
+    /// A PIN verification key (Visa PVV).
+    PvKey
+);
+
+/// A key enciphered under a key encrypting key, as it travels to or from a peer: 8 to 48 bytes.
+#[derive(Clone, Eq, PartialEq)]
+pub struct WrappedKey(Bytes);
+
+impl WrappedKey {
+    /// Takes the cipher as it came.
+    #[must_use]
+    pub fn new(cipher: Bytes) -> Self {
+        Self(cipher)
+    }
+
+    /// The cipher, for the wire.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for WrappedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WrappedKey({} bytes)", self.0.len())
+    }
+}
+
+/// A key check value: the first 3 to 5 bytes of enciphered zeros (TDES) or of a CMAC (AES).
+/// Public by design, and no longer than PCI PIN 15-1 permits.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Kcv(SmallVec<[u8; 5]>);
+
+impl Kcv {
+    /// 3 to 5 bytes; anything else is `None`.
+    #[must_use]
+    pub fn new(value: &[u8]) -> Option<Self> {
+        (3..=5).contains(&value.len()).then(|| Self(SmallVec::from_slice(value)))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Upper-case hex.
+impl fmt::Display for Kcv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
+    }
+}
+
+impl fmt::Debug for Kcv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

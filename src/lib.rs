@@ -1,0 +1,5 @@
+//! Tollgate, a payment switch: terminals come in on one side speaking ISO 8583, issuers answer on the
+//! other, and every request ends in exactly one of approved, declined, reversed.
+
+pub mod hsm;
+pub mod model;

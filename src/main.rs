@@ -1,0 +1,3 @@
+//! The `tollgate` binary: arguments to command.
+
+fn main() {}

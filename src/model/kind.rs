@@ -1,0 +1,92 @@
+//! Transaction kinds: what a message asks for, whatever its dialect calls it.
+
+use serde::Deserialize;
+
+/// What a request asks for. Dialects say in rows which MTI and codes mean which kind.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Goods against money, now (0200).
+    Sale,
+    /// A hold on money (0100).
+    Authorization,
+    /// What is on the account (0200/31, 0100/31). Moves nothing.
+    Balance,
+    /// Undo of a request that was not answered, or whose answer could not be used (0400, 0420).
+    Reversal,
+    /// A terminal or a link opens its day and gets working keys (0800).
+    SignIn,
+    /// It closes its day (0820).
+    SignOff,
+    /// Is anybody there? (0800, 0820)
+    Echo,
+}
+
+impl Kind {
+    /// The kind's name in dialect files, logs and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sale => "sale",
+            Self::Authorization => "authorization",
+            Self::Balance => "balance",
+            Self::Reversal => "reversal",
+            Self::SignIn => "sign-in",
+            Self::SignOff => "sign-off",
+            Self::Echo => "echo",
+        }
+    }
+
+    /// Whether the kind moves or reads an account: such a message carries a MAC and reaches an issuer.
+    #[must_use]
+    pub fn is_financial(self) -> bool {
+        matches!(self, Self::Sale | Self::Authorization | Self::Balance | Self::Reversal)
+    }
+}
+
+/// What follows when nobody knows whether the issuer did it. Rules of the money, 1.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OnUnknown {
+    /// A reversal goes until it is acknowledged.
+    Reverse,
+    /// The message itself goes again until it is acknowledged.
+    Repeat,
+    /// Nothing was moved: nothing follows.
+    Nothing,
+}
+
+/// The class of a message, the part of its MTI that belongs to a transaction's identity.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum MessageClass {
+    /// x1xx
+    Authorization,
+    /// x2xx
+    Financial,
+    /// x3xx
+    FileAction,
+    /// x4xx
+    Reversal,
+    /// x5xx
+    Reconciliation,
+    /// x6xx
+    Administrative,
+    /// x8xx
+    NetworkManagement,
+}
+
+impl MessageClass {
+    /// From the second digit of an MTI, as ASCII.
+    #[must_use]
+    pub fn from_digit(digit: u8) -> Option<Self> {
+        Some(match digit {
+            b'1' => Self::Authorization,
+            b'2' => Self::Financial,
+            b'3' => Self::FileAction,
+            b'4' => Self::Reversal,
+            b'5' => Self::Reconciliation,
+            b'6' => Self::Administrative,
+            b'8' => Self::NetworkManagement,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! Card numbers at rest: sealed for the few who must read them again, tokens for look-ups.
+
+use super::Pan;
+use bytes::Bytes;
+use std::fmt;
+
+/// A PAN under authenticated encryption: nonce, ciphertext and tag. Bound to one transaction.
+#[derive(Clone, Eq, PartialEq)]
+pub struct SealedPan(Bytes);
+
+impl SealedPan {
+    /// Wraps what a [`Sealer`] made.
+    #[must_use]
+    pub fn new(sealed: Bytes) -> Self {
+        Self(sealed)
+    }
+
+    /// What a [`Sealer`] made.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SealedPan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedPan({} bytes)", self.0.len())
+    }
+}
+
+/// A keyed token of a PAN (HMAC-SHA-256): equal for equal PANs, says nothing without the key.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct PanToken(pub [u8; 32]);
+
+impl fmt::Debug for PanToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0[..6].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A sealed PAN did not open: other key, other transaction, or changed bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("sealed card number does not open under this key for this transaction")]
+pub struct SealFault;
+
+/// Seals PANs and makes tokens under data keys that the HSM opened. Handed to flows by the shell.
+pub trait Sealer: Send + Sync + 'static {
+    /// Seals `pan` for the transaction that `bound_to` names (additional authenticated data).
+    fn seal(&self, pan: &Pan, bound_to: &[u8]) -> SealedPan;
+
+    /// Opens what [`Sealer::seal`] made with the same `bound_to`.
+    ///
+    /// # Errors
+    /// [`SealFault`] if anything differs.
+    fn open(&self, sealed: &SealedPan, bound_to: &[u8]) -> Result<Pan, SealFault>;
+
+    /// The look-up token of `pan`.
+    fn token(&self, pan: &Pan) -> PanToken;
+
+    /// Keyed hash (HMAC-SHA-256) of business elements: what makes two requests the same request.
+    fn digest(&self, content: &[u8]) -> [u8; 32];
+}

@@ -1,0 +1,103 @@
+//! Instants, business dates, and the two traits by which time and chance come in from outside.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::{Offset, TimeZone};
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+/// A wall-clock instant: microseconds since 1970-01-01T00:00:00Z. For stamps, never for deadlines.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// The civil date and time at `offset_minutes` east of UTC.
+    fn civil(self, offset_minutes: i16) -> DateTime {
+        let offset = Offset::from_seconds(i32::from(offset_minutes) * 60).unwrap_or(Offset::UTC);
+        jiff::Timestamp::from_microsecond(self.0).unwrap_or_default().to_zoned(TimeZone::fixed(offset)).datetime()
+    }
+
+    /// The calendar date at `offset_minutes` east of UTC.
+    #[must_use]
+    pub fn date(self, offset_minutes: i16) -> BusinessDate {
+        let civil = self.civil(offset_minutes).date();
+        BusinessDate { year: civil.year(), month: civil.month(), day: civil.day() }
+    }
+
+    /// `YYMMDDhhmmss`, twelve ASCII digits: DE 12 of ISO 8583:1993. The other stamps are parts of it:
+    /// DE 13 (`MMDD`) is `[2..6]`, DE 12 of 1987 (`hhmmss`) is `[6..12]`, DE 7 is `[2..12]` in UTC.
+    #[must_use]
+    pub fn digits(self, offset_minutes: i16) -> [u8; 12] {
+        let civil = self.civil(offset_minutes);
+        let pair = |value: i8| u64::from(value.unsigned_abs());
+        let year = u64::from(civil.year().unsigned_abs()) % 100;
+        let parts =
+            [pair(civil.month()), pair(civil.day()), pair(civil.hour()), pair(civil.minute()), pair(civil.second())];
+        super::number::fixed_digits(parts.iter().fold(year, |sum, part| sum * 100 + part))
+    }
+}
+
+/// RFC 3339 in UTC, to the microsecond.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.6}", jiff::Timestamp::from_microsecond(self.0).unwrap_or_default())
+    }
+}
+
+/// The day a transaction belongs to. Fixed at intent and never moved (rules of the money, 9).
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct BusinessDate {
+    year: i16,
+    month: i8,
+    day: i8,
+}
+
+impl BusinessDate {
+    /// `None` for a day that no calendar has.
+    #[must_use]
+    pub fn new(year: i16, month: i8, day: i8) -> Option<Self> {
+        Date::new(year, month, day).ok().map(|_| Self { year, month, day })
+    }
+
+    /// `MMDD`, four ASCII digits: DE 13, DE 15.
+    #[must_use]
+    pub fn month_day(self) -> [u8; 4] {
+        super::number::fixed_digits(u64::from(self.month.unsigned_abs()) * 100 + u64::from(self.day.unsigned_abs()))
+    }
+
+    /// The day of the year, 1 to 366.
+    #[must_use]
+    pub fn day_of_year(self) -> u16 {
+        Date::new(self.year, self.month, self.day).map_or(1, |date| date.day_of_year().unsigned_abs())
+    }
+
+    /// The year in full.
+    #[must_use]
+    pub fn year(self) -> i16 {
+        self.year
+    }
+}
+
+impl fmt::Display for BusinessDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
+/// Time from outside: the shell's is the machine's, the simulated world's is its own.
+pub trait Clock: Send + Sync + 'static {
+    /// The wall clock. It may step; nothing expires or is reordered by it.
+    fn wall(&self) -> Timestamp;
+
+    /// Monotonic time since some fixed start. Deadlines and intervals only.
+    fn monotonic(&self) -> Duration;
+
+    /// Completes when `after` of monotonic time has passed.
+    fn deadline(&self, after: Duration) -> impl Future<Output = ()> + Send + 'static;
+}
+
+/// Unpredictable bytes from outside.
+pub trait Entropy: Send + Sync + 'static {
+    /// Fills `out`. A source that cannot answer is a bug of the machine: it panics.
+    fn fill(&self, out: &mut [u8]);
+}
