@@ -2,4 +2,7 @@
 //! other, and every request ends in exactly one of approved, declined, reversed.
 
 pub mod hsm;
+pub mod ledger;
+pub mod link;
 pub mod model;
+pub mod risk;

@@ -6,9 +6,9 @@
 
 mod key;
 
-pub use key::{
-    DataKey, Kcv, Kek, KeyAlgorithm, KeyBlock, KeyName, KeyRef, KeyUsage, MacKey, PinKey, PvKey, WrappedKey,
-};
+pub use crate::model::KeyBlock;
+pub use crate::model::KeyName;
+pub use key::{DataKey, Kcv, Kek, KeyAlgorithm, KeyRef, KeyUsage, MacKey, PinKey, PvKey, WrappedKey};
 
 use crate::model::EncryptedPinBlock;
 use crate::model::MacScheme;

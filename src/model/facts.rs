@@ -1,0 +1,54 @@
+//! What the registry says of a terminal, as flows and risk use it.
+
+use super::{Acquirer, Amount, Currency, KeyName, MerchantId, TerminalId};
+
+/// Whether a terminal or merchant may trade.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It may.
+    #[default]
+    Active,
+    /// Not for now: requests are answered 58; reversals, advices and settlements are served.
+    Suspended,
+    /// Never again: as suspended, and irreversible.
+    Terminated,
+}
+
+/// Bounds on what a terminal may sell. `None` is no bound.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Limits {
+    /// Smallest single amount.
+    pub least: Option<Amount>,
+    /// Largest single amount (61).
+    pub most: Option<Amount>,
+    /// Sum of live amounts in a business date (61).
+    pub daily_amount: Option<Amount>,
+    /// Count of live transactions in a business date (65).
+    pub daily_count: Option<u32>,
+}
+
+/// One terminal, joined with its merchant: an immutable row of the registry.
+#[derive(Clone, Debug)]
+pub struct TerminalFacts {
+    /// DE 41.
+    pub terminal: TerminalId,
+    /// The merchant it stands at; another DE 42 is answered 03.
+    pub merchant: MerchantId,
+    /// Its acquirer, DE 32 towards issuers and in answers.
+    pub acquirer: Acquirer,
+    /// The terminal's standing.
+    pub standing: Standing,
+    /// The merchant's standing.
+    pub merchant_standing: Standing,
+    /// Never settles (rules of the money, 8).
+    pub test_mode: bool,
+    /// The currency it sells in; another DE 49 is answered 13.
+    pub currency: Currency,
+    /// Its bounds.
+    pub limits: Limits,
+    /// Minutes east of UTC of its clock and of its acquirer's business date.
+    pub offset_minutes: i16,
+    /// The terminal master key, where its door has sign-in.
+    pub master_key: Option<KeyName>,
+}

@@ -1,0 +1,48 @@
+//! Keys as the ledger and the registry know them: names, and blocks that only the HSM can open.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The configured name of a key: `terminal/10000001/tmk`, `bank-a/zpk`. 1 to 64 characters.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct KeyName(Arc<str>);
+
+impl KeyName {
+    /// `None` unless it is 1 to 64 ASCII letters, digits, `/`, `-`, `_` or `.`.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+        ((1..=64).contains(&name.len()) && name.bytes().all(plain)).then(|| Self(name.into()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A key enciphered under the HSM's own master key, with its attributes: TR-31 / X9.143 version D.
+/// Useless without that HSM; cheap to clone; may be stored.
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub struct KeyBlock(Arc<str>);
+
+impl KeyBlock {
+    /// Takes a block as it was stored. Whether it verifies is the HSM's to say.
+    #[must_use]
+    pub fn new(block: &str) -> Self {
+        Self(block.into())
+    }
+
+    /// The block, for storing.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeyBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyBlock({} characters)", self.0.len())
+    }
+}

@@ -1,0 +1,40 @@
+//! Risk per terminal: pure, explainable, decided before a byte leaves.
+
+use crate::model::Amount;
+use crate::model::BusinessDate;
+use crate::model::ResponseCode;
+use crate::model::TerminalId;
+
+/// Which counter a reservation is made on. A row of its own per terminal and business date.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct CounterKey {
+    /// Whose counter.
+    pub terminal: TerminalId,
+    /// On which business date: the intent's, also when it is given back after midnight.
+    pub date: BusinessDate,
+}
+
+/// What a transaction takes from a counter while it is live, and the most the counter may reach.
+///
+/// The ledger makes it in the same commit as the intent and gives it back in the same commit as a
+/// decline, a timeout or a reversal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Reservation {
+    /// The counter.
+    pub key: CounterKey,
+    /// Added to its sum; one is added to its count.
+    pub amount: Amount,
+    /// The sum may not pass this (61).
+    pub amount_limit: Option<Amount>,
+    /// The count may not pass this (65).
+    pub count_limit: Option<u32>,
+}
+
+/// A decline by a rule: the answer, and the rule that made it, for logs and explanation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// What is answered.
+    pub code: ResponseCode,
+    /// The rule's id: `amount-above-most`, `merchant-binding`, `currency`.
+    pub rule: &'static str,
+}
