@@ -1,5 +1,10 @@
 //! The issuer side: one live connection, or several, to an issuer's host.
 
+pub mod mux;
+mod stan;
+
+pub use stan::StanSpace;
+
 use crate::model::IssuerName;
 use crate::model::Stan;
 use bytes::Bytes;
