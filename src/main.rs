@@ -1,3 +1,7 @@
 //! The `tollgate` binary: arguments to command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tollgate::cli::main()
+}

@@ -1,0 +1,108 @@
+//! The command line: one file a subcommand, and all printing.
+//!
+//! A subcommand is a `clap` struct with a `run` that writes its result to `out` and answers an [`Exit`].
+//! To add one: a file, a `mod` line, a variant of [`Command`] and an arm in [`Cli::run`].
+//! Results go to standard output, everything else to standard error.
+
+use std::ffi::OsString;
+use std::io;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::Subcommand;
+
+/// How a command ended, as scripts see it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Exit {
+    /// It ran and the answer is yes.
+    Ok = 0,
+    /// It ran and the answer is no: declined, not readable, books that differ.
+    No = 1,
+    /// The command was not understood. `clap` uses the same number.
+    Usage = 2,
+    /// A configuration or dialect file is invalid.
+    Config = 3,
+    /// The other side could not be reached.
+    NoConnection = 4,
+    /// The other side did not answer in time.
+    Timeout = 5,
+}
+
+/// Why a command did not get to its answer: an exit code and a line for people.
+#[derive(Debug)]
+pub struct Failure {
+    /// What the process exits with.
+    pub exit: Exit,
+    /// What is printed to standard error. Never card data.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with the exit code `exit`.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// A reader that went away (`tollgate decode … | head`) is no failure.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::new(Exit::Ok, ""),
+            _ => Self::new(Exit::No, error.to_string()),
+        }
+    }
+}
+
+/// What `run` of a subcommand answers.
+pub type Outcome = Result<Exit, Failure>;
+
+const EXAMPLES: &str = "\
+Exit codes: 0 yes, 1 no (declined, unreadable, differs), 2 usage, 3 invalid configuration or dialect,
+4 no connection, 5 timeout.";
+
+/// An ISO 8583 payment switch and the bench to try it on.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, after_help = EXAMPLES, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+impl Cli {
+    /// Runs the command; its result goes to `out`.
+    ///
+    /// # Errors
+    /// What kept the command from its answer, with the exit code for it.
+    pub fn run(self, _out: &mut dyn Write) -> Outcome {
+        match self.command {}
+    }
+}
+
+/// Parses `arguments`, program name first, and runs the command, as the binary does.
+///
+/// # Errors
+/// As [`Cli::run`]; arguments that cannot be parsed are [`Exit::Usage`], with the text `clap` wrote.
+pub fn run_from(arguments: impl IntoIterator<Item: Into<OsString> + Clone>, out: &mut dyn Write) -> Outcome {
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli.run(out),
+        Err(error) => Err(Failure::new(Exit::Usage, error.to_string())),
+    }
+}
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = Cli::parse().run(&mut io::stdout());
+    let exit = outcome.unwrap_or_else(|failure| {
+        if !failure.message.is_empty() {
+            eprintln!("error: {}", failure.message);
+        }
+        failure.exit
+    });
+    ExitCode::from(exit as u8)
+}
