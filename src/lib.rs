@@ -6,4 +6,6 @@ pub mod hsm;
 pub mod ledger;
 pub mod link;
 pub mod model;
+pub mod registry;
 pub mod risk;
+pub mod route;

@@ -4,6 +4,8 @@
 //! it imports none of them.
 
 mod amount;
+mod bin;
+mod breach;
 mod card;
 mod code;
 mod facts;
@@ -19,6 +21,8 @@ mod session;
 mod time;
 
 pub use amount::{Amount, Currency};
+pub use bin::{BinPrefix, BinTable};
+pub use breach::{Breach, line_of};
 pub use card::{EntryMethod, Expiry, Icc, MaskedPan, Pan, PinCapability, PosEntryMode, Track2};
 pub use code::ResponseCode;
 pub use facts::{Limits, Standing, TerminalFacts};

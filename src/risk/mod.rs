@@ -1,5 +1,9 @@
 //! Risk per terminal: pure, explainable, decided before a byte leaves.
 
+mod rules;
+
+pub use rules::{Assessment, assess, refusals};
+
 use crate::model::Amount;
 use crate::model::BusinessDate;
 use crate::model::ResponseCode;

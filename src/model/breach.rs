@@ -1,0 +1,38 @@
+//! What is wrong with a file that people wrote.
+
+use std::fmt;
+
+/// One fault of a configuration file: where, and what. Loaders report all of them at once.
+///
+/// `what` names keys and rules; it never holds a secret value.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Breach {
+    /// The file as the operator named it.
+    pub file: String,
+    /// Its line, counted from 1; 0 where the fault has none (a missing file).
+    pub line: usize,
+    /// What is wrong, for people.
+    pub what: String,
+}
+
+impl Breach {
+    /// A breach at a line of a file.
+    #[must_use]
+    pub fn new(file: &str, line: usize, what: impl Into<String>) -> Self {
+        Self { file: file.into(), line, what: what.into() }
+    }
+}
+
+/// `stations.toml:12: unknown key "adress"`
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.what)
+    }
+}
+
+/// The line, counted from 1, in which byte `offset` of `text` stands.
+#[must_use]
+pub fn line_of(text: &str, offset: usize) -> usize {
+    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
+}

@@ -1,0 +1,299 @@
+//! From texts to one joined table, or to the list of everything that is wrong with them.
+
+use super::issuer::{self, Issuer};
+use super::table::{Breaches, Row, Source, rows};
+use crate::model::Acquirer;
+use crate::model::Amount;
+use crate::model::BinPrefix;
+use crate::model::BinTable;
+use crate::model::Breach;
+use crate::model::Currency;
+use crate::model::IssuerName;
+use crate::model::KeyName;
+use crate::model::Limits;
+use crate::model::MerchantId;
+use crate::model::Standing;
+use crate::model::TerminalFacts;
+use crate::model::TerminalId;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+/// What holds where neither a terminal's nor its merchant's row says anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults {
+    /// DE 32.
+    pub acquirer: Acquirer,
+    /// DE 49.
+    pub currency: Currency,
+    /// Minutes east of UTC.
+    pub offset_minutes: i16,
+    /// Bounds on amounts and counts.
+    pub limits: Limits,
+}
+
+/// The texts a registry is made of. Each list may be spread over several files.
+pub struct Sources<'a> {
+    /// For rows that leave something out.
+    pub defaults: Defaults,
+    /// `merchant,name,name_en,acquirer,currency,offset_minutes,standing` and the limits.
+    pub merchants: Vec<Source<'a>>,
+    /// `terminal,merchant,currency,offset_minutes,standing,test_mode,master_key` and the limits.
+    pub terminals: Vec<Source<'a>>,
+    /// `name,address,profile,pin_key,mac_key,timeout_ms,connections,echo_s`.
+    pub issuers: Vec<Source<'a>>,
+    /// `prefix,issuer,fallback`.
+    pub bins: Vec<Source<'a>>,
+}
+
+/// A shop: what a receipt shows, and what its terminals inherit.
+#[derive(Clone, Debug)]
+pub struct Merchant {
+    /// DE 42.
+    pub id: MerchantId,
+    /// Its name as its receipts print it; may be Chinese.
+    pub name: Box<str>,
+    /// Its name in English, if it has one.
+    pub name_en: Option<Box<str>>,
+    /// Its standing.
+    pub standing: Standing,
+    acquirer: Acquirer,
+    currency: Currency,
+    offset_minutes: i16,
+    limits: Limits,
+}
+
+/// Everything static that the switch knows of its peers. Immutable.
+#[derive(Debug, Default)]
+pub struct Registry {
+    terminals: HashMap<TerminalId, Arc<TerminalFacts>>,
+    merchants: HashMap<MerchantId, Merchant>,
+    issuers: HashMap<IssuerName, Arc<Issuer>>,
+    bins: BinTable,
+}
+
+impl Registry {
+    /// Reads and joins all sources.
+    ///
+    /// # Errors
+    /// Every breach of every file, in the order of the files: merchants, terminals, issuers, BINs.
+    pub fn load(sources: &Sources<'_>) -> Result<Self, Vec<Breach>> {
+        let mut registry = Self::default();
+        let mut breaches = Breaches::default();
+        for source in &sources.merchants {
+            rows(*source, "merchant", MERCHANT, &mut breaches, |row, breaches| {
+                registry.add_merchant(row, &sources.defaults, breaches);
+            });
+        }
+        for source in &sources.terminals {
+            rows(*source, "terminal", TERMINAL, &mut breaches, |row, breaches| registry.add_terminal(row, breaches));
+        }
+        for source in &sources.issuers {
+            rows(*source, "issuer", issuer::COLUMNS, &mut breaches, |row, breaches| registry.add_issuer(row, breaches));
+        }
+        for source in &sources.bins {
+            rows(*source, "bin", BIN, &mut breaches, |row, breaches| registry.add_bin(row, breaches));
+        }
+        breaches.or(registry)
+    }
+
+    /// A terminal joined with its merchant.
+    #[must_use]
+    pub fn terminal(&self, terminal: TerminalId) -> Option<&Arc<TerminalFacts>> {
+        self.terminals.get(&terminal)
+    }
+
+    /// All terminals, in no order.
+    pub fn terminals(&self) -> impl Iterator<Item = &Arc<TerminalFacts>> {
+        self.terminals.values()
+    }
+
+    /// A merchant.
+    #[must_use]
+    pub fn merchant(&self, merchant: MerchantId) -> Option<&Merchant> {
+        self.merchants.get(&merchant)
+    }
+
+    /// An issuer.
+    #[must_use]
+    pub fn issuer(&self, name: &IssuerName) -> Option<&Arc<Issuer>> {
+        self.issuers.get(name)
+    }
+
+    /// All issuers, in no order.
+    pub fn issuers(&self) -> impl Iterator<Item = &Arc<Issuer>> {
+        self.issuers.values()
+    }
+
+    /// The card number prefixes.
+    #[must_use]
+    pub fn bins(&self) -> &BinTable {
+        &self.bins
+    }
+}
+
+const MERCHANT: &[&str; 11] = &[
+    "merchant",
+    "name",
+    "name_en",
+    "acquirer",
+    "currency",
+    "offset_minutes",
+    "standing",
+    "least",
+    "most",
+    "daily_amount",
+    "daily_count",
+];
+const TERMINAL: &[&str; 11] = &[
+    "terminal",
+    "merchant",
+    "currency",
+    "offset_minutes",
+    "standing",
+    "test_mode",
+    "master_key",
+    "least",
+    "most",
+    "daily_amount",
+    "daily_count",
+];
+const BIN: &[&str; 3] = &["prefix", "issuer", "fallback"];
+
+const MERCHANT_FORM: &str = "15 characters";
+const TERMINAL_FORM: &str = "8 characters";
+
+impl Registry {
+    fn add_merchant<const N: usize>(&mut self, row: &Row<'_, N>, defaults: &Defaults, breaches: &mut Breaches) {
+        let id = row.required("merchant", MERCHANT_FORM, |text| MerchantId::parse(text.as_bytes()), breaches);
+        let name = row.required("name", "a name", |text| Some(Box::from(text)), breaches);
+        let name_en = row.optional("name_en", "a name", |text| Some(Box::from(text)), breaches);
+        let acquirer = row.optional("acquirer", "1 to 11 digits", |text| Acquirer::parse(text.as_bytes()), breaches);
+        let standing = standing(row, breaches);
+        let currency = currency(row, breaches).unwrap_or(defaults.currency);
+        let offset_minutes = offset(row, breaches).unwrap_or(defaults.offset_minutes);
+        let limits = limits(row, &defaults.limits, breaches);
+        let (Some(id), Some(name)) = (id, name) else { return };
+        let acquirer = acquirer.unwrap_or(defaults.acquirer);
+        match self.merchants.entry(id) {
+            Entry::Occupied(_) => breaches.add(row.file(), row.line(), format!("merchant {id} is listed twice")),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Merchant { id, name, name_en, standing, acquirer, currency, offset_minutes, limits });
+            }
+        }
+    }
+
+    fn add_terminal<const N: usize>(&mut self, row: &Row<'_, N>, breaches: &mut Breaches) {
+        let id = row.required("terminal", TERMINAL_FORM, |text| TerminalId::parse(text.as_bytes()), breaches);
+        let merchant = row.required("merchant", MERCHANT_FORM, |text| MerchantId::parse(text.as_bytes()), breaches);
+        let standing = standing(row, breaches);
+        let test_mode = row.optional("test_mode", "true or false", |text| text.parse().ok(), breaches);
+        let named_key = row.optional("master_key", "a key name or none", master_key, breaches);
+        let (currency, offset_minutes) = (currency(row, breaches), offset(row, breaches));
+        let merchant = merchant.and_then(|id| {
+            let merchant = self.merchants.get(&id);
+            if merchant.is_none() {
+                breaches.add(row.file(), row.line(), format!("merchant {id} is not listed"));
+            }
+            merchant
+        });
+        let limits = limits(row, &merchant.map(|merchant| merchant.limits).unwrap_or_default(), breaches);
+        let (Some(terminal), Some(merchant)) = (id, merchant) else { return };
+        let own_key = || KeyName::parse(&format!("terminal/{}/tmk", terminal.as_str().trim_end()));
+        let facts = TerminalFacts {
+            terminal,
+            merchant: merchant.id,
+            acquirer: merchant.acquirer,
+            standing,
+            merchant_standing: merchant.standing,
+            test_mode: test_mode.unwrap_or(false),
+            currency: currency.unwrap_or(merchant.currency),
+            limits,
+            offset_minutes: offset_minutes.unwrap_or(merchant.offset_minutes),
+            master_key: named_key.unwrap_or_else(own_key),
+        };
+        match self.terminals.entry(terminal) {
+            Entry::Occupied(_) => breaches.add(row.file(), row.line(), format!("terminal {terminal} is listed twice")),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Arc::new(facts));
+            }
+        }
+    }
+
+    fn add_issuer<const N: usize>(&mut self, row: &Row<'_, N>, breaches: &mut Breaches) {
+        let Some(issuer) = Issuer::read(row, breaches) else { return };
+        match self.issuers.entry(issuer.name.clone()) {
+            Entry::Occupied(_) => {
+                breaches.add(row.file(), row.line(), format!("issuer {} is listed twice", issuer.name));
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert(Arc::new(issuer));
+            }
+        }
+    }
+
+    fn add_bin<const N: usize>(&mut self, row: &Row<'_, N>, breaches: &mut Breaches) {
+        let prefix = row.required("prefix", "1 to 12 digits", |text| BinPrefix::parse(text.as_bytes()), breaches);
+        let issuer = row.required("issuer", "a listed issuer", |name| self.known_issuer(name), breaches);
+        let fallback = row.optional("fallback", "a listed issuer", |name| self.known_issuer(name), breaches);
+        let (Some(prefix), Some(issuer)) = (prefix, issuer) else { return };
+        if fallback.as_ref() == Some(&issuer) {
+            breaches.add(row.file(), row.line(), "fallback: is the issuer itself");
+        }
+        if !self.bins.insert(prefix, std::iter::once(issuer).chain(fallback)) {
+            breaches.add(row.file(), row.line(), "prefix: is listed twice");
+        }
+    }
+
+    fn known_issuer(&self, name: &str) -> Option<IssuerName> {
+        IssuerName::parse(name).filter(|name| self.issuers.contains_key(name))
+    }
+}
+
+/// `none` is a terminal that never signs in.
+fn master_key(text: &str) -> Option<Option<KeyName>> {
+    if text == "none" { Some(None) } else { KeyName::parse(text).map(Some) }
+}
+
+fn standing<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Standing {
+    let parse = |text: &str| match text {
+        "active" => Some(Standing::Active),
+        "suspended" => Some(Standing::Suspended),
+        "terminated" => Some(Standing::Terminated),
+        _ => None,
+    };
+    row.optional("standing", "active, suspended or terminated", parse, breaches).unwrap_or_default()
+}
+
+fn currency<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Option<Currency> {
+    row.optional("currency", "3 digits of ISO 4217", |text| Currency::parse(text.as_bytes()), breaches)
+}
+
+fn offset<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Option<i16> {
+    let within = |text: &str| text.parse().ok().filter(|minutes| (-840..=840).contains(minutes));
+    row.optional("offset_minutes", "-840 to 840 minutes east of UTC", within, breaches)
+}
+
+/// The row's own limits, and `inherited` where it has none; `none` lifts an inherited one.
+fn limits<const N: usize>(row: &Row<'_, N>, inherited: &Limits, breaches: &mut Breaches) -> Limits {
+    let form = "an amount in minor units, or none";
+    let mut amount = |column: &str, inherited: Option<Amount>| {
+        row.optional(column, form, |text| or_none(text, |text| Amount::parse(text.as_bytes())), breaches)
+            .unwrap_or(inherited)
+    };
+    let least = amount("least", inherited.least);
+    let most = amount("most", inherited.most);
+    let daily_amount = amount("daily_amount", inherited.daily_amount);
+    let count =
+        row.optional("daily_count", "a count, or none", |text| or_none(text, |text| text.parse().ok()), breaches);
+    if let (Some(least), Some(most)) = (least, most)
+        && least > most
+    {
+        breaches.add(row.file(), row.line(), "least: is above most");
+    }
+    Limits { least, most, daily_amount, daily_count: count.unwrap_or(inherited.daily_count) }
+}
+
+fn or_none<T>(text: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
+    if text == "none" { Some(None) } else { parse(text).map(Some) }
+}

@@ -1,0 +1,14 @@
+//! Who takes part: terminals, merchants, issuers and card number prefixes, as one immutable table.
+//!
+//! The shell shares a [`Registry`] behind an `ArcSwap` and replaces it as a whole; a request that
+//! began with one table ends with it. What changes while terminals trade is in [`Sessions`].
+
+mod issuer;
+mod load;
+mod sessions;
+mod table;
+
+pub use issuer::Issuer;
+pub use load::{Defaults, Merchant, Registry, Sources};
+pub use sessions::Sessions;
+pub use table::{Breaches, Cell, Row, Source, rows};

@@ -1,0 +1,38 @@
+//! Live session facts, shared between workers.
+
+use crate::model::SessionFacts;
+use crate::model::TerminalId;
+use dashmap::DashMap;
+
+/// Session facts by terminal. Access is by closures, so that no lock outlives a call or an await.
+///
+/// The ledger keeps the durable copy; this one is for speed, and is filled from it at start.
+#[derive(Debug, Default)]
+pub struct Sessions(DashMap<TerminalId, SessionFacts>);
+
+impl Sessions {
+    /// Reads one terminal's facts. `None` if it has none yet. `read` must not call back into `self`.
+    pub fn read<R>(&self, terminal: TerminalId, read: impl FnOnce(&SessionFacts) -> R) -> Option<R> {
+        self.0.get(&terminal).map(|facts| read(&facts))
+    }
+
+    /// Replaces one terminal's facts by what `change` makes of them; a new terminal starts from the
+    /// default. Returns the new facts. `change` must not call back into `self`.
+    pub fn change(&self, terminal: TerminalId, change: impl FnOnce(SessionFacts) -> SessionFacts) -> SessionFacts {
+        let mut entry = self.0.entry(terminal).or_default();
+        *entry = change(std::mem::take(&mut *entry));
+        entry.clone()
+    }
+
+    /// How many terminals have facts.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none has.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

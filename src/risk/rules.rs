@@ -1,0 +1,72 @@
+//! The rules that need no memory beyond the day's counters.
+
+use super::{CounterKey, Refusal, Reservation};
+use crate::model::Amount;
+use crate::model::BusinessDate;
+use crate::model::Kind;
+use crate::model::Request;
+use crate::model::ResponseCode;
+use crate::model::Standing;
+use crate::model::TerminalFacts;
+use smallvec::SmallVec;
+
+/// What risk says of one request: why it is declined here, if it is, and what it takes while it lives.
+#[derive(Clone, Debug, Default)]
+pub struct Assessment {
+    /// Of all rules that refuse, the one with the first code in precedence.
+    pub refusal: Option<Refusal>,
+    /// Made by the ledger in the commit of the intent; none with a refusal.
+    pub reservations: SmallVec<[Reservation; 2]>,
+}
+
+/// A rule's id, its answer, and whether it refuses.
+type Rule = (&'static str, ResponseCode, fn(&Request, &TerminalFacts) -> bool);
+
+/// Rules for every kind that risk may refuse.
+const PARTIES: &[Rule] = &[
+    ("terminal-standing", ResponseCode::TerminalForbidden, |_, facts| facts.standing != Standing::Active),
+    ("merchant-standing", ResponseCode::TerminalForbidden, |_, facts| facts.merchant_standing != Standing::Active),
+    ("merchant-binding", ResponseCode::MerchantInvalid, |request, facts| request.merchant != facts.merchant),
+    ("currency", ResponseCode::AmountInvalid, |request, facts| request.currency != facts.currency),
+];
+
+/// Rules for kinds that move money.
+const AMOUNTS: &[Rule] = &[
+    ("amount-zero", ResponseCode::AmountInvalid, |request, _| request.amount == Amount::ZERO),
+    ("amount-below-least", ResponseCode::AmountInvalid, |request, facts| {
+        facts.limits.least.is_some_and(|least| request.amount < least)
+    }),
+    ("amount-above-most", ResponseCode::AmountLimit, |request, facts| {
+        facts.limits.most.is_some_and(|most| request.amount > most)
+    }),
+];
+
+/// Every rule that refuses `request`, in the order of the tables: what an explanation shows.
+///
+/// Reversals, advices and management are never refused (rules of the money, 5). A balance inquiry has
+/// no amount to look at.
+pub fn refusals(request: &Request, facts: &TerminalFacts) -> impl Iterator<Item = Refusal> {
+    let (parties, amounts): (&[Rule], &[Rule]) = match request.kind {
+        Kind::Sale | Kind::Authorization => (PARTIES, AMOUNTS),
+        Kind::Balance => (PARTIES, &[]),
+        Kind::Reversal | Kind::SignIn | Kind::SignOff | Kind::Echo => (&[], &[]),
+    };
+    let refusing = parties.iter().chain(amounts).filter(|(_, _, refuses)| refuses(request, facts));
+    refusing.map(|(rule, code, _)| Refusal { code: *code, rule })
+}
+
+/// Assesses one request of a terminal on its business date. Pure.
+///
+/// Money is reserved even where the terminal has no limit: a limit set at noon then knows the morning.
+#[must_use]
+pub fn assess(request: &Request, facts: &TerminalFacts, date: BusinessDate) -> Assessment {
+    let refusal = refusals(request, facts).min_by_key(|refusal| refusal.code);
+    let takes = matches!(request.kind, Kind::Sale | Kind::Authorization) && refusal.is_none();
+    let reservation = Reservation {
+        key: CounterKey { terminal: facts.terminal, date },
+        amount: request.amount,
+        amount_limit: facts.limits.daily_amount,
+        count_limit: facts.limits.daily_count,
+    };
+    Assessment { refusal, reservations: takes.then_some(reservation).into_iter().collect() }
+}
