@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod hsm;
+pub mod iso8583;
 pub mod ledger;
 pub mod link;
 pub mod model;

@@ -1,0 +1,33 @@
+//! The dialects that come with the program.
+
+use super::spec::Dialect;
+use super::spec_file;
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+/// Name and text of each file in `specs/dialects`.
+const FILES: &[(&str, &str)] = &[("iso87-ascii", include_str!("../../specs/dialects/iso87-ascii.toml"))];
+
+/// The file of that name.
+#[must_use]
+pub fn text(name: &str) -> Option<&'static str> {
+    FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// The names, in the order in which they are listed.
+#[must_use]
+pub fn names() -> &'static [&'static str] {
+    static NAMES: OnceLock<Vec<&'static str>> = OnceLock::new();
+    NAMES.get_or_init(|| FILES.iter().map(|(name, _)| *name).collect())
+}
+
+/// The dialect of that name, read once. `None` for a name that is not in [`names`]; a test loads all of them.
+#[must_use]
+pub fn dialect(name: &str) -> Option<Arc<Dialect>> {
+    static DIALECTS: OnceLock<Vec<Option<Arc<Dialect>>>> = OnceLock::new();
+    let index = FILES.iter().position(|(known, _)| *known == name)?;
+    let load = |(name, text): &(&str, &str)| {
+        spec_file::load(name, text, &|parent| self::text(parent).map(str::to_owned)).ok().map(Arc::new)
+    };
+    DIALECTS.get_or_init(|| FILES.iter().map(load).collect()).get(index)?.clone()
+}

@@ -1,0 +1,78 @@
+//! What an element means to the switch, whatever its number.
+
+/// Declares the roles once: variant, name in dialect files, meaning.
+macro_rules! roles {
+    ($($name:ident = $text:literal, $doc:literal;)+) => {
+        /// The business meaning of an element or of a slice of one; the flows speak in roles, the dialects say where they are.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Role {
+            $(
+                #[doc = concat!("`", $text, "`: ", $doc, ".")]
+                $name,
+            )+
+        }
+
+        impl Role {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The name in dialect and profile files.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),+ }
+            }
+
+            /// From its name.
+            #[must_use]
+            pub fn parse(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$name),)+ _ => None }
+            }
+        }
+    };
+}
+
+roles! {
+    Pan = "pan", "primary account number, digits";
+    ProcessingCode = "processing-code", "6 digits";
+    Amount = "amount", "12 digits, minor units";
+    TransmissionTime = "transmission-time", "MMDDhhmmss";
+    Stan = "stan", "systems trace audit number, 6 digits";
+    LocalTime = "local-time", "hhmmss";
+    LocalDate = "local-date", "MMDD";
+    LocalYear = "local-year", "YY";
+    Expiry = "expiry", "YYMM";
+    SettlementDate = "settlement-date", "MMDD";
+    EntryMode = "entry-mode", "3 digits";
+    CardSequence = "card-sequence", "3 digits";
+    ConditionCode = "condition-code", "2 digits";
+    PinCapture = "pin-capture", "2 digits";
+    Acquirer = "acquirer", "acquiring institution, up to 11 digits";
+    Track2 = "track2", "digits and `=`, up to 37";
+    Track3 = "track3", "digits and `=`, up to 104";
+    Rrn = "rrn", "retrieval reference number, 12 characters";
+    ApprovalCode = "approval-code", "6 characters";
+    ResponseCode = "response-code", "as the dialect's code table writes it";
+    Terminal = "terminal", "8 characters";
+    Merchant = "merchant", "15 characters";
+    AdditionalResponse = "additional-response", "text";
+    Currency = "currency", "3 digits, ISO 4217";
+    PinBlock = "pin-block", "enciphered PIN block, bytes";
+    SecurityControl = "security-control", "16 digits";
+    AdditionalAmounts = "additional-amounts", "20 characters an amount";
+    Icc = "icc", "chip data, BER-TLV bytes";
+    KeyData = "key-data", "working keys and other terminal data, bytes";
+    Operator = "operator", "text";
+    MessageTypeCode = "message-type-code", "2 digits";
+    Batch = "batch", "6 digits";
+    NetworkCode = "network-code", "network management information, 3 digits";
+    OriginalMti = "original-mti", "4 digits";
+    OriginalStan = "original-stan", "6 digits";
+    OriginalBatch = "original-batch", "6 digits";
+    OriginalDate = "original-date", "MMDD";
+    OriginalTransmissionTime = "original-transmission-time", "MMDDhhmmss";
+    OriginalLocalTime = "original-local-time", "YYMMDDhhmmss";
+    OriginalAcquirer = "original-acquirer", "11 digits, zero filled on the left";
+    FunctionCode = "function-code", "3 digits";
+    ReasonCode = "reason-code", "4 digits";
+    Mac = "mac", "as the MAC scheme writes it";
+}

@@ -1,0 +1,353 @@
+//! An element's row, compiled: what the hot path needs and nothing else.
+
+use super::class::Class;
+use super::encoding;
+use super::error::BuildFault;
+use super::error::Fault;
+use super::spec::PrefixEncoding;
+use super::value::Value;
+use nom::IResult;
+use nom::bytes::complete::take;
+use nom::error::ErrorKind;
+use nom::error::ParseError;
+
+/// Where parsing stopped, as the number of bytes that were left, and why.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Stop {
+    pub(super) left: usize,
+    pub(super) fault: Fault,
+}
+
+impl ParseError<&[u8]> for Stop {
+    fn from_error_kind(input: &[u8], _: ErrorKind) -> Self {
+        Self { left: input.len(), fault: Fault::Short }
+    }
+
+    fn append(_: &[u8], _: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+/// What a parser gives.
+pub(super) type Parsed<'a, T> = IResult<&'a [u8], T, Stop>;
+
+/// Refuses the input at its first byte.
+#[cold]
+pub(super) fn stop(at: &[u8], fault: Fault) -> nom::Err<Stop> {
+    nom::Err::Failure(Stop { left: at.len(), fault })
+}
+
+/// How a length stands in front of a value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Prefix {
+    /// There is none: the length is fixed.
+    None,
+    /// So many ASCII digits.
+    Ascii(u8),
+    /// So many EBCDIC digits.
+    Ebcdic(u8),
+    /// So many bytes of two digits.
+    Bcd(u8),
+    /// So many bytes, big endian.
+    Binary(u8),
+}
+
+impl Prefix {
+    /// So many bytes of that encoding.
+    pub(super) fn of(encoding: PrefixEncoding, bytes: u8) -> Self {
+        match encoding {
+            PrefixEncoding::Ascii => Self::Ascii(bytes),
+            PrefixEncoding::Ebcdic => Self::Ebcdic(bytes),
+            PrefixEncoding::Bcd => Self::Bcd(bytes),
+            PrefixEncoding::Binary => Self::Binary(bytes),
+        }
+    }
+
+    /// Bytes on the wire.
+    pub(super) fn bytes(self) -> usize {
+        usize::from(match self {
+            Self::None => 0,
+            Self::Ascii(bytes) | Self::Ebcdic(bytes) | Self::Bcd(bytes) | Self::Binary(bytes) => bytes,
+        })
+    }
+
+    /// The greatest number it can write.
+    pub(super) fn most(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Ascii(bytes) | Self::Ebcdic(bytes) => 10_usize.pow(u32::from(bytes)) - 1,
+            Self::Bcd(bytes) => 100_usize.pow(u32::from(bytes)) - 1,
+            Self::Binary(bytes) => 256_usize.pow(u32::from(bytes)) - 1,
+        }
+    }
+
+    /// Reads it.
+    #[inline]
+    pub(super) fn read(self, input: &[u8]) -> Parsed<'_, usize> {
+        let (rest, bytes) = take(self.bytes())(input)?;
+        let number = match self {
+            Self::Ascii(_) => decimal(bytes, b'0'),
+            Self::Bcd(_) => bytes.iter().try_fold(0, |sum, byte| {
+                (byte >> 4 <= 9 && byte & 15 <= 9)
+                    .then(|| sum * 100 + usize::from(byte >> 4) * 10 + usize::from(byte & 15))
+            }),
+            Self::Binary(_) => Some(bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte))),
+            Self::Ebcdic(_) => decimal(bytes, 0xF0),
+            Self::None => Some(0),
+        };
+        number.map(|number| (rest, number)).ok_or_else(|| stop(input, Fault::LengthUnreadable))
+    }
+
+    /// Writes `number`, which must not exceed [`Prefix::most`].
+    fn write(self, mut number: usize, out: &mut Vec<u8>) {
+        let (base, zero) = match self {
+            Self::None => return,
+            Self::Ascii(_) => (10, b'0'),
+            Self::Ebcdic(_) => (10, 0xF0),
+            Self::Bcd(_) => (100, 0),
+            Self::Binary(_) => (256, 0),
+        };
+        let mut text = [0; 8];
+        let width = self.bytes().min(text.len());
+        for byte in text.iter_mut().take(width).rev() {
+            let digit = u8::try_from(number % base).unwrap_or(0);
+            *byte = if base == 100 { digit / 10 * 16 + digit % 10 } else { zero | digit };
+            number /= base;
+        }
+        out.extend_from_slice(text.get(..width).unwrap_or_default());
+    }
+}
+
+/// Decimal digits above `zero`.
+#[inline]
+fn decimal(bytes: &[u8], zero: u8) -> Option<usize> {
+    bytes.iter().try_fold(0, |sum, byte| {
+        let digit = byte.wrapping_sub(zero);
+        (digit <= 9).then(|| sum * 10 + usize::from(digit))
+    })
+}
+
+/// How many bytes a unit of the value takes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Scale {
+    /// One.
+    One,
+    /// Half of one.
+    Half,
+    /// Two.
+    Double,
+    /// One, and one for the sign.
+    Signed,
+    /// Half of one, and one for the sign.
+    SignedHalf,
+}
+
+impl Scale {
+    /// Bytes for so many units.
+    #[inline]
+    pub(super) fn bytes(self, units: usize) -> usize {
+        match self {
+            Self::One => units,
+            Self::Half => units.div_ceil(2),
+            Self::Double => units * 2,
+            Self::Signed => units + 1,
+            Self::SignedHalf => units.div_ceil(2) + 1,
+        }
+    }
+}
+
+/// What the prefix counts, against the units of the value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Count {
+    /// The same.
+    Units,
+    /// Bytes on the wire, and so pairs of units.
+    Pairs,
+    /// Two to a unit: hexadecimal characters.
+    Halves,
+    /// Units and the sign.
+    WithSign,
+    /// Bytes on the wire of a sign and pairs.
+    PairsWithSign,
+}
+
+/// How one element stands on the wire.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Wire {
+    pub(super) class: Class,
+    pub(super) prefix: Prefix,
+    pub(super) scale: Scale,
+    pub(super) count: Count,
+    /// The filling nibble, when written.
+    pub(super) nibble: u8,
+    /// Whether decoding walks the inner structure too.
+    pub(super) strict: bool,
+    /// Whether another element may say that the digits are enciphered.
+    pub(super) flagged: bool,
+    pub(super) min: u16,
+    pub(super) max: u16,
+}
+
+impl Wire {
+    /// The rule of an element that the dialect does not have.
+    pub(super) const UNDEFINED: Self = Self {
+        class: Class::Undefined,
+        prefix: Prefix::None,
+        scale: Scale::One,
+        count: Count::Units,
+        nibble: 0,
+        strict: false,
+        flagged: false,
+        min: 0,
+        max: 0,
+    };
+
+    /// Splits one element off the front of `input`: its units and its checked value. The only code that knows
+    /// the shapes.
+    #[inline]
+    pub(super) fn split<'a>(&self, input: &'a [u8]) -> Parsed<'a, (usize, &'a [u8])> {
+        let (input, units) =
+            if self.prefix == Prefix::None { (input, usize::from(self.max)) } else { self.length(input)? };
+        let (rest, value) = take(self.scale.bytes(units))(input)?;
+        if self.class.holds(value, units) { Ok((rest, (units, value))) } else { Err(self.unclean(input, value, units)) }
+    }
+
+    /// Reads the prefix and gives the units it means, within the element's bounds.
+    #[inline]
+    fn length<'a>(&self, input: &'a [u8]) -> Parsed<'a, usize> {
+        let (rest, number) = self.prefix.read(input)?;
+        let units = match self.count {
+            Count::Units => number,
+            _ => self.units(number).map_err(|fault| stop(input, fault))?,
+        };
+        if units > usize::from(self.max) && !(self.count == Count::Pairs && units == usize::from(self.max) + 1) {
+            return Err(stop(input, Fault::TooLong { length: units, max: usize::from(self.max) }));
+        }
+        if units < usize::from(self.min) {
+            return Err(stop(input, Fault::TooShort { length: units, min: usize::from(self.min) }));
+        }
+        Ok((rest, units))
+    }
+
+    /// What a prefix that does not count units means.
+    fn units(&self, number: usize) -> Result<usize, Fault> {
+        match self.count {
+            Count::Units => Ok(number),
+            Count::Pairs => Ok(number * 2),
+            Count::Halves if number % 2 == 1 => Err(Fault::OddLength { length: number }),
+            Count::Halves => Ok(number / 2),
+            Count::WithSign => number.checked_sub(1).ok_or(Fault::TooShort { length: number, min: 1 }),
+            Count::PairsWithSign => {
+                number.checked_sub(1).map(|pairs| pairs * 2).ok_or(Fault::TooShort { length: number, min: 1 })
+            }
+        }
+    }
+
+    /// Names the first byte that is not of the class.
+    #[cold]
+    fn unclean(&self, input: &[u8], value: &[u8], units: usize) -> nom::Err<Stop> {
+        let fault = match self.class {
+            Class::Undefined => Fault::Undefined,
+            _ => Fault::Class,
+        };
+        let at = self.class.fault_at(value, units).unwrap_or_default();
+        nom::Err::Failure(Stop { left: input.len().saturating_sub(at), fault })
+    }
+
+    /// The canonical form of a checked value.
+    pub(super) fn value<'a>(&self, wire: &'a [u8], units: usize, enciphered: bool) -> Value<'a> {
+        if self.count != Count::Pairs {
+            return encoding::read(self.class, wire, units, enciphered);
+        }
+        let Class::Bcd(_, side) = self.class else { return encoding::read(self.class, wire, units, enciphered) };
+        let filler = match side {
+            super::spec::Side::Left => wire.first().map(|byte| byte >> 4),
+            super::spec::Side::Right => wire.last().map(|byte| byte & 15),
+        };
+        let filled = units > usize::from(self.max) || filler == Some(15);
+        encoding::read(self.class, wire, if filled { units.saturating_sub(1) } else { units }, enciphered)
+    }
+
+    /// Appends prefix and wire form of a canonical value. What was appended before an error stays: the caller cuts it off.
+    #[inline]
+    pub(super) fn write(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), BuildFault> {
+        let plain = matches!(self.scale, Scale::One | Scale::Half | Scale::Double) && self.class != Class::Gbk;
+        if self.prefix == Prefix::None && plain && value.len() == usize::from(self.max) {
+            return if encoding::write(self.class, value, self.nibble, out) { Ok(()) } else { Err(BuildFault::Class) };
+        }
+        self.write_sized(value, out)
+    }
+
+    /// The same for values that need a prefix or filling up.
+    fn write_sized(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), BuildFault> {
+        let chinese;
+        let (class, value) = match self.class {
+            Class::Undefined => return Err(BuildFault::Undefined),
+            Class::Gbk => {
+                chinese = encoding::gbk(value).ok_or(BuildFault::Class)?;
+                (Class::Bytes, chinese.as_slice())
+            }
+            class => (class, value),
+        };
+        let sign = usize::from(matches!(self.scale, Scale::Signed | Scale::SignedHalf));
+        let units = value.len().checked_sub(sign).ok_or(BuildFault::TooShort { length: 0, min: 1 })?;
+        let (min, max) = (usize::from(self.min), usize::from(self.max));
+        if units > max {
+            return Err(BuildFault::TooLong { length: units, max });
+        }
+        if units < min {
+            return self.fill_up(value, units, out);
+        }
+        if self.prefix != Prefix::None {
+            self.prefix.write(self.number(units)?, out);
+        }
+        if encoding::write(class, value, self.nibble, out) { Ok(()) } else { Err(BuildFault::Class) }
+    }
+
+    /// What the prefix says of so many units.
+    fn number(&self, units: usize) -> Result<usize, BuildFault> {
+        match self.count {
+            Count::Units => Ok(units),
+            Count::Halves => Ok(units * 2),
+            Count::WithSign => Ok(units + 1),
+            Count::PairsWithSign if units % 2 == 0 => Ok(units / 2 + 1),
+            Count::Pairs if units % 2 == 0 || units == usize::from(self.max) || self.nibble == 15 => {
+                Ok(units.div_ceil(2))
+            }
+            Count::Pairs | Count::PairsWithSign => Err(BuildFault::OddLength),
+        }
+    }
+
+    /// A short value of a fixed element: numbers get zeros in front, text gets spaces behind, bytes are refused.
+    ///
+    /// Source: ISO 8583:1987, 4.3.1 (numeric right justified, others left justified).
+    fn fill_up(&self, value: &[u8], units: usize, out: &mut Vec<u8>) -> Result<(), BuildFault> {
+        use super::class::Nibbles;
+        use super::class::Text;
+        let min = usize::from(self.min);
+        let missing = min - units;
+        let numeric = match self.class {
+            Class::Bcd(Nibbles::Digits, _) => true,
+            Class::Ascii(text) | Class::Ebcdic037(text) | Class::Ebcdic1047(text) => match text {
+                Text::Digits => true,
+                Text::Alpha | Text::Alnum | Text::Print => false,
+                Text::Track | Text::AnyTrack | Text::Hex | Text::Signed => {
+                    return Err(BuildFault::TooShort { length: units, min });
+                }
+            },
+            Class::Gbk => false,
+            _ => return Err(BuildFault::TooShort { length: units, min }),
+        };
+        if self.prefix != Prefix::None {
+            return Err(BuildFault::TooShort { length: units, min });
+        }
+        let mut full = smallvec::SmallVec::<[u8; 64]>::new();
+        if numeric {
+            full.resize(missing, b'0');
+        }
+        full.extend_from_slice(value);
+        full.resize(min, b' ');
+        let class = if self.class == Class::Gbk { Class::Bytes } else { self.class };
+        if encoding::write(class, &full, self.nibble, out) { Ok(()) } else { Err(BuildFault::Class) }
+    }
+}
