@@ -4,25 +4,28 @@
 //! reservations of an intent one commit, lets exactly one decision stand, and puts a reversal into
 //! the same commit as the decision that needs it.
 
+pub mod kinds;
+pub mod memory;
 mod types;
 
+pub use memory::MemoryLedger;
 pub use types::{
     Answer, Decided, Decision, Due, Effect, Forwarded, Identity, Intended, Intent, LedgerFault, OriginalKey, Outbound,
     Outcome, Recorded, Reversal, Reversed, Scope, TxnId,
 };
 
 use crate::model::BusinessDate;
+use crate::model::Clock;
 use crate::model::IssuerName;
 use crate::model::Rrn;
 use crate::model::SessionFacts;
 use crate::model::TerminalId;
 use std::future::Future;
-use std::time::Duration;
 
 /// The switch's durable memory. Every `Ok` is a promise that survives a crash (of the durable ones).
 ///
-/// A [`LedgerFault`] other than `Full` stops the station: nothing may be answered on what is not
-/// known to be kept.
+/// A [`LedgerFault::Failed`] stops the station: nothing may be answered on what is not known to be
+/// kept. `Full` is answered 96; `Unknown` is the caller's mistake about a number.
 pub trait Ledger: Send + Sync + 'static {
     /// The next transaction number and the RRN that goes with it, unique per business date.
     ///
@@ -45,7 +48,10 @@ pub trait Ledger: Send + Sync + 'static {
     fn reverse(&self, reversal: Reversal) -> impl Future<Output = Result<Reversed, LedgerFault>> + Send;
 
     /// Records that an issuer answered after the decision. Changes neither decision nor effect.
-    fn note_late(&self, rrn: Rrn, outcome: Outcome) -> impl Future<Output = Result<(), LedgerFault>> + Send;
+    ///
+    /// Returns whose answer it was; `None`, and nothing recorded, if no transaction has this number:
+    /// it came from a peer. Where two business dates gave the same number, the later one is meant.
+    fn note_late(&self, rrn: Rrn, outcome: Outcome) -> impl Future<Output = Result<Option<TxnId>, LedgerFault>> + Send;
 
     /// Keeps a terminal's session facts.
     fn note_terminal(
@@ -57,10 +63,12 @@ pub trait Ledger: Send + Sync + 'static {
     /// A terminal's session facts as last kept.
     fn terminal(&self, terminal: TerminalId) -> Option<SessionFacts>;
 
-    /// Waits for the next message that store-and-forward owes this issuer and that is due at `now`
-    /// (monotonic): first in, first out per terminal, one in flight per terminal. Also returns, with
-    /// `None`, when the earliest not yet due entry would become due, saying nothing else.
-    fn next_due(&self, issuer: &IssuerName, now: Duration) -> impl Future<Output = Option<Due>> + Send;
+    /// Waits for the next message that store-and-forward owes this issuer and that is due by `clock`:
+    /// first in, first out per terminal, one in flight per terminal, the longest due first.
+    ///
+    /// Safe to cancel: an entry is in flight only once it was returned, and then until
+    /// [`Ledger::acknowledge`] says how it fared. Whoever takes one must say it, whatever happened.
+    fn next_due<C: Clock>(&self, issuer: &IssuerName, clock: &C) -> impl Future<Output = Due> + Send;
 
     /// Says how a due message fared: acknowledged is done, anything else comes back at `retry_at`.
     fn acknowledge(&self, id: TxnId, forwarded: Forwarded) -> impl Future<Output = Result<(), LedgerFault>> + Send;

@@ -24,6 +24,7 @@ use crate::risk::Refusal;
 use crate::risk::Reservation;
 use bytes::Bytes;
 use smallvec::SmallVec;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The ledger's own number of a transaction, rising by one; never reused.
@@ -232,7 +233,7 @@ pub enum Reversed {
 #[derive(Clone, Debug)]
 pub struct Due {
     /// Whose reversal.
-    pub original: Intent,
+    pub original: Arc<Intent>,
     /// The approval code, if the issuer gave one before.
     pub approval: Option<ApprovalCode>,
     /// How often it went before; repeats are marked (0401, 0421).
@@ -267,7 +268,7 @@ pub enum Effect {
 #[derive(Clone, Debug)]
 pub struct Recorded {
     /// The intent.
-    pub intent: Intent,
+    pub intent: Arc<Intent>,
     /// The decision, once made.
     pub decided: Option<Decided>,
     /// What stands of it.
