@@ -1,1 +1,5 @@
 //! Behaviours, one module each.
+
+mod registry;
+mod risk;
+mod route;
