@@ -1,0 +1,152 @@
+//! How an amount chooses its answer: rows of data, printed by `tollgate issuer rules`.
+
+use crate::model::Amount;
+use crate::model::ResponseCode;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// The whole part of an amount that asks for trouble: 666.01 to 666.10.
+pub const TROUBLE: u64 = 666;
+
+/// What becomes of the answer to a request that asks for trouble.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Delivery {
+    /// It goes out at once.
+    Plain,
+    /// It goes out so much later.
+    After(Duration),
+    /// It goes out when the switch has stopped waiting ([`super::BankSetup::late`]).
+    Late,
+    /// It never goes out.
+    Never,
+    /// It goes out two times.
+    Twice,
+    /// It goes out with another STAN than the request's.
+    WrongStan,
+    /// It goes out with a MAC over other bytes.
+    WrongMac,
+    /// Bytes that are no message go out in its place, in a frame of their own.
+    Garbage,
+    /// Half of it goes out, then the connection is closed.
+    Torn,
+    /// It goes out one byte at a time.
+    Trickle,
+}
+
+/// One row of misbehaviour.
+#[derive(Clone, Copy, Debug)]
+pub struct Trouble {
+    /// The cents that choose it.
+    pub cents: u64,
+    /// Whether the request is booked as if all were well.
+    pub booked: bool,
+    /// What becomes of the answer.
+    pub delivery: Delivery,
+    /// For people.
+    pub text: &'static str,
+}
+
+/// The rows of misbehaviour, by cents.
+pub const TROUBLES: [Trouble; 10] = [
+    row(1, true, Delivery::After(Duration::from_secs(3)), "answers after 3 s"),
+    row(2, false, Delivery::Never, "no answer, not booked"),
+    row(3, true, Delivery::Never, "booked, but no answer"),
+    row(4, true, Delivery::Late, "booked, answers after the switch's deadline"),
+    row(5, true, Delivery::Twice, "answers twice"),
+    row(6, true, Delivery::WrongStan, "booked, answers with a wrong STAN"),
+    row(7, true, Delivery::WrongMac, "booked, answers with a wrong MAC"),
+    row(8, true, Delivery::Garbage, "booked, answers with garbage"),
+    row(9, true, Delivery::Torn, "booked, closes the connection in the middle of the answer"),
+    row(10, true, Delivery::Trickle, "answers one byte at a time"),
+];
+
+const fn row(cents: u64, booked: bool, delivery: Delivery, text: &'static str) -> Trouble {
+    Trouble { cents, booked, delivery, text }
+}
+
+/// What an amount asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Rule {
+    /// The answer of an issuer that has nothing against card, PIN and funds. An approval books.
+    pub code: ResponseCode,
+    /// Whether the request reaches the books at all.
+    pub booked: bool,
+    /// What becomes of the answer.
+    pub delivery: Delivery,
+}
+
+/// The rule that an amount chooses. Card, PIN and funds are looked at besides.
+#[must_use]
+pub fn rule(amount: Amount) -> Rule {
+    let (whole, cents) = (amount.minor() / 100, amount.minor() % 100);
+    let trouble = TROUBLES.iter().find(|trouble| whole == TROUBLE && trouble.cents == cents);
+    match trouble {
+        Some(row) => Rule { code: ResponseCode::Approved, booked: row.booked, delivery: row.delivery },
+        None => Rule { code: code(cents), booked: true, delivery: Delivery::Plain },
+    }
+}
+
+/// The answer that the cents choose. A partial approval is not on offer, so 10 is refused like a code
+/// that does not exist.
+fn code(cents: u64) -> ResponseCode {
+    match ResponseCode::parse(&format!("{cents:02}")) {
+        None | Some(ResponseCode::ApprovedPartial) => ResponseCode::NotAuthenticated,
+        Some(code) => code,
+    }
+}
+
+/// The rules for people, a line each.
+#[must_use]
+pub fn text() -> String {
+    let mut text = String::from(
+        "The amount chooses the answer:\n\
+         \x20 x.00    approved if the funds allow it, else 51\n\
+         \x20 x.11    approved with code 11 and booked in full; x.16 likewise with 16\n\
+         \x20 x.cc    answered with response code cc; 05 where cc is 10 or no known code\n\
+         A whole part of 666 makes trouble:\n",
+    );
+    for row in &TROUBLES {
+        let _ = writeln!(text, "  666.{:02}  {}", row.cents, row.text);
+    }
+    text.push_str(
+        "Before that: unknown card 14, expired card or other expiry 54, wrong PIN 55, wrong MAC A0.\n\
+         Reversals are always answered at once and approved; one that comes before its original makes\n\
+         the original be declined with 22. A request that comes again gets its recorded answer.\n",
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(minor: u64) -> Rule {
+        rule(Amount::new(minor).unwrap())
+    }
+
+    #[test]
+    fn cents_are_the_response_code() {
+        let expected = [(100, "00"), (151, "51"), (155, "55"), (111, "11"), (116, "16"), (110, "05"), (102, "05")];
+        for (minor, code) in expected {
+            assert_eq!(of(minor).code.code(), code, "{minor}");
+            assert_eq!(of(minor).delivery, Delivery::Plain);
+        }
+    }
+
+    #[test]
+    fn the_number_of_the_beast_makes_trouble_with_listed_cents_only() {
+        assert_eq!(of(66_602), Rule { code: ResponseCode::Approved, booked: false, delivery: Delivery::Never });
+        assert_eq!(of(66_610).delivery, Delivery::Trickle);
+        assert_eq!(of(66_600).delivery, Delivery::Plain);
+        assert_eq!(of(66_651).code.code(), "51");
+        assert_eq!(of(1_066_603).code.code(), "03");
+    }
+
+    #[test]
+    fn every_row_of_misbehaviour_is_printed_and_found_by_its_cents() {
+        for (at, row) in TROUBLES.iter().enumerate() {
+            assert_eq!(row.cents, at as u64 + 1);
+            assert!(text().contains(row.text));
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The world outside, for demonstrations and tests: cards and issuers that behave as they are told.
+//!
+//! It uses the other rooms by their public names only, as a stranger would.
+
+pub mod cards;
+pub mod issuer;
