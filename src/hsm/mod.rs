@@ -4,11 +4,17 @@
 //! [`Verdict`], a failed call is a fault; the two never mix, or a link with a wrong key would look
 //! like a wave of wrong PINs.
 
+pub mod calculator;
 mod key;
+mod policy;
+mod seal;
+pub mod software;
 
 pub use crate::model::KeyBlock;
 pub use crate::model::KeyName;
 pub use key::{DataKey, Kcv, Kek, KeyAlgorithm, KeyRef, KeyUsage, MacKey, PinKey, PvKey, WrappedKey};
+pub use policy::TranslationPolicy;
+pub use seal::{DataKeyPurpose, DataKeySealer, OpenedDataKey};
 
 use crate::model::EncryptedPinBlock;
 use crate::model::MacScheme;
@@ -246,6 +252,24 @@ pub trait Hsm: Send + Sync + 'static {
         key: &KeyRef,
         length: usize,
     ) -> impl Future<Output = Result<Kcv, HsmError>> + Send;
+
+    /// Makes a fresh data key: its block for keeping, and the opened key for a [`DataKeySealer`].
+    ///
+    /// The one operation that gives a key out, because card numbers at rest are sealed in process.
+    /// It never opens a key that is used on a wire.
+    fn data_key_new(
+        &self,
+        ctx: &Ctx,
+        purpose: DataKeyPurpose,
+    ) -> impl Future<Output = Result<(KeyBlock, OpenedDataKey), HsmError>> + Send;
+
+    /// Opens a block that [`Hsm::data_key_new`] made for the same purpose.
+    fn data_key_open(
+        &self,
+        ctx: &Ctx,
+        purpose: DataKeyPurpose,
+        block: &KeyBlock,
+    ) -> impl Future<Output = Result<OpenedDataKey, HsmError>> + Send;
 
     /// Fills `out` with the HSM's own randomness.
     fn random(&self, ctx: &Ctx, out: &mut [u8]) -> impl Future<Output = Result<(), HsmError>> + Send;

@@ -1,0 +1,161 @@
+//! Making, taking in and giving out keys.
+
+use super::SoftwareHsm;
+use super::attributes;
+use super::attributes::Use;
+use super::refuse;
+use crate::hsm::DataKeyPurpose;
+use crate::hsm::GeneratedKey;
+use crate::hsm::HsmError;
+use crate::hsm::Kcv;
+use crate::hsm::Kek;
+use crate::hsm::KeyAlgorithm;
+use crate::hsm::KeyBlock;
+use crate::hsm::KeyFault;
+use crate::hsm::KeyRef;
+use crate::hsm::KeyUsage;
+use crate::hsm::OpenedDataKey;
+use crate::hsm::WrappedKey;
+use crate::hsm::calculator::CipherKey;
+use crate::hsm::calculator::equal;
+use crate::hsm::calculator::keys::KcvMethod;
+use crate::hsm::calculator::keys::check_value;
+use crate::hsm::calculator::keys::is_short;
+use crate::hsm::calculator::keys::is_weak;
+use crate::hsm::calculator::keys::strength;
+use crate::hsm::calculator::keys::unwrap_ecb;
+use crate::hsm::calculator::keys::wrap_ecb;
+use crate::hsm::calculator::tr31::Header;
+use zeroize::Zeroizing;
+
+/// A fault of a key that travels.
+fn travelling(fault: KeyFault) -> HsmError {
+    HsmError::Key { name: "block".into(), fault }
+}
+
+/// The check value of a key by its family's own method.
+fn kcv(key: &CipherKey, length: usize) -> Result<Kcv, HsmError> {
+    check_value(key, KcvMethod::usual(key), length).map_err(|_| HsmError::Input("check value length"))
+}
+
+/// Whether `algorithm` is AES.
+fn is_aes(algorithm: KeyAlgorithm) -> bool {
+    matches!(algorithm, KeyAlgorithm::Aes128 | KeyAlgorithm::Aes192 | KeyAlgorithm::Aes256)
+}
+
+impl SoftwareHsm {
+    /// Writes a key as a block.
+    fn block_of(&self, header: &Header, key: &[u8]) -> Result<KeyBlock, HsmError> {
+        let mut padding = Zeroizing::new(vec![0; header.padding(key.len())]);
+        self.entropy.fill(&mut padding);
+        let block = self.protection.wrap(header, key, &padding).map_err(|_| travelling(KeyFault::Length))?;
+        Ok(KeyBlock::new(&block))
+    }
+
+    /// Draws a key that is not weak.
+    fn draw(&self, algorithm: KeyAlgorithm) -> Result<Zeroizing<Vec<u8>>, HsmError> {
+        let mut key = Zeroizing::new(vec![0; algorithm.key_length()]);
+        for _ in 0..16 {
+            self.entropy.fill(&mut key);
+            if !is_weak(algorithm, &key) {
+                return Ok(key);
+            }
+        }
+        Err(HsmError::Backend("entropy".into()))
+    }
+
+    /// Enciphers `key` under `kek`, which must be at least as strong.
+    fn wrap_under(&self, kek: &Kek, algorithm: KeyAlgorithm, key: &[u8]) -> Result<WrappedKey, HsmError> {
+        let under = self.load_for(&kek.0, Use::WrapKey)?;
+        if strength(under.attributes.algorithm) < strength(algorithm) {
+            return Err(refuse(&kek.0, KeyFault::NotExportable));
+        }
+        let cipher = wrap_ecb(&under.cipher, key).map_err(|_| travelling(KeyFault::Length))?;
+        Ok(WrappedKey::new(cipher.into()))
+    }
+
+    /// See [`Hsm::key_generate`](crate::hsm::Hsm::key_generate).
+    pub(super) fn generate(
+        &self,
+        usage: KeyUsage,
+        algorithm: KeyAlgorithm,
+        kek: Option<&Kek>,
+    ) -> Result<GeneratedKey, HsmError> {
+        if !attributes::fits(usage, algorithm, self.single_des) {
+            return Err(travelling(KeyFault::Algorithm));
+        }
+        let key = self.draw(algorithm)?;
+        let cipher = CipherKey::new(algorithm, &key).map_err(|_| travelling(KeyFault::Length))?;
+        let wrapped = kek.map(|kek| self.wrap_under(kek, algorithm, &key)).transpose()?;
+        let exportability = if usage == KeyUsage::Kek { b'N' } else { b'S' };
+        let block = self.block_of(&attributes::header(usage, algorithm, exportability), &key)?;
+        Ok(GeneratedKey { block, wrapped, kcv: kcv(&cipher, if is_aes(algorithm) { 5 } else { 4 })? })
+    }
+
+    /// See [`Hsm::key_import`](crate::hsm::Hsm::key_import).
+    pub(super) fn import(
+        &self,
+        (usage, algorithm): (KeyUsage, KeyAlgorithm),
+        kek: &Kek,
+        wrapped: &WrappedKey,
+        expected: Option<&Kcv>,
+    ) -> Result<KeyBlock, HsmError> {
+        let under = self.load_for(&kek.0, Use::UnwrapKey)?;
+        if !attributes::fits(usage, algorithm, self.single_des) {
+            return Err(travelling(KeyFault::Algorithm));
+        }
+        if strength(under.attributes.algorithm) < strength(algorithm) {
+            return Err(refuse(&kek.0, KeyFault::NotExportable));
+        }
+        if wrapped.as_bytes().len() != algorithm.key_length() {
+            return Err(travelling(KeyFault::Length));
+        }
+        let key = unwrap_ecb(&under.cipher, wrapped.as_bytes()).map_err(|_| travelling(KeyFault::Length))?;
+        let cipher = CipherKey::new(algorithm, &key).map_err(|_| travelling(KeyFault::Length))?;
+        if let Some(expected) = expected
+            && !equal(kcv(&cipher, expected.as_bytes().len())?.as_bytes(), expected.as_bytes())
+        {
+            return Err(travelling(KeyFault::CheckValue));
+        }
+        if !is_aes(algorithm) && usage != KeyUsage::Mac && is_short(&key) {
+            return Err(travelling(KeyFault::Length));
+        }
+        self.block_of(&attributes::header(usage, algorithm, b'N'), &key)
+    }
+
+    /// See [`Hsm::key_export`](crate::hsm::Hsm::key_export).
+    pub(super) fn export(&self, key: &KeyRef, kek: &Kek) -> Result<WrappedKey, HsmError> {
+        let loaded = self.load(key)?;
+        if !loaded.attributes.may_leave_bare() {
+            return Err(refuse(key, KeyFault::NotExportable));
+        }
+        self.wrap_under(kek, loaded.attributes.algorithm, &loaded.clear)
+    }
+
+    /// See [`Hsm::key_check_value`](crate::hsm::Hsm::key_check_value).
+    pub(super) fn check_value(&self, key: &KeyRef, length: usize) -> Result<Kcv, HsmError> {
+        kcv(&self.load(key)?.cipher, length)
+    }
+
+    /// See [`Hsm::data_key_new`](crate::hsm::Hsm::data_key_new).
+    pub(super) fn new_data_key(&self, purpose: DataKeyPurpose) -> Result<(KeyBlock, OpenedDataKey), HsmError> {
+        let mut clear = Zeroizing::new([0; 32]);
+        self.entropy.fill(clear.as_mut_slice());
+        let block = self.block_of(&attributes::data_key_header(purpose), clear.as_slice())?;
+        Ok((block, OpenedDataKey::new(purpose, clear)))
+    }
+
+    /// See [`Hsm::data_key_open`](crate::hsm::Hsm::data_key_open).
+    pub(super) fn open_data_key(&self, purpose: DataKeyPurpose, block: &KeyBlock) -> Result<OpenedDataKey, HsmError> {
+        let (header, bytes) = self.protection.unwrap(block.as_str()).map_err(|_| travelling(KeyFault::Block))?;
+        if header != attributes::data_key_header(purpose) {
+            return Err(travelling(KeyFault::Usage));
+        }
+        let mut clear = Zeroizing::new([0; 32]);
+        if bytes.len() != clear.len() {
+            return Err(travelling(KeyFault::Length));
+        }
+        clear.copy_from_slice(&bytes);
+        Ok(OpenedDataKey::new(purpose, clear))
+    }
+}

@@ -1,0 +1,194 @@
+//! The HSM in process. For tests, development and small trusted hosts: it protects no PIN from
+//! whoever can read this process, and says so ([`HsmProfile::Test`]).
+//!
+//! Keys that travel do so as X9.143 version D blocks under an AES-256 master key, whose header is
+//! the policy. What was opened once is kept with its schedule in a bounded cache.
+
+mod arena;
+mod attributes;
+mod backend;
+mod lifecycle;
+mod pin;
+
+use super::Capabilities;
+use super::HsmError;
+use super::HsmProfile;
+use super::KeyAlgorithm;
+use super::KeyBlock;
+use super::KeyFault;
+use super::KeyName;
+use super::KeyRef;
+use super::KeyUsage;
+use super::TranslationPolicy;
+use super::calculator::tr31::KeyBlockKey;
+use crate::model::Entropy;
+use crate::model::PinFormat;
+use arena::Arena;
+use arena::Loaded;
+use attributes::Use;
+use std::collections::HashMap;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// How many opened working keys are kept unless the builder is told otherwise.
+const CACHED: usize = 16_384;
+
+/// An [`Hsm`](super::Hsm) in this process. Cheap to share behind an `Arc`; never blocks.
+pub struct SoftwareHsm {
+    capabilities: Capabilities,
+    policy: TranslationPolicy,
+    single_des: bool,
+    protection: KeyBlockKey,
+    named: HashMap<KeyName, Arc<Loaded>>,
+    opened: Arena,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// Collects master key, named keys and switches of a [`SoftwareHsm`].
+pub struct SoftwareHsmBuilder {
+    master: Zeroizing<[u8; 32]>,
+    entropy: Arc<dyn Entropy>,
+    policy: TranslationPolicy,
+    single_des: bool,
+    cached: usize,
+    clear: Vec<(KeyName, KeyUsage, KeyAlgorithm, Zeroizing<Vec<u8>>)>,
+    blocks: Vec<(KeyName, KeyBlock)>,
+}
+
+impl SoftwareHsm {
+    /// Starts one with its randomness and its AES-256 master key.
+    #[must_use]
+    pub fn builder(entropy: Arc<dyn Entropy>, master: Zeroizing<[u8; 32]>) -> SoftwareHsmBuilder {
+        SoftwareHsmBuilder {
+            master,
+            entropy,
+            policy: TranslationPolicy::default(),
+            single_des: false,
+            cached: CACHED,
+            clear: Vec::new(),
+            blocks: Vec::new(),
+        }
+    }
+
+    /// How many opened working keys are held now; never more than the builder allowed.
+    #[must_use]
+    pub fn cached_keys(&self) -> usize {
+        self.opened.len()
+    }
+
+    /// The opened key behind a reference.
+    fn load(&self, key: &KeyRef) -> Result<Arc<Loaded>, HsmError> {
+        match key {
+            KeyRef::Named(name) => self.named.get(name).cloned().ok_or_else(|| refuse(key, KeyFault::Missing)),
+            KeyRef::Block(block) => {
+                if let Some(loaded) = self.opened.get(block) {
+                    return Ok(loaded);
+                }
+                let loaded = Arc::new(self.open(block)?);
+                self.opened.put(block.clone(), Arc::clone(&loaded));
+                Ok(loaded)
+            }
+        }
+    }
+
+    /// The opened key behind a reference, if its attributes allow `what`.
+    fn load_for(&self, key: &KeyRef, what: Use) -> Result<Arc<Loaded>, HsmError> {
+        let loaded = self.load(key)?;
+        if loaded.attributes.allow(what) { Ok(loaded) } else { Err(refuse(key, KeyFault::Usage)) }
+    }
+
+    /// Opens a block, and checks that its attributes and its key fit each other.
+    fn open(&self, block: &KeyBlock) -> Result<Loaded, HsmError> {
+        let fault = |fault| HsmError::Key { name: "block".into(), fault };
+        let (header, clear) = self.protection.unwrap(block.as_str()).map_err(|_| fault(KeyFault::Block))?;
+        Loaded::new(&header, clear, self.single_des).map_err(fault)
+    }
+}
+
+/// A fault of the key that `key` names.
+fn refuse(key: &KeyRef, fault: KeyFault) -> HsmError {
+    let name = match key {
+        KeyRef::Named(name) => name.as_str().to_owned(),
+        KeyRef::Block(_) => "block".to_owned(),
+    };
+    HsmError::Key { name, fault }
+}
+
+impl SoftwareHsmBuilder {
+    /// Adds a named key in clear: test keys, and keys that a ceremony put together. A key encrypting
+    /// key is never exportable, any other is.
+    #[must_use]
+    pub fn key(mut self, name: KeyName, usage: KeyUsage, algorithm: KeyAlgorithm, clear: Zeroizing<Vec<u8>>) -> Self {
+        self.clear.push((name, usage, algorithm, clear));
+        self
+    }
+
+    /// Adds a named key as a block under this master key.
+    #[must_use]
+    pub fn block(mut self, name: KeyName, block: KeyBlock) -> Self {
+        self.blocks.push((name, block));
+        self
+    }
+
+    /// Replaces the default PIN translation policy.
+    #[must_use]
+    pub fn policy(mut self, policy: TranslationPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Lets single DES protect PINs and tracks too, against PCI PIN 2-3. For terminals that know
+    /// nothing better, on a test host.
+    #[must_use]
+    pub fn legacy_single_des(mut self) -> Self {
+        self.single_des = true;
+        self
+    }
+
+    /// How many opened working keys to keep, at least 1.
+    #[must_use]
+    pub fn cached(mut self, keys: usize) -> Self {
+        self.cached = keys.max(1);
+        self
+    }
+
+    /// Puts it together. A name that was given twice keeps its last key.
+    ///
+    /// # Errors
+    /// [`HsmError::Key`] naming the first key whose length, algorithm, usage or block does not hold.
+    pub fn build(self) -> Result<SoftwareHsm, HsmError> {
+        let protection = KeyBlockKey::new(self.master.as_slice())
+            .map_err(|_| HsmError::Key { name: "master".into(), fault: KeyFault::Length })?;
+        let mut hsm = SoftwareHsm {
+            capabilities: Capabilities {
+                profile: HsmProfile::Test,
+                pin_formats: vec![PinFormat::Iso0, PinFormat::Iso1, PinFormat::Iso3, PinFormat::Iso4],
+                product: concat!("software ", env!("CARGO_PKG_VERSION")).into(),
+            },
+            policy: self.policy,
+            single_des: self.single_des,
+            protection,
+            named: HashMap::new(),
+            opened: Arena::new(self.cached),
+            entropy: self.entropy,
+        };
+        for (name, usage, algorithm, clear) in self.clear {
+            let fault = |fault| HsmError::Key { name: name.as_str().to_owned(), fault };
+            if clear.len() != algorithm.key_length() {
+                return Err(fault(KeyFault::Length));
+            }
+            let exportability = if usage == KeyUsage::Kek { b'N' } else { b'S' };
+            let header = attributes::header(usage, algorithm, exportability);
+            let loaded = Loaded::new(&header, clear, hsm.single_des).map_err(fault)?;
+            hsm.named.insert(name, Arc::new(loaded));
+        }
+        for (name, block) in self.blocks {
+            let loaded = hsm.open(&block).map_err(|error| match error {
+                HsmError::Key { fault, .. } => HsmError::Key { name: name.as_str().to_owned(), fault },
+                other => other,
+            })?;
+            hsm.named.insert(name, Arc::new(loaded));
+        }
+        Ok(hsm)
+    }
+}
