@@ -42,8 +42,10 @@ pub enum Encoding {
     Bcd,
     /// As it is.
     Binary,
-    /// Two hexadecimal characters a byte.
+    /// Two hexadecimal characters a byte, in ASCII.
     Hex,
+    /// Two hexadecimal characters a byte, in EBCDIC.
+    HexEbcdic,
     /// Chinese text, GBK; lengths count bytes.
     Gbk,
 }

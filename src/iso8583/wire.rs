@@ -304,6 +304,18 @@ impl Wire {
         if encoding::write(class, value, self.nibble, out) { Ok(()) } else { Err(BuildFault::Class) }
     }
 
+    /// The greatest number its prefix has to say.
+    pub(super) fn greatest(&self) -> usize {
+        let max = usize::from(self.max);
+        match self.count {
+            Count::Units => max,
+            Count::Halves => max * 2,
+            Count::WithSign => max + 1,
+            Count::Pairs => max.div_ceil(2),
+            Count::PairsWithSign => max.div_ceil(2) + 1,
+        }
+    }
+
     /// What the prefix says of so many units.
     fn number(&self, units: usize) -> Result<usize, BuildFault> {
         match self.count {
