@@ -11,3 +11,4 @@ pub mod registry;
 pub mod risk;
 pub mod route;
 pub mod sim;
+pub mod server;

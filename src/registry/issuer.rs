@@ -16,7 +16,7 @@ pub struct Issuer {
     pub name: IssuerName,
     /// `host:port` of its host.
     pub address: Box<str>,
-    /// The profile of the link; whether there is such a profile is the shell's to check.
+    /// The profile of the link.
     pub profile: Box<str>,
     /// The zone PIN key (ZPK); `NAME/zpk` unless the row says otherwise.
     pub pin_key: KeyName,
@@ -33,19 +33,24 @@ pub struct Issuer {
 
 impl Issuer {
     /// Reads one row; `None` if it has a breach.
-    pub(super) fn read<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Option<Self> {
+    pub(super) fn read<const N: usize>(
+        row: &Row<'_, N>,
+        profile_known: &dyn Fn(&str) -> bool,
+        breaches: &mut Breaches,
+    ) -> Option<Self> {
         let form = "1 to 32 lower-case letters, digits or hyphens";
         let name = row.required("name", form, IssuerName::parse, breaches);
         let address = row.required("address", "host:port", address, breaches);
-        let profile = row.required("profile", "a name", |name| Some(Box::from(name)), breaches);
-        let mut key = |column: &str, suffix: &str| match row.text(column) {
-            Some(_) => row.optional(column, "a key name", KeyName::parse, breaches),
-            None => KeyName::parse(&format!("{}/{suffix}", name.as_ref()?.as_str())),
+        let profile =
+            row.required("profile", "a profile", |name| profile_known(name).then(|| Box::from(name)), breaches);
+        let mut key = |column: &str, suffix: &str| match row.has(column) {
+            true => row.optional(column, "a key name", KeyName::parse, breaches),
+            false => KeyName::parse(&format!("{}/{suffix}", name.as_ref()?.as_str())),
         };
         let (pin_key, mac_key) = (key("pin_key", "zpk"), key("mac_key", "zak"));
-        let timeout = bounded(row, "timeout_ms", 5_000, 500, 60_000, breaches);
-        let connections = bounded(row, "connections", 1, 1, 16, breaches);
-        let echo = bounded(row, "echo_s", 60, 5, 3_600, breaches);
+        let timeout = row.bounded("timeout_ms", 5_000, 500..=60_000, breaches);
+        let connections = row.bounded("connections", 1, 1..=16, breaches);
+        let echo = row.bounded("echo_s", 60, 5..=3_600, breaches);
         Some(Self {
             name: name?,
             address: address?,
@@ -57,21 +62,6 @@ impl Issuer {
             echo: Duration::from_secs(echo?),
         })
     }
-}
-
-fn bounded<const N: usize>(
-    row: &Row<'_, N>,
-    column: &str,
-    default: u64,
-    least: u64,
-    most: u64,
-    breaches: &mut Breaches,
-) -> Option<u64> {
-    if row.text(column).is_none() {
-        return Some(default);
-    }
-    let within = |text: &str| text.parse().ok().filter(|value| (least..=most).contains(value));
-    row.optional(column, &format!("a whole number from {least} to {most}"), within, breaches)
 }
 
 fn address(text: &str) -> Option<Box<str>> {

@@ -44,6 +44,8 @@ pub struct Sources<'a> {
     pub issuers: Vec<Source<'a>>,
     /// `prefix,issuer,fallback`.
     pub bins: Vec<Source<'a>>,
+    /// Whether there is a profile of this name.
+    pub profile_known: &'a dyn Fn(&str) -> bool,
 }
 
 /// A shop: what a receipt shows, and what its terminals inherit.
@@ -89,7 +91,9 @@ impl Registry {
             rows(*source, "terminal", TERMINAL, &mut breaches, |row, breaches| registry.add_terminal(row, breaches));
         }
         for source in &sources.issuers {
-            rows(*source, "issuer", issuer::COLUMNS, &mut breaches, |row, breaches| registry.add_issuer(row, breaches));
+            rows(*source, "issuer", issuer::COLUMNS, &mut breaches, |row, breaches| {
+                registry.add_issuer(row, sources.profile_known, breaches);
+            });
         }
         for source in &sources.bins {
             rows(*source, "bin", BIN, &mut breaches, |row, breaches| registry.add_bin(row, breaches));
@@ -220,8 +224,13 @@ impl Registry {
         }
     }
 
-    fn add_issuer<const N: usize>(&mut self, row: &Row<'_, N>, breaches: &mut Breaches) {
-        let Some(issuer) = Issuer::read(row, breaches) else { return };
+    fn add_issuer<const N: usize>(
+        &mut self,
+        row: &Row<'_, N>,
+        profile_known: &dyn Fn(&str) -> bool,
+        breaches: &mut Breaches,
+    ) {
+        let Some(issuer) = Issuer::read(row, profile_known, breaches) else { return };
         match self.issuers.entry(issuer.name.clone()) {
             Entry::Occupied(_) => {
                 breaches.add(row.file(), row.line(), format!("issuer {} is listed twice", issuer.name));

@@ -3,12 +3,14 @@
 //! The shell shares a [`Registry`] behind an `ArcSwap` and replaces it as a whole; a request that
 //! began with one table ends with it. What changes while terminals trade is in [`Sessions`].
 
+mod document;
 mod issuer;
 mod load;
 mod sessions;
 mod table;
 
+pub use document::Document;
 pub use issuer::Issuer;
 pub use load::{Defaults, Merchant, Registry, Sources};
 pub use sessions::Sessions;
-pub use table::{Breaches, Cell, Row, Source, rows};
+pub use table::{Breaches, Row, Source, rows};

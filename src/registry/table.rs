@@ -2,9 +2,10 @@
 //!
 //! Every row of a file is looked at, and every fault is reported with its line.
 
+use super::document::Document;
 use crate::model::Breach;
-use crate::model::line_of;
-use toml::de::{DeTable, DeValue};
+use std::ops::RangeInclusive;
+use toml::de::DeArray;
 
 /// A file's name, for reports, and its text. A name that ends in `.toml` is TOML, any other is CSV.
 #[derive(Clone, Copy)]
@@ -30,6 +31,12 @@ impl Breaches {
         self.0.extend(others);
     }
 
+    /// All of them.
+    #[must_use]
+    pub fn into_inner(self) -> Vec<Breach> {
+        self.0
+    }
+
     /// `value` if there was no fault, else every fault.
     ///
     /// # Errors
@@ -39,19 +46,28 @@ impl Breaches {
     }
 }
 
-/// One value of a row as text; numbers and truth values of TOML as they are written.
+/// One value of a row: text, or a list of texts. Numbers and truth values of TOML are text as written.
 #[derive(Clone, Copy)]
-pub struct Cell<'a> {
-    text: &'a str,
-    line: usize,
+pub(super) struct Cell<'a> {
+    pub(super) value: CellValue<'a>,
+    pub(super) line: usize,
+}
+
+/// What a cell holds.
+#[derive(Clone, Copy)]
+pub(super) enum CellValue<'a> {
+    /// One value.
+    Text(&'a str),
+    /// Several, in TOML only.
+    List(&'a DeArray<'a>),
 }
 
 /// One row: a cell or nothing for each of the table's columns.
 pub struct Row<'a, const N: usize> {
-    file: &'a str,
-    line: usize,
-    columns: &'static [&'static str; N],
-    cells: [Option<Cell<'a>>; N],
+    pub(super) file: &'a str,
+    pub(super) line: usize,
+    pub(super) columns: &'static [&'static str; N],
+    pub(super) cells: [Option<Cell<'a>>; N],
 }
 
 impl<'a, const N: usize> Row<'a, N> {
@@ -75,7 +91,16 @@ impl<'a, const N: usize> Row<'a, N> {
     /// The text of a column, if the row has one.
     #[must_use]
     pub fn text(&self, column: &str) -> Option<&'a str> {
-        self.cell(column).map(|cell| cell.text)
+        match self.cell(column)?.value {
+            CellValue::Text(text) => Some(text),
+            CellValue::List(_) => None,
+        }
+    }
+
+    /// Whether the row says anything in this column.
+    #[must_use]
+    pub fn has(&self, column: &str) -> bool {
+        self.cell(column).is_some()
     }
 
     /// A column that may be left out. `form` says in words what `parse` accepts.
@@ -87,11 +112,46 @@ impl<'a, const N: usize> Row<'a, N> {
         breaches: &mut Breaches,
     ) -> Option<T> {
         let cell = self.cell(column)?;
-        let value = parse(cell.text);
+        let value = self.text(column).and_then(parse);
         if value.is_none() {
             breaches.add(self.file, cell.line, format!("{column}: is not {form}"));
         }
         value
+    }
+
+    /// A whole number within bounds; `default` if the row leaves it out.
+    pub fn bounded(
+        &self,
+        column: &str,
+        default: u64,
+        within: RangeInclusive<u64>,
+        breaches: &mut Breaches,
+    ) -> Option<u64> {
+        if !self.has(column) {
+            return Some(default);
+        }
+        let form = format!("a whole number from {} to {}", within.start(), within.end());
+        self.optional(column, &form, |text| text.parse().ok().filter(|value| within.contains(value)), breaches)
+    }
+
+    /// A column with a list of texts; empty if it is left out.
+    pub fn list<T>(
+        &self,
+        column: &str,
+        form: &str,
+        parse: impl Fn(&'a str) -> Option<T>,
+        breaches: &mut Breaches,
+    ) -> Vec<T> {
+        let Some(cell) = self.cell(column) else { return Vec::new() };
+        let CellValue::List(list) = cell.value else {
+            breaches.add(self.file, cell.line, format!("{column}: is not a list"));
+            return Vec::new();
+        };
+        let values: Vec<T> = list.iter().filter_map(|value| value.get_ref().as_str().and_then(&parse)).collect();
+        if values.len() != list.len() {
+            breaches.add(self.file, cell.line, format!("{column}: has a value that is not {form}"));
+        }
+        values
     }
 
     /// A column that must be there.
@@ -119,7 +179,9 @@ pub fn rows<const N: usize>(
     each: impl FnMut(&Row<'_, N>, &mut Breaches),
 ) {
     if source.file.ends_with(".toml") {
-        toml_rows(source, table, columns, breaches, each);
+        let document = Document::parse(source, breaches);
+        document.only(&[table], breaches);
+        document.tables(table, columns, breaches, each);
     } else {
         csv_rows(source, columns, breaches, each);
     }
@@ -166,7 +228,7 @@ fn csv_rows<const N: usize>(
         }
         let cells = places.map(|place| {
             let text = record.get(place?)?;
-            (!text.is_empty()).then_some(Cell { text, line })
+            (!text.is_empty()).then_some(Cell { value: CellValue::Text(text), line })
         });
         each(&Row { file, line, columns, cells }, breaches);
     }
@@ -174,69 +236,4 @@ fn csv_rows<const N: usize>(
 
 fn line_number(line: u64) -> usize {
     usize::try_from(line).unwrap_or(usize::MAX)
-}
-
-fn toml_rows<const N: usize>(
-    source: Source<'_>,
-    table: &str,
-    columns: &'static [&'static str; N],
-    breaches: &mut Breaches,
-    mut each: impl FnMut(&Row<'_, N>, &mut Breaches),
-) {
-    let Source { file, text } = source;
-    let (document, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
-        let line = error.span().map_or(0, |span| line_of(text, span.start));
-        breaches.add(file, line, error.message());
-    }
-    for (key, value) in document.get_ref() {
-        let line = line_of(text, key.span().start);
-        if key.get_ref() != table {
-            breaches.add(file, line, format!("unknown key {:?}", key.get_ref()));
-            continue;
-        }
-        let Some(entries) = value.get_ref().as_array() else {
-            breaches.add(file, line, format!("write [[{table}]] for each row"));
-            continue;
-        };
-        for entry in entries.iter() {
-            let line = line_of(text, entry.span().start);
-            match entry.get_ref().as_table() {
-                Some(entry) => each(&toml_row(source, line, columns, entry, breaches), breaches),
-                None => breaches.add(file, line, format!("write [[{table}]] for each row")),
-            }
-        }
-    }
-}
-
-fn toml_row<'a, const N: usize>(
-    source: Source<'a>,
-    line: usize,
-    columns: &'static [&'static str; N],
-    entry: &'a DeTable<'a>,
-    breaches: &mut Breaches,
-) -> Row<'a, N> {
-    let mut cells = [None; N];
-    for (key, value) in entry {
-        let line = line_of(source.text, key.span().start);
-        let text = match value.get_ref() {
-            DeValue::String(text) => Some(text.as_ref()),
-            DeValue::Integer(number) => Some(number.as_str()),
-            DeValue::Boolean(truth) => Some(if *truth { "true" } else { "false" }),
-            _ => None,
-        };
-        let place = columns.iter().position(|name| *name == key.get_ref().as_ref());
-        match (place.and_then(|place| cells.get_mut(place)), text) {
-            (None, _) => breaches.add(source.file, line, format!("unknown key {:?}", key.get_ref())),
-            (Some(_), None) => {
-                breaches.add(
-                    source.file,
-                    line,
-                    format!("{}: is not text, a whole number or a truth value", key.get_ref()),
-                );
-            }
-            (Some(cell), Some(text)) => *cell = Some(Cell { text, line }),
-        }
-    }
-    Row { file: source.file, line, columns, cells }
 }

@@ -1,5 +1,6 @@
 //! Behaviours, one module each.
 
+mod config;
 mod registry;
 mod risk;
 mod route;

@@ -1,0 +1,104 @@
+//! A TOML file as tables of plain values, read so that every fault has its line.
+
+use super::table::{Breaches, Cell, CellValue, Row, Source};
+use crate::model::line_of;
+use toml::de::{DeTable, DeValue};
+
+/// A parsed TOML file. What could not be parsed is already among the breaches.
+pub struct Document<'a> {
+    source: Source<'a>,
+    root: DeTable<'a>,
+}
+
+impl<'a> Document<'a> {
+    /// Parses `source`; every syntax fault is a breach, and what is readable is kept.
+    #[must_use]
+    pub fn parse(source: Source<'a>, breaches: &mut Breaches) -> Self {
+        let (root, errors) = DeTable::parse_recoverable(source.text);
+        for error in errors {
+            let line = error.span().map_or(0, |span| line_of(source.text, span.start));
+            breaches.add(source.file, line, error.message());
+        }
+        Self { source, root: root.into_inner() }
+    }
+
+    /// Reports every top-level key that is not one of `names`.
+    pub fn only(&self, names: &[&str], breaches: &mut Breaches) {
+        for key in self.root.keys().filter(|key| !names.contains(&key.get_ref().as_ref())) {
+            let line = line_of(self.source.text, key.span().start);
+            breaches.add(self.source.file, line, format!("unknown key {:?}", key.get_ref()));
+        }
+    }
+
+    /// The table `[name]`; a row without cells, on line 1, if the file has none.
+    pub fn table<const N: usize>(
+        &self,
+        name: &str,
+        columns: &'static [&'static str; N],
+        breaches: &mut Breaches,
+    ) -> Row<'_, N> {
+        let Some((key, value)) = self.root.get_key_value(name) else {
+            return Row { file: self.source.file, line: 1, columns, cells: [None; N] };
+        };
+        let line = line_of(self.source.text, key.span().start);
+        match value.get_ref().as_table() {
+            Some(table) => self.row(line, columns, table, breaches),
+            None => {
+                breaches.add(self.source.file, line, format!("write [{name}]"));
+                Row { file: self.source.file, line, columns, cells: [None; N] }
+            }
+        }
+    }
+
+    /// Every table `[[name]]`.
+    pub fn tables<const N: usize>(
+        &self,
+        name: &str,
+        columns: &'static [&'static str; N],
+        breaches: &mut Breaches,
+        mut each: impl FnMut(&Row<'_, N>, &mut Breaches),
+    ) {
+        let Some((key, value)) = self.root.get_key_value(name) else { return };
+        let Some(entries) = value.get_ref().as_array() else {
+            let line = line_of(self.source.text, key.span().start);
+            return breaches.add(self.source.file, line, format!("write [[{name}]] for each row"));
+        };
+        for entry in entries.iter() {
+            let line = line_of(self.source.text, entry.span().start);
+            match entry.get_ref().as_table() {
+                Some(table) => each(&self.row(line, columns, table, breaches), breaches),
+                None => breaches.add(self.source.file, line, format!("write [[{name}]] for each row")),
+            }
+        }
+    }
+
+    fn row<'b, const N: usize>(
+        &'b self,
+        line: usize,
+        columns: &'static [&'static str; N],
+        table: &'b DeTable<'b>,
+        breaches: &mut Breaches,
+    ) -> Row<'b, N> {
+        let mut cells = [None; N];
+        for (key, value) in table {
+            let line = line_of(self.source.text, key.span().start);
+            let name = key.get_ref().as_ref();
+            let value = match value.get_ref() {
+                DeValue::String(text) => Some(CellValue::Text(text)),
+                DeValue::Integer(number) => Some(CellValue::Text(number.as_str())),
+                DeValue::Boolean(truth) => Some(CellValue::Text(if *truth { "true" } else { "false" })),
+                DeValue::Array(list) => Some(CellValue::List(list)),
+                DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
+            };
+            let place = columns.iter().position(|column| *column == name);
+            match (place.and_then(|place| cells.get_mut(place)), value) {
+                (None, _) => breaches.add(self.source.file, line, format!("unknown key {name:?}")),
+                (Some(_), None) => {
+                    breaches.add(self.source.file, line, format!("{name}: is not text, a whole number or a list"));
+                }
+                (Some(cell), Some(value)) => *cell = Some(Cell { value, line }),
+            }
+        }
+        Row { file: self.source.file, line, columns, cells }
+    }
+}

@@ -1,0 +1,140 @@
+//! A door: where the station listens, how it speaks there, who may come in.
+
+use crate::model::KeyName;
+use crate::registry::Breaches;
+use crate::registry::Row;
+use std::net::{IpAddr, SocketAddr};
+
+/// The columns of a `[[door]]`.
+pub(super) const COLUMNS: &[&str; 10] = &[
+    "name",
+    "listen",
+    "profile",
+    "allow",
+    "pin_key",
+    "mac_key",
+    "certificate",
+    "private_key",
+    "client_ca",
+    "client_certificates",
+];
+
+/// One listener.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// Its name in logs.
+    pub name: Box<str>,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Its profile.
+    pub profile: Box<str>,
+    /// Who may connect; everybody if empty.
+    pub allow: Vec<Network>,
+    /// The PIN key of a door without sign-in.
+    pub pin_key: Option<KeyName>,
+    /// The MAC key of a door without sign-in.
+    pub mac_key: Option<KeyName>,
+    /// TLS, if the door has it.
+    pub tls: Option<DoorTls>,
+}
+
+/// TLS of a door. Paths are relative to the station's file.
+#[derive(Clone, Debug)]
+pub struct DoorTls {
+    /// PEM file of the server's certificate chain.
+    pub certificate: String,
+    /// PEM file of its private key.
+    pub private_key: String,
+    /// PEM file of the authorities whose client certificates count.
+    pub client_ca: Option<String>,
+    /// Whether clients must show a certificate.
+    pub client_certificates: ClientCertificates,
+}
+
+/// Whether clients show certificates.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ClientCertificates {
+    /// They are not asked for one.
+    #[default]
+    None,
+    /// One that is shown must verify.
+    Optional,
+    /// No session without one.
+    Required,
+}
+
+impl Door {
+    pub(super) fn read<const N: usize>(
+        row: &Row<'_, N>,
+        profile_known: &dyn Fn(&str) -> bool,
+        breaches: &mut Breaches,
+    ) -> Option<Self> {
+        let name = row.required("name", "a name", |text| Some(Box::from(text)), breaches);
+        let listen = row.required("listen", "address:port", |text| text.parse().ok(), breaches);
+        let profile = row.required("profile", "a profile", |text| profile_known(text).then(|| text.into()), breaches);
+        let allow = row.list("allow", "a network such as 10.0.0.0/8", Network::parse, breaches);
+        let pin_key = row.optional("pin_key", "a key name", KeyName::parse, breaches);
+        let mac_key = row.optional("mac_key", "a key name", KeyName::parse, breaches);
+        let tls = DoorTls::read(row, breaches);
+        Some(Self { name: name?, listen: listen?, profile: profile?, allow, pin_key, mac_key, tls })
+    }
+}
+
+impl DoorTls {
+    /// `None` where no column speaks of TLS, or where one of the two files is missing, which is a breach.
+    fn read<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Option<Self> {
+        let columns = ["certificate", "private_key", "client_ca", "client_certificates"];
+        if !columns.iter().any(|column| row.has(column)) {
+            return None;
+        }
+        let path = |text: &str| Some(text.to_owned());
+        let certificate = row.required("certificate", "a path", path, breaches);
+        let private_key = row.required("private_key", "a path", path, breaches);
+        let client_ca = row.optional("client_ca", "a path", path, breaches);
+        let parse = |text: &str| match text {
+            "none" => Some(ClientCertificates::None),
+            "optional" => Some(ClientCertificates::Optional),
+            "required" => Some(ClientCertificates::Required),
+            _ => None,
+        };
+        let form = "none, optional or required";
+        let client_certificates = row.optional("client_certificates", form, parse, breaches).unwrap_or_default();
+        if (client_certificates == ClientCertificates::None) != client_ca.is_none() {
+            breaches.add(row.file(), row.line(), "client_ca and client_certificates go together");
+        }
+        Some(Self { certificate: certificate?, private_key: private_key?, client_ca, client_certificates })
+    }
+}
+
+/// A range of addresses: `10.0.0.0/8`, `2001:db8::/32`, or one address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// An address, or an address and the length of its prefix.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let address: IpAddr = address.parse().ok()?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Some(most), |bits| bits.parse().ok())?;
+        (bits <= most).then_some(Self { address, bits })
+    }
+
+    /// Whether `peer` is in it. An IPv4 address that came over an IPv6 socket counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, peer: IpAddr) -> bool {
+        let same = |a: u128, b: u128, width: u32| {
+            let kept = u32::from(self.bits);
+            kept == 0 || (a ^ b).checked_shr(width.saturating_sub(kept)).unwrap_or(0) == 0
+        };
+        match (self.address, peer.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(peer)) => same(network.to_bits().into(), peer.to_bits().into(), 32),
+            (IpAddr::V6(network), IpAddr::V6(peer)) => same(network.to_bits(), peer.to_bits(), 128),
+            _ => false,
+        }
+    }
+}

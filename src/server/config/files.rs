@@ -1,0 +1,107 @@
+//! Reads a station's file and every list it names.
+
+use super::{Config, NamedKey, key_rows, parse};
+use crate::hsm::KeyName;
+use crate::hsm::KeyUsage;
+use crate::model::Breach;
+use crate::registry::Breaches;
+use crate::registry::Registry;
+use crate::registry::Source;
+use crate::registry::Sources;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// A whole station, ready to be built.
+pub struct Loaded {
+    /// The station's file.
+    pub config: Config,
+    /// Its lists, joined.
+    pub registry: Registry,
+    /// Its keys.
+    pub keys: Vec<NamedKey>,
+}
+
+/// Loads a station from its file.
+///
+/// # Errors
+/// Every breach of every file, missing files included. If the station's own file has breaches, its lists
+/// are not looked at.
+pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded, Vec<Breach>> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| vec![Breach::new(&file, 0, error.to_string())])?;
+    let config = parse(Source { file: &file, text: &text }, profile_known)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut breaches = Breaches::default();
+    let mut read = |names: &[String]| -> Vec<(String, String)> { texts(folder, names, &mut breaches) };
+    let lists = &config.lists;
+    let (merchants, terminals) = (read(&lists.merchants), read(&lists.terminals));
+    let (issuers, bins, key_files) = (read(&lists.issuers), read(&lists.bins), read(&lists.keys));
+    let registry = Registry::load(&Sources {
+        defaults: config.defaults,
+        merchants: sources(&merchants),
+        terminals: sources(&terminals),
+        issuers: sources(&issuers),
+        bins: sources(&bins),
+        profile_known,
+    });
+    let mut keys = Vec::new();
+    for source in sources(&key_files) {
+        keys.extend(key_rows(source, &mut breaches));
+    }
+    match registry {
+        Ok(registry) => {
+            check_keys(&config, &registry, &keys, &file, &mut breaches);
+            breaches.or(Loaded { config, registry, keys })
+        }
+        Err(found) => {
+            breaches.extend(found);
+            Err(breaches.into_inner())
+        }
+    }
+}
+
+fn texts(folder: &Path, names: &[String], breaches: &mut Breaches) -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    for name in names {
+        let path = folder.join(name);
+        let file = path.display().to_string();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => texts.push((file, text)),
+            Err(error) => breaches.add(&file, 0, error.to_string()),
+        }
+    }
+    texts
+}
+
+fn sources(texts: &[(String, String)]) -> Vec<Source<'_>> {
+    texts.iter().map(|(file, text)| Source { file, text }).collect()
+}
+
+/// Every key that a door, an issuer or a terminal names must be there, once, with the right usage.
+fn check_keys(config: &Config, registry: &Registry, keys: &[NamedKey], file: &str, breaches: &mut Breaches) {
+    let mut usages: HashMap<&KeyName, KeyUsage> = HashMap::with_capacity(keys.len());
+    for key in keys {
+        if usages.insert(&key.name, key.usage).is_some() {
+            breaches.add(file, 0, format!("key {} is listed twice", key.name.as_str()));
+        }
+    }
+    let mut check = |whose: String, name: &KeyName, usage: KeyUsage| match usages.get(name) {
+        Some(found) if *found == usage => {}
+        Some(_) => breaches.add(file, 0, format!("{whose}: key {} has another usage", name.as_str())),
+        None => breaches.add(file, 0, format!("{whose}: key {} is not in the list of keys", name.as_str())),
+    };
+    for door in &config.doors {
+        let whose = || format!("door {}", door.name);
+        door.pin_key.iter().for_each(|name| check(whose(), name, KeyUsage::Pin));
+        door.mac_key.iter().for_each(|name| check(whose(), name, KeyUsage::Mac));
+    }
+    for issuer in registry.issuers() {
+        check(format!("issuer {}", issuer.name), &issuer.pin_key, KeyUsage::Pin);
+        check(format!("issuer {}", issuer.name), &issuer.mac_key, KeyUsage::Mac);
+    }
+    for terminal in registry.terminals() {
+        if let Some(name) = &terminal.master_key {
+            check(format!("terminal {}", terminal.terminal), name, KeyUsage::Kek);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The station's configuration: one TOML file, and the lists it names.
+//!
+//! [`parse`] is pure; [`load`] reads the files and joins everything. Both report every breach of every
+//! file at once, with its line; an unknown key is a breach.
+
+mod door;
+mod files;
+mod keys;
+
+pub use door::{ClientCertificates, Door, DoorTls, Network};
+pub use files::{Loaded, load};
+pub use keys::{NamedKey, key_rows};
+
+use crate::model::Acquirer;
+use crate::model::Amount;
+use crate::model::Breach;
+use crate::model::Currency;
+use crate::model::Limits;
+use crate::registry::Breaches;
+use crate::registry::Defaults;
+use crate::registry::Document;
+use crate::registry::Row;
+use crate::registry::Source;
+use std::time::Duration;
+
+/// A station as its file describes it.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its name in logs.
+    pub name: Box<str>,
+    /// The keys are published test keys: said at every start.
+    pub test_keys: bool,
+    /// Worker threads; 0 is one for each core.
+    pub workers: usize,
+    /// How long `SIGTERM` waits for what is in flight.
+    pub drain: Duration,
+    /// Its listeners, at least one.
+    pub doors: Vec<Door>,
+    /// What it never goes beyond.
+    pub ceilings: Ceilings,
+    /// What rows of merchants and terminals inherit; its limits are the `[risk]` table.
+    pub defaults: Defaults,
+    /// The lists, as paths relative to the file.
+    pub lists: Lists,
+}
+
+/// The files a station's file names.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    /// Merchants.
+    pub merchants: Vec<String>,
+    /// Terminals.
+    pub terminals: Vec<String>,
+    /// Issuers.
+    pub issuers: Vec<String>,
+    /// Card number prefixes.
+    pub bins: Vec<String>,
+    /// Keys.
+    pub keys: Vec<String>,
+}
+
+/// Limits of the whole server; every one has a default.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ceilings {
+    /// Sessions in all.
+    pub sessions: usize,
+    /// Sessions from one address.
+    pub sessions_per_address: usize,
+    /// TLS handshakes at once.
+    pub handshakes: usize,
+    /// How long a TLS handshake may take.
+    pub handshake: Duration,
+    /// How long a new connection may stay without a whole frame.
+    pub first_frame: Duration,
+    /// How long a frame may stall between two bytes.
+    pub inter_byte: Duration,
+    /// Requests of one terminal at once.
+    pub in_flight_per_terminal: usize,
+    /// Requests on one issuer connection at once.
+    pub in_flight_per_link: usize,
+    /// Bytes that wait to be written to one session.
+    pub write_buffer: usize,
+}
+
+const STATION: &[&str; 7] = &["name", "test_keys", "workers", "drain_s", "acquirer", "currency", "offset_minutes"];
+const LIMITS: &[&str; 9] = &[
+    "sessions",
+    "sessions_per_address",
+    "handshakes",
+    "handshake_ms",
+    "first_frame_ms",
+    "inter_byte_ms",
+    "in_flight_per_terminal",
+    "in_flight_per_link",
+    "write_buffer",
+];
+const RISK: &[&str; 4] = &["least", "most", "daily_amount", "daily_count"];
+const FILES: &[&str; 5] = &["merchants", "terminals", "issuers", "bins", "keys"];
+
+/// Reads a station's file. `profile_known` says whether there is a profile of a name.
+///
+/// # Errors
+/// Every breach, with its line.
+pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result<Config, Vec<Breach>> {
+    let mut breaches = Breaches::default();
+    let document = Document::parse(source, &mut breaches);
+    document.only(&["station", "door", "limits", "risk", "files"], &mut breaches);
+    let mut doors: Vec<Door> = Vec::new();
+    document.tables("door", door::COLUMNS, &mut breaches, |row, breaches| {
+        let Some(door) = Door::read(row, profile_known, breaches) else { return };
+        if doors.iter().any(|other| other.name == door.name) {
+            breaches.add(row.file(), row.line(), "name: another door has it");
+        }
+        doors.push(door);
+    });
+    if doors.is_empty() {
+        breaches.add(source.file, 1, "no [[door]] that can be used");
+    }
+    let station = document.table("station", STATION, &mut breaches);
+    let ceilings = ceilings(&document.table("limits", LIMITS, &mut breaches), &mut breaches);
+    let limits = risk(&document.table("risk", RISK, &mut breaches), &mut breaches);
+    let lists = lists(&document.table("files", FILES, &mut breaches), &mut breaches);
+    let config = self::station(&station, limits, &mut breaches).zip(ceilings);
+    let config = config.map(|(station, ceilings)| Config { doors, ceilings, lists, ..station });
+    match breaches.or(config)? {
+        Some(config) => Ok(config),
+        None => Err(vec![Breach::new(source.file, 1, "cannot be used")]),
+    }
+}
+
+/// The `[station]` table, as a station without doors.
+fn station<const N: usize>(row: &Row<'_, N>, limits: Limits, breaches: &mut Breaches) -> Option<Config> {
+    let name = row.required("name", "a name", |text| Some(Box::from(text)), breaches);
+    let truth = |text: &str| text.parse().ok();
+    let test_keys = row.optional("test_keys", "true or false", truth, breaches).unwrap_or(false);
+    let workers = row.bounded("workers", 0, 0..=256, breaches);
+    let drain = row.bounded("drain_s", 30, 1..=600, breaches);
+    let acquirer = row.required("acquirer", "1 to 11 digits", |text| Acquirer::parse(text.as_bytes()), breaches);
+    let currency = row.required("currency", "3 digits of ISO 4217", |text| Currency::parse(text.as_bytes()), breaches);
+    let within = |text: &str| text.parse().ok().filter(|minutes| (-840..=840).contains(minutes));
+    let offset_minutes = row.required("offset_minutes", "-840 to 840 minutes east of UTC", within, breaches);
+    Some(Config {
+        name: name?,
+        test_keys,
+        workers: usize::try_from(workers?).ok()?,
+        drain: Duration::from_secs(drain?),
+        doors: Vec::new(),
+        ceilings: Ceilings::default(),
+        defaults: Defaults { acquirer: acquirer?, currency: currency?, offset_minutes: offset_minutes?, limits },
+        lists: Lists::default(),
+    })
+}
+
+impl Default for Ceilings {
+    fn default() -> Self {
+        Self {
+            sessions: 20_000,
+            sessions_per_address: 4_096,
+            handshakes: 64,
+            handshake: Duration::from_secs(5),
+            first_frame: Duration::from_secs(10),
+            inter_byte: Duration::from_secs(5),
+            in_flight_per_terminal: 4,
+            in_flight_per_link: 1_024,
+            write_buffer: 64 * 1024,
+        }
+    }
+}
+
+fn ceilings<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Option<Ceilings> {
+    let usual = Ceilings::default();
+    let mut count = |column: &str, default: usize, most: u64| {
+        let count = row.bounded(column, u64::try_from(default).ok()?, 1..=most, breaches)?;
+        usize::try_from(count).ok()
+    };
+    let sessions = count("sessions", usual.sessions, 10_000_000);
+    let sessions_per_address = count("sessions_per_address", usual.sessions_per_address, 10_000_000);
+    let handshakes = count("handshakes", usual.handshakes, 65_536);
+    let in_flight_per_terminal = count("in_flight_per_terminal", usual.in_flight_per_terminal, 1_024);
+    let in_flight_per_link = count("in_flight_per_link", usual.in_flight_per_link, 65_536);
+    let write_buffer = count("write_buffer", usual.write_buffer, 16 * 1024 * 1024);
+    let mut time = |column: &str, default: Duration| {
+        let default = u64::try_from(default.as_millis()).ok()?;
+        row.bounded(column, default, 10..=600_000, breaches).map(Duration::from_millis)
+    };
+    Some(Ceilings {
+        handshake: time("handshake_ms", usual.handshake)?,
+        first_frame: time("first_frame_ms", usual.first_frame)?,
+        inter_byte: time("inter_byte_ms", usual.inter_byte)?,
+        sessions: sessions?,
+        sessions_per_address: sessions_per_address?,
+        handshakes: handshakes?,
+        in_flight_per_terminal: in_flight_per_terminal?,
+        in_flight_per_link: in_flight_per_link?,
+        write_buffer: write_buffer?,
+    })
+}
+
+fn risk<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Limits {
+    let mut amount = |column: &str| {
+        row.optional(column, "an amount in minor units", |text| Amount::parse(text.as_bytes()), breaches)
+    };
+    let (least, most, daily_amount) = (amount("least"), amount("most"), amount("daily_amount"));
+    let daily_count = row.optional("daily_count", "a count", |text| text.parse().ok(), breaches);
+    if least.zip(most).is_some_and(|(least, most)| least > most) {
+        breaches.add(row.file(), row.line(), "least: is above most");
+    }
+    Limits { least, most, daily_amount, daily_count }
+}
+
+fn lists<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Lists {
+    let mut list = |column: &str| row.list(column, "a path", |path| Some(path.to_owned()), breaches);
+    Lists {
+        merchants: list("merchants"),
+        terminals: list("terminals"),
+        issuers: list("issuers"),
+        bins: list("bins"),
+        keys: list("keys"),
+    }
+}

@@ -1,0 +1,3 @@
+//! The shell: configuration, listeners, sessions and workers.
+
+pub mod config;
