@@ -4,9 +4,17 @@
 //! reservations of an intent one commit, lets exactly one decision stand, and puts a reversal into
 //! the same commit as the decision that needs it.
 
+mod book;
+mod counters;
+mod identities;
 pub mod kinds;
+mod lifecycle;
 pub mod memory;
+mod owed;
+mod plan;
+mod record;
 mod types;
+mod waiters;
 
 pub use memory::MemoryLedger;
 pub use types::{
@@ -36,11 +44,19 @@ pub trait Ledger: Send + Sync + 'static {
     /// carries, then its reservations. No byte may leave for an issuer before this returned `Fresh`.
     fn intend(&self, intent: Intent) -> impl Future<Output = Result<Intended, LedgerFault>> + Send;
 
+    /// Records that the request goes another way, its first link having sent nothing; before a byte
+    /// leaves on the second. Returns what was decided meanwhile, if it was: then nothing may be sent.
+    fn reroute(
+        &self,
+        id: TxnId,
+        outbound: Outbound,
+    ) -> impl Future<Output = Result<Option<Decided>, LedgerFault>> + Send;
+
     /// Waits until the transaction is decided: a copy of a running request takes its answer from here.
     fn decided(&self, id: TxnId) -> impl Future<Output = Result<Decided, LedgerFault>> + Send;
 
     /// Decides a fresh transaction, once. Returns what really stands: the loser of a race reads the
-    /// winner. A timeout of a kind whose `on_unknown` is *reverse* makes its reversal due in the same
+    /// winner, and an approval that loses is noted as late. A timeout of a kind whose `on_unknown` is *reverse* makes its reversal due in the same
     /// commit; a decline or timeout gives its reservations back in the same commit.
     fn decide(&self, id: TxnId, decision: Decision) -> impl Future<Output = Result<Decided, LedgerFault>> + Send;
 
@@ -82,6 +98,6 @@ pub trait Ledger: Send + Sync + 'static {
     /// How many messages store-and-forward still owes, per issuer.
     fn owed(&self) -> Vec<(IssuerName, usize)>;
 
-    /// Every record of the open day, in order of intent, for totals and verification.
+    /// Every record of the open day, in order of their numbers, for totals and verification.
     fn records(&self) -> Vec<Recorded>;
 }

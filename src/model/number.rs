@@ -1,5 +1,6 @@
 //! The numbers by which the field tells messages apart.
 
+use super::BusinessDate;
 use std::fmt;
 
 /// `digits` as a number: one to `most` ASCII digits, nothing else.
@@ -157,3 +158,13 @@ fixed_text!(
     /// Processing code, DE 3 (`n6`): two digits of transaction, two of each account.
     ProcessingCode, 6, u8::is_ascii_digit
 );
+
+impl Rrn {
+    /// `YDDDnnnnnnnn`: last digit of the year, day of the year, and the last eight digits of
+    /// `sequence`. Unique within a business date as long as that date takes fewer than 10^8 of them.
+    #[must_use]
+    pub fn numbered(date: BusinessDate, sequence: u64) -> Self {
+        let day = u64::from(date.year().unsigned_abs()) % 10 * 1_000 + u64::from(date.day_of_year());
+        Self(fixed_digits(day * 100_000_000 + sequence % 100_000_000))
+    }
+}

@@ -1,0 +1,123 @@
+//! Counters of live reservations: sums and counts that limits are checked against.
+
+use crate::model::ResponseCode;
+use crate::risk::CounterKey;
+use crate::risk::Reservation;
+use std::collections::HashMap;
+
+/// What is reserved on one counter.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Sum {
+    /// Minor units.
+    amount: u64,
+    /// Transactions.
+    count: u32,
+}
+
+/// All counters. One that nothing is reserved on takes no room.
+#[derive(Debug, Default)]
+pub(super) struct Counters(HashMap<CounterKey, Sum>);
+
+impl Counters {
+    /// Why these reservations cannot all be made, if they cannot: 61 before 65, by precedence.
+    pub(super) fn refusal(&self, reservations: &[Reservation]) -> Option<ResponseCode> {
+        let of_one = |(index, reservation): (usize, &Reservation)| {
+            let before = reservations.iter().take(index).filter(|earlier| earlier.key == reservation.key);
+            let now = self.0.get(&reservation.key).copied().unwrap_or_default();
+            let Some(sum) = before.chain([reservation]).try_fold(now, Sum::with) else {
+                return Some(ResponseCode::AmountLimit);
+            };
+            if reservation.amount_limit.is_some_and(|limit| sum.amount > limit.minor()) {
+                return Some(ResponseCode::AmountLimit);
+            }
+            reservation.count_limit.is_some_and(|limit| sum.count > limit).then_some(ResponseCode::CountLimit)
+        };
+        reservations.iter().enumerate().filter_map(of_one).min()
+    }
+
+    /// Makes reservations that were found possible.
+    pub(super) fn take(&mut self, reservations: &[Reservation]) {
+        for reservation in reservations {
+            let sum = self.0.entry(reservation.key).or_default();
+            debug_assert!(sum.with(reservation).is_some(), "reserved without asking");
+            *sum = sum.with(reservation).unwrap_or(*sum);
+        }
+    }
+
+    /// Gives them back to the counters they were taken from, whatever the date is now.
+    pub(super) fn give_back(&mut self, reservations: &[Reservation]) {
+        for reservation in reservations {
+            let Some(sum) = self.0.get_mut(&reservation.key) else {
+                debug_assert!(false, "given back twice");
+                continue;
+            };
+            debug_assert!(sum.count > 0 && sum.amount >= reservation.amount.minor(), "given back twice");
+            sum.amount = sum.amount.saturating_sub(reservation.amount.minor());
+            sum.count = sum.count.saturating_sub(1);
+            if sum.count == 0 {
+                self.0.remove(&reservation.key);
+            }
+        }
+    }
+}
+
+impl Sum {
+    /// The sum with one more reservation, or `None` where it cannot be counted.
+    fn with(self, reservation: &Reservation) -> Option<Self> {
+        let amount = self.amount.checked_add(reservation.amount.minor())?;
+        Some(Self { amount, count: self.count.checked_add(1)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Amount;
+    use crate::model::BusinessDate;
+    use crate::model::TerminalId;
+
+    fn reservation(day: i8, amount: u64, amount_limit: Option<u64>, count_limit: Option<u32>) -> Reservation {
+        Reservation {
+            key: CounterKey {
+                terminal: TerminalId::parse(b"10000001").unwrap(),
+                date: BusinessDate::new(2026, 11, day).unwrap(),
+            },
+            amount: Amount::new(amount).unwrap(),
+            amount_limit: amount_limit.and_then(Amount::new),
+            count_limit,
+        }
+    }
+
+    #[test]
+    fn a_limit_may_be_reached_and_not_passed() {
+        let mut counters = Counters::default();
+        let half = [reservation(21, 50, Some(100), Some(3))];
+        counters.take(&half);
+        assert_eq!(counters.refusal(&half), None);
+        counters.take(&half);
+        assert_eq!(counters.refusal(&half), Some(ResponseCode::AmountLimit));
+        let nothing = [reservation(21, 0, Some(100), Some(2))];
+        assert_eq!(counters.refusal(&nothing), Some(ResponseCode::CountLimit));
+    }
+
+    #[test]
+    fn the_amount_limit_is_answered_before_the_count_limit() {
+        let both = [reservation(21, 1, None, Some(0)), reservation(21, 1, Some(0), None)];
+        assert_eq!(Counters::default().refusal(&both), Some(ResponseCode::AmountLimit));
+    }
+
+    #[test]
+    fn two_reservations_on_one_counter_count_together() {
+        let twice = [reservation(21, 60, Some(100), None), reservation(21, 60, Some(100), None)];
+        assert_eq!(Counters::default().refusal(&twice), Some(ResponseCode::AmountLimit));
+    }
+
+    #[test]
+    fn each_business_date_has_its_own_counter() {
+        let mut counters = Counters::default();
+        counters.take(&[reservation(21, 100, Some(100), None)]);
+        assert_eq!(counters.refusal(&[reservation(22, 100, Some(100), None)]), None);
+        counters.give_back(&[reservation(21, 100, Some(100), None)]);
+        assert!(counters.0.is_empty());
+    }
+}

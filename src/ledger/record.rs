@@ -1,0 +1,83 @@
+//! What the ledger keeps: facts, never edited. The book is their fold; a journal is their list.
+
+use super::Answer;
+use super::Decided;
+use super::Decision;
+use super::Intent;
+use super::Outbound;
+use super::Outcome;
+use super::Reversal;
+use super::TxnId;
+use super::lifecycle::State;
+use crate::model::Rrn;
+use crate::model::SessionFacts;
+use crate::model::TerminalId;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// One fact. It names the state it leads to, so that replaying it needs no rule that may have changed.
+#[derive(Clone, Debug)]
+pub(super) enum Record {
+    /// An intent, its reservations made.
+    Intended(Arc<Intent>),
+    /// An intent declined by the commit that records it; nothing is reserved.
+    Declined(Arc<Intent>, Answer),
+    /// An intent goes another way; nothing was sent on the first.
+    Rerouted(TxnId, Outbound),
+    /// A decision, and where it leads.
+    Decided(TxnId, Decision, State),
+    /// A decided transaction moves on.
+    Moved(TxnId, State),
+    /// Its reversal went, and must go again.
+    Attempted(TxnId),
+    /// An issuer answered after the decision.
+    Late(TxnId, Outcome),
+    /// A terminal's reversal and its answer. What it does to its original is a record of its own.
+    Reversal(Box<KeptReversal>),
+    /// A terminal's session facts.
+    Terminal(TerminalId, SessionFacts),
+}
+
+/// A terminal's reversal as it is kept.
+#[derive(Clone, Debug)]
+pub(super) struct KeptReversal {
+    /// What came.
+    pub(super) reversal: Reversal,
+    /// Its own reference number.
+    pub(super) rrn: Rrn,
+    /// What the terminal is told.
+    pub(super) answer: Answer,
+    /// What it undoes; `None` leaves a tombstone.
+    pub(super) original: Option<TxnId>,
+}
+
+impl KeptReversal {
+    /// Its answer, as repeats get it.
+    pub(super) fn decided(&self) -> Decided {
+        Decided { outcome: Outcome::Approved, answer: self.answer.clone(), rrn: self.rrn }
+    }
+}
+
+/// The records of one commit, in order.
+pub(super) type Records = SmallVec<[Record; 2]>;
+
+/// What an operation wants: records that are kept all or none, and what the caller is then told.
+#[derive(Debug)]
+pub(super) struct Commit<T> {
+    /// Empty if nothing changes.
+    pub(super) records: Records,
+    /// True once the records are kept.
+    pub(super) reply: T,
+}
+
+impl<T> Commit<T> {
+    /// A commit of `records`.
+    pub(super) fn of<const N: usize>(records: [Record; N], reply: T) -> Self {
+        Self { records: records.into_iter().collect(), reply }
+    }
+
+    /// Nothing to keep.
+    pub(super) fn nothing(reply: T) -> Self {
+        Self { records: Records::new(), reply }
+    }
+}
