@@ -10,5 +10,5 @@ pub mod model;
 pub mod registry;
 pub mod risk;
 pub mod route;
-pub mod sim;
 pub mod server;
+pub mod sim;

@@ -6,7 +6,15 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 /// Name and text of each file in `specs/dialects`.
-const FILES: &[(&str, &str)] = &[("iso87-ascii", include_str!("../../specs/dialects/iso87-ascii.toml"))];
+const FILES: &[(&str, &str)] = &[
+    ("iso87-ascii", include_str!("../../specs/dialects/iso87-ascii.toml")),
+    ("iso87-binary", include_str!("../../specs/dialects/iso87-binary.toml")),
+    ("iso93-ascii", include_str!("../../specs/dialects/iso93-ascii.toml")),
+    ("iso93-binary", include_str!("../../specs/dialects/iso93-binary.toml")),
+    ("iso2003-binary", include_str!("../../specs/dialects/iso2003-binary.toml")),
+    ("nac-pos", include_str!("../../specs/dialects/nac-pos.toml")),
+    ("cn-pos", include_str!("../../specs/dialects/cn-pos.toml")),
+];
 
 /// The file of that name.
 #[must_use]

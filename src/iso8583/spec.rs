@@ -411,11 +411,13 @@ impl Dialect {
         self.codes.iter().find(|code| code.wire.as_bytes() == wire).map(|code| code.row)
     }
 
-    /// How a code is written; one without a row is written as the dialect's fallback.
+    /// How a code is written. One without a row loses its detail, never its meaning: an approval is written as
+    /// plain approval, anything else as the dialect's fallback.
     #[must_use]
     pub fn wire_code(&self, code: ResponseCode) -> &str {
-        let row = self.codes.iter().find(|row| row.row.code == code && !row.alias);
-        row.map_or(&self.fallback, |row| &row.wire)
+        let written = |code| self.codes.iter().find(|row| row.row.code == code && !row.alias);
+        let plain = || if code.is_approval() { written(ResponseCode::Approved) } else { None };
+        written(code).or_else(plain).map_or(&self.fallback, |row| &row.wire)
     }
 
     /// All codes as (wire, meaning), in file order.

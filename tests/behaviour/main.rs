@@ -1,6 +1,6 @@
 //! Behaviours, one module each.
 
-mod config;
+mod dialects;
 mod registry;
 mod risk;
 mod route;

@@ -77,7 +77,8 @@ fn every_built_in_dialect_is_valid() {
     for name in builtin::names() {
         let text = builtin::text(name).unwrap();
         let loaded = load(name, text, &|parent| builtin::text(parent).map(str::to_owned));
-        let complaints: Option<Vec<String>> = loaded.as_ref().err().map(|breaches| breaches.iter().map(ToString::to_string).collect());
+        let complaints: Option<Vec<String>> =
+            loaded.as_ref().err().map(|breaches| breaches.iter().map(ToString::to_string).collect());
         assert_eq!(complaints.unwrap_or_default(), Vec::<String>::new());
         assert!(builtin::dialect(name).is_some_and(|dialect| dialect.name() == *name));
     }
