@@ -1,6 +1,7 @@
 //! Tollgate, a payment switch: terminals come in on one side speaking ISO 8583, issuers answer on the
 //! other, and every request ends in exactly one of approved, declined, reversed.
 
+pub mod channel;
 pub mod cli;
 pub mod hsm;
 pub mod iso8583;
