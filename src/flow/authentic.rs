@@ -12,6 +12,7 @@ use crate::hsm::PinKey;
 use crate::hsm::Verdict;
 use crate::ledger::Ledger;
 use crate::model::ResponseCode;
+use crate::model::SessionFacts;
 use crate::model::TerminalId;
 use crate::model::WorkingKeys;
 
@@ -76,14 +77,13 @@ impl<W: World> Station<W> {
     /// Pending keys that verified a message become the terminal's current ones, durably.
     async fn promote(&self, terminal: &TerminalId, generation: Option<u32>) -> Result<(), Stop> {
         let Some(generation) = generation else { return Ok(()) };
-        let promoted = self.parts.sessions.update(terminal, |facts| facts.verified_under(generation));
-        match promoted {
-            Some(facts) => {
-                let kept = self.parts.ledger.note_terminal(*terminal, facts).await;
-                kept.map_err(|fault| self.ledger_stop(&fault))
-            }
-            None => Ok(()),
+        let pending = |facts: &SessionFacts| facts.pending.as_ref().map(|keys| keys.generation);
+        if self.parts.sessions.read(*terminal, pending).flatten() != Some(generation) {
+            return Ok(());
         }
+        let facts = self.parts.sessions.change(*terminal, |facts| facts.verified_under(generation));
+        let kept = self.parts.ledger.note_terminal(*terminal, facts).await;
+        kept.map_err(|fault| self.ledger_stop(&fault))
     }
 
     async fn kcv(&self, key: &KeyRef) -> Option<Kcv> {

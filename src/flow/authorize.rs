@@ -30,6 +30,7 @@ use crate::link::LinkReply;
 use crate::model::Clock;
 use crate::model::EncryptedPinBlock;
 use crate::model::IssuerName;
+use crate::model::Icc;
 use crate::model::Kind;
 use crate::model::Request;
 use crate::model::ResponseCode;
@@ -37,11 +38,12 @@ use crate::model::Sealer;
 use crate::model::TerminalFacts;
 use crate::risk;
 use crate::risk::Refusal;
+use crate::route;
 use bytes::Bytes;
 
 /// What of DE 55 a reversal may carry: verification results, cryptogram data, script results.
 /// Source: UnionPay practice, `95 9F10 9F1E 9F36 DF31`.
-const REVERSAL_TAGS: [u32; 5] = [0x95, 0x9F10, 0x9F1E, 0x9F36, 0xDF31];
+const REVERSAL_TAGS: [&[u8]; 5] = [&[0x95], &[0x9F, 0x10], &[0x9F, 0x1E], &[0x9F, 0x36], &[0xDF, 0x31]];
 
 impl<W: World> Station<W> {
     /// Sale, authorization, balance inquiry: intent, issuer, decision, answer.
@@ -87,7 +89,7 @@ impl<W: World> Station<W> {
             issuer: issuer.name().clone(),
             stan: issuer.link.next_stan(),
             sent: exchange.received,
-            icc: request.icc.as_ref().and_then(|icc| tlv::select(icc.as_bytes(), &REVERSAL_TAGS)).map(Bytes::from),
+            icc: request.icc.as_ref().and_then(reversal_icc),
         });
         let (id, rrn) = self.parts.ledger.number(date);
         Ok(Intent {
@@ -128,12 +130,10 @@ impl<W: World> Station<W> {
     /// The issuer to ask: the longest BIN's or its fallback, of those whose link is up.
     fn route(&self, request: &Request) -> Result<&Issuer<W::Link>, Refusal> {
         let registry = self.parts.registry.load();
-        let candidates = registry.bins().candidates(&request.pan);
-        if candidates.is_empty() {
-            return Err(Refusal { code: ResponseCode::IssuerUnknown, rule: "no-route" });
-        }
-        let up = |name: &IssuerName| self.issuer(name).filter(|issuer| issuer.link.is_up());
-        candidates.iter().find_map(up).ok_or(Refusal { code: ResponseCode::IssuerInoperative, rule: "links-down" })
+        let up = |name: &IssuerName| self.issuer(name).is_some_and(|issuer| issuer.link.is_up());
+        let route = route::choose(registry.bins(), &request.pan, up);
+        let code = route.decline().unwrap_or(ResponseCode::IssuerInoperative);
+        route.issuer().and_then(|name| self.issuer(name)).ok_or(Refusal { code, rule: "route" })
     }
 
     pub(super) fn issuer(&self, name: &IssuerName) -> Option<&Issuer<W::Link>> {
@@ -279,6 +279,16 @@ impl<W: World> Station<W> {
         }
         builder.finish_unsigned()
     }
+}
+
+/// The parts of the chip data that a reversal may repeat; `None` where there are none.
+fn reversal_icc(icc: &Icc) -> Option<Bytes> {
+    let mut kept = Vec::new();
+    let objects = tlv::Reader::new(icc.as_bytes()).map_while(Result::ok);
+    for object in objects.filter(|object| REVERSAL_TAGS.contains(&object.tag)) {
+        tlv::write(object.tag, object.value, &mut kept);
+    }
+    (!kept.is_empty()).then(|| Bytes::from(kept))
 }
 
 /// Only a timeout leaves the outcome open; every other code of our own is given with nothing sent.

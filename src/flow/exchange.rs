@@ -4,9 +4,11 @@ use crate::channel::Frame;
 use crate::channel::Profile;
 use crate::hsm::MacKey;
 use crate::hsm::PinKey;
+use crate::iso8583::BuildFault;
 use crate::iso8583::Builder;
 use crate::iso8583::EncodeError;
 use crate::iso8583::Message;
+use crate::iso8583::Path;
 use crate::iso8583::Role;
 use crate::model::ResponseCode;
 use crate::model::TerminalFacts;
@@ -39,6 +41,9 @@ pub struct Door {
     /// Its keys.
     pub keys: DoorKeys,
 }
+
+/// The dialect has no message of that kind.
+pub(super) const NO_MTI: EncodeError = EncodeError { path: Path::Mti, fault: BuildFault::Undefined };
 
 /// Why a flow stopped before anything was recorded.
 #[derive(Debug)]
@@ -81,7 +86,7 @@ impl Exchange<'_> {
     /// A response with the echoes its dialect lists and this code; nothing else.
     pub(super) fn response(&self, code: ResponseCode) -> Result<Builder, EncodeError> {
         let dialect = self.message.dialect();
-        let mti = self.message.mti().ok_or(EncodeError::no_mti())?.without_repeat().response();
+        let mti = self.message.mti().ok_or(NO_MTI)?.without_repeat().response();
         let mut builder = dialect.build(mti);
         for element in dialect.echo(mti) {
             builder.copy(*element, self.message)?;
@@ -121,7 +126,7 @@ pub(super) fn put(builder: &mut Builder, role: Role, value: &[u8]) -> Result<(),
 /// Sets a role if the dialect has it and its element is not there yet.
 fn put_absent(builder: &mut Builder, role: Role, value: &[u8]) -> Result<(), EncodeError> {
     match builder.dialect().role(role) {
-        Some(row) if !builder.has(row.element) => builder.role(role, value).map(|_| ()),
+        Some(row) if !builder.has(row.de) => builder.role(role, value).map(|_| ()),
         _ => Ok(()),
     }
 }

@@ -48,14 +48,11 @@ impl<W: World> Station<W> {
         let Some(issuer) = self.issuer(name) else { return };
         let mut running = FuturesUnordered::new();
         loop {
-            let now = self.parts.clock.monotonic();
             tokio::select! {
                 biased;
                 Some(()) = futures_util::StreamExt::next(&mut running), if !running.is_empty() => {}
-                due = self.parts.ledger.next_due(name, now), if running.len() < IN_FLIGHT => {
-                    if let Some(due) = due {
-                        running.push(self.forward_one(issuer, due));
-                    }
+                due = self.parts.ledger.next_due(name, &*self.parts.clock), if running.len() < IN_FLIGHT => {
+                    running.push(self.forward_one(issuer, due));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! What is written to issuers and read from them, in whatever dialect they speak.
 
-use super::exchange::put;
+use super::exchange::{NO_MTI, put};
 use crate::iso8583::Builder;
 use crate::iso8583::Dialect;
 use crate::iso8583::EncodeError;
@@ -68,7 +68,7 @@ pub(super) fn reversal(
     if let Some(icc) = &outbound.icc {
         put(&mut builder, Role::Icc, icc)?;
     }
-    let original = dialect.kind_row(intent.kind).ok_or(EncodeError::no_mti())?.mti;
+    let original = dialect.kind_row(intent.kind).ok_or(NO_MTI)?.mti;
     let local = outbound.sent.digits(intent.offset_minutes);
     put(&mut builder, Role::OriginalMti, &original.digits())?;
     put(&mut builder, Role::OriginalStan, &outbound.stan.digits())?;
@@ -80,10 +80,12 @@ pub(super) fn reversal(
 
 /// A message of the dialect's first row of `kind`, with the codes by which the row is known.
 fn start(dialect: &Arc<Dialect>, kind: Kind, repeat: bool) -> Result<Builder, EncodeError> {
-    let row = dialect.kind_row(kind).ok_or(EncodeError::no_mti())?;
+    let row = dialect.kind_row(kind).ok_or(NO_MTI)?;
     let mti: Mti = if repeat { row.mti.repeat() } else { row.mti };
     let mut builder = dialect.build(mti);
-    row.write_constants(&mut builder)?;
+    for (role, pattern) in &row.when {
+        builder.role(*role, pattern.replace('.', "0").as_bytes())?;
+    }
     Ok(builder)
 }
 

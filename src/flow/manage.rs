@@ -6,6 +6,7 @@ use super::station::{Station, World};
 use crate::iso8583::EncodeError;
 use crate::ledger::Ledger;
 use crate::model::ResponseCode;
+use crate::model::SessionFacts;
 use crate::model::TerminalFacts;
 use bytes::Bytes;
 
@@ -19,11 +20,9 @@ impl<W: World> Station<W> {
     pub(super) async fn sign_off(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
         if matches!(exchange.door.keys, DoorKeys::Issued) {
             trading(exchange, facts)?;
-            let off = self.parts.sessions.update(&facts.terminal, |mut session| {
-                session.signed_in = false;
-                session
-            });
-            if let Some(session) = off {
+            if self.session(&facts.terminal).is_some_and(|session| session.signed_in) {
+                let session =
+                    self.parts.sessions.change(facts.terminal, |session| SessionFacts { signed_in: false, ..session });
                 let kept = self.parts.ledger.note_terminal(facts.terminal, session).await;
                 kept.map_err(|fault| self.ledger_stop(&fault))?;
             }

@@ -79,7 +79,7 @@ impl<W: World> Station<W> {
         }
         let unkeyed = Stop::code(ResponseCode::SecurityFailure, "track-key");
         let (Some(key), Some(row)) = (&authentic.data, message.dialect().role(Role::Track2)) else { return Err(unkeyed) };
-        let packed = message.raw(row.element).unwrap_or_default();
+        let packed = message.raw(row.de).unwrap_or_default();
         let track = self.parts.hsm.track_decrypt(&Self::ctx(), key, packed, value.len()).await;
         match track {
             Ok(Some(track)) => Ok(Some(track)),

@@ -1,6 +1,6 @@
 //! A terminal opens its day: fresh working keys under its master key, and its batch.
 
-use super::exchange::{DoorKeys, Exchange, Stop, put};
+use super::exchange::{DoorKeys, Exchange, NO_MTI, Stop, put};
 use super::manage::manage_answer;
 use super::station::{Station, World};
 use crate::hsm::GeneratedKey;
@@ -84,7 +84,7 @@ impl<W: World> Station<W> {
 
     /// Keeps the keys as pending, durably, before the terminal can have them.
     async fn hand_out(&self, facts: &TerminalFacts, made: Made) -> Result<BatchNumber, Stop> {
-        let session = self.parts.sessions.change(&facts.terminal, |session| {
+        let session = self.parts.sessions.change(facts.terminal, |session| {
             let keys = WorkingKeys {
                 generation: session.next_generation(),
                 pin: made.pin.block,
@@ -138,5 +138,5 @@ fn answer(
     exchange.stamp(&mut builder, facts, exchange.received)?;
     put(&mut builder, Role::Batch, &batch.digits())?;
     put(&mut builder, Role::KeyData, keys)?;
-    exchange.enclose(&builder.finish()?).ok_or(EncodeError::no_mti())
+    exchange.enclose(&builder.finish()?).ok_or(NO_MTI)
 }

@@ -17,6 +17,7 @@ use crate::link::IssuerLink;
 use crate::model::Clock;
 use crate::model::Kind;
 use crate::model::ResponseCode;
+use crate::model::SessionFacts;
 use crate::model::Sealer;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
@@ -131,7 +132,7 @@ impl<W: World> Station<W> {
         }
         let terminal = exchange.terminal().ok_or(Stop::format("terminal"))?;
         let registry = self.parts.registry.load();
-        let facts = registry.terminal(&terminal).ok_or(Stop::code(ResponseCode::TerminalUnknown, "terminal-unknown"))?;
+        let facts = registry.terminal(terminal).ok_or(Stop::code(ResponseCode::TerminalUnknown, "terminal-unknown"))?;
         let kind = message.dialect().kind_of(message).ok_or(Stop::code(ResponseCode::FunctionUnsupported, "kind"))?;
         match kind {
             Kind::SignIn => self.sign_in(exchange, facts).await,
@@ -181,7 +182,7 @@ impl<W: World> Station<W> {
     }
 
     /// The live facts of a terminal's session, if it ever signed in.
-    pub(super) fn session(&self, terminal: &TerminalId) -> Option<crate::model::SessionFacts> {
-        self.parts.sessions.get(terminal)
+    pub(super) fn session(&self, terminal: &TerminalId) -> Option<SessionFacts> {
+        self.parts.sessions.read(*terminal, Clone::clone)
     }
 }
