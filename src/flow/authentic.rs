@@ -35,7 +35,8 @@ impl<W: World> Station<W> {
             DoorKeys::Issued => {
                 let session = self.session(terminal).filter(|session| session.signed_in);
                 let session = session.ok_or(Stop::code(ResponseCode::SignInRequired, "not-signed-in"))?;
-                let candidates = session.generations().map(|keys| (Some(keys.generation), Authentic::from(keys))).collect();
+                let candidates =
+                    session.generations().map(|keys| (Some(keys.generation), Authentic::from(keys))).collect();
                 let (generation, keys) = self.verify_any(exchange, terminal, candidates).await?;
                 self.promote(terminal, generation).await?;
                 Ok(keys)

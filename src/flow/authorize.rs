@@ -29,8 +29,8 @@ use crate::link::IssuerLink;
 use crate::link::LinkReply;
 use crate::model::Clock;
 use crate::model::EncryptedPinBlock;
-use crate::model::IssuerName;
 use crate::model::Icc;
+use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::Request;
 use crate::model::ResponseCode;
@@ -174,14 +174,17 @@ impl<W: World> Station<W> {
         let body = self.sign_for(issuer, builder).await.ok_or(ResponseCode::SystemFailure)?;
         let sent = issuer.profile.dialect.decode(body.clone()).map_err(|_| ResponseCode::SystemFailure)?;
         let key = issuer.profile.correlation_key(&sent).ok_or(ResponseCode::SystemFailure)?;
-        let unit = issuer.profile.enclose(&body, None);
+        let unit = issuer.profile.enclose(&body, None).map_err(|_| ResponseCode::SystemFailure)?;
         let deadline = self.parts.clock.deadline(issuer.timeout);
         match issuer.link.request(key, unit, deadline).await {
             LinkReply::NotSent => Err(ResponseCode::IssuerInoperative),
             LinkReply::Unknown => Err(ResponseCode::Timeout),
             LinkReply::Answer(received) => {
                 let authentic = self.issuer_authentic(issuer, &received.message).await;
-                authentic.then(|| issuer_message::decision(&received.message, intent)).flatten().ok_or(ResponseCode::Timeout)
+                authentic
+                    .then(|| issuer_message::decision(&received.message, intent))
+                    .flatten()
+                    .ok_or(ResponseCode::Timeout)
             }
         }
     }
@@ -219,7 +222,8 @@ impl<W: World> Station<W> {
         let unsigned = unsigned.ok()?;
         let scheme = &issuer.profile.mac.scheme;
         let mac = self.parts.hsm.mac_generate(&Self::ctx(), &issuer.keys.mac, scheme, unsigned.mac_input()).await;
-        let mac = mac.inspect_err(|fault| tracing::error!(event = "hsm-fault", fault = %fault, "a MAC could not be made"));
+        let mac =
+            mac.inspect_err(|fault| tracing::error!(event = "hsm-fault", fault = %fault, "a MAC could not be made"));
         unsigned.sign(&mac.ok()?).ok()
     }
 
@@ -261,6 +265,7 @@ impl<W: World> Station<W> {
         let answer = &decided.answer;
         let mut builder = exchange.response(answer.code)?;
         exchange.stamp(&mut builder, facts, answer.stamped)?;
+        put(&mut builder, Role::Acquirer, facts.acquirer.as_str().as_bytes())?;
         put(&mut builder, Role::Rrn, decided.rrn.as_bytes())?;
         if let Some(amount) = answer.amount {
             put(&mut builder, Role::Amount, &amount.digits())?;
@@ -284,11 +289,10 @@ impl<W: World> Station<W> {
 /// The parts of the chip data that a reversal may repeat; `None` where there are none.
 fn reversal_icc(icc: &Icc) -> Option<Bytes> {
     let mut kept = Vec::new();
-    let objects = tlv::Reader::new(icc.as_bytes()).map_while(Result::ok);
-    for object in objects.filter(|object| REVERSAL_TAGS.contains(&object.tag)) {
-        tlv::write(object.tag, object.value, &mut kept);
-    }
-    (!kept.is_empty()).then(|| Bytes::from(kept))
+    let mut objects = tlv::Reader::new(icc.as_bytes()).map_while(Result::ok);
+    let wanted = |object: &tlv::Tlv<'_>| REVERSAL_TAGS.contains(&object.tag);
+    let written = objects.by_ref().filter(wanted).all(|object| tlv::write(object.tag, object.value, &mut kept));
+    (written && !kept.is_empty()).then(|| Bytes::from(kept))
 }
 
 /// Only a timeout leaves the outcome open; every other code of our own is given with nothing sent.

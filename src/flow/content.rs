@@ -19,8 +19,12 @@ const NOT_CONTENT: [Role; 4] = [Role::PinBlock, Role::Mac, Role::TransmissionTim
 /// Keyed hash of all elements but those a repeat may change. The repeat digit of the MTI is not in it.
 pub(super) fn content(message: &Message, sealer: &impl Sealer) -> [u8; 32] {
     let dialect = message.dialect();
-    let excluded: SmallVec<[De; 6]> =
-        NOT_CONTENT.iter().filter_map(|role| dialect.role(*role)).map(|row| row.de).chain(message.mac_element()).collect();
+    let excluded: SmallVec<[De; 6]> = NOT_CONTENT
+        .iter()
+        .filter_map(|role| dialect.role(*role))
+        .map(|row| row.de)
+        .chain(dialect.mac_element(message))
+        .collect();
     let mut bytes: SmallVec<[u8; 512]> = SmallVec::new();
     bytes.extend(message.mti().map(|mti| mti.without_repeat().digits()).into_iter().flatten());
     for element in message.elements().filter(|element| !excluded.contains(element)) {

@@ -95,12 +95,15 @@ impl Exchange<'_> {
         Ok(builder)
     }
 
-    /// The switch's stamps, where the dialect has them and the request did not bring its own.
+    /// The switch's time, where the dialect has it and the request did not bring its own.
     pub(super) fn stamp(&self, builder: &mut Builder, facts: &TerminalFacts, at: Timestamp) -> Result<(), EncodeError> {
+        if builder.dialect().role(Role::LocalTime).is_some_and(|row| builder.has(row.de)) {
+            return Ok(());
+        }
         let digits = at.digits(facts.offset_minutes);
-        put_absent(builder, Role::LocalTime, &digits[6..12])?;
-        put_absent(builder, Role::LocalDate, &digits[2..6])?;
-        put_absent(builder, Role::Acquirer, facts.acquirer.as_str().as_bytes())
+        put(builder, Role::LocalYear, &digits[..2])?;
+        put(builder, Role::LocalDate, &digits[2..6])?;
+        put(builder, Role::LocalTime, &digits[6..])
     }
 
     /// A whole answer of a code alone, without a MAC; `None` if even that cannot be written.
@@ -111,7 +114,7 @@ impl Exchange<'_> {
 
     /// The unit that carries `body` back to where the frame came from.
     pub(super) fn enclose(&self, body: &[u8]) -> Option<Bytes> {
-        Some(self.door.profile.enclose(body, Some(self.frame)))
+        self.door.profile.enclose(body, Some(self.frame)).ok()
     }
 }
 
@@ -121,12 +124,4 @@ pub(super) fn put(builder: &mut Builder, role: Role, value: &[u8]) -> Result<(),
         builder.role(role, value)?;
     }
     Ok(())
-}
-
-/// Sets a role if the dialect has it and its element is not there yet.
-fn put_absent(builder: &mut Builder, role: Role, value: &[u8]) -> Result<(), EncodeError> {
-    match builder.dialect().role(role) {
-        Some(row) if !builder.has(row.de) => builder.role(role, value).map(|_| ()),
-        _ => Ok(()),
-    }
 }

@@ -85,7 +85,7 @@ impl<W: World> Station<W> {
         let body = self.sign_for(issuer, builder).await?;
         let sent = issuer.profile.dialect.decode(body.clone()).ok()?;
         let key = issuer.profile.correlation_key(&sent)?;
-        let unit = issuer.profile.enclose(&body, None);
+        let unit = issuer.profile.enclose(&body, None).ok()?;
         let deadline = self.parts.clock.deadline(issuer.timeout);
         let LinkReply::Answer(received) = issuer.link.request(key, unit, deadline).await else { return None };
         if !self.issuer_authentic(issuer, &received.message).await {

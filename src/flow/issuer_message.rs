@@ -27,6 +27,9 @@ use crate::model::Track2;
 use bytes::Bytes;
 use std::sync::Arc;
 
+/// DE 26: the most digits a terminal takes.
+const LONGEST_PIN: &[u8] = b"12";
+
 /// The request to the issuer: what the terminal asked, in the issuer's dialect, with the switch's
 /// numbers.
 pub(super) fn request(
@@ -43,6 +46,7 @@ pub(super) fn request(
     }
     if let Some(pin) = pin {
         put(&mut builder, Role::PinBlock, pin.as_bytes())?;
+        put(&mut builder, Role::PinCapture, LONGEST_PIN)?;
     }
     if let Some(icc) = request.icc.as_ref().map(Icc::as_bytes) {
         put(&mut builder, Role::Icc, icc)?;
@@ -122,8 +126,9 @@ fn common(builder: &mut Builder, intent: &Intent, pan: &Pan, stan: Stan, sent: T
 /// Eleven digits, zero filled on the left, as original data elements write an institution.
 fn zero_filled(digits: &str) -> [u8; 11] {
     let mut filled = [b'0'; 11];
-    let start = filled.len().saturating_sub(digits.len());
-    filled[start..].copy_from_slice(&digits.as_bytes()[..filled.len() - start]);
+    for (place, digit) in filled.iter_mut().rev().zip(digits.bytes().rev()) {
+        *place = digit;
+    }
     filled
 }
 

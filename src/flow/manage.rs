@@ -1,9 +1,11 @@
 //! Management without keys: echo test and sign-off.
 
-use super::exchange::{DoorKeys, Exchange, Stop};
+use super::exchange::{DoorKeys, Exchange, Stop, put};
 use super::sign_in::trading;
 use super::station::{Station, World};
+use crate::iso8583::Builder;
 use crate::iso8583::EncodeError;
+use crate::iso8583::Role;
 use crate::ledger::Ledger;
 use crate::model::ResponseCode;
 use crate::model::SessionFacts;
@@ -13,7 +15,7 @@ use bytes::Bytes;
 impl<W: World> Station<W> {
     /// Echo test: 00, with the switch's time.
     pub(super) async fn echo(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
-        manage_answer(exchange, facts)
+        self.manage_answer(exchange, facts, |_| Ok(()))
     }
 
     /// Sign-off: financial messages are answered 77 until the next sign-in.
@@ -27,15 +29,32 @@ impl<W: World> Station<W> {
                 kept.map_err(|fault| self.ledger_stop(&fault))?;
             }
         }
-        manage_answer(exchange, facts)
+        self.manage_answer(exchange, facts, |_| Ok(()))
     }
-}
 
-/// The unsigned 00 of a management message.
-pub(super) fn manage_answer(exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
-    let unwritable = |_: EncodeError| Stop::Silent("the answer cannot be written");
-    let mut builder = exchange.response(ResponseCode::Approved).map_err(unwritable)?;
-    exchange.stamp(&mut builder, facts, exchange.received).map_err(unwritable)?;
-    let body = builder.finish().map_err(unwritable)?;
-    exchange.enclose(&body).ok_or(Stop::Silent("the answer cannot be enclosed"))
+    /// The unsigned 00 of a management message, with what the profile says that it carries besides its
+    /// echoes and the clock, and what `fill` adds.
+    pub(super) fn manage_answer(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        fill: impl FnOnce(&mut Builder) -> Result<(), EncodeError>,
+    ) -> Result<Bytes, Stop> {
+        let written = || {
+            let mut builder = exchange.response(ResponseCode::Approved)?;
+            exchange.stamp(&mut builder, facts, exchange.received)?;
+            let carried = &exchange.door.profile.switches.management_answer;
+            if carried.contains(&Role::Acquirer) {
+                put(&mut builder, Role::Acquirer, facts.acquirer.as_str().as_bytes())?;
+            }
+            if carried.contains(&Role::Rrn) {
+                let (_, rrn) = self.parts.ledger.number(exchange.received.date(facts.offset_minutes));
+                put(&mut builder, Role::Rrn, rrn.as_bytes())?;
+            }
+            fill(&mut builder)?;
+            builder.finish()
+        };
+        let body = written().map_err(|_: EncodeError| Stop::Silent("the answer cannot be written"))?;
+        exchange.enclose(&body).ok_or(Stop::Silent("the answer cannot be enclosed"))
+    }
 }

@@ -78,7 +78,9 @@ impl<W: World> Station<W> {
             return Track2::parse(&value).map(Some).ok_or(Stop::format("track2"));
         }
         let unkeyed = Stop::code(ResponseCode::SecurityFailure, "track-key");
-        let (Some(key), Some(row)) = (&authentic.data, message.dialect().role(Role::Track2)) else { return Err(unkeyed) };
+        let (Some(key), Some(row)) = (&authentic.data, message.dialect().role(Role::Track2)) else {
+            return Err(unkeyed);
+        };
         let packed = message.raw(row.de).unwrap_or_default();
         let track = self.parts.hsm.track_decrypt(&Self::ctx(), key, packed, value.len()).await;
         match track {

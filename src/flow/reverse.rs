@@ -30,7 +30,8 @@ impl<W: World> Station<W> {
         if message.dialect().missing(message, Some(Kind::Reversal)).is_some() {
             return Err(Stop::format("mandatory-element"));
         }
-        let amount = message.role(Role::Amount).and_then(|value| Amount::parse(&value)).ok_or(Stop::format("amount"))?;
+        let amount =
+            message.role(Role::Amount).and_then(|value| Amount::parse(&value)).ok_or(Stop::format("amount"))?;
         let reversal = Reversal {
             identity: identity(exchange, facts)?,
             original: original(exchange, facts)?,

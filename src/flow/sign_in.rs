@@ -1,7 +1,6 @@
 //! A terminal opens its day: fresh working keys under its master key, and its batch.
 
-use super::exchange::{DoorKeys, Exchange, NO_MTI, Stop, put};
-use super::manage::manage_answer;
+use super::exchange::{DoorKeys, Exchange, Stop, put};
 use super::station::{Station, World};
 use crate::hsm::GeneratedKey;
 use crate::hsm::Hsm;
@@ -10,7 +9,6 @@ use crate::hsm::Kek;
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::KeyRef;
 use crate::hsm::KeyUsage;
-use crate::iso8583::EncodeError;
 use crate::iso8583::Role;
 use crate::ledger::Ledger;
 use crate::model::BatchNumber;
@@ -52,7 +50,7 @@ impl<W: World> Station<W> {
     /// Sign-in. At a door with fixed keys there is nothing to hand out: 00.
     pub(super) async fn sign_in(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
         if matches!(exchange.door.keys, DoorKeys::Fixed { .. }) {
-            return manage_answer(exchange, facts);
+            return self.manage_answer(exchange, facts, |_| Ok(()));
         }
         trading(exchange, facts)?;
         let code = exchange.message.role(Role::NetworkCode).ok_or(Stop::format("network-code"))?;
@@ -63,7 +61,10 @@ impl<W: World> Station<W> {
         })?;
         let layout = layout(&made).ok_or(Stop::code(ResponseCode::SystemFailure, "key-layout"))?;
         let batch = self.hand_out(facts, made).await?;
-        answer(exchange, facts, batch, &layout).map_err(|_| Stop::Silent("the answer cannot be written"))
+        self.manage_answer(exchange, facts, |builder| {
+            put(builder, Role::Batch, &batch.digits())?;
+            put(builder, Role::KeyData, &layout)
+        })
     }
 
     async fn make_keys(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, order: Order) -> Result<Made, HsmError> {
@@ -126,17 +127,4 @@ fn layout(made: &Made) -> Option<Vec<u8>> {
         bytes.extend_from_slice(key.kcv.as_bytes().get(..4)?);
     }
     Some(bytes)
-}
-
-fn answer(
-    exchange: &Exchange<'_>,
-    facts: &TerminalFacts,
-    batch: BatchNumber,
-    keys: &[u8],
-) -> Result<Bytes, EncodeError> {
-    let mut builder = exchange.response(ResponseCode::Approved)?;
-    exchange.stamp(&mut builder, facts, exchange.received)?;
-    put(&mut builder, Role::Batch, &batch.digits())?;
-    put(&mut builder, Role::KeyData, keys)?;
-    exchange.enclose(&builder.finish()?).ok_or(NO_MTI)
 }

@@ -30,7 +30,10 @@ pub struct Watch {
 
 impl Default for Watch {
     fn default() -> Self {
-        Self { trace: broadcast::channel(TRACE_BACKLOG).0, codes: [const { AtomicU64::new(0) }; ResponseCode::ALL.len()] }
+        Self {
+            trace: broadcast::channel(TRACE_BACKLOG).0,
+            codes: [const { AtomicU64::new(0) }; ResponseCode::ALL.len()],
+        }
     }
 }
 
