@@ -2,7 +2,6 @@
 
 pub mod mux;
 mod stan;
-pub mod tcp;
 
 pub use stan::StanSpace;
 
