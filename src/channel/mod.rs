@@ -14,6 +14,7 @@
 pub mod builtin;
 mod correlation;
 mod framing;
+mod management;
 mod profile;
 pub mod profile_file;
 mod sheet;

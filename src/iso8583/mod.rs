@@ -11,6 +11,7 @@ mod bitmap;
 mod build;
 pub mod builtin;
 mod class;
+pub mod describe;
 mod encoding;
 mod error;
 mod message;

@@ -2,6 +2,7 @@
 
 pub mod mux;
 mod stan;
+pub mod tcp;
 
 pub use stan::StanSpace;
 

@@ -71,6 +71,9 @@ impl fmt::Display for Stan {
 pub struct BatchNumber(u32);
 
 impl BatchNumber {
+    /// Batches count from one.
+    pub const FIRST: Self = Self(1);
+
     /// `None` above 999,999.
     #[must_use]
     pub fn new(value: u32) -> Option<Self> {

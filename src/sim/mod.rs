@@ -3,4 +3,5 @@
 //! It uses the other rooms by their public names only, as a stranger would.
 
 pub mod cards;
+pub mod certificates;
 pub mod issuer;

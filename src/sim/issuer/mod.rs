@@ -1,6 +1,14 @@
 //! A mock issuer: a bank's host with accounts, PINs and books, which misbehaves when the amount asks.
 //!
-//! [`rules`] says what an amount asks for, [`books`] keeps the money.
+//! [`rules`] says what an amount asks for, [`books`] keeps the money, [`Bank`] does what one message
+//! wants without knowing a socket, [`IssuerThread`] puts it on the wire.
 
+mod bank;
 pub mod books;
+mod host;
+mod reading;
+mod reply;
 pub mod rules;
+
+pub use bank::{Act, Bank, BankSetup, BankStats, Effect, IssuedCard};
+pub use host::{IssuerThread, serve};

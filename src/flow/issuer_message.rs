@@ -1,0 +1,160 @@
+//! What is written to issuers and read from them, in whatever dialect they speak.
+
+use super::exchange::{NO_MTI, put};
+use crate::iso8583::Builder;
+use crate::iso8583::Dialect;
+use crate::iso8583::EncodeError;
+use crate::iso8583::Message;
+use crate::iso8583::Mti;
+use crate::iso8583::Role;
+use crate::ledger::Answer;
+use crate::ledger::Decision;
+use crate::ledger::Due;
+use crate::ledger::Intent;
+use crate::ledger::Outbound;
+use crate::ledger::Outcome;
+use crate::model::Amount;
+use crate::model::ApprovalCode;
+use crate::model::EncryptedPinBlock;
+use crate::model::Icc;
+use crate::model::Kind;
+use crate::model::Pan;
+use crate::model::Request;
+use crate::model::ResponseCode;
+use crate::model::Stan;
+use crate::model::Timestamp;
+use crate::model::Track2;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// DE 26: the most digits a terminal takes.
+const LONGEST_PIN: &[u8] = b"12";
+
+/// The request to the issuer: what the terminal asked, in the issuer's dialect, with the switch's
+/// numbers.
+pub(super) fn request(
+    dialect: &Arc<Dialect>,
+    intent: &Intent,
+    outbound: &Outbound,
+    request: &Request,
+    pin: Option<&EncryptedPinBlock>,
+) -> Result<Builder, EncodeError> {
+    let mut builder = start(dialect, request.kind, false)?;
+    common(&mut builder, intent, &request.pan, outbound.stan, outbound.sent)?;
+    if let Some(track) = request.track2.as_ref().map(Track2::clear) {
+        put(&mut builder, Role::Track2, track)?;
+    }
+    if let Some(pin) = pin {
+        put(&mut builder, Role::PinBlock, pin.as_bytes())?;
+        put(&mut builder, Role::PinCapture, LONGEST_PIN)?;
+    }
+    if let Some(icc) = request.icc.as_ref().map(Icc::as_bytes) {
+        put(&mut builder, Role::Icc, icc)?;
+    }
+    Ok(builder)
+}
+
+/// The reversal of a transaction whose outcome is unknown or unwanted; marked when it is a repeat.
+pub(super) fn reversal(
+    dialect: &Arc<Dialect>,
+    due: &Due,
+    outbound: &Outbound,
+    pan: &Pan,
+    stan: Stan,
+    now: Timestamp,
+) -> Result<Builder, EncodeError> {
+    let intent = &due.original;
+    let mut builder = start(dialect, Kind::Reversal, due.attempts > 0)?;
+    common(&mut builder, intent, pan, stan, now)?;
+    if let Some(approval) = &due.approval {
+        put(&mut builder, Role::ApprovalCode, approval.as_bytes())?;
+    }
+    if let Some(icc) = &outbound.icc {
+        put(&mut builder, Role::Icc, icc)?;
+    }
+    let original = dialect.kind_row(intent.kind).ok_or(NO_MTI)?.mti;
+    let local = outbound.sent.digits(intent.offset_minutes);
+    put(&mut builder, Role::OriginalMti, &original.digits())?;
+    put(&mut builder, Role::OriginalStan, &outbound.stan.digits())?;
+    put(&mut builder, Role::OriginalTransmissionTime, &outbound.sent.digits(0)[2..])?;
+    put(&mut builder, Role::OriginalLocalTime, &local)?;
+    put(&mut builder, Role::OriginalAcquirer, &zero_filled(intent.acquirer.as_str()))?;
+    Ok(builder)
+}
+
+/// A message of the dialect's first row of `kind`, with the codes by which the row is known.
+fn start(dialect: &Arc<Dialect>, kind: Kind, repeat: bool) -> Result<Builder, EncodeError> {
+    let row = dialect.kind_row(kind).ok_or(NO_MTI)?;
+    let mti: Mti = if repeat { row.mti.repeat() } else { row.mti };
+    let mut builder = dialect.build(mti);
+    for (role, pattern) in &row.when {
+        builder.role(*role, pattern.replace('.', "0").as_bytes())?;
+    }
+    Ok(builder)
+}
+
+fn common(builder: &mut Builder, intent: &Intent, pan: &Pan, stan: Stan, sent: Timestamp) -> Result<(), EncodeError> {
+    let local = sent.digits(intent.offset_minutes);
+    put(builder, Role::Pan, pan.clear().as_bytes())?;
+    put(builder, Role::ProcessingCode, intent.processing_code.as_bytes())?;
+    if intent.amount > Amount::ZERO {
+        put(builder, Role::Amount, &intent.amount.digits())?;
+    }
+    put(builder, Role::TransmissionTime, &sent.digits(0)[2..])?;
+    put(builder, Role::Stan, &stan.digits())?;
+    put(builder, Role::LocalYear, &local[..2])?;
+    put(builder, Role::LocalDate, &local[2..6])?;
+    put(builder, Role::LocalTime, &local[6..])?;
+    put(builder, Role::EntryMode, &intent.entry_mode.digits())?;
+    put(builder, Role::Acquirer, intent.acquirer.as_str().as_bytes())?;
+    put(builder, Role::Rrn, intent.rrn.as_bytes())?;
+    put(builder, Role::Terminal, intent.identity.terminal.as_bytes())?;
+    put(builder, Role::Merchant, intent.merchant.as_bytes())?;
+    put(builder, Role::Currency, &intent.currency.digits())?;
+    if let Some(expiry) = intent.expiry {
+        put(builder, Role::Expiry, &expiry.digits())?;
+    }
+    if let Some(sequence) = &intent.card_sequence {
+        put(builder, Role::CardSequence, sequence)?;
+    }
+    if let Some(condition) = &intent.condition_code {
+        put(builder, Role::ConditionCode, condition)?;
+    }
+    Ok(())
+}
+
+/// Eleven digits, zero filled on the left, as original data elements write an institution.
+fn zero_filled(digits: &str) -> [u8; 11] {
+    let mut filled = [b'0'; 11];
+    for (place, digit) in filled.iter_mut().rev().zip(digits.bytes().rev()) {
+        *place = digit;
+    }
+    filled
+}
+
+/// What the issuer's answer decides; `None` if it says nothing that can be booked: no code, or
+/// another amount than was asked.
+pub(super) fn decision(answer: &Message, intent: &Intent) -> Option<Decision> {
+    let dialect = answer.dialect();
+    let code = answer.role(Role::ResponseCode)?;
+    let row = dialect.code(&code);
+    let (code, approves) = row.map_or((ResponseCode::NotAuthenticated, false), |row| (row.code, row.approves));
+    let amount = answer.role(Role::Amount).and_then(|value| Amount::parse(&value));
+    let partial = code == ResponseCode::ApprovedPartial;
+    if approves && !partial && amount.is_some_and(|amount| amount != intent.amount) {
+        return None;
+    }
+    let bytes = |role| answer.role(role).map(|value| Bytes::copy_from_slice(&value));
+    Some(Decision {
+        outcome: if approves { Outcome::Approved } else { Outcome::Declined },
+        answer: Answer {
+            code,
+            approval: answer.role(Role::ApprovalCode).and_then(|value| ApprovalCode::parse(&value)),
+            amount: amount.filter(|_| partial),
+            stamped: intent.received,
+            settlement: Some(intent.date),
+            balance: bytes(Role::AdditionalAmounts),
+            icc: bytes(Role::Icc),
+        },
+    })
+}

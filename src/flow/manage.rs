@@ -1,0 +1,60 @@
+//! Management without keys: echo test and sign-off.
+
+use super::exchange::{DoorKeys, Exchange, Stop, put};
+use super::sign_in::trading;
+use super::station::{Station, World};
+use crate::iso8583::Builder;
+use crate::iso8583::EncodeError;
+use crate::iso8583::Role;
+use crate::ledger::Ledger;
+use crate::model::ResponseCode;
+use crate::model::SessionFacts;
+use crate::model::TerminalFacts;
+use bytes::Bytes;
+
+impl<W: World> Station<W> {
+    /// Echo test: 00, with the switch's time.
+    pub(super) async fn echo(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
+        self.manage_answer(exchange, facts, |_| Ok(()))
+    }
+
+    /// Sign-off: financial messages are answered 77 until the next sign-in.
+    pub(super) async fn sign_off(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
+        if matches!(exchange.door.keys, DoorKeys::Issued) {
+            trading(exchange, facts)?;
+            if self.session(&facts.terminal).is_some_and(|session| session.signed_in) {
+                let session =
+                    self.parts.sessions.change(facts.terminal, |session| SessionFacts { signed_in: false, ..session });
+                let kept = self.parts.ledger.note_terminal(facts.terminal, session).await;
+                kept.map_err(|fault| self.ledger_stop(&fault))?;
+            }
+        }
+        self.manage_answer(exchange, facts, |_| Ok(()))
+    }
+
+    /// The unsigned 00 of a management message, with what the profile says that it carries besides its
+    /// echoes and the clock, and what `fill` adds.
+    pub(super) fn manage_answer(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        fill: impl FnOnce(&mut Builder) -> Result<(), EncodeError>,
+    ) -> Result<Bytes, Stop> {
+        let written = || {
+            let mut builder = exchange.response(ResponseCode::Approved)?;
+            exchange.stamp(&mut builder, facts, exchange.received)?;
+            let carried = &exchange.door.profile.switches.management_answer;
+            if carried.contains(&Role::Acquirer) {
+                put(&mut builder, Role::Acquirer, facts.acquirer.as_str().as_bytes())?;
+            }
+            if carried.contains(&Role::Rrn) {
+                let (_, rrn) = self.parts.ledger.number(exchange.received.date(facts.offset_minutes));
+                put(&mut builder, Role::Rrn, rrn.as_bytes())?;
+            }
+            fill(&mut builder)?;
+            builder.finish()
+        };
+        let body = written().map_err(|_: EncodeError| Stop::Silent("the answer cannot be written"))?;
+        exchange.enclose(&body).ok_or(Stop::Silent("the answer cannot be enclosed"))
+    }
+}

@@ -1,0 +1,24 @@
+//! Straight lines: one asynchronous function a business process, read from top to bottom.
+//!
+//! A flow only sequences: it asks the HSM, the ledger, an issuer's link and the clock, and lets pure
+//! rooms decide. [`Station::answer`] is the one way in for terminals, [`Station::forward`] the one
+//! way out for what is owed to issuers.
+
+mod authentic;
+mod authorize;
+mod content;
+mod exchange;
+mod forward;
+mod issuer;
+mod issuer_message;
+mod manage;
+mod read;
+mod reverse;
+mod sign_in;
+mod station;
+mod witness;
+
+pub use exchange::{Door, DoorKeys};
+pub use issuer::{Issuer, IssuerKeys};
+pub use station::{Parts, Station, World};
+pub use witness::{Event, Witness};

@@ -1,0 +1,58 @@
+//! A terminal takes back what it asked: made durable, answered 00 at once, carried on later.
+
+use super::authentic::Authentic;
+use super::content::{identity, original};
+use super::exchange::{Exchange, Stop};
+use super::station::{Station, World};
+use super::witness::{Event, Witness};
+use crate::iso8583::Role;
+use crate::ledger::Ledger;
+use crate::ledger::Reversal;
+use crate::ledger::Reversed;
+use crate::model::Amount;
+use crate::model::Clock;
+use crate::model::Kind;
+use crate::model::ResponseCode;
+use crate::model::TerminalFacts;
+use bytes::Bytes;
+
+impl<W: World> Station<W> {
+    /// Terminal reversals and their repeats (rules of the money, 5). Nothing but a wrong amount
+    /// refuses one.
+    pub(super) async fn reverse(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        authentic: &Authentic,
+    ) -> Result<Bytes, Stop> {
+        let started = self.parts.clock.monotonic();
+        let message = exchange.message;
+        if message.dialect().missing(message, Some(Kind::Reversal)).is_some() {
+            return Err(Stop::format("mandatory-element"));
+        }
+        let amount =
+            message.role(Role::Amount).and_then(|value| Amount::parse(&value)).ok_or(Stop::format("amount"))?;
+        let reversal = Reversal {
+            identity: identity(exchange, facts)?,
+            original: original(exchange, facts)?,
+            amount,
+            received: exchange.received,
+            date: exchange.received.date(facts.offset_minutes),
+        };
+        let reversed = self.parts.ledger.reverse(reversal).await.map_err(|fault| self.ledger_stop(&fault))?;
+        let (decided, rule, repeat) = match reversed {
+            Reversed::Accepted(decided) => (decided, None, false),
+            Reversed::Repeat(decided) => (decided, None, true),
+            Reversed::Unknown(decided) => (decided, Some("original-unknown"), false),
+            Reversed::AmountDiffers => {
+                tracing::warn!(event = "reversal-amount", terminal = %facts.terminal, "reversal of another amount");
+                return Err(Stop::code(ResponseCode::OriginalAmountWrong, "reversal-amount"));
+            }
+        };
+        let took = self.parts.clock.monotonic().saturating_sub(started);
+        let (outcome, code, rrn) = (decided.outcome, decided.answer.code, decided.rrn);
+        let event = Event::Decided { kind: Kind::Reversal, outcome, code, rrn, rule, issuer: None, repeat, took };
+        self.parts.witness.note(Some(&facts.terminal), &event);
+        self.answer_decided(exchange, facts, authentic, &decided).await
+    }
+}

@@ -1,0 +1,188 @@
+//! What every flow stands on: the four traits, the registry, the live sessions.
+
+use super::exchange::{Door, Exchange, Stop};
+use super::issuer::Issuer;
+use super::witness::{Event, Witness};
+use crate::channel::CorrelationKey;
+use crate::channel::Frame;
+use crate::channel::Received;
+use crate::hsm::Ctx;
+use crate::hsm::Hsm;
+use crate::iso8583::Message;
+use crate::iso8583::Rejected;
+use crate::iso8583::Role;
+use crate::ledger::Ledger;
+use crate::ledger::LedgerFault;
+use crate::link::IssuerLink;
+use crate::model::Clock;
+use crate::model::Kind;
+use crate::model::ResponseCode;
+use crate::model::Sealer;
+use crate::model::SessionFacts;
+use crate::model::TerminalId;
+use crate::model::Timestamp;
+use crate::registry::Registry;
+use crate::registry::Sessions;
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The implementations a station is made of, chosen once by configuration.
+pub trait World: Send + Sync + 'static {
+    /// Keys.
+    type Hsm: Hsm;
+    /// Money's memory.
+    type Ledger: Ledger;
+    /// The way to issuers.
+    type Link: IssuerLink<Received = Received, Key = CorrelationKey>;
+    /// Time.
+    type Clock: Clock;
+    /// Card numbers at rest.
+    type Sealer: Sealer;
+    /// Who watches.
+    type Witness: Witness;
+}
+
+/// What all workers share.
+pub struct Parts<W: World> {
+    /// Keys.
+    pub hsm: Arc<W::Hsm>,
+    /// Money's memory.
+    pub ledger: Arc<W::Ledger>,
+    /// Time.
+    pub clock: Arc<W::Clock>,
+    /// Card numbers at rest.
+    pub sealer: Arc<W::Sealer>,
+    /// Who watches.
+    pub witness: Arc<W::Witness>,
+    /// Terminals, merchants, issuers, routes; swapped whole.
+    pub registry: Arc<ArcSwap<Registry>>,
+    /// Session facts of the terminals, as the ledger keeps them.
+    pub sessions: Arc<Sessions>,
+    /// Cancelled when the ledger fails: the station must stop.
+    pub failed: CancellationToken,
+}
+
+/// By derive this would ask the implementations to be `Clone` too.
+impl<W: World> Clone for Parts<W> {
+    fn clone(&self) -> Self {
+        Self {
+            hsm: Arc::clone(&self.hsm),
+            ledger: Arc::clone(&self.ledger),
+            clock: Arc::clone(&self.clock),
+            sealer: Arc::clone(&self.sealer),
+            witness: Arc::clone(&self.witness),
+            registry: Arc::clone(&self.registry),
+            sessions: Arc::clone(&self.sessions),
+            failed: self.failed.clone(),
+        }
+    }
+}
+
+/// One worker's station: the shared parts and its own links to the issuers.
+pub struct Station<W: World> {
+    pub(super) parts: Parts<W>,
+    pub(super) issuers: Vec<Issuer<W::Link>>,
+}
+
+impl<W: World> Station<W> {
+    /// How long an HSM may take for one call.
+    pub const HSM_TIME: Duration = Duration::from_secs(1);
+
+    /// A station over these parts and links.
+    #[must_use]
+    pub fn new(parts: Parts<W>, issuers: Vec<Issuer<W::Link>>) -> Self {
+        Self { parts, issuers }
+    }
+
+    /// Answers one frame of a terminal: the whole walk of design rooms 3 to 12.
+    ///
+    /// `None` is silence: the frame cannot be answered, or the answer's MAC cannot be made. The future
+    /// must be driven to its end even if the terminal is gone: its repeat gets the answer.
+    pub async fn answer(
+        &self,
+        door: &Door,
+        frame: &Frame,
+        read: Result<Message, Box<Rejected>>,
+        received: Timestamp,
+    ) -> Option<Bytes> {
+        match read {
+            Ok(message) => {
+                let exchange = Exchange { door, frame, message: &message, received };
+                match self.serve(&exchange).await {
+                    Ok(unit) => Some(unit),
+                    Err(stop) => self.refuse(&exchange, stop),
+                }
+            }
+            Err(rejected) => {
+                self.parts.witness.note(None, &Event::Rejected { error: &rejected.error });
+                let exchange = Exchange { door, frame, message: &rejected.partial, received };
+                rejected.partial.role(Role::Stan)?;
+                exchange.plain_answer(ResponseCode::FormatError)
+            }
+        }
+    }
+
+    async fn serve(&self, exchange: &Exchange<'_>) -> Result<Bytes, Stop> {
+        let message = exchange.message;
+        if message.mti().is_none_or(|mti| mti.is_response()) {
+            return Err(Stop::Silent("a response nobody asked for"));
+        }
+        let terminal = exchange.terminal().ok_or(Stop::format("terminal"))?;
+        let registry = self.parts.registry.load();
+        let facts = registry.terminal(terminal).ok_or(Stop::code(ResponseCode::TerminalUnknown, "terminal-unknown"))?;
+        let kind = message.dialect().kind_of(message).ok_or(Stop::code(ResponseCode::FunctionUnsupported, "kind"))?;
+        match kind {
+            Kind::SignIn => self.sign_in(exchange, facts).await,
+            Kind::SignOff => self.sign_off(exchange, facts).await,
+            Kind::Echo => self.echo(exchange, facts).await,
+            Kind::Reversal => {
+                let authentic = self.authenticate(exchange, &terminal).await?;
+                self.reverse(exchange, facts, &authentic).await
+            }
+            Kind::Sale | Kind::Authorization | Kind::Balance => {
+                let authentic = self.authenticate(exchange, &terminal).await?;
+                self.authorize(exchange, facts, kind, &authentic).await
+            }
+        }
+    }
+
+    /// Answers what was stopped before it was recorded: in clear text, without a MAC. A terminal takes
+    /// no money on such an answer.
+    fn refuse(&self, exchange: &Exchange<'_>, stop: Stop) -> Option<Bytes> {
+        let terminal = exchange.terminal();
+        match stop {
+            Stop::Code { code, rule } => {
+                self.parts.witness.note(terminal.as_ref(), &Event::Refused { code, rule });
+                exchange.plain_answer(code)
+            }
+            Stop::Silent(why) => {
+                self.parts.witness.note(terminal.as_ref(), &Event::Silent { why });
+                None
+            }
+        }
+    }
+
+    /// What stops a flow when the ledger cannot keep something.
+    pub(super) fn ledger_stop(&self, fault: &LedgerFault) -> Stop {
+        match fault {
+            LedgerFault::Full => Stop::code(ResponseCode::SystemFailure, "ledger-full"),
+            LedgerFault::Unknown | LedgerFault::Failed(_) => {
+                tracing::error!(event = "ledger-failed", fault = %fault, "the ledger failed: the station stops");
+                self.parts.failed.cancel();
+                Stop::Silent("ledger failed")
+            }
+        }
+    }
+
+    pub(super) fn ctx() -> Ctx {
+        Ctx { within: Self::HSM_TIME }
+    }
+
+    /// The live facts of a terminal's session, if it ever signed in.
+    pub(super) fn session(&self, terminal: &TerminalId) -> Option<SessionFacts> {
+        self.parts.sessions.read(*terminal, Clone::clone)
+    }
+}

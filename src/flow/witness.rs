@@ -1,0 +1,87 @@
+//! Who watches a station: what happened, in terms a terminal's developer understands.
+
+use crate::hsm::Kcv;
+use crate::iso8583::DecodeError;
+use crate::ledger::Outcome;
+use crate::model::IssuerName;
+use crate::model::Kind;
+use crate::model::ResponseCode;
+use crate::model::Rrn;
+use crate::model::TerminalId;
+use std::ops::Range;
+use std::time::Duration;
+
+/// Something that happened to one message. Carries no card data.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The bytes are no message of the dialect.
+    Rejected {
+        /// Where and why.
+        error: &'a DecodeError,
+    },
+    /// Refused before anything was recorded.
+    Refused {
+        /// What is answered.
+        code: ResponseCode,
+        /// Which check refused.
+        rule: &'static str,
+    },
+    /// Not answered at all.
+    Silent {
+        /// Why.
+        why: &'static str,
+    },
+    /// Its MAC does not verify.
+    MacFailed {
+        /// Which bytes of the message the MAC covers.
+        range: Range<usize>,
+        /// The check values of the keys tried, newest first.
+        tried: Vec<Kcv>,
+    },
+    /// Its MAC verified.
+    MacVerified {
+        /// Which bytes of the message the MAC covers.
+        range: Range<usize>,
+        /// The check value of the key, if somebody watches this terminal.
+        key: Option<Kcv>,
+    },
+    /// A transaction is over and its answer stands.
+    Decided {
+        /// What was asked.
+        kind: Kind,
+        /// What was decided.
+        outcome: Outcome,
+        /// What is answered.
+        code: ResponseCode,
+        /// DE 37.
+        rrn: Rrn,
+        /// The rule that declined, if one did.
+        rule: Option<&'static str>,
+        /// Where it was sent.
+        issuer: Option<&'a IssuerName>,
+        /// Whether the answer was already on record.
+        repeat: bool,
+        /// From the complete frame to the decision.
+        took: Duration,
+    },
+    /// An owed reversal was tried.
+    Forwarded {
+        /// Towards whom.
+        issuer: &'a IssuerName,
+        /// DE 37 of the transaction it undoes.
+        rrn: Rrn,
+        /// How often it went before.
+        attempts: u32,
+        /// Whether the issuer acknowledged it.
+        acknowledged: bool,
+    },
+}
+
+/// Takes events. Must not wait.
+pub trait Witness: Send + Sync + 'static {
+    /// Takes one event; `terminal` is known once DE 41 was read.
+    fn note(&self, terminal: Option<&TerminalId>, event: &Event<'_>);
+
+    /// Whether somebody wants details that cost an HSM call.
+    fn watches(&self, terminal: &TerminalId) -> bool;
+}

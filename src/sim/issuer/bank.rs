@@ -1,0 +1,262 @@
+//! What a mock issuer does with one message. Waits for nothing but its HSM: bytes in, effects out.
+
+use super::books::Account;
+use super::books::Books;
+use super::books::Entered;
+use super::books::Entry;
+use super::books::Posting;
+use super::reading;
+use super::reading::Card;
+use super::rules;
+use super::rules::Delivery;
+use super::rules::Rule;
+use crate::channel::Frame;
+use crate::channel::Profile;
+use crate::hsm::Ctx;
+use crate::hsm::Hsm;
+use crate::hsm::MacKey;
+use crate::hsm::PinKey;
+use crate::hsm::PinSource;
+use crate::hsm::PvKey;
+use crate::hsm::Verdict;
+use crate::iso8583::Message;
+use crate::iso8583::Role;
+use crate::model::EncryptedPinBlock;
+use crate::model::IssuerName;
+use crate::model::Kind;
+use crate::model::Pan;
+use crate::model::ResponseCode;
+use crate::model::Timestamp;
+use crate::sim::cards::TestCard;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the HSM may take for one call.
+pub(super) const HSM_WITHIN: Ctx = Ctx { within: Duration::from_secs(2) };
+
+/// One mock issuer's side of the agreement with the switch.
+#[derive(Clone)]
+pub struct BankSetup {
+    /// Its name, for people.
+    pub name: IssuerName,
+    /// Its wire conventions.
+    pub profile: Arc<Profile>,
+    /// Makes and checks MACs (ZAK).
+    pub mac_key: MacKey,
+    /// Deciphers PIN blocks (ZPK).
+    pub pin_key: PinKey,
+    /// Verifies PINs (PVK).
+    pub pvk: PvKey,
+    /// When an answer that is to come after the switch's deadline comes.
+    pub late: Duration,
+    /// Minutes east of UTC, for the expiry of cards.
+    pub offset_minutes: i16,
+}
+
+/// A card and what the issuer keeps to verify its PIN: key index and PVV, five ASCII digits.
+pub struct IssuedCard {
+    /// The card.
+    pub card: TestCard,
+    /// Key index and PVV.
+    pub index_and_pvv: [u8; 5],
+}
+
+/// Something the host does with the connection on which the message came.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Act {
+    /// Writes these bytes, whole.
+    Send(Bytes),
+    /// Writes these bytes one at a time.
+    Trickle(Bytes),
+    /// Writes these bytes and closes the connection.
+    SendAndClose(Bytes),
+}
+
+/// An act and when it is due.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Effect {
+    /// How long after the message.
+    pub after: Duration,
+    /// What.
+    pub act: Act,
+}
+
+/// What came in, counted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct BankStats {
+    /// Requests read.
+    pub requests: u64,
+    /// Reversals among them.
+    pub reversals: u64,
+    /// Units that are no message, or no request; they are not answered.
+    pub unreadable: u64,
+    /// Requests whose MAC is wrong or missing; they are answered and not booked.
+    pub mac_failures: u64,
+}
+
+/// What the issuer keeps of a card besides its account.
+struct Holder {
+    expiry: [u8; 4],
+    index_and_pvv: [u8; 5],
+}
+
+/// A mock issuer without its sockets. The same messages in the same order give the same effects.
+pub struct Bank<H> {
+    pub(super) setup: BankSetup,
+    pub(super) hsm: Arc<H>,
+    holders: HashMap<Pan, Holder>,
+    books: Mutex<Books>,
+    stats: Mutex<BankStats>,
+}
+
+/// An answer before it is written.
+pub(super) struct Answer {
+    pub(super) code: ResponseCode,
+    pub(super) entered: Option<Entered>,
+    pub(super) delivery: Delivery,
+}
+
+impl Answer {
+    fn plain(code: ResponseCode) -> Self {
+        Self { code, entered: None, delivery: Delivery::Plain }
+    }
+}
+
+impl<H: Hsm> Bank<H> {
+    /// Opens an account for each card.
+    #[must_use]
+    pub fn new(setup: BankSetup, hsm: Arc<H>, cards: Vec<IssuedCard>) -> Self {
+        let (mut books, mut holders) = (Books::default(), HashMap::new());
+        for IssuedCard { card, index_and_pvv } in cards {
+            books.open(&card.pan, card.balance);
+            holders.insert(card.pan, Holder { expiry: card.expiry.digits(), index_and_pvv });
+        }
+        Self { setup, hsm, holders, books: Mutex::new(books), stats: Mutex::default() }
+    }
+
+    /// How it is set up.
+    #[must_use]
+    pub fn setup(&self) -> &BankSetup {
+        &self.setup
+    }
+
+    /// Every posting so far, in order of receipt.
+    #[must_use]
+    pub fn books(&self) -> Vec<Posting> {
+        self.books.lock().postings().to_vec()
+    }
+
+    /// Every account, in order of card numbers.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<(Pan, Account)> {
+        self.books.lock().accounts().collect()
+    }
+
+    /// What came in so far.
+    #[must_use]
+    pub fn stats(&self) -> BankStats {
+        *self.stats.lock()
+    }
+
+    /// Takes one unit (what follows a length header) and says what to do. Empty: nothing.
+    pub async fn handle(&self, unit: Bytes, now: Timestamp) -> Vec<Effect> {
+        let Some((frame, message)) = self.read(unit) else {
+            self.stats.lock().unreadable += 1;
+            return Vec::new();
+        };
+        let kind = message.dialect().kind_of(&message);
+        {
+            let mut stats = self.stats.lock();
+            stats.requests += 1;
+            stats.reversals += u64::from(kind == Some(Kind::Reversal));
+        }
+        let Some(answer) = self.decide(&message, kind, now).await else { return Vec::new() };
+        self.effects(&frame, &message, &answer).await
+    }
+
+    /// Frame and message, if the unit is a request.
+    fn read(&self, unit: Bytes) -> Option<(Frame, Message)> {
+        let frame = self.setup.profile.split(unit).ok()?;
+        let message = self.setup.profile.decode(&frame).ok()?;
+        let request = !message.mti()?.is_response();
+        request.then_some((frame, message))
+    }
+
+    /// What to answer; `None` is nothing at all.
+    async fn decide(&self, message: &Message, kind: Option<Kind>, now: Timestamp) -> Option<Answer> {
+        if !self.authentic(message).await {
+            self.stats.lock().mac_failures += 1;
+            return Some(Answer::plain(ResponseCode::MacFailure));
+        }
+        let Some(kind) = kind else { return Some(Answer::plain(ResponseCode::RelatedInvalid)) };
+        if message.dialect().missing(message, Some(kind)).is_some() {
+            return Some(Answer::plain(ResponseCode::FormatError));
+        }
+        match kind {
+            Kind::SignIn | Kind::SignOff | Kind::Echo => Some(Answer::plain(ResponseCode::Approved)),
+            Kind::Reversal => {
+                self.books.lock().undo(&reading::original(message));
+                Some(Answer::plain(ResponseCode::Approved))
+            }
+            Kind::Sale | Kind::Authorization | Kind::Balance => self.financial(message, kind, now).await,
+        }
+    }
+
+    async fn authentic(&self, message: &Message) -> bool {
+        let profile = &self.setup.profile;
+        if !message.mti().is_some_and(|mti| profile.mac_required(mti)) {
+            return true;
+        }
+        let (Some(data), Some(mac)) = (message.mac_input(), message.mac()) else { return false };
+        let verdict = self.hsm.mac_verify(&HSM_WITHIN, &self.setup.mac_key, &profile.mac.scheme, data, &mac).await;
+        matches!(verdict, Ok(Verdict::Match))
+    }
+
+    async fn financial(&self, message: &Message, kind: Kind, now: Timestamp) -> Option<Answer> {
+        let read = reading::card(message).zip(reading::entry(message, kind));
+        let Some((card, entry)) = read else { return Some(Answer::plain(ResponseCode::FormatError)) };
+        let rule = rules::rule(entry.amount);
+        let (code, delivery) = match self.refusal(message, &card, now).await {
+            Some(refusal) => (refusal, Delivery::Plain),
+            None if rule.booked => (rule.code, rule.delivery),
+            None => return unbooked(rule),
+        };
+        Some(self.enter(entry, code, delivery))
+    }
+
+    fn enter(&self, entry: Entry, code: ResponseCode, delivery: Delivery) -> Answer {
+        let entered = self.books.lock().enter(entry, code);
+        // Trouble is for requests that went through: a repeat and a decline are answered plainly.
+        let trouble = entered.code.is_approval() && !entered.again;
+        let delivery = if trouble { delivery } else { Delivery::Plain };
+        Answer { code: entered.code, entered: Some(entered), delivery }
+    }
+
+    /// What the issuer has against the card or the PIN.
+    async fn refusal(&self, message: &Message, card: &Card, now: Timestamp) -> Option<ResponseCode> {
+        let Some(holder) = self.holders.get(&card.pan) else { return Some(ResponseCode::CardInvalid) };
+        let today = now.digits(self.setup.offset_minutes);
+        let expired = today.get(..4).is_some_and(|month| holder.expiry.as_slice() < month);
+        if expired || card.expiry.is_some_and(|expiry| expiry.digits() != holder.expiry) {
+            return Some(ResponseCode::CardExpired);
+        }
+        let block = message.role(Role::PinBlock)?;
+        let Some(block) = EncryptedPinBlock::new(&block) else { return Some(ResponseCode::PinFormat) };
+        let from = PinSource { key: &self.setup.pin_key, format: self.setup.profile.pin_format };
+        let pvv = &holder.index_and_pvv;
+        let verified = self.hsm.pin_verify_pvv(&HSM_WITHIN, from, &block, &card.pan, &self.setup.pvk, pvv).await;
+        match verified {
+            Ok(Verdict::Match) => None,
+            Ok(Verdict::NoMatch) => Some(ResponseCode::PinWrong),
+            Err(_) => Some(ResponseCode::PinFormat),
+        }
+    }
+}
+
+/// A request that never reaches the books.
+fn unbooked(rule: Rule) -> Option<Answer> {
+    (rule.delivery != Delivery::Never).then_some(Answer { code: rule.code, entered: None, delivery: rule.delivery })
+}
