@@ -4,6 +4,13 @@
 //! To add one: a file, a `mod` line, a variant of [`Command`] and an arm in [`Cli::run`].
 //! Results go to standard output, everything else to standard error.
 
+mod decode;
+mod dialects;
+mod encode;
+mod input;
+mod spec;
+mod wire;
+
 use std::ffi::OsString;
 use std::io;
 use std::io::Write;
@@ -71,15 +78,23 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Decode(decode::Decode),
+    Encode(encode::Encode),
+    Spec(spec::Spec),
+}
 
 impl Cli {
     /// Runs the command; its result goes to `out`.
     ///
     /// # Errors
     /// What kept the command from its answer, with the exit code for it.
-    pub fn run(self, _out: &mut dyn Write) -> Outcome {
-        match self.command {}
+    pub fn run(self, out: &mut dyn Write) -> Outcome {
+        match self.command {
+            Command::Decode(command) => command.run(out),
+            Command::Encode(command) => command.run(out),
+            Command::Spec(command) => command.run(out),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn nibble(digit: u8) -> u8 {
 
 /// Bytes from pairs of hexadecimal digits; `None` for anything else.
 pub(super) fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
-    let pairs = digits.len() % 2 == 0 && digits.iter().all(u8::is_ascii_hexdigit);
+    let pairs = digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit);
     pairs.then(|| unhex(digits.iter().copied()).into_vec())
 }
 
