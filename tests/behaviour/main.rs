@@ -6,6 +6,8 @@ mod crypto_vectors;
 mod dialects;
 mod hsm;
 mod ledger;
+mod mock_issuer;
 mod registry;
 mod risk;
 mod route;
+mod switch_side;

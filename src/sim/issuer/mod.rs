@@ -3,6 +3,7 @@
 //! [`rules`] says what an amount asks for, [`books`] keeps the money, [`Bank`] does what one message
 //! wants without knowing a socket, [`IssuerThread`] puts it on the wire.
 
+mod assemble;
 mod bank;
 pub mod books;
 mod host;
@@ -10,5 +11,6 @@ mod reading;
 mod reply;
 pub mod rules;
 
+pub use assemble::{AssembleError, DEMO_KEYS, LATE, Parts, assemble};
 pub use bank::{Act, Bank, BankSetup, BankStats, Effect, IssuedCard};
 pub use host::{IssuerThread, serve};
