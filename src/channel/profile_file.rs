@@ -8,7 +8,7 @@ use crate::iso8583::Dialect;
 use crate::iso8583::Length;
 use crate::iso8583::MtiPattern;
 use crate::iso8583::Role;
-use crate::iso8583::spec_file::Breach;
+use crate::model::Breach;
 use crate::model::Kind;
 use crate::model::MacScheme;
 use crate::model::PinFormat;

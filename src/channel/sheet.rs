@@ -1,6 +1,7 @@
 //! A TOML file and those it extends, read key by key; every breach is kept with its file and line.
 
-use crate::iso8583::spec_file::Breach;
+use crate::model::Breach;
+use crate::model::line_of;
 use std::collections::BTreeSet;
 use toml::de::DeTable;
 use toml::de::DeValue;
@@ -121,9 +122,4 @@ impl<'t> Layer<'t> {
 
 fn place(section: &str, key: &str) -> String {
     if section.is_empty() { key.to_owned() } else { format!("[{section}] {key}") }
-}
-
-/// The line of a byte, from 1.
-fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }

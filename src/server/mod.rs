@@ -1,5 +1,31 @@
-//! The shell: configuration, listeners, sessions and workers.
+//! The shell: configuration, doors, workers, sessions, and the machine's time and randomness.
+//!
+//! A [`Server`] is a number of workers. Each is one thread with one runtime and its own listeners on
+//! shared ports. A session reads into its worker's scratch, cuts frames, and asks the [`Serve`] behind
+//! it; it keeps nothing but an unfinished frame and the answers that wait to be written.
 
+pub mod clock;
 pub mod config;
+mod door;
+pub mod entropy;
+mod lanes;
+mod listener;
+pub mod logging;
+mod outbox;
+mod seats;
+mod serve;
+mod session;
+mod signals;
+mod tap;
+pub mod tls;
 pub mod trace;
 pub mod watch;
+mod worker;
+
+pub use clock::SystemClock;
+pub use door::Door;
+pub use entropy::SystemEntropy;
+pub use serve::{Peer, Reading, Serve};
+pub use signals::stop_on_signals;
+pub use tap::{Direction, Seen, Tap};
+pub use worker::{Ending, Plan, Server, Stopper};

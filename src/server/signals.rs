@@ -1,0 +1,35 @@
+//! `SIGTERM` and `SIGINT`: the first drains, the second forces.
+
+use super::worker::Stopper;
+use std::io;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Listens for the two signals from now on, on a thread of its own.
+///
+/// # Errors
+/// The handlers cannot be installed.
+pub fn stop_on_signals(stopper: Stopper) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let mut signals = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    let listen = async move {
+        any(&mut signals).await;
+        tracing::info!(event = "drain", "stopping: what is in flight is answered; a second signal forces");
+        stopper.drain();
+        any(&mut signals).await;
+        tracing::warn!(event = "force", "stopping at once");
+        stopper.force();
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(listen))?;
+    Ok(())
+}
+
+async fn any((terminate, interrupt): &mut (Signal, Signal)) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
