@@ -8,34 +8,18 @@ mod layers;
 mod part;
 mod sheet;
 
+pub use crate::model::Breach;
+
 use super::spec::Dialect;
 use layers::Layers;
 use sheet::Place;
 use sheet::Report;
 use sheet::Rows;
 use sheet::Sheet;
-use std::fmt;
 use toml::de::DeTable;
 
 /// No file extends a longer chain than this.
 const MAX_CHAIN: usize = 8;
-
-/// One thing that is wrong with a file.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Breach {
-    /// The dialect's name: its file without `.toml`.
-    pub file: String,
-    /// From 1.
-    pub line: usize,
-    /// What is wrong.
-    pub what: String,
-}
-
-impl fmt::Display for Breach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.line, self.what)
-    }
-}
 
 /// Reads the dialect `name` from `text`; `parent` gives the text of a dialect that it extends.
 ///
