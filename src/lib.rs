@@ -8,6 +8,7 @@ pub mod hsm;
 pub mod iso8583;
 pub mod ledger;
 pub mod link;
+pub mod manual;
 pub mod model;
 pub mod registry;
 pub mod risk;

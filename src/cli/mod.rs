@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand, and all printing.
 //!
 //! A subcommand is a `clap` struct with a `run` that writes its result to `out` and answers an [`Exit`].
-//! To add one: a file, a `mod` line, a variant of [`Command`] and an arm in [`Cli::run`].
+//! To add one: a file, a `mod` line, a variant of `Command` and an arm in [`Cli::run`].
 //! Results go to standard output, everything else to standard error.
 
 mod decode;

@@ -106,7 +106,7 @@ pub enum JsonFault {
     Encode(#[from] EncodeError),
 }
 
-/// Starts a message from what [`super::json`] writes. Of a composite `value` counts; without it the parts of a
+/// Starts a message from what [`super::json()`] writes. Of a composite `value` counts; without it the parts of a
 /// positional or BER-TLV element are put together.
 ///
 /// # Errors

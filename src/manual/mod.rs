@@ -1,0 +1,16 @@
+//! The manual, as modules, so that its links are checked with everything else.
+
+/// The rooms, and one authorization's way through them.
+pub mod architecture {
+    #![doc = include_str!("architecture.md")]
+}
+
+/// What changed, release by release.
+pub mod changelog {
+    #![doc = include_str!("changelog.md")]
+}
+
+/// What is protected, how, and where protection ends.
+pub mod security {
+    #![doc = include_str!("security.md")]
+}
