@@ -6,6 +6,7 @@ mod crypto_vectors;
 mod dialects;
 mod hsm;
 mod ledger;
+mod link;
 mod mock_issuer;
 mod registry;
 mod risk;

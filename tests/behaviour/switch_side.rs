@@ -41,7 +41,7 @@ use tollgate::sim::issuer::assemble;
 use zeroize::Zeroizing;
 
 /// For test HSMs: not random, and never the same twice.
-pub struct Counting(pub AtomicU64);
+struct Counting(AtomicU64);
 
 impl Entropy for Counting {
     fn fill(&self, out: &mut [u8]) {
@@ -51,23 +51,23 @@ impl Entropy for Counting {
     }
 }
 
-pub fn now<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().unwrap()
 }
 
-pub fn demo_keys() -> Vec<NamedKey> {
+pub(crate) fn demo_keys() -> Vec<NamedKey> {
     let mut breaches = Breaches::default();
     let keys = key_rows(Source { file: "keys.csv", text: DEMO_KEYS }, &mut breaches);
     assert!(breaches.into_inner().is_empty());
     keys
 }
 
-pub fn entropy() -> Arc<dyn Entropy> {
+pub(crate) fn entropy() -> Arc<dyn Entropy> {
     Arc::new(Counting(AtomicU64::new(1)))
 }
 
 /// The demo's mock issuer of that name, with a profile of the same name.
-pub fn demo_bank(name: &str) -> Arc<Bank<SoftwareHsm>> {
+pub(crate) fn demo_bank(name: &str) -> Arc<Bank<SoftwareHsm>> {
     let parts = Parts {
         name: IssuerName::parse(name).unwrap(),
         profile: builtin::profile(name).unwrap(),
@@ -80,8 +80,8 @@ pub fn demo_bank(name: &str) -> Arc<Bank<SoftwareHsm>> {
 }
 
 /// One end of the wire, with the demo's keys.
-pub struct SwitchSide {
-    pub profile: Arc<Profile>,
+pub(crate) struct SwitchSide {
+    pub(crate) profile: Arc<Profile>,
     hsm: SoftwareHsm,
     mac_key: MacKey,
     zpk: Vec<u8>,
@@ -89,21 +89,21 @@ pub struct SwitchSide {
 
 /// What a test says of a request; the rest is the same for all.
 #[derive(Clone, Copy)]
-pub struct Ask<'a> {
-    pub kind: Kind,
-    pub stan: u32,
-    pub minor: u64,
-    pub pan: &'a str,
-    pub expiry: &'a str,
-    pub pin: Option<&'a str>,
+pub(crate) struct Ask<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) stan: u32,
+    pub(crate) minor: u64,
+    pub(crate) pan: &'a str,
+    pub(crate) expiry: &'a str,
+    pub(crate) pin: Option<&'a str>,
 }
 
-pub const TERMINAL: &[u8] = b"10000001";
-pub const SENT: &[u8; 10] = b"1121120000";
-pub const LOCAL: &[u8; 12] = b"261121200000";
+pub(crate) const TERMINAL: &[u8] = b"10000001";
+pub(crate) const SENT: &[u8; 10] = b"1121120000";
+pub(crate) const LOCAL: &[u8; 12] = b"261121200000";
 
 impl SwitchSide {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut builder = SoftwareHsm::builder(entropy(), Zeroizing::new([7; 32]));
         let keys = demo_keys();
         let named = |suffix: &str| keys.iter().find(|key| key.name.as_str() == format!("{name}/{suffix}")).unwrap();
@@ -118,7 +118,7 @@ impl SwitchSide {
     }
 
     /// A request before its MAC.
-    pub fn compose(&self, ask: Ask<'_>) -> Builder {
+    pub(crate) fn compose(&self, ask: Ask<'_>) -> Builder {
         let dialect = &self.profile.dialect;
         let row = dialect.kind_row(ask.kind).unwrap();
         let mut builder = dialect.build(row.mti);
@@ -167,7 +167,7 @@ impl SwitchSide {
     }
 
     /// A reversal of the request that `original` was, with a STAN of its own.
-    pub fn compose_reversal(&self, original: Ask<'_>, stan: u32, repeat: bool) -> Builder {
+    pub(crate) fn compose_reversal(&self, original: Ask<'_>, stan: u32, repeat: bool) -> Builder {
         let dialect = &self.profile.dialect;
         let first = self.compose(Ask { kind: Kind::Reversal, stan, pin: None, ..original });
         let mti = if repeat { first.mti().repeat() } else { first.mti() };
@@ -197,7 +197,7 @@ impl SwitchSide {
     }
 
     /// The unit after the length header, signed if the profile wants it.
-    pub fn sign(&self, builder: Builder) -> Bytes {
+    pub(crate) fn sign(&self, builder: Builder) -> Bytes {
         if !self.profile.mac_required(builder.mti()) {
             return self.enclosed(&builder.finish().unwrap());
         }
@@ -207,7 +207,7 @@ impl SwitchSide {
     }
 
     /// The same with one bit of the MAC changed.
-    pub fn sign_wrongly(&self, builder: Builder) -> Bytes {
+    pub(crate) fn sign_wrongly(&self, builder: Builder) -> Bytes {
         let unsigned = builder.finish_unsigned().unwrap();
         let mut mac = self.mac(unsigned.mac_input());
         mac[0] ^= 1;
@@ -225,19 +225,19 @@ impl SwitchSide {
     }
 
     /// The units in a stream.
-    pub fn units(&self, stream: &[u8]) -> Vec<Bytes> {
+    pub(crate) fn units(&self, stream: &[u8]) -> Vec<Bytes> {
         let mut deframer = Deframer::new(self.profile.framing);
         deframer.push(stream);
         std::iter::from_fn(|| deframer.next().unwrap()).collect()
     }
 
     /// The message in a unit.
-    pub fn read(&self, unit: &Bytes) -> Message {
+    pub(crate) fn read(&self, unit: &Bytes) -> Message {
         self.profile.decode(&self.profile.split(unit.clone()).unwrap()).unwrap()
     }
 
     /// Whether the answer's MAC is right; a message without need of one is.
-    pub fn mac_holds(&self, answer: &Message) -> bool {
+    pub(crate) fn mac_holds(&self, answer: &Message) -> bool {
         if !self.profile.mac_required(answer.mti().unwrap()) {
             return true;
         }
@@ -248,7 +248,7 @@ impl SwitchSide {
     }
 
     /// The canonical code of an answer and whether it approves.
-    pub fn code(&self, answer: &Message) -> (ResponseCode, bool) {
+    pub(crate) fn code(&self, answer: &Message) -> (ResponseCode, bool) {
         let row = self.profile.dialect.code(&answer.role(Role::ResponseCode).unwrap()).unwrap();
         (row.code, row.approves)
     }
