@@ -11,6 +11,7 @@ mod exchange;
 mod forward;
 mod issuer;
 mod issuer_message;
+mod late;
 mod manage;
 mod read;
 mod reverse;
