@@ -177,6 +177,18 @@ impl<W: World> Station<W> {
         }
     }
 
+    /// The answer to what is not served at all: this code, without a MAC, and nothing recorded.
+    #[must_use]
+    pub fn unserved(door: &Door, frame: &Frame, message: &Message, code: ResponseCode) -> Option<Bytes> {
+        Exchange { door, frame, message, received: Timestamp::default() }.plain_answer(code)
+    }
+
+    /// The station's time.
+    #[must_use]
+    pub fn clock(&self) -> &W::Clock {
+        &self.parts.clock
+    }
+
     pub(super) fn ctx() -> Ctx {
         Ctx { within: Self::HSM_TIME }
     }

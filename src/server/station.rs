@@ -1,0 +1,203 @@
+//! Puts a station together: HSM, ledger, sealer, registry and links, as its file says.
+
+use super::clock::SystemClock;
+use super::config;
+use super::config::Loaded;
+use super::config::NamedKey;
+use super::entropy::SystemEntropy;
+use super::watch::Watch;
+use crate::channel;
+use crate::channel::Received;
+use crate::flow::Door;
+use crate::flow::DoorKeys;
+use crate::flow::Issuer;
+use crate::flow::IssuerKeys;
+use crate::flow::Parts;
+use crate::flow::Station;
+use crate::flow::World;
+use crate::hsm::Ctx;
+use crate::hsm::DataKeyPurpose;
+use crate::hsm::DataKeySealer;
+use crate::hsm::Hsm;
+use crate::hsm::HsmError;
+use crate::hsm::KeyRef;
+use crate::hsm::MacKey;
+use crate::hsm::PinKey;
+use crate::hsm::software::SoftwareHsm;
+use crate::ledger::Ledger;
+use crate::ledger::LedgerFault;
+use crate::ledger::memory::MemoryLedger;
+use crate::link::StanSpace;
+use crate::link::tcp::TcpLink;
+use crate::link::tcp::TcpLinkSetup;
+use crate::model::Clock;
+use crate::model::Entropy;
+use crate::model::IssuerName;
+use crate::model::Stan;
+use crate::registry;
+use crate::registry::Sessions;
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+/// Records that the ledger in memory keeps before it is full: some 1 KiB each.
+pub const LEDGER_RECORDS: usize = 2_000_000;
+/// Late answers that may wait to be noted; further ones are counted and dropped.
+const LATE_WAITING: usize = 1024;
+
+/// An issuer and the answers it gives too late.
+pub type LateAnswers = (IssuerName, mpsc::Receiver<Received>);
+
+/// The real world: what `serve` and `demo` run.
+pub struct Real;
+
+impl World for Real {
+    type Hsm = SoftwareHsm;
+    type Ledger = MemoryLedger;
+    type Link = TcpLink;
+    type Clock = SystemClock;
+    type Sealer = DataKeySealer;
+    type Witness = Watch;
+}
+
+/// Why a station cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildFault {
+    /// A profile that is not there.
+    #[error("no profile {0:?}")]
+    Profile(String),
+    /// The HSM refused its keys.
+    #[error(transparent)]
+    Hsm(#[from] HsmError),
+    /// The ledger could not recover.
+    #[error(transparent)]
+    Ledger(#[from] LedgerFault),
+}
+
+/// A station without its threads: what all workers share.
+pub struct Built {
+    parts: Parts<Real>,
+    stans: HashMap<IssuerName, Arc<StanSpace>>,
+    in_flight: usize,
+}
+
+impl Built {
+    /// Opens the HSM, makes the sealing keys and takes the registry.
+    ///
+    /// # Errors
+    /// The HSM's, if a key is unusable.
+    pub async fn new(loaded: Loaded) -> Result<Self, BuildFault> {
+        let entropy = Arc::new(SystemEntropy);
+        let hsm = Arc::new(open_hsm(Arc::clone(&entropy), loaded.keys)?);
+        let sealer = Arc::new(open_sealer(&hsm, entropy).await?);
+        let first = first_stan();
+        let stans = loaded.registry.issuers().map(|issuer| (issuer.name.clone(), Arc::new(StanSpace::starting_at(first))));
+        Ok(Self {
+            stans: stans.collect(),
+            in_flight: loaded.config.ceilings.in_flight_per_link,
+            parts: Parts {
+                hsm,
+                ledger: Arc::new(MemoryLedger::new(LEDGER_RECORDS)),
+                clock: Arc::new(SystemClock::start()),
+                sealer,
+                witness: Arc::new(Watch::default()),
+                registry: Arc::new(ArcSwap::from_pointee(loaded.registry)),
+                sessions: Arc::new(Sessions::default()),
+                failed: CancellationToken::new(),
+            },
+        })
+    }
+
+    /// What the station's threads share.
+    #[must_use]
+    pub fn parts(&self) -> &Parts<Real> {
+        &self.parts
+    }
+
+    /// One worker's station with links of its own, driven by the current runtime. Late answers come to
+    /// the receivers.
+    ///
+    /// # Errors
+    /// If an issuer's profile is not there.
+    pub fn station(&self) -> Result<(Station<Real>, Vec<LateAnswers>), BuildFault> {
+        let registry = self.parts.registry.load();
+        let (mut issuers, mut noted) = (Vec::new(), Vec::new());
+        for row in registry.issuers() {
+            let (late, answers) = mpsc::channel(LATE_WAITING);
+            issuers.push(self.issuer(row, late)?);
+            noted.push((row.name.clone(), answers));
+        }
+        Ok((Station::new(self.parts.clone(), issuers), noted))
+    }
+
+    fn issuer(&self, row: &registry::Issuer, late: mpsc::Sender<Received>) -> Result<Issuer<TcpLink>, BuildFault> {
+        let profile = channel::builtin::profile(&row.profile);
+        let profile = profile.ok_or_else(|| BuildFault::Profile(row.profile.to_string()))?;
+        let stans = self.stans.get(&row.name).cloned().unwrap_or_else(|| Arc::new(StanSpace::starting_at(Stan::FIRST)));
+        let address = row.address.to_string();
+        let mut setup = TcpLinkSetup::new(row.name.clone(), address, Arc::clone(&profile), stans);
+        setup.connections = usize::from(row.connections);
+        setup.in_flight = self.in_flight;
+        setup.idle = row.echo;
+        setup.late = Some(late);
+        let keys = IssuerKeys {
+            mac: MacKey(KeyRef::Named(row.mac_key.clone())),
+            pin: PinKey(KeyRef::Named(row.pin_key.clone())),
+        };
+        Ok(Issuer { profile, keys, timeout: row.timeout, link: Arc::new(TcpLink::start(setup)) })
+    }
+
+    /// Decides what an earlier run left open. Before the first door opens.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn recover(&self) -> Result<usize, LedgerFault> {
+        Station::<Real>::new(self.parts.clone(), Vec::new()).recover().await
+    }
+
+    /// Messages that store-and-forward still owes.
+    #[must_use]
+    pub fn owed(&self) -> usize {
+        self.parts.ledger.owed().iter().map(|(_, count)| count).sum()
+    }
+}
+
+/// A door as flows see it.
+///
+/// # Errors
+/// If its profile is not there.
+pub fn door(row: &config::Door) -> Result<Door, BuildFault> {
+    let profile = channel::builtin::profile(&row.profile);
+    let keys = match (&row.mac_key, &row.pin_key) {
+        (Some(mac), Some(pin)) => DoorKeys::Fixed {
+            mac: MacKey(KeyRef::Named(mac.clone())),
+            pin: PinKey(KeyRef::Named(pin.clone())),
+        },
+        _ => DoorKeys::Issued,
+    };
+    let profile = profile.ok_or_else(|| BuildFault::Profile(row.profile.to_string()))?;
+    Ok(Door { name: row.name.to_string(), profile, keys })
+}
+
+fn open_hsm(entropy: Arc<SystemEntropy>, keys: Vec<NamedKey>) -> Result<SoftwareHsm, HsmError> {
+    let mut master = Zeroizing::new([0; 32]);
+    entropy.fill(&mut *master);
+    let builder = SoftwareHsm::builder(entropy, master).legacy_single_des();
+    keys.into_iter().fold(builder, |builder, key| builder.key(key.name, key.usage, key.algorithm, key.key)).build()
+}
+
+async fn open_sealer(hsm: &SoftwareHsm, entropy: Arc<SystemEntropy>) -> Result<DataKeySealer, HsmError> {
+    let ctx = Ctx { within: Station::<Real>::HSM_TIME };
+    let (_, seal) = hsm.data_key_new(&ctx, DataKeyPurpose::Seal).await?;
+    let (_, token) = hsm.data_key_new(&ctx, DataKeyPurpose::Token).await?;
+    DataKeySealer::new(&seal, &token, entropy)
+}
+
+/// Where the links' STANs start: not where the last start of today did, most likely.
+fn first_stan() -> Stan {
+    let seconds = SystemClock::start().wall().0 / 1_000_000;
+    u32::try_from(seconds.rem_euclid(86_400) * 11 + 1).ok().and_then(Stan::new).unwrap_or(Stan::FIRST)
+}
