@@ -1,0 +1,118 @@
+//! Do terminals, switch and issuers agree to the cent?
+
+use crate::ledger::Effect;
+use crate::ledger::Outcome;
+use crate::ledger::Recorded;
+use crate::model::IssuerName;
+use crate::model::Kind;
+use crate::model::Rrn;
+use crate::model::TerminalId;
+use crate::sim::issuer::Money;
+use crate::sim::issuer::Posting;
+use std::collections::{BTreeMap, HashMap};
+
+/// What one simulated terminal believes that its customers have paid.
+#[derive(Clone, Debug)]
+pub struct Believed {
+    /// Whose belief.
+    pub terminal: TerminalId,
+    /// Each approved sale that it did not take back: reference number and minor units.
+    pub sales: Vec<(Rrn, u64)>,
+}
+
+/// The three totals, in minor units, and every place where they part.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    /// What simulated terminals believe.
+    pub terminals: u64,
+    /// What the ledger says of simulated terminals.
+    pub simulated: u64,
+    /// What the ledger says of all terminals.
+    pub switch: u64,
+    /// What the issuers booked or hold.
+    pub issuers: u64,
+    /// A line each.
+    pub differences: Vec<String>,
+}
+
+/// Compares transaction by transaction.
+#[must_use]
+pub fn compare(records: &[Recorded], books: &[(IssuerName, Vec<Posting>)], believed: &[Believed]) -> Comparison {
+    let mut comparison = Comparison::default();
+    let standing: HashMap<Rrn, &Recorded> = records.iter().filter(|record| stands(record)).map(|record| (record.intent.rrn, record)).collect();
+    comparison.switch = standing.values().map(|record| paid(record)).sum();
+    comparison.issuers(&standing, books);
+    comparison.terminals(&standing, believed);
+    comparison.open(records);
+    comparison
+}
+
+impl Comparison {
+    fn issuers(&mut self, standing: &HashMap<Rrn, &Recorded>, books: &[(IssuerName, Vec<Posting>)]) {
+        let mut booked: HashMap<Rrn, u64> = HashMap::new();
+        let postings = books.iter().flat_map(|(name, postings)| postings.iter().map(move |posting| (name, posting)));
+        for (name, posting) in postings.filter(|(_, posting)| matches!(posting.money, Money::Booked | Money::Held)) {
+            let amount = posting.entry.amount.minor();
+            self.issuers += amount;
+            let Some(rrn) = posting.entry.rrn else {
+                self.differences.push(format!("{name} booked {amount} without a reference number"));
+                continue;
+            };
+            *booked.entry(rrn).or_default() += amount;
+            if !standing.contains_key(&rrn) {
+                self.differences.push(format!("{name} booked {amount} for {rrn}, which the switch does not hold approved"));
+            }
+        }
+        for (rrn, record) in standing {
+            let (ours, theirs) = (paid(record), booked.get(rrn).copied().unwrap_or(0));
+            if ours != theirs {
+                self.differences.push(format!("{rrn}: approved {ours} here, {theirs} at the issuer"));
+            }
+        }
+    }
+
+    fn terminals(&mut self, standing: &HashMap<Rrn, &Recorded>, believed: &[Believed]) {
+        let mut ours: BTreeMap<TerminalId, u64> = BTreeMap::new();
+        for record in standing.values() {
+            *ours.entry(record.intent.identity.terminal).or_default() += paid(record);
+        }
+        for Believed { terminal, sales } in believed {
+            let theirs: u64 = sales.iter().map(|(_, amount)| amount).sum();
+            let here = ours.get(terminal).copied().unwrap_or(0);
+            self.terminals += theirs;
+            self.simulated += here;
+            if here != theirs {
+                self.differences.push(format!("terminal {terminal} believes {theirs}, the switch {here}"));
+            }
+            for (rrn, amount) in sales {
+                if standing.get(rrn).is_none_or(|record| paid(record) != *amount) {
+                    self.differences.push(format!("terminal {terminal} believes {amount} of {rrn}, the switch does not"));
+                }
+            }
+        }
+    }
+
+    /// Nothing may be left undecided or owed.
+    fn open(&mut self, records: &[Recorded]) {
+        for record in records {
+            let rrn = record.intent.rrn;
+            match (&record.decided, record.effect) {
+                (None, _) => self.differences.push(format!("{rrn} is not decided")),
+                (Some(_), Effect::Reversing) => self.differences.push(format!("the reversal of {rrn} is still owed")),
+                (Some(_), Effect::DeadLetter) => self.differences.push(format!("the reversal of {rrn} was refused for good")),
+                (Some(_), Effect::Live | Effect::Reversed) => {}
+            }
+        }
+    }
+}
+
+/// Approved, moves money, and nobody took it back.
+fn stands(record: &Recorded) -> bool {
+    let approved = record.decided.as_ref().is_some_and(|decided| decided.outcome == Outcome::Approved);
+    approved && record.effect == Effect::Live && matches!(record.intent.kind, Kind::Sale | Kind::Authorization)
+}
+
+fn paid(record: &Recorded) -> u64 {
+    let partial = record.decided.as_ref().and_then(|decided| decided.answer.amount);
+    partial.unwrap_or(record.intent.amount).minor()
+}
