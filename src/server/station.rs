@@ -7,6 +7,7 @@ use super::config::NamedKey;
 use super::entropy::SystemEntropy;
 use super::watch::Watch;
 use crate::channel;
+use crate::channel::Profile;
 use crate::channel::Received;
 use crate::flow::Door;
 use crate::flow::DoorKeys;
@@ -37,7 +38,6 @@ use crate::model::Stan;
 use crate::registry;
 use crate::registry::Sessions;
 use arc_swap::ArcSwap;
-use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -77,10 +77,17 @@ pub enum BuildFault {
     Ledger(#[from] LedgerFault),
 }
 
+/// What all links to one issuer share.
+struct IssuerSide {
+    row: Arc<registry::Issuer>,
+    profile: Arc<Profile>,
+    stans: Arc<StanSpace>,
+}
+
 /// A station without its threads: what all workers share.
 pub struct Built {
     parts: Parts<Real>,
-    stans: HashMap<IssuerName, Arc<StanSpace>>,
+    issuers: Vec<IssuerSide>,
     in_flight: usize,
 }
 
@@ -88,15 +95,19 @@ impl Built {
     /// Opens the HSM, makes the sealing keys and takes the registry.
     ///
     /// # Errors
-    /// The HSM's, if a key is unusable.
+    /// The HSM's, if a key is unusable; a profile that is not there.
     pub async fn new(loaded: Loaded) -> Result<Self, BuildFault> {
         let entropy = Arc::new(SystemEntropy);
         let hsm = Arc::new(open_hsm(Arc::clone(&entropy), loaded.keys)?);
         let sealer = Arc::new(open_sealer(&hsm, entropy).await?);
         let first = first_stan();
-        let stans = loaded.registry.issuers().map(|issuer| (issuer.name.clone(), Arc::new(StanSpace::starting_at(first))));
+        let side = |row: &Arc<registry::Issuer>| {
+            let profile = profile(&row.profile)?;
+            Ok(IssuerSide { row: Arc::clone(row), profile, stans: Arc::new(StanSpace::starting_at(first)) })
+        };
+        let issuers = loaded.registry.issuers().map(side).collect::<Result<Vec<_>, BuildFault>>()?;
         Ok(Self {
-            stans: stans.collect(),
+            issuers,
             in_flight: loaded.config.ceilings.in_flight_per_link,
             parts: Parts {
                 hsm,
@@ -119,26 +130,21 @@ impl Built {
 
     /// One worker's station with links of its own, driven by the current runtime. Late answers come to
     /// the receivers.
-    ///
-    /// # Errors
-    /// If an issuer's profile is not there.
-    pub fn station(&self) -> Result<(Station<Real>, Vec<LateAnswers>), BuildFault> {
-        let registry = self.parts.registry.load();
+    #[must_use]
+    pub fn station(&self) -> (Station<Real>, Vec<LateAnswers>) {
         let (mut issuers, mut noted) = (Vec::new(), Vec::new());
-        for row in registry.issuers() {
+        for side in &self.issuers {
             let (late, answers) = mpsc::channel(LATE_WAITING);
-            issuers.push(self.issuer(row, late)?);
-            noted.push((row.name.clone(), answers));
+            issuers.push(self.issuer(side, late));
+            noted.push((side.row.name.clone(), answers));
         }
-        Ok((Station::new(self.parts.clone(), issuers), noted))
+        (Station::new(self.parts.clone(), issuers), noted)
     }
 
-    fn issuer(&self, row: &registry::Issuer, late: mpsc::Sender<Received>) -> Result<Issuer<TcpLink>, BuildFault> {
-        let profile = channel::builtin::profile(&row.profile);
-        let profile = profile.ok_or_else(|| BuildFault::Profile(row.profile.to_string()))?;
-        let stans = self.stans.get(&row.name).cloned().unwrap_or_else(|| Arc::new(StanSpace::starting_at(Stan::FIRST)));
-        let address = row.address.to_string();
-        let mut setup = TcpLinkSetup::new(row.name.clone(), address, Arc::clone(&profile), stans);
+    fn issuer(&self, side: &IssuerSide, late: mpsc::Sender<Received>) -> Issuer<TcpLink> {
+        let IssuerSide { row, profile, stans } = side;
+        let (name, address) = (row.name.clone(), row.address.to_string());
+        let mut setup = TcpLinkSetup::new(name, address, Arc::clone(profile), Arc::clone(stans));
         setup.connections = usize::from(row.connections);
         setup.in_flight = self.in_flight;
         setup.idle = row.echo;
@@ -147,7 +153,7 @@ impl Built {
             mac: MacKey(KeyRef::Named(row.mac_key.clone())),
             pin: PinKey(KeyRef::Named(row.pin_key.clone())),
         };
-        Ok(Issuer { profile, keys, timeout: row.timeout, link: Arc::new(TcpLink::start(setup)) })
+        Issuer { profile: Arc::clone(profile), keys, timeout: row.timeout, link: Arc::new(TcpLink::start(setup)) }
     }
 
     /// Decides what an earlier run left open. Before the first door opens.
@@ -170,7 +176,6 @@ impl Built {
 /// # Errors
 /// If its profile is not there.
 pub fn door(row: &config::Door) -> Result<Door, BuildFault> {
-    let profile = channel::builtin::profile(&row.profile);
     let keys = match (&row.mac_key, &row.pin_key) {
         (Some(mac), Some(pin)) => DoorKeys::Fixed {
             mac: MacKey(KeyRef::Named(mac.clone())),
@@ -178,8 +183,13 @@ pub fn door(row: &config::Door) -> Result<Door, BuildFault> {
         },
         _ => DoorKeys::Issued,
     };
-    let profile = profile.ok_or_else(|| BuildFault::Profile(row.profile.to_string()))?;
+    let profile = profile(&row.profile)?;
     Ok(Door { name: row.name.to_string(), profile, keys })
+}
+
+/// A built-in profile.
+pub(super) fn profile(name: &str) -> Result<Arc<Profile>, BuildFault> {
+    channel::builtin::profile(name).ok_or_else(|| BuildFault::Profile(name.to_owned()))
 }
 
 fn open_hsm(entropy: Arc<SystemEntropy>, keys: Vec<NamedKey>) -> Result<SoftwareHsm, HsmError> {

@@ -34,6 +34,8 @@ pub struct Config {
     pub workers: usize,
     /// How long `SIGTERM` waits for what is in flight.
     pub drain: Duration,
+    /// The port of the trace door on loopback, if it has one.
+    pub trace: Option<u16>,
     /// Its listeners, at least one.
     pub doors: Vec<Door>,
     /// What it never goes beyond.
@@ -82,7 +84,8 @@ pub struct Ceilings {
     pub write_buffer: usize,
 }
 
-const STATION: &[&str; 7] = &["name", "test_keys", "workers", "drain_s", "acquirer", "currency", "offset_minutes"];
+const STATION: &[&str; 8] =
+    &["name", "test_keys", "workers", "drain_s", "trace", "acquirer", "currency", "offset_minutes"];
 const LIMITS: &[&str; 9] = &[
     "sessions",
     "sessions_per_address",
@@ -135,6 +138,7 @@ fn station<const N: usize>(row: &Row<'_, N>, limits: Limits, breaches: &mut Brea
     let test_keys = row.optional("test_keys", "true or false", truth, breaches).unwrap_or(false);
     let workers = row.bounded("workers", 0, 0..=256, breaches);
     let drain = row.bounded("drain_s", 30, 1..=600, breaches);
+    let trace = row.optional("trace", "a port", |text| text.parse().ok(), breaches);
     let acquirer = row.required("acquirer", "1 to 11 digits", |text| Acquirer::parse(text.as_bytes()), breaches);
     let currency = row.required("currency", "3 digits of ISO 4217", |text| Currency::parse(text.as_bytes()), breaches);
     let within = |text: &str| text.parse().ok().filter(|minutes| (-840..=840).contains(minutes));
@@ -144,6 +148,7 @@ fn station<const N: usize>(row: &Row<'_, N>, limits: Limits, breaches: &mut Brea
         test_keys,
         workers: usize::try_from(workers?).ok()?,
         drain: Duration::from_secs(drain?),
+        trace,
         doors: Vec::new(),
         ceilings: Ceilings::default(),
         defaults: Defaults { acquirer: acquirer?, currency: currency?, offset_minutes: offset_minutes?, limits },

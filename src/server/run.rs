@@ -1,0 +1,181 @@
+//! A station that runs: workers behind the doors, and one thread for what is owed and who watches.
+
+use super::behind::Behind;
+use super::config::Loaded;
+use super::station::{BuildFault, Built, LateAnswers, Real};
+use super::tls;
+use super::trace;
+use super::{Door, Ending, Plan, Server, Stopper, Tap};
+use crate::flow;
+use crate::flow::Parts;
+use crate::flow::Station;
+use futures_util::future::join_all;
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+/// Why a station cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFault {
+    /// It cannot be put together.
+    #[error(transparent)]
+    Build(#[from] BuildFault),
+    /// A door's certificates.
+    #[error("door {door}: {fault}")]
+    Tls {
+        /// Which door.
+        door: Box<str>,
+        /// What is wrong.
+        fault: tls::TlsFault,
+    },
+    /// A port or a thread.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// A running station.
+pub struct Running {
+    server: Server,
+    built: Arc<Built>,
+    rest: JoinHandle<()>,
+    stop_rest: CancellationToken,
+}
+
+impl Running {
+    /// Builds and starts a station. Paths of certificates are relative to `folder`.
+    ///
+    /// # Errors
+    /// What kept it from starting; nothing runs then.
+    pub fn start(loaded: Loaded, folder: &Path) -> Result<Self, StartFault> {
+        let config = loaded.config.clone();
+        let listening = config.doors.iter().map(|row| listening(row, folder)).collect::<Result<Vec<_>, _>>()?;
+        let doors = config.doors.iter().map(super::station::door).collect::<Result<Vec<_>, _>>()?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let built = Arc::new(runtime.block_on(Built::new(loaded))?);
+        let open = runtime.block_on(built.recover()).map_err(BuildFault::from)?;
+        if open > 0 {
+            tracing::warn!(event = "recovered", open, "requests of the last run are decided timed out");
+        }
+        let trace = config.trace.map(|port| runtime.block_on(trace::open(port))).transpose()?;
+        let tap = Tap::new();
+        let (ceilings, workers, drain) = (config.ceilings, config.workers, config.drain);
+        let plan = Plan { doors: listening, ceilings, workers, drain, tap: tap.clone() };
+        let server = Server::start(plan, worker(&built, doors.clone()))?;
+        let stop_rest = CancellationToken::new();
+        let watched = trace.map(|listener| (listener, sources(&built, tap, &doors)));
+        let rest = rest(runtime, &built, watched, server.stopper(), stop_rest.clone())?;
+        Ok(Self { server, built, rest, stop_rest })
+    }
+
+    /// The doors, with the addresses they really have.
+    #[must_use]
+    pub fn doors(&self) -> &[Door] {
+        self.server.doors()
+    }
+
+    /// Stops it, from anywhere.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.server.stopper()
+    }
+
+    /// What the station's threads share: ledger, witness, registry.
+    #[must_use]
+    pub fn parts(&self) -> &Parts<Real> {
+        self.built.parts()
+    }
+
+    /// Messages that store-and-forward still owes.
+    #[must_use]
+    pub fn owed(&self) -> usize {
+        self.built.owed()
+    }
+
+    /// Waits, blocking, until a stop has come to its end. `Err` if the ledger failed.
+    ///
+    /// # Errors
+    /// The station stopped itself: what it would have answered is not known to be kept.
+    pub fn wait(self) -> Result<Ending, LedgerStopped> {
+        let ending = self.server.wait();
+        self.stop_rest.cancel();
+        if let Err(panic) = self.rest.join() {
+            std::panic::resume_unwind(panic);
+        }
+        if self.built.parts().failed.is_cancelled() { Err(LedgerStopped) } else { Ok(ending) }
+    }
+}
+
+/// The ledger failed, and the station stopped itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the ledger failed: the station stopped itself")]
+pub struct LedgerStopped;
+
+fn listening(row: &super::config::Door, folder: &Path) -> Result<Door, StartFault> {
+    let tls = row.tls.as_ref().map(|files| tls::door(folder, files)).transpose();
+    let tls = tls.map_err(|fault| StartFault::Tls { door: row.name.clone(), fault })?;
+    let profile = super::station::profile(&row.profile)?;
+    Ok(Door { name: row.name.clone(), listen: row.listen, profile, allow: row.allow.clone(), tls })
+}
+
+/// What each worker makes for itself: a station with links of its own.
+fn worker(built: &Arc<Built>, doors: Vec<flow::Door>) -> impl Fn(usize) -> Arc<Behind> + Clone + Send + 'static {
+    let built = Arc::clone(built);
+    move |_| {
+        let (station, late) = built.station();
+        let station = Arc::new(station);
+        for answers in late {
+            tokio::spawn(note_late(Arc::clone(&station), answers));
+        }
+        Arc::new(Behind::new(station, &doors))
+    }
+}
+
+async fn note_late(station: Arc<Station<Real>>, (issuer, mut answers): LateAnswers) {
+    while let Some(received) = answers.recv().await {
+        station.late(&issuer, received).await;
+    }
+}
+
+fn sources(built: &Built, tap: Tap, doors: &[flow::Door]) -> Arc<trace::Sources> {
+    let profiles = doors.iter().map(|door| (door.name.as_str().into(), Arc::clone(&door.profile)));
+    let profiles: HashMap<_, _> = profiles.collect();
+    Arc::new(trace::Sources { watch: Arc::clone(&built.parts().witness), tap, profiles })
+}
+
+/// The thread beside the workers: store-and-forward to every issuer, the trace door, and the watch
+/// over the ledger.
+fn rest(
+    runtime: Runtime,
+    built: &Arc<Built>,
+    watched: Option<(TcpListener, Arc<trace::Sources>)>,
+    stopper: Stopper,
+    stop: CancellationToken,
+) -> io::Result<JoinHandle<()>> {
+    let built = Arc::clone(built);
+    let body = async move {
+        let (station, late) = built.station();
+        let station = Arc::new(station);
+        let names: Vec<_> = late.iter().map(|(name, _)| name.clone()).collect();
+        for answers in late {
+            tokio::spawn(note_late(Arc::clone(&station), answers));
+        }
+        if let Some((listener, sources)) = watched {
+            tokio::spawn(trace::serve(listener, sources));
+        }
+        let failed = built.parts().failed.clone();
+        tokio::spawn(async move {
+            failed.cancelled().await;
+            stopper.force();
+        });
+        tokio::select! {
+            () = stop.cancelled() => {}
+            _ = join_all(names.iter().map(|name| station.forward(name))) => {}
+        }
+    };
+    std::thread::Builder::new().name("forward".to_owned()).spawn(move || runtime.block_on(body))
+}
