@@ -4,6 +4,7 @@
 //! shared ports. A session reads into its worker's scratch, cuts frames, and asks the [`Serve`] behind
 //! it; it keeps nothing but an unfinished frame and the answers that wait to be written.
 
+mod behind;
 pub mod clock;
 pub mod config;
 mod door;
@@ -12,10 +13,12 @@ mod lanes;
 mod listener;
 pub mod logging;
 mod outbox;
+pub mod run;
 mod seats;
 mod serve;
 mod session;
 mod signals;
+pub mod station;
 mod tap;
 pub mod tls;
 pub mod trace;

@@ -177,10 +177,9 @@ impl Built {
 /// If its profile is not there.
 pub fn door(row: &config::Door) -> Result<Door, BuildFault> {
     let keys = match (&row.mac_key, &row.pin_key) {
-        (Some(mac), Some(pin)) => DoorKeys::Fixed {
-            mac: MacKey(KeyRef::Named(mac.clone())),
-            pin: PinKey(KeyRef::Named(pin.clone())),
-        },
+        (Some(mac), Some(pin)) => {
+            DoorKeys::Fixed { mac: MacKey(KeyRef::Named(mac.clone())), pin: PinKey(KeyRef::Named(pin.clone())) }
+        }
         _ => DoorKeys::Issued,
     };
     let profile = profile(&row.profile)?;
