@@ -20,14 +20,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A worker's station and the doors it answers at.
-pub struct Behind {
+pub(super) struct Behind {
     station: Arc<Station<Real>>,
     doors: HashMap<Box<str>, Door>,
     in_hand: Arc<InHand>,
 }
 
 /// A frame as it was read, once.
-pub struct Parsed {
+pub(super) struct Parsed {
     frame: Frame,
     read: Result<Message, Box<Rejected>>,
     received: Timestamp,
@@ -37,7 +37,7 @@ pub struct Parsed {
 impl Behind {
     /// The station of one worker behind `doors`, by their names.
     #[must_use]
-    pub fn new(station: Arc<Station<Real>>, doors: &[Door]) -> Self {
+    pub(super) fn new(station: Arc<Station<Real>>, doors: &[Door]) -> Self {
         let doors = doors.iter().map(|door| (door.name.as_str().into(), door.clone())).collect();
         Self { station, doors, in_hand: Arc::default() }
     }
