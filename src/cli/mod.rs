@@ -8,7 +8,9 @@ mod decode;
 mod dialects;
 mod encode;
 mod input;
+mod serve;
 mod spec;
+mod trace;
 mod wire;
 
 use std::ffi::OsString;
@@ -81,7 +83,9 @@ pub struct Cli {
 enum Command {
     Decode(decode::Decode),
     Encode(encode::Encode),
+    Serve(serve::Serve),
     Spec(spec::Spec),
+    Trace(trace::Trace),
 }
 
 impl Cli {
@@ -93,7 +97,9 @@ impl Cli {
         match self.command {
             Command::Decode(command) => command.run(out),
             Command::Encode(command) => command.run(out),
+            Command::Serve(command) => command.run(out),
             Command::Spec(command) => command.run(out),
+            Command::Trace(command) => command.run(out),
         }
     }
 }

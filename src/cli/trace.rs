@@ -1,17 +1,17 @@
 //! `tollgate trace`: what one terminal sends and gets, live, and why it was refused.
 
+use super::{Exit, Failure, Outcome};
 use clap::Args;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::ExitCode;
 use std::time::Duration;
 
-/// Follow one terminal live: masked frames, reject reasons, MAC range and key check values
+/// Follow one terminal live: masked frames, reject reasons, MAC range and key check values.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  tollgate trace --tid 10000001\n  tollgate trace --all --json | jq .\n\n\
     The switch must run on this machine with a trace door (the demo has one).")]
-pub struct Trace {
+pub(super) struct Trace {
     /// The terminal, DE 41
     #[arg(long, required_unless_present = "all")]
     tid: Option<String>,
@@ -26,28 +26,25 @@ pub struct Trace {
     json: bool,
 }
 
-/// Runs until the switch or the reader goes away. Exit codes: 0, 4 no connection.
-///
-/// # Errors
-/// If the connection breaks.
-pub fn run(trace: &Trace) -> anyhow::Result<ExitCode> {
-    let mut stream = match TcpStream::connect_timeout(&trace.connect, Duration::from_secs(3)) {
-        Ok(stream) => stream,
-        Err(error) => {
-            eprintln!("no switch with a trace door at {}: {error}", trace.connect);
-            return Ok(ExitCode::from(4));
+impl Trace {
+    /// Runs until the switch or the reader goes away.
+    ///
+    /// # Errors
+    /// No trace door there; a connection that breaks.
+    pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
+        let connected = TcpStream::connect_timeout(&self.connect, Duration::from_secs(3));
+        let mut stream = connected.map_err(|error| {
+            let message = format!("no switch with a trace door at {}: {error}", self.connect);
+            Failure::new(Exit::NoConnection, message)
+        })?;
+        writeln!(stream, "{}", self.tid.as_deref().unwrap_or("*"))?;
+        for line in BufReader::new(stream).lines() {
+            let line = line?;
+            writeln!(out, "{}", if self.json { line } else { pretty(&line) })?;
+            out.flush()?;
         }
-    };
-    writeln!(stream, "{}", trace.tid.as_deref().unwrap_or("*"))?;
-    for line in BufReader::new(stream).lines() {
-        let line = line?;
-        let text = if trace.json { line } else { pretty(&line) };
-        match writeln!(std::io::stdout(), "{text}") {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
-            other => other?,
-        }
+        Ok(Exit::Ok)
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// `terminal event key=value …`, then a frame's description on lines of its own.

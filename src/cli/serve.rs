@@ -1,0 +1,90 @@
+//! `tollgate serve`: the switch.
+
+use super::{Exit, Failure, Outcome};
+use crate::channel;
+use crate::model::Breach;
+use crate::server::Ending;
+use crate::server::config;
+use crate::server::config::Loaded;
+use crate::server::logging;
+use crate::server::run::Running;
+use crate::server::stop_on_signals;
+use clap::Args;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Run the switch.
+///
+/// Doors, issuers, terminals, routes and limits are in the station's file and the lists it names.
+/// SIGTERM answers what is in flight and ends; a second one ends at once.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  tollgate serve -c specs/demo/station.toml\n  tollgate serve -c station.toml --check\n\n\
+    Exit codes: 0 drained, 1 stopped with requests in flight or by a failed ledger, 3 the file has breaches,\n\
+    4 a door could not be opened."
+)]
+pub(super) struct Serve {
+    /// The station's file
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+    /// Read the file and everything it names, say what is wrong, and end
+    #[arg(long)]
+    check: bool,
+    /// What is logged: off, error, warn, info, debug, trace, or per module
+    #[arg(long, default_value = "info", env = "TOLLGATE_LOG")]
+    log: String,
+}
+
+impl Serve {
+    /// Serves until it is told to stop, or only checks.
+    ///
+    /// # Errors
+    /// Breaches of the files; a door that cannot be opened.
+    pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
+        let loaded = load(&self.config)?;
+        if self.check {
+            writeln!(out, "{}", summary(&loaded))?;
+            return Ok(Exit::Ok);
+        }
+        // Only a second start in one process could fail, and then the first one's logging stands.
+        let _ = logging::start(logging::Form::of_stderr(), &self.log);
+        if loaded.config.test_keys {
+            tracing::warn!(event = "test-keys", "this station runs on published TEST KEYS");
+        }
+        let folder = self.config.parent().unwrap_or(Path::new("")).to_owned();
+        let running =
+            Running::start(loaded, &folder).map_err(|fault| Failure::new(Exit::NoConnection, fault.to_string()))?;
+        stop_on_signals(running.stopper())?;
+        for door in running.doors() {
+            writeln!(out, "door {} listens on {}, profile {}", door.name, door.listen, door.profile.name)?;
+        }
+        out.flush()?;
+        match running.wait() {
+            Ok(Ending::Drained) => Ok(Exit::Ok),
+            Ok(Ending::Forced) => Ok(Exit::No),
+            Err(stopped) => Err(Failure::new(Exit::No, stopped.to_string())),
+        }
+    }
+}
+
+/// A station from its file; breaches become one failure, a line each.
+pub(super) fn load(file: &Path) -> Result<Loaded, Failure> {
+    let known = |name: &str| channel::builtin::profile(name).is_some();
+    config::load(file, &known).map_err(|breaches| {
+        let lines: Vec<String> = breaches.iter().map(Breach::to_string).collect();
+        Failure::new(Exit::Config, format!("{} cannot be used\n{}", file.display(), lines.join("\n")))
+    })
+}
+
+fn summary(loaded: &Loaded) -> String {
+    let doors: Vec<String> = loaded.config.doors.iter().map(|door| format!("{} {}", door.name, door.listen)).collect();
+    let issuers: Vec<&str> = loaded.registry.issuers().map(|issuer| issuer.name.as_str()).collect();
+    format!(
+        "station {} is in order: doors {}; {} terminals; issuers {}; {} keys",
+        loaded.config.name,
+        doors.join(", "),
+        loaded.registry.terminals().count(),
+        issuers.join(", "),
+        loaded.keys.len()
+    )
+}
