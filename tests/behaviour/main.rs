@@ -4,11 +4,13 @@
 
 mod crypto_vectors;
 mod dialects;
+mod golden;
 mod hsm;
 mod ledger;
 mod link;
 mod mock_issuer;
 mod registry;
 mod risk;
+mod round_trip;
 mod route;
 mod switch_side;

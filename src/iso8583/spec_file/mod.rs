@@ -28,9 +28,8 @@ const MAX_CHAIN: usize = 8;
 pub fn load(name: &str, text: &str, parent: &dyn Fn(&str) -> Option<String>) -> Result<Dialect, Vec<Breach>> {
     let report = Report::default();
     let chain = chain(name, text, parent, &report);
-    let names: Vec<String> = chain.iter().map(|(name, _)| name.clone()).collect();
     let dialect = read(&chain, &report);
-    let breaches = report.breaches(&names);
+    let breaches = report.breaches(&chain);
     match dialect {
         Some(dialect) if breaches.is_empty() => Ok(dialect),
         _ if breaches.is_empty() => {
@@ -47,24 +46,24 @@ fn chain(name: &str, text: &str, parent: &dyn Fn(&str) -> Option<String>, report
     while let Some((_, text)) = chain.last() {
         let (table, _) = DeTable::parse_recoverable(text);
         let Some(extends) = table.get_ref().get("extends") else { break };
-        let line = Sheet { file: 0, text, report }.place(extends.span().start).line;
+        let offset = extends.span().start;
         let Some(wanted) = extends.get_ref().as_str().map(str::to_owned) else { break };
         let cycle = chain.len() >= MAX_CHAIN || chain.iter().any(|(known, _)| *known == wanted);
         match parent(&wanted) {
             Some(text) if !cycle => chain.push((wanted, text)),
             Some(_) => {
-                complaint = Some((line, format!("`extends = \"{wanted}\"` comes back to itself")));
+                complaint = Some((offset, format!("`extends = \"{wanted}\"` comes back to itself")));
                 break;
             }
             None => {
-                complaint = Some((line, format!("there is no dialect `{wanted}` to extend")));
+                complaint = Some((offset, format!("there is no dialect `{wanted}` to extend")));
                 break;
             }
         }
     }
     chain.reverse();
-    if let Some((line, what)) = complaint {
-        report.say(Place { file: 0, line }, what);
+    if let Some((offset, what)) = complaint {
+        report.say(Place { file: 0, offset }, what);
     }
     chain
 }

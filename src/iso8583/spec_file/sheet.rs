@@ -7,11 +7,11 @@ use toml::Spanned;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
-/// File (by position in the chain) and line.
+/// File (by position in the chain) and byte; the line is counted only when somebody is told.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Place {
     pub(super) file: usize,
-    pub(super) line: usize,
+    pub(super) offset: usize,
 }
 
 /// All complaints so far.
@@ -26,12 +26,18 @@ impl Report {
     }
 
     /// The breaches in order; empty if there are none.
-    pub(super) fn breaches(self, names: &[String]) -> Vec<Breach> {
+    pub(super) fn breaches(self, chain: &[(String, String)]) -> Vec<Breach> {
         let mut found = self.found.into_inner();
         found.sort();
-        found.dedup();
-        let name = |place: Place| names.get(place.file).cloned().unwrap_or_default();
-        found.into_iter().map(|(place, what)| Breach { file: name(place), line: place.line, what }).collect()
+        let breach = |(place, what): (Place, String)| {
+            let (file, text) = chain.get(place.file).map_or(("", ""), |(name, text)| (name, text));
+            let before = text.as_bytes().get(..place.offset).unwrap_or(text.as_bytes());
+            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+            Breach { file: file.to_owned(), line, what }
+        };
+        let mut breaches: Vec<Breach> = found.into_iter().map(breach).collect();
+        breaches.dedup();
+        breaches
     }
 }
 
@@ -46,8 +52,7 @@ pub(super) struct Sheet<'a> {
 impl Sheet<'_> {
     /// The place of a byte of the file.
     pub(super) fn place(&self, offset: usize) -> Place {
-        let before = self.text.as_bytes().get(..offset).unwrap_or(self.text.as_bytes());
-        Place { file: self.file, line: 1 + before.iter().filter(|byte| **byte == b'\n').count() }
+        Place { file: self.file, offset }
     }
 }
 
