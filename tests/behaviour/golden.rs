@@ -69,7 +69,11 @@ fn all_cn_pos_samples_decode_to_their_values_and_encode_to_the_same_frames() {
         let values = |object: &Value| -> Vec<(String, String)> {
             object.as_object().unwrap().iter().map(|(key, value)| (key.clone(), plain(value))).collect()
         };
-        assert_eq!(values(&json["fields"]), values(&sample["fields"]), "{name}");
+        let mut found = values(&json["fields"]);
+        // The samples leave out the MAC, the last eight characters of the frame.
+        let mac = found.pop_if(|(de, _)| de == "64");
+        assert!(mac.is_none_or(|(_, mac)| wire.ends_with(mac.as_bytes())), "{name}");
+        assert_eq!(found, values(&sample["fields"]), "{name}");
 
         let mut builder = message.dialect().build(message.mti().unwrap());
         for de in message.elements() {

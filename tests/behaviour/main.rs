@@ -2,6 +2,7 @@
 // A test says what it found by panicking; the lints' own exception does not reach what tests share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod command_line;
 mod crypto_vectors;
 mod dialects;
 mod golden;
