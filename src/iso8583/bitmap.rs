@@ -70,7 +70,7 @@ impl Bitmap {
         Ok((rest, (Self(words), count)))
     }
 
-    /// Writes as many bitmaps as [`Bitmap::count`] says into the front of `out`; gives the bytes used.
+    /// Appends as many bitmaps as [`Bitmap::count`] says.
     pub(super) fn write(&self, encoding: BitmapEncoding, out: &mut Vec<u8>) {
         let count = self.count();
         for (index, word) in (1..=count).zip(self.0) {

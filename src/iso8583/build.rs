@@ -19,17 +19,16 @@ use super::spec::MtiEncoding;
 use super::spec::Side;
 use super::wire::Wire;
 use bytes::Bytes;
-use bytes::BytesMut;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Room for the longest MTI and three bitmaps in hexadecimal, in front of the elements.
 const HEAD: usize = 4 + 48;
 
-/// Where an element lies in the scratch, prefix included.
-#[derive(Clone, Copy, Default)]
+/// An element in the scratch, prefix included: it ends here and begins where the one before it ends.
+#[derive(Clone, Copy)]
 struct Piece {
-    start: u32,
+    de: De,
     end: u32,
 }
 
@@ -40,7 +39,7 @@ pub struct Builder {
     present: Bitmap,
     /// [`HEAD`] bytes for MTI and bitmaps, then the elements in the order in which they were set.
     scratch: Vec<u8>,
-    pieces: [Piece; 193],
+    pieces: SmallVec<[Piece; 32]>,
     /// The last element in the scratch; while `ordered`, the highest.
     last: De,
     /// Whether the scratch has exactly the present elements in ascending order.
@@ -58,7 +57,7 @@ impl Dialect {
             mti,
             present: Bitmap::default(),
             scratch,
-            pieces: [Piece::default(); 193],
+            pieces: SmallVec::new(),
             last: 0,
             ordered: true,
         }
@@ -114,9 +113,7 @@ impl Builder {
         self.ordered &= de > self.last;
         self.last = de;
         self.present.put(de, true);
-        if let Some(piece) = self.pieces.get_mut(usize::from(de)) {
-            *piece = Piece { start: start as u32, end: end as u32 };
-        }
+        self.pieces.push(Piece { de, end: end as u32 });
         Ok(self)
     }
 
@@ -163,8 +160,10 @@ impl Builder {
         if !self.has(de) {
             return None;
         }
-        let piece = self.pieces.get(usize::from(de))?;
-        self.scratch.get(piece.start as usize..piece.end as usize)
+        let index = self.pieces.iter().rposition(|piece| piece.de == de)?;
+        let start =
+            index.checked_sub(1).and_then(|before| self.pieces.get(before)).map_or(HEAD, |piece| piece.end as usize);
+        self.scratch.get(start..self.pieces.get(index)?.end as usize)
     }
 
     /// Takes an element from another message; an absent one changes nothing.
@@ -206,7 +205,8 @@ impl Builder {
     /// # Errors
     /// An element lies beyond the dialect's bitmaps, or the message exceeds [`MAX_BODY`].
     pub fn finish(self) -> Result<Bytes, EncodeError> {
-        self.assemble().map(BytesMut::freeze)
+        let (body, start) = self.assemble()?;
+        Ok(Bytes::from(body).slice(start..))
     }
 
     /// The message with its MAC element announced in the bitmap and its bytes reserved at the end.
@@ -227,33 +227,29 @@ impl Builder {
             out.resize(out.len() + room, 0);
             Ok(())
         })?;
-        let body = self.assemble()?;
+        let (body, start) = self.assemble()?;
         let at = body.len().checked_sub(room).ok_or(no_mac)?;
-        Ok(Unsigned { body, at, de: wanted, wire })
+        Ok(Unsigned { body, start, at, de: wanted, wire })
     }
 
-    /// MTI, bitmaps and elements in one buffer.
-    fn assemble(mut self) -> Result<BytesMut, EncodeError> {
+    /// MTI, bitmaps and elements in one buffer, and where in it they begin.
+    fn assemble(mut self) -> Result<(Vec<u8>, usize), EncodeError> {
         if self.present.count() > self.dialect.bitmaps {
             return Err(EncodeError { path: Path::Bitmap, fault: BuildFault::Undefined });
         }
         let mut head = Vec::with_capacity(HEAD);
         self.head(&mut head);
-        if self.ordered {
-            let start = HEAD.saturating_sub(head.len());
-            if let Some(front) = self.scratch.get_mut(start..HEAD) {
-                front.copy_from_slice(&head);
+        if !self.ordered {
+            for de in self.present.elements() {
+                head.extend_from_slice(self.piece(de).unwrap_or_default());
             }
-            let mut body = BytesMut::from(Bytes::from(self.scratch));
-            bytes::Buf::advance(&mut body, start);
-            return Ok(body);
+            return Ok((head, 0));
         }
-        let mut body = BytesMut::with_capacity(self.scratch.len());
-        body.extend_from_slice(&head);
-        for de in self.present.elements() {
-            body.extend_from_slice(self.piece(de).unwrap_or_default());
+        let start = HEAD.saturating_sub(head.len());
+        if let Some(front) = self.scratch.get_mut(start..HEAD) {
+            front.copy_from_slice(&head);
         }
-        Ok(body)
+        Ok((self.scratch, start))
     }
 
     fn head(&self, out: &mut Vec<u8>) {
@@ -270,7 +266,8 @@ impl Builder {
 
 /// A message that waits for its MAC.
 pub struct Unsigned {
-    body: BytesMut,
+    body: Vec<u8>,
+    start: usize,
     at: usize,
     de: De,
     wire: Wire,
@@ -280,7 +277,7 @@ impl Unsigned {
     /// What the MAC is computed over: from the MTI up to the MAC element, the bitmap with the MAC's bit set.
     #[must_use]
     pub fn mac_input(&self) -> &[u8] {
-        self.body.get(..self.at).unwrap_or_default()
+        self.body.get(self.start..self.at).unwrap_or_default()
     }
 
     /// Puts the MAC into its element: `mac` is the element's canonical value, as the MAC scheme writes it.
@@ -295,6 +292,6 @@ impl Unsigned {
             Some(room) if room.len() == wire.len() => room.copy_from_slice(&wire),
             _ => return Err(EncodeError { path, fault: BuildFault::NoMac }),
         }
-        Ok(self.body.freeze())
+        Ok(Bytes::from(self.body).slice(self.start..))
     }
 }

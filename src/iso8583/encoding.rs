@@ -120,9 +120,7 @@ fn unpack(wire: &[u8], units: usize, side: Side) -> SmallVec<[u8; 64]> {
 pub(super) fn write(class: Class, value: &[u8], nibble: u8, out: &mut Vec<u8>) -> bool {
     match class {
         Class::Bytes => out.extend_from_slice(value),
-        Class::Ascii(Text::Hex) => {
-            out.extend(value.iter().flat_map(|byte| [hex_digit(byte >> 4), hex_digit(*byte)]));
-        }
+        Class::Ascii(Text::Hex) => hex(value, out),
         Class::Ascii(_) => {
             if !class.holds(value, value.len()) {
                 return false;
@@ -133,6 +131,18 @@ pub(super) fn write(class: Class, value: &[u8], nibble: u8, out: &mut Vec<u8>) -
         _ => return write_rare(class, value, nibble, out),
     }
     true
+}
+
+/// Upper-case hexadecimal digits, two a byte.
+fn hex(value: &[u8], out: &mut Vec<u8>) {
+    // No branch in here, so that the compiler does sixteen at a time.
+    let digit = |nibble: u8| nibble + b'0' + if nibble > 9 { 7 } else { 0 };
+    let start = out.len();
+    out.resize(start + value.len() * 2, 0);
+    let (pairs, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(value) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
+    }
 }
 
 /// The encodings that are not worth a place in the caller.

@@ -43,3 +43,6 @@ pub const MAX_BODY: usize = 65_535;
 
 /// The highest element number: three bitmaps.
 pub const MAX_DE: De = 192;
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use super::encoding;
 use super::error::BuildFault;
 use super::error::Fault;
 use super::spec::PrefixEncoding;
+use super::spec::Side;
 use super::value::Value;
 use nom::IResult;
 use nom::bytes::complete::take;
@@ -82,7 +83,7 @@ impl Prefix {
     }
 
     /// Reads it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(self, input: &[u8]) -> Parsed<'_, usize> {
         let (rest, bytes) = take(self.bytes())(input)?;
         let number = match self {
@@ -99,23 +100,28 @@ impl Prefix {
     }
 
     /// Writes `number`, which must not exceed [`Prefix::most`].
-    fn write(self, mut number: usize, out: &mut Vec<u8>) {
-        let (base, zero) = match self {
-            Self::None => return,
-            Self::Ascii(_) => (10, b'0'),
-            Self::Ebcdic(_) => (10, 0xF0),
-            Self::Bcd(_) => (100, 0),
-            Self::Binary(_) => (256, 0),
-        };
-        let mut text = [0; 8];
-        let width = self.bytes().min(text.len());
-        for byte in text.iter_mut().take(width).rev() {
-            let digit = u8::try_from(number % base).unwrap_or(0);
-            *byte = if base == 100 { digit / 10 * 16 + digit % 10 } else { zero | digit };
-            number /= base;
+    #[inline]
+    fn write(self, number: usize, out: &mut Vec<u8>) {
+        match self {
+            Self::None => {}
+            Self::Ascii(bytes) => digits::<10>(number, bytes, |digit| b'0' + digit, out),
+            Self::Ebcdic(bytes) => digits::<10>(number, bytes, |digit| 0xF0 + digit, out),
+            Self::Bcd(bytes) => digits::<100>(number, bytes, |digit| digit / 10 * 16 + digit % 10, out),
+            Self::Binary(bytes) => digits::<256>(number, bytes, |digit| digit, out),
         }
-        out.extend_from_slice(text.get(..width).unwrap_or_default());
     }
+}
+
+/// `number` in so many digits of that base, at most four.
+#[inline]
+fn digits<const BASE: usize>(mut number: usize, count: u8, write: impl Fn(u8) -> u8, out: &mut Vec<u8>) {
+    let mut text = [0; 4];
+    let count = usize::from(count).min(text.len());
+    for byte in text.iter_mut().take(count).rev() {
+        *byte = write((number % BASE) as u8);
+        number /= BASE;
+    }
+    out.extend_from_slice(text.get(..count).unwrap_or_default());
 }
 
 /// Decimal digits above `zero`.
@@ -144,7 +150,7 @@ pub(super) enum Scale {
 
 impl Scale {
     /// Bytes for so many units.
-    #[inline]
+    #[inline(always)]
     pub(super) fn bytes(self, units: usize) -> usize {
         match self {
             Self::One => units,
@@ -204,16 +210,17 @@ impl Wire {
 
     /// Splits one element off the front of `input`: its units and its checked value. The only code that knows
     /// the shapes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn split<'a>(&self, input: &'a [u8]) -> Parsed<'a, (usize, &'a [u8])> {
         let (input, units) =
             if self.prefix == Prefix::None { (input, usize::from(self.max)) } else { self.length(input)? };
         let (rest, value) = take(self.scale.bytes(units))(input)?;
+        let units = if self.count == Count::Pairs { self.digits(value, units) } else { units };
         if self.class.holds(value, units) { Ok((rest, (units, value))) } else { Err(self.unclean(input, value, units)) }
     }
 
     /// Reads the prefix and gives the units it means, within the element's bounds.
-    #[inline]
+    #[inline(always)]
     fn length<'a>(&self, input: &'a [u8]) -> Parsed<'a, usize> {
         let (rest, number) = self.prefix.read(input)?;
         let units = match self.count {
@@ -256,16 +263,19 @@ impl Wire {
 
     /// The canonical form of a checked value.
     pub(super) fn value<'a>(&self, wire: &'a [u8], units: usize, enciphered: bool) -> Value<'a> {
-        if self.count != Count::Pairs {
-            return encoding::read(self.class, wire, units, enciphered);
-        }
-        let Class::Bcd(_, side) = self.class else { return encoding::read(self.class, wire, units, enciphered) };
-        let filler = match side {
-            super::spec::Side::Left => wire.first().map(|byte| byte >> 4),
-            super::spec::Side::Right => wire.last().map(|byte| byte & 15),
+        encoding::read(self.class, wire, units, enciphered)
+    }
+
+    /// How many of so many digits count, where the prefix counts bytes: a filling nibble shows by being F, or by
+    /// being one too many.
+    #[cold]
+    fn digits(&self, wire: &[u8], units: usize) -> usize {
+        let filler = match self.class {
+            Class::Bcd(_, Side::Left) => wire.first().map(|byte| byte >> 4),
+            _ => wire.last().map(|byte| byte & 15),
         };
         let filled = units > usize::from(self.max) || filler == Some(15);
-        encoding::read(self.class, wire, if filled { units.saturating_sub(1) } else { units }, enciphered)
+        if filled { units.saturating_sub(1) } else { units }
     }
 
     /// Appends prefix and wire form of a canonical value. What was appended before an error stays: the caller cuts it off.
