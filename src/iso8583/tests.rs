@@ -418,8 +418,8 @@ proptest! {
                 let Some(spec) = dialect.element(*de) else { continue };
                 let length = match spec.length { Length::Fixed(units) => units, Length::Variable { max, .. } => max.min(7) };
                 let value = match spec.kind {
-                    ElementKind::Xn => format!("C{}", digits.get(..usize::from(length)).unwrap()),
-                    _ => digits.repeat(3).get(..usize::from(length)).unwrap().to_owned(),
+                    ElementKind::Xn => format!("C{}", digits.repeat(30).get(..usize::from(length)).unwrap()),
+                    _ => digits.repeat(30).get(..usize::from(length)).unwrap().to_owned(),
                 };
                 builder.set(*de, value.as_bytes()).unwrap();
                 set.push((*de, value));
