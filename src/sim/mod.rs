@@ -5,3 +5,4 @@
 pub mod cards;
 pub mod certificates;
 pub mod issuer;
+pub mod terminal;

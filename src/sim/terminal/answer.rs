@@ -1,0 +1,197 @@
+//! What a terminal makes of what comes back.
+
+use super::memory::Undo;
+use super::request::Sent;
+use super::{PadFault, Terminal};
+use crate::channel::FrameFault;
+use crate::iso8583::DecodeError;
+use crate::iso8583::Message;
+use crate::iso8583::Role;
+use crate::model::Amount;
+use crate::model::ApprovalCode;
+use crate::model::BatchNumber;
+use crate::model::Kind;
+use crate::model::ResponseCode;
+use crate::model::Rrn;
+use bytes::Bytes;
+
+/// Whether an answer's MAC holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MacCheck {
+    /// It does.
+    Ok,
+    /// Messages of this type carry none.
+    None,
+    /// It should be there and is not.
+    Missing,
+    /// It is there and does not verify.
+    Wrong,
+}
+
+/// An answer to a request of ours.
+pub struct Answer {
+    /// DE 39 as it came.
+    pub wire_code: String,
+    /// What that means; `None` if the dialect does not know it: a decline.
+    pub code: Option<ResponseCode>,
+    /// Whether it means success.
+    pub approved: bool,
+    /// Whether it may be acted on: an approval without a good MAC may not.
+    pub valid: bool,
+    /// Its MAC.
+    pub mac: MacCheck,
+    /// DE 37.
+    pub rrn: Option<Rrn>,
+    /// DE 38.
+    pub approval: Option<ApprovalCode>,
+    /// DE 4 of a partial approval, or what was asked.
+    pub amount: Option<Amount>,
+    /// Why new working keys were not taken.
+    pub keys: Option<PadFault>,
+    /// The whole message.
+    pub message: Message,
+}
+
+/// What a unit from the host is.
+pub enum Heard {
+    /// The answer.
+    Answer(Box<Answer>),
+    /// Something else: keep waiting.
+    Other(Unexpected),
+}
+
+/// A unit that is not the answer awaited.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unexpected {
+    /// It is no frame of the profile.
+    #[error("not a frame: {0}")]
+    Frame(#[from] FrameFault),
+    /// It is no message of the dialect.
+    #[error("not a message: {0}")]
+    Unreadable(DecodeError),
+    /// It answers something else.
+    #[error("another message's answer: {} differ", .0.join(", "))]
+    Differs(Vec<&'static str>),
+}
+
+/// The roles that an answer repeats, if it has them.
+const ECHOED: [Role; 5] = [Role::ProcessingCode, Role::Amount, Role::Stan, Role::Terminal, Role::Merchant];
+
+impl Terminal {
+    /// Judges one unit (without its length header) that came while `sent` awaited its answer. Keep the
+    /// memory afterwards.
+    ///
+    /// A valid answer takes the pending reversal out; an approval whose MAC is missing or wrong keeps it,
+    /// with reason A0.
+    pub fn on_answer(&mut self, sent: &Sent, unit: Bytes) -> Heard {
+        match self.read(sent, unit) {
+            Ok(message) => Heard::Answer(Box::new(self.judge(sent, message))),
+            Err(unexpected) => Heard::Other(unexpected),
+        }
+    }
+
+    fn read(&self, sent: &Sent, unit: Bytes) -> Result<Message, Unexpected> {
+        let profile = &self.setup().profile;
+        let frame = profile.split(unit)?;
+        let message = profile.decode(&frame).map_err(|rejected| Unexpected::Unreadable(rejected.error))?;
+        let mut differing = Vec::new();
+        if message.mti() != Some(sent.mti.response()) && message.mti() != Some(sent.mti.without_repeat().response()) {
+            differing.push("mti");
+        }
+        let partial = self.code(&message).is_some_and(|code| code == ResponseCode::ApprovedPartial);
+        for role in ECHOED.into_iter().filter(|role| !(partial && *role == Role::Amount)) {
+            let (asked, came) = (sent.message.role(role), message.role(role));
+            if let (Some(asked), Some(came)) = (asked, came)
+                && *asked != *came
+            {
+                differing.push(role.as_str());
+            }
+        }
+        if differing.is_empty() { Ok(message) } else { Err(Unexpected::Differs(differing)) }
+    }
+
+    fn code(&self, message: &Message) -> Option<ResponseCode> {
+        let wire = message.role(Role::ResponseCode)?;
+        self.setup().profile.dialect.code(&wire).map(|row| row.code)
+    }
+
+    fn judge(&mut self, sent: &Sent, message: Message) -> Answer {
+        let mac = self.check_mac(&message);
+        let wire = message.role(Role::ResponseCode);
+        let row = wire.as_ref().and_then(|wire| self.setup().profile.dialect.code(wire));
+        let approved = row.is_some_and(|row| row.approves);
+        let value = |role| message.role(role).map(|value| value.to_vec());
+        let mut answer = Answer {
+            wire_code: wire.as_ref().and_then(|wire| wire.as_str()).unwrap_or("--").to_owned(),
+            code: row.map(|row| row.code),
+            approved,
+            valid: !approved || matches!(mac, MacCheck::Ok | MacCheck::None),
+            mac,
+            rrn: value(Role::Rrn).and_then(|rrn| Rrn::parse(&rrn)),
+            approval: value(Role::ApprovalCode).and_then(|code| ApprovalCode::parse(&code)),
+            amount: value(Role::Amount).and_then(|amount| Amount::parse(&amount)),
+            keys: None,
+            message,
+        };
+        self.act_on(sent, &mut answer);
+        answer
+    }
+
+    fn check_mac(&self, message: &Message) -> MacCheck {
+        let profile = &self.setup().profile;
+        if !message.mti().is_some_and(|mti| profile.mac_required(mti)) {
+            return MacCheck::None;
+        }
+        let (Some(input), Some(mac)) = (message.mac_input(), message.mac()) else { return MacCheck::Missing };
+        match self.pad().mac(&profile.mac.scheme, input) {
+            Ok(made) if made.as_slice() == &*mac => MacCheck::Ok,
+            _ => MacCheck::Wrong,
+        }
+    }
+
+    /// The effects of an answer on the terminal's memory.
+    fn act_on(&mut self, sent: &Sent, answer: &mut Answer) {
+        match sent.kind {
+            Kind::SignIn if answer.approved => self.take_keys(answer),
+            Kind::Sale | Kind::Authorization if !answer.valid => {
+                if let Some(pending) = &mut self.memory.pending {
+                    pending.reason = *b"A0";
+                    pending.approval = answer.approval;
+                }
+            }
+            Kind::Sale | Kind::Authorization => {
+                let done = self.memory.pending.take();
+                if answer.approved {
+                    self.memory.last = done.map(|undo| Undo { approval: answer.approval, ..undo });
+                }
+            }
+            // What the host has undone, never did, or does not know is done with.
+            Kind::Reversal => {
+                let done = matches!(
+                    answer.code,
+                    Some(ResponseCode::Approved | ResponseCode::RelatedInvalid | ResponseCode::OriginalNotFound)
+                );
+                if done && answer.valid {
+                    self.memory.pending = None;
+                }
+            }
+            Kind::SignIn | Kind::Balance | Kind::SignOff | Kind::Echo => {}
+        }
+    }
+
+    fn take_keys(&mut self, answer: &mut Answer) {
+        let value = |role| answer.message.role(role).map(|value| value.to_vec());
+        if let Some(batch) = value(Role::Batch).and_then(|batch| BatchNumber::parse(&batch)) {
+            self.memory.batch = batch;
+        }
+        if let Some(key_data) = value(Role::KeyData) {
+            match self.pad.load(&key_data) {
+                Ok(()) => self.memory.key_data = Some(key_data),
+                Err(fault) => {
+                    answer.keys = Some(fault);
+                    answer.valid = false;
+                }
+            }
+        }
+    }
+}

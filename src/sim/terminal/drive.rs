@@ -1,0 +1,330 @@
+//! A terminal on a wire: one connection, one request at a time.
+
+use super::answer::{Answer, Heard, Unexpected};
+use super::request::{Purchase, Sent};
+use super::{Terminal, TerminalFault};
+use crate::channel::Deframer;
+use crate::model::Entropy;
+use crate::model::Timestamp;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::SystemTime;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio::time::timeout_at;
+
+/// How often a reversal goes out before the terminal gives up for now.
+pub const REVERSAL_ATTEMPTS: u32 = 3;
+
+/// The machine's randomness.
+#[derive(Debug)]
+pub struct OsEntropy;
+
+impl Entropy for OsEntropy {
+    fn fill(&self, out: &mut [u8]) {
+        assert!(getrandom::fill(out).is_ok(), "the operating system gives no randomness");
+    }
+}
+
+/// The machine's wall clock.
+#[must_use]
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Where a terminal calls.
+#[derive(Clone)]
+pub struct Target {
+    /// `host:port`.
+    pub address: String,
+    /// TLS, if the door has it.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// How long a connection may take to come about.
+    pub connect_within: Duration,
+    /// How long an answer may take.
+    pub answer_within: Duration,
+}
+
+/// TLS with the authorities of `ca` and, where the door wants one, a certificate of the terminal's own.
+/// All are PEM files.
+///
+/// # Errors
+/// A file cannot be read, or holds something else.
+pub fn tls(ca: &Path, identity: Option<(&Path, &Path)>) -> Result<Arc<rustls::ClientConfig>, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    let faulty = |path: &Path| format!("{}: no PEM file of that kind", path.display());
+    for certificate in CertificateDer::pem_file_iter(ca).map_err(|_| faulty(ca))? {
+        roots.add(certificate.map_err(|_| faulty(ca))?).map_err(|_| faulty(ca))?;
+    }
+    let builder = rustls::ClientConfig::builder().with_root_certificates(roots);
+    let Some((certificate, key)) = identity else { return Ok(Arc::new(builder.with_no_client_auth())) };
+    let chain = CertificateDer::pem_file_iter(certificate).map_err(|_| faulty(certificate))?;
+    let chain = chain.collect::<Result<Vec<_>, _>>().map_err(|_| faulty(certificate))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|_| faulty(key))?;
+    builder.with_client_auth_cert(chain, private).map(Arc::new).map_err(|error| error.to_string())
+}
+
+/// Both halves of a connection.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+struct Line {
+    stream: Box<dyn Stream>,
+    deframer: Deframer,
+}
+
+/// How a request ended.
+pub enum Outcome {
+    /// With an answer.
+    Answered(Box<Answer>),
+    /// Without one in time, or the connection broke while it was awaited.
+    Silent,
+    /// Nothing left: there is no connection.
+    NoConnection(io::Error),
+}
+
+impl Outcome {
+    /// The answer, if there is one.
+    #[must_use]
+    pub fn answer(&self) -> Option<&Answer> {
+        match self {
+            Self::Answered(answer) => Some(answer),
+            Self::Silent | Self::NoConnection(_) => None,
+        }
+    }
+}
+
+/// What happens on the wire, for whoever looks on.
+pub enum Event<'a> {
+    /// A unit goes out.
+    Sending(&'a Sent),
+    /// A unit came that is not the answer awaited.
+    Unexpected(&'a Unexpected),
+    /// The answer came.
+    Answered(&'a Answer),
+    /// The host closed the connection, or sent what no frame is.
+    Broken,
+}
+
+/// Keeps a terminal's memory; called before a unit leaves and after an answer was judged.
+pub type Keep = Box<dyn FnMut(&Terminal) -> io::Result<()> + Send>;
+/// Looks on.
+pub type Watch = Box<dyn FnMut(Event<'_>) + Send>;
+
+/// A terminal with its connection. The connection is made when it is needed and again when it broke.
+pub struct Driver {
+    terminal: Terminal,
+    target: Target,
+    line: Option<Line>,
+    keep: Keep,
+    watch: Watch,
+}
+
+/// Why a driver could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveFault {
+    /// The terminal could not make the message.
+    #[error(transparent)]
+    Terminal(#[from] TerminalFault),
+    /// The memory could not be kept: nothing was sent.
+    #[error("state file: {0}")]
+    Keep(io::Error),
+}
+
+impl Driver {
+    /// A terminal that will call `target`.
+    #[must_use]
+    pub fn new(terminal: Terminal, target: Target, keep: Keep, watch: Watch) -> Self {
+        Self { terminal, target, line: None, keep, watch }
+    }
+
+    /// A terminal without a state file that nobody watches.
+    #[must_use]
+    pub fn unwatched(terminal: Terminal, target: Target) -> Self {
+        Self::new(terminal, target, Box::new(|_| Ok(())), Box::new(|_| {}))
+    }
+
+    /// The terminal.
+    #[must_use]
+    pub fn terminal(&self) -> &Terminal {
+        &self.terminal
+    }
+
+    /// The terminal, for changes between two requests.
+    pub fn terminal_mut(&mut self) -> &mut Terminal {
+        &mut self.terminal
+    }
+
+    /// Drops the connection.
+    pub fn hang_up(&mut self) {
+        self.line = None;
+    }
+
+    /// Signs in.
+    ///
+    /// # Errors
+    /// [`DriveFault`].
+    pub async fn sign_in(&mut self) -> Result<Outcome, DriveFault> {
+        let sent = self.terminal.sign_in(now())?;
+        self.send(&sent).await
+    }
+
+    /// Asks whether anybody is there.
+    ///
+    /// # Errors
+    /// [`DriveFault`].
+    pub async fn echo(&mut self) -> Result<Outcome, DriveFault> {
+        let sent = self.terminal.echo(now())?;
+        self.send(&sent).await
+    }
+
+    /// A sale, an authorization or a balance inquiry; a pending reversal must have gone first.
+    ///
+    /// # Errors
+    /// [`DriveFault`].
+    pub async fn purchase(&mut self, purchase: &Purchase<'_>) -> Result<(Sent, Outcome), DriveFault> {
+        let sent = self.terminal.purchase(purchase, now())?;
+        let outcome = self.send(&sent).await?;
+        Ok((sent, outcome))
+    }
+
+    /// Sends the pending reversal until it is answered, [`REVERSAL_ATTEMPTS`] times at most. `None` if
+    /// nothing was pending; else how the last attempt ended.
+    ///
+    /// # Errors
+    /// [`DriveFault`].
+    pub async fn settle(&mut self) -> Result<Option<Outcome>, DriveFault> {
+        let mut last = None;
+        for _ in 0..REVERSAL_ATTEMPTS {
+            let Some(sent) = self.terminal.reversal(now())? else { break };
+            last = Some(self.send(&sent).await?);
+            if self.terminal.memory().pending.is_none() {
+                break;
+            }
+        }
+        Ok(last)
+    }
+
+    /// Sends a message of the terminal's and waits for its answer. Other units that come are shown to
+    /// whoever looks on, and waited through.
+    ///
+    /// # Errors
+    /// [`DriveFault::Keep`]: the memory could not be kept, and nothing was sent.
+    pub async fn send(&mut self, sent: &Sent) -> Result<Outcome, DriveFault> {
+        (self.keep)(&self.terminal).map_err(DriveFault::Keep)?;
+        if let Err(error) = self.connect().await {
+            self.terminal.not_sent(sent);
+            (self.keep)(&self.terminal).map_err(DriveFault::Keep)?;
+            return Ok(Outcome::NoConnection(error));
+        }
+        (self.watch)(Event::Sending(sent));
+        let outcome = self.exchange(sent).await;
+        (self.keep)(&self.terminal).map_err(DriveFault::Keep)?;
+        Ok(outcome)
+    }
+
+    /// Sends a message and hangs up before its answer can come.
+    ///
+    /// # Errors
+    /// As [`Driver::send`].
+    pub async fn send_and_hang_up(&mut self, sent: &Sent) -> Result<Outcome, DriveFault> {
+        (self.keep)(&self.terminal).map_err(DriveFault::Keep)?;
+        if let Err(error) = self.connect().await {
+            self.terminal.not_sent(sent);
+            return Ok(Outcome::NoConnection(error));
+        }
+        (self.watch)(Event::Sending(sent));
+        if let Some(line) = &mut self.line {
+            let _gone = line.stream.write_all(&sent.unit).await;
+            let _gone = line.stream.flush().await;
+        }
+        self.line = None;
+        Ok(Outcome::Silent)
+    }
+
+    async fn connect(&mut self) -> io::Result<()> {
+        if self.line.is_some() {
+            return Ok(());
+        }
+        let deadline = Instant::now() + self.target.connect_within;
+        let stream = timeout_at(deadline, open(&self.target)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let deframer = Deframer::new(self.terminal.setup().profile.framing);
+        self.line = Some(Line { stream, deframer });
+        Ok(())
+    }
+
+    async fn exchange(&mut self, sent: &Sent) -> Outcome {
+        let deadline = Instant::now() + self.target.answer_within;
+        let Some(line) = &mut self.line else { return Outcome::Silent };
+        let (terminal, watch) = (&mut self.terminal, &mut self.watch);
+        let mut whole = false;
+        let waited = timeout_at(deadline, async {
+            line.stream.write_all(&sent.unit).await?;
+            line.stream.flush().await?;
+            whole = true;
+            loop {
+                let unit = line.next().await?;
+                match terminal.on_answer(sent, unit) {
+                    Heard::Answer(answer) => return Ok::<_, io::Error>(answer),
+                    Heard::Other(unexpected) => watch(Event::Unexpected(&unexpected)),
+                }
+            }
+        })
+        .await;
+        match waited {
+            Ok(Ok(answer)) => {
+                watch(Event::Answered(&answer));
+                Outcome::Answered(answer)
+            }
+            Ok(Err(_)) => {
+                watch(Event::Broken);
+                self.line = None;
+                Outcome::Silent
+            }
+            Err(_) => {
+                // After half a unit the stream has no meaning any more.
+                if !whole {
+                    self.line = None;
+                }
+                Outcome::Silent
+            }
+        }
+    }
+}
+
+async fn open(target: &Target) -> io::Result<Box<dyn Stream>> {
+    let stream = TcpStream::connect(&target.address).await?;
+    stream.set_nodelay(true)?;
+    let Some(tls) = &target.tls else { return Ok(Box::new(stream)) };
+    let host = target.address.rsplit_once(':').map_or(target.address.as_str(), |(host, _)| host);
+    let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
+    let name = name.map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let connector = tokio_rustls::TlsConnector::from(Arc::clone(tls));
+    Ok(Box::new(connector.connect(name, stream).await?))
+}
+
+impl Line {
+    /// The next unit with something in it; units of length zero are signs of life.
+    async fn next(&mut self) -> io::Result<bytes::Bytes> {
+        let mut buffer = [0; 2048];
+        loop {
+            while let Some(unit) = self.deframer.next().map_err(io::Error::other)? {
+                if !unit.is_empty() {
+                    return Ok(unit);
+                }
+            }
+            match self.stream.read(&mut buffer).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => self.deframer.push(buffer.get(..read).unwrap_or_default()),
+            }
+        }
+    }
+}

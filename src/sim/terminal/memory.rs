@@ -1,0 +1,192 @@
+//! What a terminal remembers between two transactions, and over a power cut.
+
+use super::pin_pad::{PinPad, hex, unhex};
+use crate::iso8583::De;
+use crate::iso8583::Mti;
+use crate::model::Amount;
+use crate::model::ApprovalCode;
+use crate::model::BatchNumber;
+use crate::model::Pan;
+use crate::model::Stan;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// A terminal's memory. Holds no clear key, no PIN, no track; card numbers leave it enciphered.
+#[derive(Clone, Default)]
+pub struct Memory {
+    /// The batch that the last sign-in named.
+    pub batch: BatchNumber,
+    /// The number of the next message; `None` is the first.
+    pub next_stan: Option<Stan>,
+    /// The working keys as they came, under the master key.
+    pub key_data: Option<Vec<u8>>,
+    /// A request that may have moved money and has no valid answer: it must be undone before anything else.
+    pub pending: Option<Undo>,
+    /// The last approved request, should its receipt fail to print.
+    pub last: Option<Undo>,
+}
+
+/// What it takes to undo one request.
+#[derive(Clone)]
+pub struct Undo {
+    /// The request's type.
+    pub mti: Mti,
+    /// The request's number.
+    pub stan: Stan,
+    /// Its amount.
+    pub amount: Amount,
+    /// Its card.
+    pub pan: Option<Pan>,
+    /// The other elements that its reversal repeats, in canonical form.
+    pub elements: Vec<(De, Vec<u8>)>,
+    /// DE 7 and the local YYMMDDhhmmss of the request.
+    pub sent: ([u8; 10], [u8; 12]),
+    /// DE 38, if an answer brought one.
+    pub approval: Option<ApprovalCode>,
+    /// DE 39 of the reversal: 98 no answer, A0 its MAC was wrong, 06 other.
+    pub reason: [u8; 2],
+    /// The reversal's own number, where the dialect gives it one.
+    pub own_stan: Option<Stan>,
+    /// How often the reversal went out.
+    pub attempts: u32,
+}
+
+/// A memory as its file has it.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct RawMemory {
+    schema: String,
+    profile: String,
+    terminal: String,
+    merchant: String,
+    batch: u32,
+    next_stan: u32,
+    key_data: Option<String>,
+    pending: Option<RawUndo>,
+    last: Option<RawUndo>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct RawUndo {
+    mti: String,
+    stan: u32,
+    amount: u64,
+    card: Option<String>,
+    elements: Vec<(De, String)>,
+    transmission_time: String,
+    local_time: String,
+    approval: Option<String>,
+    reason: String,
+    own_stan: Option<u32>,
+    attempts: u32,
+}
+
+const SCHEMA: &str = "tollgate/terminal-state/v1";
+
+/// Why a state file is not this terminal's memory.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum MemoryFault {
+    /// It is not of the form that terminals write.
+    #[error("not a terminal's state file, or damaged")]
+    Form,
+    /// It is another terminal's, merchant's or profile's.
+    #[error("state file of another terminal, merchant or profile")]
+    Other,
+}
+
+impl Memory {
+    /// The memory as JSON, for `owner`: profile, terminal and merchant.
+    #[must_use]
+    pub fn to_json(&self, owner: [&str; 3], pad: &PinPad) -> String {
+        let [profile, terminal, merchant] = owner.map(str::to_owned);
+        let raw = RawMemory {
+            schema: SCHEMA.into(),
+            profile,
+            terminal,
+            merchant,
+            batch: self.batch.value(),
+            next_stan: self.next_stan.unwrap_or(Stan::FIRST).value(),
+            key_data: self.key_data.as_deref().map(hex),
+            pending: self.pending.as_ref().map(|undo| undo.to_raw(pad)),
+            last: self.last.as_ref().map(|undo| undo.to_raw(pad)),
+        };
+        serde_json::to_string_pretty(&raw).unwrap_or_default()
+    }
+
+    /// Reads what [`Memory::to_json`] wrote for the same owner.
+    ///
+    /// # Errors
+    /// [`MemoryFault`].
+    pub fn from_json(text: &str, owner: [&str; 3], pad: &PinPad) -> Result<Self, MemoryFault> {
+        let raw: RawMemory = serde_json::from_str(text).map_err(|_| MemoryFault::Form)?;
+        if raw.schema != SCHEMA {
+            return Err(MemoryFault::Form);
+        }
+        if [raw.profile.as_str(), &raw.terminal, &raw.merchant] != owner {
+            return Err(MemoryFault::Other);
+        }
+        let undo = |raw: Option<RawUndo>| raw.map(|raw| Undo::from_raw(&raw, pad).ok_or(MemoryFault::Form)).transpose();
+        Ok(Self {
+            batch: BatchNumber::new(raw.batch).ok_or(MemoryFault::Form)?,
+            next_stan: Some(Stan::new(raw.next_stan).ok_or(MemoryFault::Form)?),
+            key_data: raw.key_data.map(|digits| unhex(&digits).ok_or(MemoryFault::Form)).transpose()?,
+            pending: undo(raw.pending)?,
+            last: undo(raw.last)?,
+        })
+    }
+
+    /// Takes the next number.
+    pub(super) fn take_stan(&mut self) -> Stan {
+        let stan = self.next_stan.unwrap_or(Stan::FIRST);
+        self.next_stan = Some(stan.next());
+        stan
+    }
+}
+
+impl Undo {
+    fn to_raw(&self, pad: &PinPad) -> RawUndo {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        RawUndo {
+            mti: self.mti.as_str().to_owned(),
+            stan: self.stan.value(),
+            amount: self.amount.minor(),
+            card: self.pan.as_ref().and_then(|pan| pad.seal(pan)).map(|block| hex(&block)),
+            elements: self.elements.iter().map(|(de, value)| (*de, hex(value))).collect(),
+            transmission_time: text(&self.sent.0),
+            local_time: text(&self.sent.1),
+            approval: self.approval.map(|code| code.as_str().to_owned()),
+            reason: text(&self.reason),
+            own_stan: self.own_stan.map(Stan::value),
+            attempts: self.attempts,
+        }
+    }
+
+    fn from_raw(raw: &RawUndo, pad: &PinPad) -> Option<Self> {
+        let elements = raw.elements.iter().map(|(de, value)| Some((*de, unhex(value)?))).collect::<Option<_>>()?;
+        let pan = match &raw.card {
+            None => None,
+            Some(sealed) => Some(pad.open(unhex(sealed)?.try_into().ok()?)?),
+        };
+        let approval = match &raw.approval {
+            None => None,
+            Some(code) => Some(ApprovalCode::parse(code.as_bytes())?),
+        };
+        let own_stan = match raw.own_stan {
+            None => None,
+            Some(stan) => Some(Stan::new(stan)?),
+        };
+        Some(Self {
+            mti: Mti::parse(raw.mti.as_bytes())?,
+            stan: Stan::new(raw.stan)?,
+            amount: Amount::new(raw.amount)?,
+            pan,
+            elements,
+            sent: (raw.transmission_time.as_bytes().try_into().ok()?, raw.local_time.as_bytes().try_into().ok()?),
+            approval,
+            reason: raw.reason.as_bytes().try_into().ok()?,
+            own_stan,
+            attempts: raw.attempts,
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! A POS terminal: signs in, sells, and undoes what it cannot be sure of.
+//!
+//! [`Terminal`] is without IO: it makes units to send and judges units that come back. [`drive`] puts it on
+//! a TCP or TLS connection. The order that keeps money safe is the terminal's own: what it takes to undo a
+//! request is in its memory before the request leaves, and only a valid answer takes it out again.
+
+mod answer;
+mod card;
+mod demo;
+pub mod drive;
+mod memory;
+mod pin_pad;
+pub mod receipt;
+mod request;
+pub mod state_file;
+
+pub use answer::{Answer, Heard, MacCheck, Unexpected};
+pub use card::{Card, Entry};
+pub use demo::{PROFILES, demo_pin_pad};
+pub use memory::{Memory, MemoryFault, Undo};
+pub use pin_pad::{PadFault, PinPad};
+pub use request::{Purchase, Sent};
+
+use crate::channel::FrameFault;
+use crate::channel::Profile;
+use crate::iso8583::EncodeError;
+use crate::model::Currency;
+use crate::model::Kind;
+use crate::model::MerchantId;
+use crate::model::TerminalId;
+use std::sync::Arc;
+
+/// Who a terminal is and how it speaks.
+#[derive(Clone)]
+pub struct Setup {
+    /// The conventions of its wire.
+    pub profile: Arc<Profile>,
+    /// DE 41.
+    pub terminal: TerminalId,
+    /// DE 42.
+    pub merchant: MerchantId,
+    /// DE 49.
+    pub currency: Currency,
+    /// Minutes east of UTC of its clock.
+    pub offset_minutes: i16,
+    /// Ask for a track key at sign-in, and encipher tracks under it.
+    pub encrypt_tracks: bool,
+}
+
+/// Why a terminal cannot make the message it was asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum TerminalFault {
+    /// The PIN pad refused.
+    #[error(transparent)]
+    Pad(#[from] PadFault),
+    /// The dialect has no such message.
+    #[error("the dialect has no {}", .0.name())]
+    NoKind(Kind),
+    /// The message cannot be written.
+    #[error("{0}")]
+    Encode(#[from] EncodeError),
+    /// The message does not fit its frame.
+    #[error("{0}")]
+    Frame(#[from] FrameFault),
+    /// What was written does not read back: our bug.
+    #[error("the message written does not read back")]
+    Unreadable,
+    /// A reversal is pending: it goes first.
+    #[error("a reversal is pending: it goes first")]
+    ReversalFirst,
+    /// The card's track is none.
+    #[error("the card has no readable track")]
+    Track,
+}
+
+/// One terminal. Not `Clone`: two terminals with one number would reuse its trace numbers.
+pub struct Terminal {
+    setup: Setup,
+    pad: PinPad,
+    memory: Memory,
+}
+
+impl Terminal {
+    /// A terminal that remembers `memory`. Working keys in it are loaded.
+    ///
+    /// # Errors
+    /// [`PadFault`] if the keys in its memory came under another master key.
+    pub fn new(setup: Setup, mut pad: PinPad, memory: Memory) -> Result<Self, PadFault> {
+        if let Some(key_data) = &memory.key_data {
+            pad.load(key_data)?;
+        }
+        Ok(Self { setup, pad, memory })
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// What it remembers.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Its PIN pad.
+    #[must_use]
+    pub fn pad(&self) -> &PinPad {
+        &self.pad
+    }
+
+    /// Whether it must sign in before it can sell.
+    #[must_use]
+    pub fn needs_sign_in(&self) -> bool {
+        self.setup.profile.sign_in && !self.pad.is_keyed()
+    }
+
+    /// Its memory as its state file has it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        self.memory.to_json(self.setup.owner(), &self.pad)
+    }
+}
+
+impl Setup {
+    /// Whose memory a state file holds: profile, terminal, merchant.
+    #[must_use]
+    pub fn owner(&self) -> [&str; 3] {
+        [&self.profile.name, self.terminal.as_str(), self.merchant.as_str()]
+    }
+}

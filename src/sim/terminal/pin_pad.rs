@@ -1,0 +1,215 @@
+//! The terminal's secure part: it holds the keys, and PINs go in and never come out.
+
+use crate::hsm::KeyAlgorithm;
+use crate::hsm::Mac;
+use crate::hsm::calculator::CalcError;
+use crate::hsm::calculator::CipherKey;
+use crate::hsm::calculator::ClearPin;
+use crate::hsm::calculator::Fill;
+use crate::hsm::calculator::encrypt_pin;
+use crate::hsm::calculator::encrypt_track;
+use crate::hsm::calculator::keys::{KcvMethod, check_value, unwrap_ecb};
+use crate::hsm::calculator::mac_as;
+use crate::model::EncryptedPinBlock;
+use crate::model::Entropy;
+use crate::model::MacScheme;
+use crate::model::Pan;
+use crate::model::PinFormat;
+use crate::model::Track2;
+use hmac::KeyInit;
+use hmac::Mac as _;
+use sha2::Sha256;
+use std::sync::Arc;
+
+/// Why the PIN pad did not do what it was asked. Never carries a key or a PIN.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum PadFault {
+    /// The key data of a sign-in have no length that any layout has.
+    #[error("key data of {0} bytes: no layout has that length")]
+    Layout(usize),
+    /// A working key's check value differs: it came under another master key.
+    #[error("check value of the {0} key differs: another master key")]
+    CheckValue(&'static str),
+    /// There is no such key yet.
+    #[error("no {0} key: sign in first")]
+    NoKey(&'static str),
+    /// The calculation was refused.
+    #[error("PIN pad: {0}")]
+    Calculation(#[from] CalcError),
+}
+
+/// Keys of a terminal. No `Debug`, no `Clone`.
+pub struct PinPad {
+    master: Option<CipherKey>,
+    at_rest: CipherKey,
+    pin: Option<CipherKey>,
+    mac: Option<CipherKey>,
+    data: Option<CipherKey>,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// One sealed card number in a state file: an AES block.
+pub(super) type SealedDigits = [u8; 16];
+
+impl PinPad {
+    /// A PIN pad with a terminal master key, 16 or 24 bytes; working keys come by sign-in.
+    ///
+    /// # Errors
+    /// [`PadFault::Calculation`] for another length.
+    pub fn with_master_key(key: &[u8], entropy: Arc<dyn Entropy>) -> Result<Self, PadFault> {
+        let master = Some(tdes(key)?);
+        Ok(Self { master, at_rest: at_rest(key)?, pin: None, mac: None, data: None, entropy })
+    }
+
+    /// A PIN pad with fixed zone keys, for a door without sign-in.
+    ///
+    /// # Errors
+    /// [`PadFault::Calculation`] for lengths that TDES does not have.
+    pub fn with_zone_keys(pin: &[u8], mac: &[u8], entropy: Arc<dyn Entropy>) -> Result<Self, PadFault> {
+        let (zpk, zak) = (Some(tdes(pin)?), Some(tdes(mac)?));
+        Ok(Self { master: None, at_rest: at_rest(pin)?, pin: zpk, mac: zak, data: None, entropy })
+    }
+
+    /// Takes the working keys of a sign-in, each enciphered under the master key and followed by the first
+    /// four bytes of its check value: 24 bytes (single length), 40 (double), 60 (with a track key). A MAC
+    /// key of 8 bytes in a slot of 16 is filled with zeros.
+    ///
+    /// # Errors
+    /// [`PadFault`]; the keys it had stay as they were.
+    pub fn load(&mut self, key_data: &[u8]) -> Result<(), PadFault> {
+        let (size, count) = match key_data.len() {
+            24 => (8, 2),
+            40 => (16, 2),
+            60 => (16, 3),
+            other => return Err(PadFault::Layout(other)),
+        };
+        let mut keys = key_data.chunks(size + 4).take(count).zip(["PIN", "MAC", "track"]);
+        let mut key = || keys.next().map(|(slot, name)| self.unwrap(slot, name)).transpose();
+        let (pin, mac, data) = (key()?, key()?, key()?);
+        (self.pin, self.mac, self.data) = (pin, mac, data);
+        Ok(())
+    }
+
+    fn unwrap(&self, slot: &[u8], name: &'static str) -> Result<CipherKey, PadFault> {
+        let master = self.master.as_ref().ok_or(PadFault::NoKey("master"))?;
+        let (cipher, expected) = slot.split_last_chunk::<4>().ok_or(PadFault::Layout(slot.len()))?;
+        // A single-length key in a double-length slot: zeros behind it, which no cipher of a key would be.
+        let single = cipher.get(8..).is_some_and(|rest| rest.len() == 8 && rest.iter().all(|byte| *byte == 0));
+        let cipher = if single { cipher.get(..8).unwrap_or(cipher) } else { cipher };
+        let key = tdes(&unwrap_ecb(master, cipher)?)?;
+        let found = check_value(&key, KcvMethod::EncryptZeros, 4)?;
+        if found.as_bytes() == expected { Ok(key) } else { Err(PadFault::CheckValue(name)) }
+    }
+
+    /// The check value of the master key, three bytes, as people compare it.
+    #[must_use]
+    pub fn master_check_value(&self) -> Option<String> {
+        let value = check_value(self.master.as_ref()?, KcvMethod::EncryptZeros, 3).ok()?;
+        Some(value.to_string())
+    }
+
+    /// Whether it has working keys.
+    #[must_use]
+    pub fn is_keyed(&self) -> bool {
+        self.pin.is_some() && self.mac.is_some()
+    }
+
+    /// Whether it has a track key.
+    #[must_use]
+    pub fn has_track_key(&self) -> bool {
+        self.data.is_some()
+    }
+
+    /// Whether its PIN key is single length: DE 53 says so.
+    pub(super) fn single_length(&self) -> bool {
+        self.pin.as_ref().is_some_and(|key| key.algorithm() == KeyAlgorithm::Des)
+    }
+
+    /// A MAC as the scheme writes it.
+    ///
+    /// # Errors
+    /// [`PadFault`].
+    pub fn mac(&self, scheme: &MacScheme, data: &[u8]) -> Result<Mac, PadFault> {
+        let key = self.mac.as_ref().ok_or(PadFault::NoKey("MAC"))?;
+        Ok(mac_as(key, scheme, data)?)
+    }
+
+    /// A PIN block for a card.
+    ///
+    /// # Errors
+    /// [`PadFault`].
+    pub fn pin_block(&self, format: PinFormat, pin: &ClearPin, pan: &Pan) -> Result<EncryptedPinBlock, PadFault> {
+        let key = self.pin.as_ref().ok_or(PadFault::NoKey("PIN"))?;
+        let fill = Fill::draw(format, self.entropy.as_ref())?;
+        Ok(encrypt_pin(key, format, pin, pan, &fill)?)
+    }
+
+    /// A track 2 under the track key: upper-case hex digits, as many as the track has characters.
+    ///
+    /// # Errors
+    /// [`PadFault`].
+    pub fn encrypted_track(&self, track: &Track2) -> Result<String, PadFault> {
+        let key = self.data.as_ref().ok_or(PadFault::NoKey("track"))?;
+        let packed = encrypt_track(key.des()?, track)?;
+        let mut digits = hex(&packed);
+        digits.truncate(track.clear().len());
+        Ok(digits)
+    }
+
+    /// Unpredictable bytes.
+    pub(super) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.entropy.fill(&mut bytes);
+        bytes
+    }
+
+    /// A card number for the state file, enciphered under a key made from the master key.
+    pub(super) fn seal(&self, pan: &Pan) -> Option<SealedDigits> {
+        let mut block = [0xFF; 16];
+        let mut digits = pan.clear().bytes().map(|digit| digit - b'0');
+        for byte in &mut block {
+            let (Some(high), low) = (digits.next(), digits.next()) else { break };
+            *byte = high << 4 | low.unwrap_or(0x0F);
+        }
+        self.at_rest.encrypt_ecb(&mut block).ok()?;
+        Some(block)
+    }
+
+    /// Undoes [`PinPad::seal`]; `None` under another key.
+    pub(super) fn open(&self, mut block: SealedDigits) -> Option<Pan> {
+        self.at_rest.decrypt_ecb(&mut block).ok()?;
+        let nibbles = block.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]);
+        let digits: Vec<u8> = nibbles.take_while(|nibble| *nibble <= 9).map(|nibble| nibble + b'0').collect();
+        Pan::parse(&digits)
+    }
+}
+
+fn tdes(key: &[u8]) -> Result<CipherKey, PadFault> {
+    let algorithm = match key.len() {
+        8 => KeyAlgorithm::Des,
+        24 => KeyAlgorithm::Tdes3,
+        _ => KeyAlgorithm::Tdes2,
+    };
+    Ok(CipherKey::new(algorithm, key)?)
+}
+
+/// A key of its own for card numbers at rest, so that the master key enciphers nothing but keys.
+fn at_rest(key: &[u8]) -> Result<CipherKey, PadFault> {
+    let mut keyed = hmac::Hmac::<Sha256>::new_from_slice(key).map_err(|_| CalcError::KeyLength)?;
+    keyed.update(b"card numbers in a terminal's state file");
+    let made = keyed.finalize().into_bytes();
+    Ok(CipherKey::new(KeyAlgorithm::Aes128, made.get(..16).unwrap_or_default())?)
+}
+
+/// Upper-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// Bytes from hex digits.
+pub(super) fn unhex(digits: &str) -> Option<Vec<u8>> {
+    if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()).collect()
+}
