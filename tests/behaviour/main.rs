@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod command_line;
+mod config;
 mod crypto_vectors;
 mod dialects;
 mod golden;
@@ -15,3 +16,4 @@ mod risk;
 mod round_trip;
 mod route;
 mod switch_side;
+mod terminal;
