@@ -11,6 +11,7 @@ mod input;
 mod serve;
 mod spec;
 mod trace;
+mod terminal;
 mod wire;
 
 use std::ffi::OsString;
@@ -86,6 +87,7 @@ enum Command {
     Serve(serve::Serve),
     Spec(spec::Spec),
     Trace(trace::Trace),
+    Terminal(Box<terminal::Terminal>),
 }
 
 impl Cli {
@@ -100,6 +102,7 @@ impl Cli {
             Command::Serve(command) => command.run(out),
             Command::Spec(command) => command.run(out),
             Command::Trace(command) => command.run(out),
+            Command::Terminal(command) => command.run(out),
         }
     }
 }

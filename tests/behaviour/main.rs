@@ -17,3 +17,4 @@ mod round_trip;
 mod route;
 mod switch_side;
 mod terminal;
+mod terminal_command;

@@ -418,7 +418,7 @@ async fn a_silent_host_is_reversed_and_the_next_sale_goes() {
         let sent = Sent { kind: Kind::Reversal, unit: Bytes::new(), message: message.clone(), mti };
         (mti.as_str() == "0400").then(|| answer_to(&terminal, &sent, b"00"))
     });
-    let mut driver = Driver::unwatched(signed_in(), target(&address));
+    let mut driver = Driver::new(signed_in(), target(&address), ());
     let (card, amount) = (card(), Amount::new(100).unwrap());
     let sale = Purchase { kind: Kind::Sale, amount, card: &card, entry: Entry::Tap, pin: None };
     let (_, outcome) = driver.purchase(&sale).await.unwrap();
@@ -433,7 +433,7 @@ async fn a_silent_host_is_reversed_and_the_next_sale_goes() {
 #[tokio::test]
 async fn without_a_connection_nothing_is_pending() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let mut driver = Driver::unwatched(signed_in(), target(&address));
+    let mut driver = Driver::new(signed_in(), target(&address), ());
     let amount = Amount::new(100).unwrap();
     let card = Card::new(Pan::parse(b"4111111111111111").unwrap(), Expiry::parse(b"3012").unwrap());
     let sale = Purchase { kind: Kind::Sale, amount, card: &card, entry: Entry::Chip, pin: None };
@@ -450,7 +450,7 @@ async fn a_unit_that_answers_something_else_is_waited_through() {
         let sent = Sent { kind: Kind::Sale, unit: Bytes::new(), message: message.clone(), mti };
         Some([unhex(DECLINED), vec![0, 0], answer_to(&terminal, &sent, b"51")].concat())
     });
-    let mut driver = Driver::unwatched(signed_in(), target(&address));
+    let mut driver = Driver::new(signed_in(), target(&address), ());
     let (card, amount) = (card(), Amount::new(100).unwrap());
     let sale = Purchase { kind: Kind::Sale, amount, card: &card, entry: Entry::Tap, pin: None };
     let (_, outcome) = driver.purchase(&sale).await.unwrap();

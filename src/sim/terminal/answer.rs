@@ -52,6 +52,14 @@ pub struct Answer {
     pub message: Message,
 }
 
+impl Answer {
+    /// Whether the host wants a sign-in before it serves: 77, 99, A0.
+    #[must_use]
+    pub fn wants_sign_in(&self) -> bool {
+        matches!(self.code, Some(ResponseCode::SignInRequired | ResponseCode::PinFormat | ResponseCode::MacFailure))
+    }
+}
+
 /// What a unit from the host is.
 pub enum Heard {
     /// The answer.

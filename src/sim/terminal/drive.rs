@@ -4,17 +4,13 @@ use super::answer::{Answer, Heard, Unexpected};
 use super::request::{Purchase, Sent};
 use super::{Terminal, TerminalFault};
 use crate::channel::Deframer;
-use crate::model::Entropy;
+use crate::model::Clock;
 use crate::model::Timestamp;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::PrivateKeyDer;
+use crate::server::SystemClock;
 use rustls::pki_types::ServerName;
-use rustls::pki_types::pem::PemObject;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use std::time::SystemTime;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -22,23 +18,6 @@ use tokio::time::timeout_at;
 
 /// How often a reversal goes out before the terminal gives up for now.
 pub const REVERSAL_ATTEMPTS: u32 = 3;
-
-/// The machine's randomness.
-#[derive(Debug)]
-pub struct OsEntropy;
-
-impl Entropy for OsEntropy {
-    fn fill(&self, out: &mut [u8]) {
-        assert!(getrandom::fill(out).is_ok(), "the operating system gives no randomness");
-    }
-}
-
-/// The machine's wall clock.
-#[must_use]
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-}
 
 /// Where a terminal calls.
 #[derive(Clone)]
@@ -53,23 +32,8 @@ pub struct Target {
     pub answer_within: Duration,
 }
 
-/// TLS with the authorities of `ca` and, where the door wants one, a certificate of the terminal's own.
-/// All are PEM files.
-///
-/// # Errors
-/// A file cannot be read, or holds something else.
-pub fn tls(ca: &Path, identity: Option<(&Path, &Path)>) -> Result<Arc<rustls::ClientConfig>, String> {
-    let mut roots = rustls::RootCertStore::empty();
-    let faulty = |path: &Path| format!("{}: no PEM file of that kind", path.display());
-    for certificate in CertificateDer::pem_file_iter(ca).map_err(|_| faulty(ca))? {
-        roots.add(certificate.map_err(|_| faulty(ca))?).map_err(|_| faulty(ca))?;
-    }
-    let builder = rustls::ClientConfig::builder().with_root_certificates(roots);
-    let Some((certificate, key)) = identity else { return Ok(Arc::new(builder.with_no_client_auth())) };
-    let chain = CertificateDer::pem_file_iter(certificate).map_err(|_| faulty(certificate))?;
-    let chain = chain.collect::<Result<Vec<_>, _>>().map_err(|_| faulty(certificate))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|_| faulty(key))?;
-    builder.with_client_auth_cert(chain, private).map(Arc::new).map_err(|error| error.to_string())
+fn now() -> Timestamp {
+    SystemClock::start().wall()
 }
 
 /// Both halves of a connection.
@@ -114,18 +78,28 @@ pub enum Event<'a> {
     Broken,
 }
 
-/// Keeps a terminal's memory; called before a unit leaves and after an answer was judged.
-pub type Keep = Box<dyn FnMut(&Terminal) -> io::Result<()> + Send>;
-/// Looks on.
-pub type Watch = Box<dyn FnMut(Event<'_>) + Send>;
+/// Who stands beside a driver: keeps the terminal's memory and looks on. `()` does neither.
+pub trait Attendant {
+    /// Keeps the memory. Called before a unit leaves and after its answer was judged.
+    ///
+    /// # Errors
+    /// It could not be kept; nothing is sent then.
+    fn keep(&mut self, _terminal: &Terminal) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Sees what happens on the wire.
+    fn see(&mut self, _event: Event<'_>) {}
+}
+
+impl Attendant for () {}
 
 /// A terminal with its connection. The connection is made when it is needed and again when it broke.
-pub struct Driver {
+pub struct Driver<A = ()> {
     terminal: Terminal,
     target: Target,
     line: Option<Line>,
-    keep: Keep,
-    watch: Watch,
+    attendant: A,
 }
 
 /// Why a driver could not do what it was asked.
@@ -139,17 +113,11 @@ pub enum DriveFault {
     Keep(io::Error),
 }
 
-impl Driver {
+impl<A: Attendant> Driver<A> {
     /// A terminal that will call `target`.
     #[must_use]
-    pub fn new(terminal: Terminal, target: Target, keep: Keep, watch: Watch) -> Self {
-        Self { terminal, target, line: None, keep, watch }
-    }
-
-    /// A terminal without a state file that nobody watches.
-    #[must_use]
-    pub fn unwatched(terminal: Terminal, target: Target) -> Self {
-        Self::new(terminal, target, Box::new(|_| Ok(())), Box::new(|_| {}))
+    pub fn new(terminal: Terminal, target: Target, attendant: A) -> Self {
+        Self { terminal, target, line: None, attendant }
     }
 
     /// The terminal.
@@ -161,6 +129,19 @@ impl Driver {
     /// The terminal, for changes between two requests.
     pub fn terminal_mut(&mut self) -> &mut Terminal {
         &mut self.terminal
+    }
+
+    /// Who stands beside it.
+    pub fn attendant_mut(&mut self) -> &mut A {
+        &mut self.attendant
+    }
+
+    /// Makes a request without sending it; a pending reversal must have gone first.
+    ///
+    /// # Errors
+    /// [`DriveFault`].
+    pub fn prepare(&mut self, purchase: &Purchase<'_>) -> Result<Sent, DriveFault> {
+        Ok(self.terminal.purchase(purchase, now())?)
     }
 
     /// Drops the connection.
@@ -196,21 +177,41 @@ impl Driver {
         Ok((sent, outcome))
     }
 
-    /// Sends the pending reversal until it is answered, [`REVERSAL_ATTEMPTS`] times at most. `None` if
-    /// nothing was pending; else how the last attempt ended.
+    /// Does what must come before a request: signs in if there are no working keys, and sends a pending
+    /// reversal until it is answered, [`REVERSAL_ATTEMPTS`] times at most. A host that wants a sign-in gets
+    /// one. Returns how the last message ended, if one was sent; only if [`Driver::is_ready`] afterwards may
+    /// a request go.
     ///
     /// # Errors
     /// [`DriveFault`].
     pub async fn settle(&mut self) -> Result<Option<Outcome>, DriveFault> {
         let mut last = None;
+        let mut signs_in = self.terminal.needs_sign_in();
         for _ in 0..REVERSAL_ATTEMPTS {
+            if signs_in {
+                let outcome = self.sign_in().await?;
+                let done = outcome.answer().is_some_and(|answer| answer.approved && answer.valid);
+                last = Some(outcome);
+                if !done {
+                    break;
+                }
+            }
             let Some(sent) = self.terminal.reversal(now())? else { break };
-            last = Some(self.send(&sent).await?);
-            if self.terminal.memory().pending.is_none() {
+            let outcome = self.send(&sent).await?;
+            signs_in = self.terminal.setup().profile.sign_in && outcome.answer().is_some_and(Answer::wants_sign_in);
+            let unreachable = matches!(outcome, Outcome::NoConnection(_));
+            last = Some(outcome);
+            if self.terminal.memory().pending.is_none() || unreachable {
                 break;
             }
         }
         Ok(last)
+    }
+
+    /// Whether a request may go: there are keys, and nothing is pending.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.terminal.needs_sign_in() && self.terminal.memory().pending.is_none()
     }
 
     /// Sends a message of the terminal's and waits for its answer. Other units that come are shown to
@@ -219,15 +220,15 @@ impl Driver {
     /// # Errors
     /// [`DriveFault::Keep`]: the memory could not be kept, and nothing was sent.
     pub async fn send(&mut self, sent: &Sent) -> Result<Outcome, DriveFault> {
-        (self.keep)(&self.terminal).map_err(DriveFault::Keep)?;
+        self.keep()?;
         if let Err(error) = self.connect().await {
             self.terminal.not_sent(sent);
-            (self.keep)(&self.terminal).map_err(DriveFault::Keep)?;
+            self.keep()?;
             return Ok(Outcome::NoConnection(error));
         }
-        (self.watch)(Event::Sending(sent));
+        self.attendant.see(Event::Sending(sent));
         let outcome = self.exchange(sent).await;
-        (self.keep)(&self.terminal).map_err(DriveFault::Keep)?;
+        self.keep()?;
         Ok(outcome)
     }
 
@@ -236,18 +237,22 @@ impl Driver {
     /// # Errors
     /// As [`Driver::send`].
     pub async fn send_and_hang_up(&mut self, sent: &Sent) -> Result<Outcome, DriveFault> {
-        (self.keep)(&self.terminal).map_err(DriveFault::Keep)?;
+        self.keep()?;
         if let Err(error) = self.connect().await {
             self.terminal.not_sent(sent);
             return Ok(Outcome::NoConnection(error));
         }
-        (self.watch)(Event::Sending(sent));
+        self.attendant.see(Event::Sending(sent));
         if let Some(line) = &mut self.line {
             let _gone = line.stream.write_all(&sent.unit).await;
             let _gone = line.stream.flush().await;
         }
         self.line = None;
         Ok(Outcome::Silent)
+    }
+
+    fn keep(&mut self) -> Result<(), DriveFault> {
+        self.attendant.keep(&self.terminal).map_err(DriveFault::Keep)
     }
 
     async fn connect(&mut self) -> io::Result<()> {
@@ -264,7 +269,7 @@ impl Driver {
     async fn exchange(&mut self, sent: &Sent) -> Outcome {
         let deadline = Instant::now() + self.target.answer_within;
         let Some(line) = &mut self.line else { return Outcome::Silent };
-        let (terminal, watch) = (&mut self.terminal, &mut self.watch);
+        let (terminal, attendant) = (&mut self.terminal, &mut self.attendant);
         let mut whole = false;
         let waited = timeout_at(deadline, async {
             line.stream.write_all(&sent.unit).await?;
@@ -274,18 +279,18 @@ impl Driver {
                 let unit = line.next().await?;
                 match terminal.on_answer(sent, unit) {
                     Heard::Answer(answer) => return Ok::<_, io::Error>(answer),
-                    Heard::Other(unexpected) => watch(Event::Unexpected(&unexpected)),
+                    Heard::Other(unexpected) => attendant.see(Event::Unexpected(&unexpected)),
                 }
             }
         })
         .await;
         match waited {
             Ok(Ok(answer)) => {
-                watch(Event::Answered(&answer));
+                attendant.see(Event::Answered(&answer));
                 Outcome::Answered(answer)
             }
             Ok(Err(_)) => {
-                watch(Event::Broken);
+                attendant.see(Event::Broken);
                 self.line = None;
                 Outcome::Silent
             }

@@ -1,0 +1,311 @@
+//! What the user says of terminal, keys, door and card. Secrets come from files, never from arguments.
+
+use super::CardAndPin;
+use super::config;
+use crate::channel::builtin;
+use crate::cli::Exit;
+use crate::cli::Failure;
+use crate::hsm::calculator::ClearPin;
+use crate::model::Amount;
+use crate::model::Currency;
+use crate::model::MerchantId;
+use crate::model::TerminalId;
+use crate::model::Track2;
+use crate::server::SystemEntropy;
+use crate::server::tls;
+use crate::sim::cards;
+use crate::sim::cards::CardUse;
+use crate::sim::terminal::Card;
+use crate::sim::terminal::Entry;
+use crate::sim::terminal::PinPad;
+use crate::sim::terminal::Setup;
+use crate::sim::terminal::demo_pin_pad;
+use crate::sim::terminal::drive::Target;
+use crate::sim::terminal::state_file::StateFile;
+use clap::Args;
+use clap::ValueEnum;
+use std::io::Read as _;
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// The demo's doors.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum Door {
+    /// cn-pos with TPDU, header and sign-in
+    Pos,
+    /// iso87-ascii with fixed keys
+    Host,
+    /// as pos, over mutual TLS
+    Tls,
+}
+
+/// Who the terminal is and where it calls.
+#[derive(Args, Debug)]
+pub(super) struct Station {
+    /// Which of the demo's doors, and so which conventions
+    #[arg(global = true, long, value_enum, default_value = "pos")]
+    door: Door,
+    /// host:port, if it is not the demo's
+    #[arg(global = true, long)]
+    connect: Option<String>,
+    /// Terminal number, DE 41
+    #[arg(global = true, long, default_value = "10000001")]
+    tid: String,
+    /// Merchant number, DE 42 [default: the demo's merchant of the terminal]
+    #[arg(global = true, long)]
+    mid: Option<String>,
+    /// File with the terminal master key as 32 or 48 hex digits
+    #[arg(global = true, long)]
+    tmk_file: Option<PathBuf>,
+    /// For a door without sign-in: file with the PIN key, as hex digits
+    #[arg(global = true, long, requires = "zak_file")]
+    zpk_file: Option<PathBuf>,
+    /// For a door without sign-in: file with the MAC key, as hex digits
+    #[arg(global = true, long, requires = "zpk_file")]
+    zak_file: Option<PathBuf>,
+    /// Where the terminal remembers [default: a file of its own in the user's state folder]
+    #[arg(global = true, long)]
+    state: Option<PathBuf>,
+    /// Seconds to wait for an answer
+    #[arg(global = true, long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=300))]
+    timeout: u64,
+    /// Authority of the door's certificate, PEM
+    #[arg(global = true, long, requires = "cert")]
+    ca: Option<PathBuf>,
+    /// The terminal's certificate, PEM
+    #[arg(global = true, long, requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(global = true, long, requires = "ca")]
+    key: Option<PathBuf>,
+    /// Ask for a track key at sign-in and encipher tracks under it
+    #[arg(global = true, long)]
+    encrypt_track: bool,
+    /// The merchant's name on receipts
+    #[arg(global = true, long, default_value = "示范商店 Demo shop")]
+    pub(super) shop: String,
+    /// Print every element, masked
+    #[arg(global = true, long, short)]
+    pub(super) verbose: bool,
+}
+
+impl Station {
+    pub(super) fn setup(&self) -> Result<Setup, Failure> {
+        let name = if self.door == Door::Host { "host" } else { "pos" };
+        let profile = builtin::profile(name).ok_or_else(|| config("profile is not built in"))?;
+        let usage = |what: &str| Failure::new(Exit::Usage, what);
+        let terminal = TerminalId::parse(self.tid.as_bytes()).ok_or_else(|| usage("--tid: not 8 characters"))?;
+        let merchant = match &self.mid {
+            Some(mid) => MerchantId::parse(mid.as_bytes()),
+            None => self.demo_merchant(),
+        };
+        let merchant = merchant.ok_or_else(|| usage("--mid: 15 characters are needed"))?;
+        let encrypt_tracks = self.encrypt_track;
+        Ok(Setup { profile, terminal, merchant, currency: Currency::CNY, offset_minutes: 480, encrypt_tracks })
+    }
+
+    /// Terminal 10000001 belongs to the merchant with serial number 1, and so on.
+    fn demo_merchant(&self) -> Option<MerchantId> {
+        let serial = self.tid.parse::<u32>().ok()?.checked_sub(10_000_000)?;
+        MerchantId::parse(format!("89811005411{serial:04}").as_bytes())
+    }
+
+    pub(super) fn pin_pad(&self, setup: &Setup, out: &mut dyn Write) -> Result<PinPad, Failure> {
+        let entropy = Arc::new(SystemEntropy);
+        if let Some(file) = self.tmk_file.as_deref().filter(|_| setup.profile.sign_in) {
+            return PinPad::with_master_key(&key_file(file)?, entropy).map_err(config);
+        }
+        if let (false, Some(zpk), Some(zak)) = (setup.profile.sign_in, &self.zpk_file, &self.zak_file) {
+            return PinPad::with_zone_keys(&key_file(zpk)?, &key_file(zak)?, entropy).map_err(config);
+        }
+        if !self.is_loopback() {
+            return Err(Failure::new(Exit::Usage, "the demo's TEST KEYS are for this machine only: give a key file"));
+        }
+        writeln!(out, "TEST KEYS: the demo's, published and worthless")?;
+        let pad = demo_pin_pad(setup.terminal, setup.profile.sign_in, entropy).map_err(config)?;
+        pad.ok_or_else(|| Failure::new(Exit::Usage, "the demo has no such terminal: give a key file"))
+    }
+
+    fn address(&self) -> String {
+        let port = match self.door {
+            Door::Pos => 8583,
+            Door::Host => 8584,
+            Door::Tls => 8585,
+        };
+        self.connect.clone().unwrap_or_else(|| format!("127.0.0.1:{port}"))
+    }
+
+    fn is_loopback(&self) -> bool {
+        let address = self.address();
+        let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).trim_matches(['[', ']']);
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    pub(super) fn target(&self) -> Result<Target, Failure> {
+        let read = |path: &Path| std::fs::read(path).map_err(|error| config(format!("{}: {error}", path.display())));
+        let tls = match (&self.ca, &self.cert, &self.key) {
+            (Some(ca), Some(certificates), Some(key)) => {
+                let (certificates, key) = (read(certificates)?, read(key)?);
+                let identity = tls::Identity { certificates: &certificates, key: &key };
+                Some(tls::client(&read(ca)?, Some(identity)).map_err(config)?)
+            }
+            _ if self.door == Door::Tls => {
+                return Err(Failure::new(Exit::Usage, "--door tls needs --ca, --cert and --key"));
+            }
+            _ => None,
+        };
+        Ok(Target {
+            address: self.address(),
+            tls,
+            connect_within: Duration::from_secs(5),
+            answer_within: Duration::from_secs(self.timeout),
+        })
+    }
+
+    /// One file for each terminal of each address, so that two switches do not share trace numbers.
+    pub(super) fn state_file(&self, setup: &Setup) -> StateFile {
+        let folder = || {
+            let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+            let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or(home);
+            state.unwrap_or_else(std::env::temp_dir).join("tollgate")
+        };
+        let address = self.address().replace([':', '/', '[', ']'], "-");
+        let name = format!("terminal-{}-{}-{address}.json", setup.profile.name, setup.terminal);
+        self.state.as_deref().map_or_else(|| StateFile::new(&folder().join(name)), StateFile::new)
+    }
+}
+
+/// The demo's cards for visitors.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TestCardName {
+    /// 6225…0253, issuer A
+    VisitorA,
+    /// 4111…1111, issuer B
+    VisitorB,
+    /// 5555…4444, issuer B
+    VisitorC,
+}
+
+/// How the card is read.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EntryName {
+    Chip,
+    Swipe,
+    Tap,
+    Manual,
+    Qr,
+}
+
+/// A PIN typed for a test card. Its `Debug` shows nothing of it.
+#[derive(Clone)]
+struct TestPin(Zeroizing<String>);
+
+impl std::str::FromStr for TestPin {
+    type Err = std::convert::Infallible;
+
+    fn from_str(pin: &str) -> Result<Self, Self::Err> {
+        Ok(Self(Zeroizing::new(pin.to_owned())))
+    }
+}
+
+impl std::fmt::Debug for TestPin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TestPin")
+    }
+}
+
+/// The card, how it is read, and its PIN.
+#[derive(Args, Debug)]
+pub(super) struct CardOptions {
+    /// One of the demo's test cards; its PIN is known
+    #[arg(long, value_enum, default_value = "visitor-a")]
+    card: TestCardName,
+    /// File with a track 2, as 6225000000000253=30122010000000000
+    #[arg(long, conflicts_with = "card")]
+    card_file: Option<PathBuf>,
+    /// How the card is read
+    #[arg(long, value_enum, default_value = "chip")]
+    entry: EntryName,
+    /// Another PIN than the test card's
+    #[arg(long, conflicts_with_all = ["card_file", "pin_file", "no_pin"])]
+    pin: Option<TestPin>,
+    /// File with the PIN; `-` reads it from standard input
+    #[arg(long, conflicts_with = "no_pin")]
+    pin_file: Option<PathBuf>,
+    /// Enter none
+    #[arg(long)]
+    no_pin: bool,
+}
+
+impl CardOptions {
+    pub(super) fn entry(&self) -> Entry {
+        match self.entry {
+            EntryName::Chip => Entry::Chip,
+            EntryName::Swipe => Entry::Swipe,
+            EntryName::Tap => Entry::Tap,
+            EntryName::Manual => Entry::Manual,
+            EntryName::Qr => Entry::Qr,
+        }
+    }
+
+    pub(super) fn card(&self) -> Result<CardAndPin, Failure> {
+        let usage = |what: &str| Failure::new(Exit::Usage, what);
+        let (card, known) = match &self.card_file {
+            Some(file) => {
+                let track = Track2::parse(secret(file)?.trim().as_bytes());
+                let card = track.as_ref().and_then(Card::from_track);
+                (card.ok_or_else(|| usage("--card-file: no track 2 with number and expiry"))?, None)
+            }
+            None => self.test_card()?,
+        };
+        let entered = match (&self.pin_file, &self.pin) {
+            _ if self.no_pin => None,
+            (Some(file), _) => Some(Zeroizing::new(secret(file)?.trim().to_owned())),
+            (None, Some(pin)) => Some(pin.0.clone()),
+            (None, None) => known,
+        };
+        let pin = entered.map(|pin| ClearPin::parse(pin.as_bytes())).transpose();
+        Ok((card, pin.map_err(|_| usage("the PIN is not 4 to 12 digits"))?))
+    }
+
+    fn test_card(&self) -> Result<(Card, Option<Zeroizing<String>>), Failure> {
+        let all = cards::parse(cards::DEMO).map_err(|_| config("the demo's cards do not load"))?;
+        let mut visitors = all.iter().filter(|card| card.used_by == CardUse::Visitor);
+        let card = visitors.nth(self.card as usize).ok_or_else(|| config("the demo has no such card"))?;
+        Ok((Card::of(card), Some(Zeroizing::new(card.pin().to_owned()))))
+    }
+}
+
+/// `12.34` as minor units; `12` is 12.00.
+pub(super) fn parse_amount(text: &str) -> Result<Amount, String> {
+    let (whole, cents) = text.split_once('.').unwrap_or((text, "00"));
+    let amount = if cents.len() == 2 { Amount::parse(format!("{whole}{cents}").as_bytes()) } else { None };
+    amount.filter(|_| !whole.is_empty()).ok_or_else(|| "an amount is written as 12.34".to_owned())
+}
+
+/// A small file, or standard input for `-`.
+fn secret(file: &Path) -> Result<Zeroizing<String>, Failure> {
+    let mut text = Zeroizing::new(String::new());
+    let faulty = |error: std::io::Error| config(format!("{}: {error}", file.display()));
+    if file == Path::new("-") {
+        std::io::stdin().take(256).read_to_string(&mut text).map_err(faulty)?;
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(256).read_to_string(&mut text)).map_err(faulty)?;
+    }
+    Ok(text)
+}
+
+fn key_file(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let text = secret(file)?;
+    let digits: Zeroizing<String> = Zeroizing::new(text.split_whitespace().collect());
+    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(config(format!("{}: not pairs of hex digits", file.display())));
+    }
+    let key = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok());
+    let key: Option<Vec<u8>> = key.collect();
+    key.map(Zeroizing::new).ok_or_else(|| config(format!("{}: not pairs of hex digits", file.display())))
+}
