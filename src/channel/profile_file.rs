@@ -2,7 +2,7 @@
 
 use super::framing::{Framing, LengthHeader};
 use super::profile::{MacRule, Profile, ReversalIcc, Switches};
-use super::sheet::{Sheet, TOP};
+use super::sheet::{Sheet, TOP, parent_of};
 use super::tpdu::Tpdu;
 use crate::iso8583::Dialect;
 use crate::iso8583::Length;
@@ -36,28 +36,30 @@ pub struct Shelf<'a> {
 /// All breaches of the file and of those it extends.
 pub fn load(name: &str, text: &str, shelf: &Shelf<'_>) -> Result<Profile, Vec<Breach>> {
     let mut texts = vec![(name.to_owned(), text.to_owned())];
-    let mut parent = Sheet::new().add(name, text);
-    let mut missing = None;
-    while let Some(next) = parent.take() {
-        match (shelf.profile)(&next) {
-            Some(text) if texts.iter().all(|(known, _)| *known != next) => {
-                parent = Sheet::new().add(&next, &text);
-                texts.push((next, text));
-            }
-            Some(_) => missing = Some("this profile extends itself"),
-            None => missing = Some("there is no such profile"),
-        }
-    }
+    let broken = stack(&mut texts, shelf);
     let mut sheet = Sheet::new();
     for (file, text) in &texts {
         sheet.add(file, text);
     }
-    if let Some(what) = missing {
-        sheet.breach(TOP, "extends", what);
-    }
+    sheet.note(broken);
     let profile = read(name, &mut sheet, shelf);
     let breaches = sheet.finish();
     profile.filter(|_| breaches.is_empty()).ok_or(breaches)
+}
+
+/// Adds the files that the last of `texts` extends, one after the other; says where the chain breaks.
+fn stack(texts: &mut Vec<(String, String)>, shelf: &Shelf<'_>) -> Option<Breach> {
+    loop {
+        let (file, text) = texts.last()?;
+        let (parent, line) = parent_of(text)?;
+        if texts.iter().any(|(known, _)| *known == parent) {
+            return Some(Breach::new(file, line, "extends: this profile extends itself"));
+        }
+        match (shelf.profile)(&parent) {
+            Some(text) => texts.push((parent, text)),
+            None => return Some(Breach::new(file, line, "extends: there is no such profile")),
+        }
+    }
 }
 
 fn read(name: &str, sheet: &mut Sheet<'_>, shelf: &Shelf<'_>) -> Option<Profile> {

@@ -28,17 +28,19 @@ impl<'t> Sheet<'t> {
         Self { layers: Vec::new(), known: BTreeSet::new(), breaches: Vec::new() }
     }
 
-    /// Puts a file under those there are; says which file it extends.
-    pub(super) fn add(&mut self, file: &str, text: &'t str) -> Option<String> {
+    /// Puts a file under those there are.
+    pub(super) fn add(&mut self, file: &str, text: &'t str) {
         let (table, faults) = DeTable::parse_recoverable(text);
         for fault in faults {
             let line = fault.span().map_or(1, |span| line_of(text, span.start));
-            self.breaches.push(Breach { file: file.to_owned(), line, what: fault.message().to_owned() });
+            self.breaches.push(Breach::new(file, line, fault.message()));
         }
-        let layer = Layer { file: file.to_owned(), text, table: table.into_inner() };
-        let parent = layer.table.get("extends").and_then(|value| value.get_ref().as_str().map(str::to_owned));
-        self.layers.push(layer);
-        parent
+        self.layers.push(Layer { file: file.to_owned(), text, table: table.into_inner() });
+    }
+
+    /// Notes what was found wrong before the files were read.
+    pub(super) fn note(&mut self, breach: Option<Breach>) {
+        self.breaches.extend(breach);
     }
 
     /// The value of a key; a value that `read` does not take is a breach, an absent one is not.
@@ -122,4 +124,11 @@ impl<'t> Layer<'t> {
 
 fn place(section: &str, key: &str) -> String {
     if section.is_empty() { key.to_owned() } else { format!("[{section}] {key}") }
+}
+
+/// Which file a text extends, and the line that says so.
+pub(super) fn parent_of(text: &str) -> Option<(String, usize)> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let value = table.get_ref().get("extends")?;
+    Some((value.get_ref().as_str()?.to_owned(), line_of(text, value.span().start)))
 }

@@ -134,3 +134,54 @@ fn is_of_one_connection(error: &io::Error) -> bool {
         Kind::ConnectionAborted | Kind::ConnectionReset | Kind::Interrupted | Kind::ConnectionRefused
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::Frame;
+    use crate::channel::builtin;
+    use crate::server::config::Ceilings;
+    use crate::server::serve::Reading;
+    use crate::server::tap::Tap;
+    use bytes::Bytes;
+    use tokio_util::sync::CancellationToken;
+
+    struct Nobody;
+
+    impl Serve for Nobody {
+        type Parsed = Frame;
+
+        fn read(&self, _: &Door, _: &Peer, _: Frame) -> Reading<Frame> {
+            Reading::Close(String::new())
+        }
+
+        async fn answer(&self, _: &Door, _: &Peer, _: Frame) -> Option<Bytes> {
+            // A flow is large; an idle session must not pay for it.
+            let room = [0u8; 20_000];
+            std::future::ready(()).await;
+            Some(Bytes::copy_from_slice(&room))
+        }
+
+        fn overloaded(&self, _: &Door, _: &Peer, _: Frame) -> Option<Bytes> {
+            None
+        }
+    }
+
+    /// The task of a session is allocated once at this size; with the timer, the place in the drain list
+    /// and the table of lanes, which are boxed, an idle plain session stays well below 2 KiB.
+    #[tokio::test]
+    async fn an_idle_session_is_small_whatever_its_flows_need() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let profile = builtin::profile("pos").unwrap();
+        let door = Door { name: "pos".into(), listen: address, profile, allow: Vec::new(), tls: None };
+        let (handler, ceilings) = (Arc::new(Nobody), Ceilings::default());
+        let house = Arc::new(House { handler, ceilings, tap: Tap::new(), stop: CancellationToken::new() });
+        let seats = Seats::new(ceilings);
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (peer, seat) = (Peer { address, certificate: None }, seats.take(address.ip()).ok().unwrap());
+        let task = plain(stream, house, Arc::new(door), peer, seat);
+        assert!(size_of_val(&task) <= 1024, "{} bytes", size_of_val(&task));
+        assert!(size_of::<Session<TcpStream, Nobody>>() <= 640, "{} bytes", size_of::<Session<TcpStream, Nobody>>());
+    }
+}

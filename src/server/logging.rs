@@ -1,9 +1,9 @@
 //! Log lines: JSON for machines, text for people at a terminal, none longer than 4 KiB.
 
 use std::io::{self, IsTerminal, Write};
+use tracing::Dispatch;
+use tracing::dispatcher::SetGlobalDefaultError;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 /// Bytes of the longest log line, its end included.
 pub const LINE: usize = 4096;
@@ -33,27 +33,30 @@ impl Form {
 ///
 /// # Errors
 /// Somebody did so already.
-pub fn start(form: Form, filter: &str) -> Result<(), TryInitError> {
-    let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(Stderr);
-    match form {
-        Form::Json => subscriber.json().flatten_event(true).with_span_list(false).finish().try_init(),
-        Form::Human => subscriber.with_target(false).with_ansi(io::stderr().is_terminal()).finish().try_init(),
-    }
+pub fn start(form: Form, filter: &str) -> Result<(), SetGlobalDefaultError> {
+    tracing::dispatcher::set_global_default(dispatch(form, filter, io::stderr))
 }
 
-struct Stderr;
-
-impl<'a> MakeWriter<'a> for Stderr {
-    type Writer = Bounded<io::Stderr>;
-
-    fn make_writer(&'a self) -> Self::Writer {
-        Bounded(io::stderr())
+/// Log lines to wherever `make` leads. [`start`] is this on standard error.
+pub fn dispatch<W, M>(form: Form, filter: &str, make: M) -> Dispatch
+where
+    W: Write,
+    M: Fn() -> W + Send + Sync + 'static,
+{
+    let writer = move || Bounded(make());
+    let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(writer);
+    match form {
+        Form::Json => Dispatch::new(subscriber.json().flatten_event(true).with_span_list(false).finish()),
+        Form::Human => {
+            let colours = io::stderr().is_terminal();
+            Dispatch::new(subscriber.with_target(false).with_ansi(colours).finish())
+        }
     }
 }
 
 /// Writes lines that come whole, as the subscriber gives them, and replaces one that is too long by a
 /// line that says so and is still JSON.
-pub struct Bounded<W>(pub W);
+struct Bounded<W>(W);
 
 impl<W: Write> Write for Bounded<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
