@@ -10,6 +10,11 @@ pub mod changelog {
     #![doc = include_str!("changelog.md")]
 }
 
+/// The languages of messages as files: every attribute, and how to make one's own.
+pub mod dialects {
+    #![doc = include_str!("dialects.md")]
+}
+
 /// What is protected, how, and where protection ends.
 pub mod security {
     #![doc = include_str!("security.md")]

@@ -1,6 +1,6 @@
 //! Reads a dialect file, or says everything that is wrong with it.
 //!
-//! The format is explained at the head of `specs/dialects/iso87-ascii.toml`.
+//! The format is explained in the manual: [`crate::manual::dialects`].
 
 mod check;
 mod element;
