@@ -8,10 +8,11 @@ mod decode;
 mod dialects;
 mod encode;
 mod input;
+mod issuer;
 mod serve;
 mod spec;
-mod trace;
 mod terminal;
+mod trace;
 mod wire;
 
 use std::ffi::OsString;
@@ -84,6 +85,7 @@ pub struct Cli {
 enum Command {
     Decode(decode::Decode),
     Encode(encode::Encode),
+    Issuer(issuer::Issuer),
     Serve(serve::Serve),
     Spec(spec::Spec),
     Trace(trace::Trace),
@@ -99,6 +101,7 @@ impl Cli {
         match self.command {
             Command::Decode(command) => command.run(out),
             Command::Encode(command) => command.run(out),
+            Command::Issuer(command) => command.run(out),
             Command::Serve(command) => command.run(out),
             Command::Spec(command) => command.run(out),
             Command::Trace(command) => command.run(out),

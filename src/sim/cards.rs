@@ -1,25 +1,31 @@
 //! Made-up cards: what the demo's issuers hold and its terminals present.
 
 use crate::model::Amount;
+use crate::model::Breach;
 use crate::model::Expiry;
 use crate::model::IssuerName;
 use crate::model::Pan;
-use serde::Deserialize;
+use crate::registry::Breaches;
+use crate::registry::Source;
+use crate::registry::rows;
 use std::fmt;
 
 /// The demo's own cards, `specs/demo/cards.csv`.
 pub const DEMO: &str = include_str!("../../specs/demo/cards.csv");
-/// More rows than this are refused: a mock issuer is no card management system.
-pub const MOST: usize = 100_000;
 
 /// Who presents a card.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CardUse {
     /// People who try the demo.
     Visitor,
     /// The demo's simulated terminals.
     Traffic,
+}
+
+impl CardUse {
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Visitor, Self::Traffic].into_iter().find(|used_by| used_by.to_string() == word)
+    }
 }
 
 /// A card as whoever made it knows it, PIN included. For invented cards only; has no `Debug`.
@@ -53,61 +59,39 @@ impl TestCard {
     }
 }
 
-/// A row of a card file that breaks a rule. Names the row and the column, never what stands there.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("line {line}: {what}")]
-pub struct CardBreach {
-    /// The line of the file, from 1.
-    pub line: u64,
-    /// The rule.
-    pub what: &'static str,
-}
+/// The columns of a card file.
+const COLUMNS: &[&str; 6] = &["pan", "expiry", "pin", "issuer", "balance", "use"];
 
-/// A row as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCard {
-    pan: String,
-    expiry: String,
-    pin: String,
-    issuer: String,
-    balance: String,
-    #[serde(rename = "use")]
-    used_by: CardUse,
+/// The demo's own cards.
+#[must_use]
+pub fn demo() -> Vec<TestCard> {
+    parse(Source { file: "specs/demo/cards.csv", text: DEMO }).unwrap_or_default()
 }
 
 /// Reads a card file: `pan,expiry,pin,issuer,balance,use` in the first line, `#` starts a comment.
 ///
 /// # Errors
-/// Every breach, in order of lines.
-pub fn parse(text: &str) -> Result<Vec<TestCard>, Vec<CardBreach>> {
-    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let (mut cards, mut breaches) = (Vec::new(), Vec::new());
-    let headers = reader.headers().cloned().unwrap_or_default();
-    for record in reader.records().take(MOST + 1) {
-        let line = record.as_ref().ok().and_then(csv::StringRecord::position).map_or(0, csv::Position::line);
-        let raw = record.ok().and_then(|record| record.deserialize::<RawCard>(Some(&headers)).ok());
-        match raw.ok_or("six columns: pan,expiry,pin,issuer,balance,use").and_then(|raw| card(&raw)) {
-            Ok(card) => cards.push(card),
-            Err(what) => breaches.push(CardBreach { line, what }),
-        }
-    }
-    if cards.len() > MOST {
-        breaches.push(CardBreach { line: 0, what: "too many cards" });
-    }
-    if breaches.is_empty() { Ok(cards) } else { Err(breaches) }
+/// Every breach, with its line; never a value.
+pub fn parse(source: Source<'_>) -> Result<Vec<TestCard>, Vec<Breach>> {
+    let (mut cards, mut breaches) = (Vec::new(), Breaches::default());
+    rows(source, "card", COLUMNS, &mut breaches, |row, breaches| {
+        let number = |text: &str| Pan::parse(text.as_bytes()).filter(check_digit_holds);
+        let pan = row.required("pan", "a card number whose check digit holds", number, breaches);
+        let expiry = row.required("expiry", "YYMM", |text| Expiry::parse(text.as_bytes()), breaches);
+        let pin = row.required("pin", "4 to 12 digits", pin, breaches);
+        let issuer = row.required("issuer", "an issuer's name", IssuerName::parse, breaches);
+        let balance = row.required("balance", "an amount with two decimals", decimal_amount, breaches);
+        let used_by = row.required("use", "visitor or traffic", CardUse::parse, breaches);
+        let (Some(pan), Some(expiry), Some(pin), Some(issuer)) = (pan, expiry, pin, issuer) else { return };
+        let (Some(balance), Some(used_by)) = (balance, used_by) else { return };
+        cards.push(TestCard { pan, expiry, issuer, balance, used_by, pin });
+    });
+    breaches.or(cards)
 }
 
-fn card(raw: &RawCard) -> Result<TestCard, &'static str> {
-    let pan = Pan::parse(raw.pan.as_bytes()).filter(check_digit_holds).ok_or("pan: not a card number")?;
-    let expiry = Expiry::parse(raw.expiry.as_bytes()).ok_or("expiry: not YYMM")?;
-    let digits = raw.pin.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits || !(4..=12).contains(&raw.pin.len()) {
-        return Err("pin: not 4 to 12 digits");
-    }
-    let issuer = IssuerName::parse(&raw.issuer).ok_or("issuer: not a name")?;
-    let balance = decimal_amount(&raw.balance).ok_or("balance: not an amount with two decimals")?;
-    Ok(TestCard { pan, expiry, issuer, balance, used_by: raw.used_by, pin: raw.pin.clone() })
+fn pin(text: &str) -> Option<String> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && (4..=12).contains(&text.len())).then(|| text.to_owned())
 }
 
 /// `12.34` as 1,234 minor units.
@@ -141,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_demo_has_its_three_cards_for_visitors_and_others_for_traffic() {
-        let cards = parse(DEMO).unwrap_or_default();
+        let cards = demo();
         let visitors: Vec<&TestCard> = cards.iter().filter(|card| card.used_by == CardUse::Visitor).collect();
         let known: Vec<(&str, &str, u64)> =
             visitors.iter().map(|card| (card.pan.clear(), card.pin(), card.balance.minor())).collect();
@@ -162,8 +146,8 @@ mod tests {
                     4111111111111111,3012,12x4,bank-b,1.00,visitor\n\
                     4111111111111111,3012,1234,bank-b,1,visitor\n\
                     4111111111111111,3012,1234,bank-b,1.00,nobody\n";
-        let breaches = parse(text).err().unwrap();
-        let lines: Vec<u64> = breaches.iter().map(|breach| breach.line).collect();
+        let breaches = parse(Source { file: "cards.csv", text }).err().unwrap();
+        let lines: Vec<usize> = breaches.iter().map(|breach| breach.line).collect();
         assert_eq!(lines, [2, 3, 4, 5, 6]);
         assert!(breaches.iter().all(|breach| !breach.to_string().contains("4111")));
     }

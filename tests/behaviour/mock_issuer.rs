@@ -11,6 +11,8 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 use tollgate::channel::Profile;
+use tollgate::cli::Exit;
+use tollgate::cli::run_from;
 use tollgate::hsm::software::SoftwareHsm;
 use tollgate::iso8583::Message;
 use tollgate::iso8583::Role;
@@ -22,6 +24,7 @@ use tollgate::sim::issuer::Bank;
 use tollgate::sim::issuer::Effect;
 use tollgate::sim::issuer::IssuerThread;
 use tollgate::sim::issuer::books::Money;
+use tollgate::sim::issuer::rules;
 
 /// 2026-11-21, noon in Greenwich.
 const NOON: Timestamp = Timestamp(1_795_262_400_000_000);
@@ -361,4 +364,13 @@ fn over_tcp_it_answers_trickles_and_closes_in_the_middle_of_a_frame() {
     assert_eq!(units.len(), 2);
     assert!(received.len() > units.iter().map(|unit| unit.len() + 2).sum());
     assert_eq!(table.balance(), BALANCE - 100 - 66_610 - 66_609);
+}
+
+#[test]
+fn the_command_prints_its_rules_and_refuses_an_issuer_that_the_station_does_not_have() {
+    let mut out = Vec::new();
+    let exit = run_from(["tollgate", "issuer", "rules"], &mut out).unwrap();
+    assert_eq!((exit, String::from_utf8(out).unwrap()), (Exit::Ok, rules::text()));
+    let failure = run_from(["tollgate", "issuer", "--name", "nobody"], &mut Vec::new()).unwrap_err();
+    assert_eq!(failure.exit, Exit::Config);
 }

@@ -72,7 +72,7 @@ pub(crate) fn demo_bank(name: &str) -> Arc<Bank<SoftwareHsm>> {
         name: IssuerName::parse(name).unwrap(),
         profile: builtin::profile(name).unwrap(),
         keys: &demo_keys(),
-        cards: &cards::parse(cards::DEMO).unwrap_or_default(),
+        cards: &cards::demo(),
         late: LATE,
         entropy: entropy(),
     };
