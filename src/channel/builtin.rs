@@ -37,11 +37,11 @@ pub fn shelf() -> profile_file::Shelf<'static> {
     profile_file::Shelf { dialect: &iso8583::builtin::dialect, profile: &|name| text(name).map(str::to_owned) }
 }
 
-/// The profile of that name, read once. `None` for a name that is not in [`names`]; a test loads all of them.
+/// The profile of that name, read at its first use. `None` for a name that is not in [`names`]; a test loads all.
 #[must_use]
 pub fn profile(name: &str) -> Option<Arc<Profile>> {
-    static PROFILES: OnceLock<Vec<Option<Arc<Profile>>>> = OnceLock::new();
+    static PROFILES: [OnceLock<Option<Arc<Profile>>>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
     let index = FILES.iter().position(|(known, _)| *known == name)?;
-    let load = |(name, text): &(&str, &str)| profile_file::load(name, text, &shelf()).ok().map(Arc::new);
-    PROFILES.get_or_init(|| FILES.iter().map(load).collect()).get(index)?.clone()
+    let load = || profile_file::load(name, text(name)?, &shelf()).ok().map(Arc::new);
+    PROFILES.get(index)?.get_or_init(load).clone()
 }

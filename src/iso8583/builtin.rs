@@ -29,13 +29,12 @@ pub fn names() -> &'static [&'static str] {
     NAMES.get_or_init(|| FILES.iter().map(|(name, _)| *name).collect())
 }
 
-/// The dialect of that name, read once. `None` for a name that is not in [`names`]; a test loads all of them.
+/// The dialect of that name, read at its first use. `None` for a name that is not in [`names`]; a test loads all.
 #[must_use]
 pub fn dialect(name: &str) -> Option<Arc<Dialect>> {
-    static DIALECTS: OnceLock<Vec<Option<Arc<Dialect>>>> = OnceLock::new();
+    static DIALECTS: [OnceLock<Option<Arc<Dialect>>>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
     let index = FILES.iter().position(|(known, _)| *known == name)?;
-    let load = |(name, text): &(&str, &str)| {
-        spec_file::load(name, text, &|parent| self::text(parent).map(str::to_owned)).ok().map(Arc::new)
-    };
-    DIALECTS.get_or_init(|| FILES.iter().map(load).collect()).get(index)?.clone()
+    let parent = |parent: &str| text(parent).map(str::to_owned);
+    let load = || spec_file::load(name, text(name)?, &parent).ok().map(Arc::new);
+    DIALECTS.get(index)?.get_or_init(load).clone()
 }
