@@ -31,6 +31,9 @@ pub(super) struct Encode {
     input: String,
     #[command(flatten)]
     wire: WireArgs,
+    /// The input is JSON: there is no other form yet
+    #[arg(long, default_value_t = true, hide = true)]
+    json: bool,
     /// Raw bytes instead of hex
     #[arg(long)]
     raw: bool,
