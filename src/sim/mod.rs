@@ -5,4 +5,5 @@
 pub mod cards;
 pub mod certificates;
 pub mod issuer;
+pub mod load;
 pub mod terminal;

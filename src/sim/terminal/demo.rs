@@ -8,6 +8,7 @@ use crate::registry::Source;
 use crate::server::config::NamedKey;
 use crate::server::config::key_rows;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 /// `specs/demo/keys.csv`: TEST KEYS.
 const KEYS: &str = include_str!("../../../specs/demo/keys.csv");
@@ -25,7 +26,9 @@ pub fn demo_pin_pad(
     sign_in: bool,
     entropy: Arc<dyn Entropy>,
 ) -> Result<Option<PinPad>, PadFault> {
-    let keys = key_rows(Source { file: "keys.csv", text: KEYS }, &mut Breaches::default());
+    static ROWS: OnceLock<Vec<NamedKey>> = OnceLock::new();
+    let source = Source { file: "keys.csv", text: KEYS };
+    let keys = ROWS.get_or_init(|| key_rows(source, &mut Breaches::default()));
     let find = |name: &str| keys.iter().find(|key| key.name.as_str() == name);
     let clear = |key: &NamedKey| key.key.clone();
     if sign_in {

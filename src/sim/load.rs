@@ -1,0 +1,301 @@
+//! Many terminals at once, at a given rate, each keeping its own truth.
+//!
+//! The rate is an open schedule: terminal `i` of `n` sells at `(i + k·n) / rate`, whatever happened before;
+//! one that is still waiting, or still undoing, sells late. What a terminal believes in the end (approved
+//! and not undone) is compared to the cent with what the switch and the issuers booked.
+
+use super::cards::TestCard;
+use super::terminal::drive::{DriveFault, Driver, Outcome, Target};
+use super::terminal::{Answer, Card, Entry, Memory, PadFault, Purchase, Setup, Terminal, demo_pin_pad};
+use crate::hsm::calculator::ClearPin;
+use crate::model::Amount;
+use crate::model::Kind;
+use crate::model::TerminalId;
+use crate::server::SystemEntropy;
+use hdrhistogram::Histogram;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+/// How long a terminal may take at the end to undo what it owes.
+const SETTLE_WITHIN: Duration = Duration::from_secs(60);
+/// Slower answers than this count as this, in microseconds.
+const SLOWEST: u64 = 120_000_000;
+
+/// What the terminals do.
+#[derive(Clone)]
+pub struct Plan {
+    /// The terminals; each needs one of the demo's numbers.
+    pub terminals: Vec<Setup>,
+    /// Where they call. The wait for an answer must be longer than the switch's own for an issuer.
+    pub target: Target,
+    /// The cards that are presented, at least one.
+    pub cards: Vec<TestCard>,
+    /// Sales a second, of all terminals together.
+    pub rate: f64,
+    /// Of a thousand sales, how many are to be declined.
+    pub declines: u16,
+    /// Of a thousand sales, how many make trouble (666.01 to 666.10).
+    pub trouble: u16,
+    /// Where the choices begin: the same seed makes the same sales.
+    pub seed: u64,
+}
+
+/// What is going on, for a live line. Shared.
+pub struct Live {
+    /// Sales sent.
+    pub sent: AtomicU64,
+    /// Sales approved and believed.
+    pub approved: AtomicU64,
+    /// Sales without an answer that could be believed.
+    pub silent: AtomicU64,
+    /// Requests undone, as the switch acknowledged.
+    pub reversed: AtomicU64,
+    /// Slots in which a terminal could not sell: no connection, no sign-in, a reversal not accepted.
+    pub missed: AtomicU64,
+    codes: Mutex<BTreeMap<String, u64>>,
+    latency: Mutex<Histogram<u64>>,
+}
+
+impl Live {
+    /// Nothing has happened.
+    #[must_use]
+    pub fn new() -> Option<Self> {
+        let count = || AtomicU64::new(0);
+        Some(Self {
+            sent: count(),
+            approved: count(),
+            silent: count(),
+            reversed: count(),
+            missed: count(),
+            codes: Mutex::default(),
+            latency: Mutex::new(Histogram::new_with_bounds(1, SLOWEST, 3).ok()?),
+        })
+    }
+
+    /// How many sales ended with which code on the wire; `--` is none that could be believed.
+    #[must_use]
+    pub fn codes(&self) -> BTreeMap<String, u64> {
+        self.codes.lock().clone()
+    }
+
+    /// Time from request to answer at a quantile (0.5, 0.99).
+    #[must_use]
+    pub fn latency(&self, quantile: f64) -> Duration {
+        Duration::from_micros(self.latency.lock().value_at_quantile(quantile))
+    }
+
+    fn note(&self, code: &str, taken: Option<Duration>) {
+        *self.codes.lock().entry(code.to_owned()).or_default() += 1;
+        if let Some(taken) = taken {
+            self.latency.lock().saturating_record(u64::try_from(taken.as_micros()).unwrap_or(SLOWEST).max(1));
+        }
+    }
+}
+
+/// What one terminal believes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Belief {
+    /// Which terminal.
+    pub terminal: TerminalId,
+    /// Sales approved and not undone.
+    pub count: u64,
+    /// Their sum.
+    pub amount: Amount,
+    /// Whether a reversal is still pending: nobody knows about that sale.
+    pub unresolved: bool,
+}
+
+/// Why there was no traffic.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadFault {
+    /// The plan has no terminals, no cards, or no rate.
+    #[error("no terminals, no cards or no rate")]
+    Empty,
+    /// A terminal has no test key.
+    #[error("terminal {0} has no test key")]
+    NoKey(TerminalId),
+    /// A PIN pad refused its key.
+    #[error(transparent)]
+    Pad(#[from] PadFault),
+}
+
+/// Runs the plan until `stop` says `true`, then lets every terminal undo what it owes. Needs a tokio
+/// runtime with time and network; other threads' work does not disturb it.
+///
+/// # Errors
+/// [`LoadFault`]: nothing was sent.
+pub async fn run(plan: &Plan, live: &Arc<Live>, stop: &watch::Receiver<bool>) -> Result<Vec<Belief>, LoadFault> {
+    if plan.terminals.is_empty() || plan.cards.is_empty() || plan.rate.partial_cmp(&0.0).is_none_or(|o| o.is_le()) {
+        return Err(LoadFault::Empty);
+    }
+    let start = Instant::now();
+    let count = plan.terminals.len();
+    let cards: Arc<[TestCard]> = plan.cards.clone().into();
+    let mut tasks = JoinSet::new();
+    for (at, setup) in plan.terminals.iter().enumerate() {
+        let terminal = setup.terminal;
+        let pad = demo_pin_pad(terminal, setup.profile.sign_in, Arc::new(SystemEntropy))?;
+        let pos = Terminal::new(setup.clone(), pad.ok_or(LoadFault::NoKey(terminal))?, Memory::default())?;
+        let mut clerk = Clerk {
+            driver: Driver::new(pos, plan.target.clone(), ()),
+            chance: Chance(plan.seed ^ (at as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            cards: Arc::clone(&cards),
+            mix: (plan.declines, plan.trouble),
+            live: Arc::clone(live),
+            belief: Belief { terminal, count: 0, amount: Amount::ZERO, unresolved: false },
+        };
+        let slot = Slot { start, first: at as f64 / plan.rate, every: count as f64 / plan.rate };
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            clerk.work(slot, stop).await;
+            clerk.belief
+        });
+    }
+    let mut beliefs: Vec<Belief> = Vec::with_capacity(count);
+    while let Some(joined) = tasks.join_next().await {
+        beliefs.extend(joined.ok());
+    }
+    beliefs.sort_by_key(|belief| belief.terminal);
+    Ok(beliefs)
+}
+
+/// When one terminal sells, in seconds from the start.
+#[derive(Clone, Copy)]
+struct Slot {
+    start: Instant,
+    first: f64,
+    every: f64,
+}
+
+impl Slot {
+    fn at(&self, round: u32) -> Instant {
+        self.start + Duration::from_secs_f64(self.first + self.every * f64::from(round))
+    }
+}
+
+/// Who stands behind one counter.
+struct Clerk {
+    driver: Driver,
+    chance: Chance,
+    cards: Arc<[TestCard]>,
+    mix: (u16, u16),
+    live: Arc<Live>,
+    belief: Belief,
+}
+
+impl Clerk {
+    async fn work(&mut self, slot: Slot, mut stop: watch::Receiver<bool>) {
+        for round in 0.. {
+            tokio::select! {
+                () = sleep_until(slot.at(round)) => {}
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+            if self.sell().await.is_err() {
+                self.live.missed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let deadline = Instant::now() + SETTLE_WITHIN;
+        while self.driver.terminal().memory().pending.is_some() && Instant::now() < deadline {
+            let settled = timeout_at(deadline, self.settle()).await;
+            if !matches!(settled, Ok(Ok(true))) {
+                self.driver.hang_up();
+                sleep_until(deadline.min(Instant::now() + Duration::from_millis(500))).await;
+            }
+        }
+        self.belief.unresolved = self.driver.terminal().memory().pending.is_some();
+    }
+
+    /// Signs in and undoes as far as needed. Whether a sale may go.
+    async fn settle(&mut self) -> Result<bool, DriveFault> {
+        let owed = self.driver.terminal().memory().pending.is_some();
+        self.driver.settle().await?;
+        if owed && self.driver.terminal().memory().pending.is_none() {
+            self.live.reversed.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(self.driver.is_ready())
+    }
+
+    async fn sell(&mut self) -> Result<(), DriveFault> {
+        if !self.settle().await? {
+            self.driver.hang_up();
+            self.live.missed.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        let cards = Arc::clone(&self.cards);
+        let Some(test) = cards.get(self.chance.below(cards.len() as u64) as usize) else { return Ok(()) };
+        let (card, known) = (Card::of(test), ClearPin::parse(test.pin().as_bytes()).ok());
+        let (entry, with_pin) = match self.chance.below(10) {
+            0..=5 => (Entry::Chip, true),
+            6..=7 => (Entry::Tap, false),
+            8 => (Entry::Swipe, true),
+            _ => (Entry::Tap, true),
+        };
+        let amount = self.amount();
+        let purchase =
+            Purchase { kind: Kind::Sale, amount, card: &card, entry, pin: known.as_ref().filter(|_| with_pin) };
+        let sent = self.driver.prepare(&purchase)?;
+        self.live.sent.fetch_add(1, Ordering::Relaxed);
+        let began = Instant::now();
+        let outcome = self.driver.send(&sent).await?;
+        self.note(amount, &outcome, began.elapsed());
+        if outcome.answer().is_some_and(|answer| answer.wants_sign_in() && !answer.approved) {
+            self.driver.sign_in().await?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, asked: Amount, outcome: &Outcome, taken: Duration) {
+        match outcome.answer().filter(|answer| answer.valid) {
+            Some(Answer { approved: true, wire_code, amount, .. }) => {
+                let given = amount.unwrap_or(asked);
+                self.belief.count += 1;
+                self.belief.amount = self.belief.amount.plus(given).unwrap_or(Amount::MAX);
+                self.live.approved.fetch_add(1, Ordering::Relaxed);
+                self.live.note(wire_code, Some(taken));
+            }
+            Some(answer) => self.live.note(&answer.wire_code, Some(taken)),
+            None if matches!(outcome, Outcome::NoConnection(_)) => {
+                self.live.missed.fetch_add(1, Ordering::Relaxed);
+            }
+            None => {
+                self.live.silent.fetch_add(1, Ordering::Relaxed);
+                self.live.note("--", None);
+            }
+        }
+    }
+
+    /// 1.00 to 200.00 as a rule; some with cents that decline; some that make trouble.
+    fn amount(&mut self) -> Amount {
+        const DECLINING: [u64; 5] = [51, 5, 61, 54, 14];
+        let (declines, trouble) = self.mix;
+        let whole = 1 + self.chance.below(200);
+        let minor = match self.chance.below(1000) {
+            roll if roll < u64::from(trouble) => 66_600 + 1 + self.chance.below(10),
+            roll if roll < u64::from(trouble) + u64::from(declines) => {
+                whole * 100 + DECLINING.get(self.chance.below(5) as usize).copied().unwrap_or(51)
+            }
+            _ => whole * 100,
+        };
+        Amount::new(minor).unwrap_or(Amount::ZERO)
+    }
+}
+
+/// SplitMix64: the same seed gives the same numbers. For choices of traffic only, never for keys.
+struct Chance(u64);
+
+impl Chance {
+    /// A number below `most`, which is not zero.
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % most.max(1)
+    }
+}
