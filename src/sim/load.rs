@@ -10,6 +10,7 @@ use super::terminal::{Answer, Card, Entry, Memory, PadFault, Purchase, Setup, Te
 use crate::hsm::calculator::ClearPin;
 use crate::model::Amount;
 use crate::model::Kind;
+use crate::model::Rrn;
 use crate::model::TerminalId;
 use crate::server::SystemEntropy;
 use hdrhistogram::Histogram;
@@ -103,12 +104,18 @@ impl Live {
 pub struct Belief {
     /// Which terminal.
     pub terminal: TerminalId,
-    /// Sales approved and not undone.
-    pub count: u64,
-    /// Their sum.
-    pub amount: Amount,
+    /// Each sale approved and not undone: reference number (blanks if the answer had none) and amount.
+    pub sales: Vec<(Rrn, Amount)>,
     /// Whether a reversal is still pending: nobody knows about that sale.
     pub unresolved: bool,
+}
+
+impl Belief {
+    /// The sum of its sales.
+    #[must_use]
+    pub fn amount(&self) -> Amount {
+        self.sales.iter().fold(Amount::ZERO, |sum, (_, amount)| sum.plus(*amount).unwrap_or(Amount::MAX))
+    }
 }
 
 /// Why there was no traffic.
@@ -148,7 +155,7 @@ pub async fn run(plan: &Plan, live: &Arc<Live>, stop: &watch::Receiver<bool>) ->
             cards: Arc::clone(&cards),
             mix: (plan.declines, plan.trouble),
             live: Arc::clone(live),
-            belief: Belief { terminal, count: 0, amount: Amount::ZERO, unresolved: false },
+            belief: Belief { terminal, sales: Vec::new(), unresolved: false },
         };
         let slot = Slot { start, first: at as f64 / plan.rate, every: count as f64 / plan.rate };
         let stop = stop.clone();
@@ -252,10 +259,9 @@ impl Clerk {
 
     fn note(&mut self, asked: Amount, outcome: &Outcome, taken: Duration) {
         match outcome.answer().filter(|answer| answer.valid) {
-            Some(Answer { approved: true, wire_code, amount, .. }) => {
-                let given = amount.unwrap_or(asked);
-                self.belief.count += 1;
-                self.belief.amount = self.belief.amount.plus(given).unwrap_or(Amount::MAX);
+            Some(Answer { approved: true, wire_code, amount, rrn, .. }) => {
+                let rrn = rrn.or_else(|| Rrn::parse(&[b' '; 12]));
+                self.belief.sales.extend(rrn.map(|rrn| (rrn, amount.unwrap_or(asked))));
                 self.live.approved.fetch_add(1, Ordering::Relaxed);
                 self.live.note(wire_code, Some(taken));
             }
