@@ -398,8 +398,8 @@ async fn what_waits_behind_a_peer_that_does_not_read_is_not_sent() {
         }
         let (key, unit) = next();
         match link.request(key, unit, sleep(Duration::from_millis(50))).await {
-            LinkReply::NotSent => break,
-            LinkReply::Unknown => {}
+            LinkReply::NotSent => break assert_eq!(link.stats().mux.refused, 0),
+            LinkReply::Unknown => assert!(waiting.len() < 50_000, "no request was withdrawn"),
             LinkReply::Answer(_) => panic!("nobody answered"),
         }
     }

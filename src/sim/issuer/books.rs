@@ -11,10 +11,14 @@ use crate::model::Stan;
 use crate::model::TerminalId;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::VecDeque;
 
-/// Postings and tombstones, together, that one issuer keeps. When they are all used, requests are
-/// answered 96 and nothing more is booked.
+/// Postings that one issuer keeps. When they are all used, requests are answered 96 and nothing more
+/// is booked.
 pub const MOST_POSTINGS: usize = 4_000_000;
+/// References by which postings are found again, the newest so many: some 500,000 requests may come
+/// between a request and its repeat or its reversal.
+pub const MOST_REFERENCES: usize = 1_500_000;
 
 /// One of the ways in which a message names a request: itself, or the original it undoes.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -45,7 +49,7 @@ pub struct Entry {
     pub amount: Amount,
     /// Of which money.
     pub currency: Option<Currency>,
-    /// All the ways in which a later message may name it.
+    /// All the ways in which a later message may name it. Taken when it is entered: a posting has none.
     pub references: Vec<Reference>,
 }
 
@@ -129,7 +133,8 @@ pub struct Books {
     accounts: BTreeMap<String, Account>,
     postings: Vec<Posting>,
     slots: HashMap<Reference, Slot>,
-    tombstones: usize,
+    /// The references in `slots`, the oldest first.
+    order: VecDeque<Reference>,
 }
 
 impl Books {
@@ -163,7 +168,7 @@ impl Books {
             Some(Slot::Tombstone) => return self.post(entry, ResponseCode::RelatedFailed, Money::Untouched),
             None => {}
         }
-        if self.postings.len() + self.tombstones >= MOST_POSTINGS {
+        if self.postings.len() >= MOST_POSTINGS {
             return self.answer(&entry.pan, ResponseCode::SystemFailure, None, false);
         }
         if !code.is_approval() {
@@ -181,10 +186,7 @@ impl Books {
             Some(Slot::Posting(at)) => self.give_back(at),
             Some(Slot::Tombstone) => Undo::Tombstone,
             None => {
-                if self.postings.len() + self.tombstones < MOST_POSTINGS && !original.is_empty() {
-                    self.tombstones += 1;
-                    self.slots.extend(original.iter().map(|reference| (*reference, Slot::Tombstone)));
-                }
+                original.iter().for_each(|reference| self.remember(*reference, Slot::Tombstone));
                 Undo::Tombstone
             }
         }
@@ -230,15 +232,27 @@ impl Books {
         }
     }
 
-    fn post(&mut self, entry: Entry, code: ResponseCode, money: Money) -> Entered {
+    fn post(&mut self, mut entry: Entry, code: ResponseCode, money: Money) -> Entered {
         let at = self.postings.len();
         let approval = code.is_approval().then(|| approval_code(at)).flatten();
-        for reference in &entry.references {
-            self.slots.insert(*reference, Slot::Posting(at));
+        for reference in std::mem::take(&mut entry.references) {
+            self.remember(reference, Slot::Posting(at));
         }
         let entered = self.answer(&entry.pan, code, approval, false);
         self.postings.push(Posting { entry, code, approval, money });
         entered
+    }
+
+    /// Notes where a reference leads, and forgets the oldest when there are too many.
+    fn remember(&mut self, reference: Reference, slot: Slot) {
+        if self.slots.insert(reference, slot).is_none() {
+            self.order.push_back(reference);
+        }
+        if self.order.len() > MOST_REFERENCES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.slots.remove(&oldest);
+        }
     }
 
     fn give_back(&mut self, at: usize) -> Undo {
