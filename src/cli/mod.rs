@@ -5,6 +5,7 @@
 //! Results go to standard output, everything else to standard error.
 
 mod decode;
+mod demo;
 mod dialects;
 mod encode;
 mod input;
@@ -84,6 +85,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Decode(decode::Decode),
+    Demo(demo::Demo),
     Encode(encode::Encode),
     Issuer(issuer::Issuer),
     Serve(serve::Serve),
@@ -100,6 +102,7 @@ impl Cli {
     pub fn run(self, out: &mut dyn Write) -> Outcome {
         match self.command {
             Command::Decode(command) => command.run(out),
+            Command::Demo(command) => command.run(out),
             Command::Encode(command) => command.run(out),
             Command::Issuer(command) => command.run(out),
             Command::Serve(command) => command.run(out),

@@ -51,6 +51,7 @@ impl Serve {
         if loaded.config.test_keys {
             tracing::warn!(event = "test-keys", "this station runs on published TEST KEYS");
         }
+        let patience = loaded.config.drain;
         let folder = self.config.parent().unwrap_or(Path::new("")).to_owned();
         let running =
             Running::start(loaded, &folder).map_err(|fault| Failure::new(Exit::NoConnection, fault.to_string()))?;
@@ -59,7 +60,7 @@ impl Serve {
             writeln!(out, "door {} listens on {}, profile {}", door.name, door.listen, door.profile.name)?;
         }
         out.flush()?;
-        match running.wait() {
+        match running.wait(patience) {
             Ok(Ending::Drained) => Ok(Exit::Ok),
             Ok(Ending::Forced) => Ok(Exit::No),
             Err(stopped) => Err(Failure::new(Exit::No, stopped.to_string())),

@@ -15,6 +15,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,9 @@ pub enum StartFault {
     #[error(transparent)]
     Io(#[from] io::Error),
 }
+
+/// How often a stop looks whether everything owed is delivered.
+const OWED_LOOK: Duration = Duration::from_millis(20);
 
 /// A running station.
 pub struct Running {
@@ -96,12 +100,30 @@ impl Running {
         self.built.owed()
     }
 
-    /// Waits, blocking, until a stop has come to its end. `Err` if the ledger failed.
+    /// Drains, and waits until what is owed to issuers is delivered, or `patience` is over.
     ///
     /// # Errors
-    /// The station stopped itself: what it would have answered is not known to be kept.
-    pub fn wait(self) -> Result<Ending, LedgerStopped> {
+    /// As [`Running::wait`].
+    pub fn finish(self, patience: Duration) -> Result<Ending, LedgerStopped> {
+        self.server.stopper().drain();
+        self.wait(patience)
+    }
+
+    /// Waits, blocking, until a stop has come to its end; then up to `patience` until what is owed to
+    /// issuers is delivered: this ledger forgets it when the process ends.
+    ///
+    /// # Errors
+    /// The ledger failed and the station stopped itself: what it would have answered is not known to be
+    /// kept.
+    pub fn wait(self, patience: Duration) -> Result<Ending, LedgerStopped> {
         let ending = self.server.wait();
+        let started = Instant::now();
+        while ending == Ending::Drained && self.built.owed() > 0 && started.elapsed() < patience {
+            std::thread::sleep(OWED_LOOK);
+        }
+        if self.built.owed() > 0 {
+            tracing::error!(event = "owed", count = self.built.owed(), "reversals are still owed to issuers");
+        }
         self.stop_rest.cancel();
         if let Err(panic) = self.rest.join() {
             std::panic::resume_unwind(panic);

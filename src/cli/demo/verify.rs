@@ -7,18 +7,10 @@ use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::Rrn;
 use crate::model::TerminalId;
-use crate::sim::issuer::Money;
-use crate::sim::issuer::Posting;
+use crate::sim::issuer::books::Money;
+use crate::sim::issuer::books::Posting;
+use crate::sim::load::Believed;
 use std::collections::{BTreeMap, HashMap};
-
-/// What one simulated terminal believes that its customers have paid.
-#[derive(Clone, Debug)]
-pub struct Believed {
-    /// Whose belief.
-    pub terminal: TerminalId,
-    /// Each approved sale that it did not take back: reference number and minor units.
-    pub sales: Vec<(Rrn, u64)>,
-}
 
 /// The three totals, in minor units, and every place where they part.
 #[derive(Debug, Default)]
@@ -39,7 +31,8 @@ pub struct Comparison {
 #[must_use]
 pub fn compare(records: &[Recorded], books: &[(IssuerName, Vec<Posting>)], believed: &[Believed]) -> Comparison {
     let mut comparison = Comparison::default();
-    let standing: HashMap<Rrn, &Recorded> = records.iter().filter(|record| stands(record)).map(|record| (record.intent.rrn, record)).collect();
+    let standing: HashMap<Rrn, &Recorded> =
+        records.iter().filter(|record| stands(record)).map(|record| (record.intent.rrn, record)).collect();
     comparison.switch = standing.values().map(|record| paid(record)).sum();
     comparison.issuers(&standing, books);
     comparison.terminals(&standing, believed);
@@ -60,7 +53,8 @@ impl Comparison {
             };
             *booked.entry(rrn).or_default() += amount;
             if !standing.contains_key(&rrn) {
-                self.differences.push(format!("{name} booked {amount} for {rrn}, which the switch does not hold approved"));
+                self.differences
+                    .push(format!("{name} booked {amount} for {rrn}, which the switch does not hold approved"));
             }
         }
         for (rrn, record) in standing {
@@ -86,7 +80,8 @@ impl Comparison {
             }
             for (rrn, amount) in sales {
                 if standing.get(rrn).is_none_or(|record| paid(record) != *amount) {
-                    self.differences.push(format!("terminal {terminal} believes {amount} of {rrn}, the switch does not"));
+                    self.differences
+                        .push(format!("terminal {terminal} believes {amount} of {rrn}, the switch does not"));
                 }
             }
         }
@@ -99,7 +94,9 @@ impl Comparison {
             match (&record.decided, record.effect) {
                 (None, _) => self.differences.push(format!("{rrn} is not decided")),
                 (Some(_), Effect::Reversing) => self.differences.push(format!("the reversal of {rrn} is still owed")),
-                (Some(_), Effect::DeadLetter) => self.differences.push(format!("the reversal of {rrn} was refused for good")),
+                (Some(_), Effect::DeadLetter) => {
+                    self.differences.push(format!("the reversal of {rrn} was refused for good"))
+                }
                 (Some(_), Effect::Live | Effect::Reversed) => {}
             }
         }

@@ -1,0 +1,135 @@
+//! The demo's data folder: a whole station as files, so that `tollgate serve` could run it too.
+
+use super::Options;
+use crate::cli::{Exit, Failure};
+use crate::model::MerchantId;
+use crate::model::TerminalId;
+use crate::sim::certificates;
+use crate::sim::issuer::DEMO_KEYS;
+use std::path::{Path, PathBuf};
+
+const STATION: &str = include_str!("../../../specs/demo/station.toml");
+const FILES: [(&str, &str); 5] = [
+    ("merchants.csv", include_str!("../../../specs/demo/merchants.csv")),
+    ("terminals.csv", include_str!("../../../specs/demo/terminals.csv")),
+    ("issuers.toml", include_str!("../../../specs/demo/issuers.toml")),
+    ("bins.csv", include_str!("../../../specs/demo/bins.csv")),
+    ("keys.csv", DEMO_KEYS),
+];
+/// The door `tls`: `pos` over mutual TLS.
+const TLS_DOOR: &str = r#"
+[[door]]
+name = "tls"
+listen = "127.0.0.1:8585"
+profile = "pos"
+certificate = "server.pem"
+private_key = "server.key"
+client_ca = "ca.pem"
+client_certificates = "required"
+"#;
+
+/// Where the demo keeps its files.
+pub(super) struct Folder {
+    path: PathBuf,
+    scratch: bool,
+}
+
+impl Folder {
+    /// Makes the folder and writes the station into it.
+    ///
+    /// # Errors
+    /// A file cannot be written, or what was said of a visiting terminal cannot be read.
+    pub(super) fn make(options: &Options) -> Result<Self, Failure> {
+        let visitor = options.visitor()?;
+        let scratch = options.data.is_none();
+        let path = options
+            .data
+            .clone()
+            .unwrap_or_else(|| std::env::temp_dir().join(format!("tollgate-demo-{}", std::process::id())));
+        std::fs::create_dir_all(&path)?;
+        let folder = Self { path, scratch };
+        certificates::write(&folder.path)?;
+        let mut station = STATION.to_owned() + TLS_DOOR;
+        if let Some(listen) = options.listen {
+            station = station.replacen("\"127.0.0.1:8583\"", &format!("\"{listen}\""), 1);
+            if !listen.ip().is_loopback() {
+                station = station.replacen("allow = [\"127.0.0.0/8\"]", "allow = [\"0.0.0.0/0\", \"::/0\"]", 1);
+            }
+        }
+        folder.write("station.toml", &station)?;
+        for (name, text) in FILES {
+            match &visitor {
+                Some(visitor) => folder.write(name, &visitor.list_with(name, text))?,
+                None => folder.write(name, text)?,
+            }
+        }
+        Ok(folder)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
+        let file = self.path.join(name);
+        std::fs::write(&file, text).map_err(|error| Failure::new(Exit::Config, format!("{}: {error}", file.display())))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.scratch {
+            // What cannot be removed is left in the machine's scratch folder.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+/// A real terminal that comes in: its number, its merchant's, and its master key in hex.
+pub(super) struct Visitor {
+    terminal: TerminalId,
+    merchant: MerchantId,
+    key: String,
+}
+
+impl Visitor {
+    /// Reads `TID:MID` and the key file.
+    ///
+    /// # Errors
+    /// What is not of its form; the key itself is never shown.
+    pub(super) fn read(named: &str, key_file: &Path) -> Result<Self, Failure> {
+        let usage = |what: &str| Failure::new(Exit::Usage, what.to_owned());
+        let (terminal, merchant) = named.split_once(':').ok_or_else(|| usage("--terminal: is not TID:MID"))?;
+        let key = std::fs::read_to_string(key_file)
+            .map_err(|error| Failure::new(Exit::Config, format!("{}: {error}", key_file.display())))?;
+        let key = key.trim().to_ascii_uppercase();
+        if key.len() != 32 || !key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(usage("--tmk-file: holds no double-length key of 32 hex digits"));
+        }
+        Ok(Self {
+            terminal: TerminalId::parse(format!("{terminal:<8}").as_bytes())
+                .ok_or_else(|| usage("--terminal: TID is not 1 to 8 characters"))?,
+            merchant: MerchantId::parse(format!("{merchant:<15}").as_bytes())
+                .ok_or_else(|| usage("--terminal: MID is not 1 to 15 characters"))?,
+            key,
+        })
+    }
+
+    /// A list with this terminal in it, in place of what stood there of the same name.
+    fn list_with(&self, file: &str, text: &str) -> String {
+        let (terminal, merchant) = (self.terminal.as_str().trim_end(), self.merchant.as_str().trim_end());
+        let row = match file {
+            "merchants.csv" if text.lines().any(|line| first(line) == merchant) => return text.to_owned(),
+            "merchants.csv" => format!("{merchant},访客商店,Visiting shop"),
+            "terminals.csv" => format!("{terminal},{merchant}"),
+            "keys.csv" => format!("terminal/{terminal}/tmk,kek,tdes2,{}", self.key),
+            _ => return text.to_owned(),
+        };
+        let others = text.lines().filter(|line| first(line) != first(&row));
+        others.chain([row.as_str(), ""]).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn first(line: &str) -> &str {
+    line.split(',').next().unwrap_or_default()
+}

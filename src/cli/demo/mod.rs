@@ -1,0 +1,187 @@
+//! `tollgate demo`: a switch, two issuers and busy terminals on loopback, and the proof that they agree.
+
+mod folder;
+mod print;
+mod verify;
+
+use self::folder::{Folder, Visitor};
+use super::{Exit, Failure, Outcome, serve};
+use crate::channel;
+use crate::hsm::software::SoftwareHsm;
+use crate::model::IssuerName;
+use crate::registry::Issuer;
+use crate::server::Stopper;
+use crate::server::SystemEntropy;
+use crate::server::config::Loaded;
+use crate::server::logging;
+use crate::server::run::Running;
+use crate::server::stop_on_signals;
+use crate::sim::cards;
+use crate::sim::cards::TestCard;
+use crate::sim::issuer;
+use crate::sim::issuer::Bank;
+use crate::sim::issuer::IssuerThread;
+use crate::sim::load::Load;
+use clap::Args;
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Run a switch, two mock issuers and simulated terminals on loopback, with TEST KEYS.
+///
+/// Prints its doors, test cards and commands to try, and a live line. At the end it undoes what is owed
+/// and compares terminals, switch and issuers to the cent.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  tollgate demo\n  tollgate demo --for 10s --rate 50/s\n  \
+    tollgate demo --listen 0.0.0.0:8583 --terminal 30000001:898110054119001 --tmk-file tmk.hex\n\n\
+    Exit codes: 0 everything agrees, 1 it does not, 4 a port is in use.")]
+pub(super) struct Demo {
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Args, Debug)]
+struct Options {
+    /// End by itself after this time, such as 10s or 2m; until Ctrl-C otherwise
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    time: Option<Duration>,
+    /// Simulated sales a second; 0 for none
+    #[arg(long, default_value = "50/s", value_parser = rate)]
+    rate: f64,
+    /// Keep the data in this folder; a scratch folder that goes away otherwise
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where the door `pos` listens instead of 127.0.0.1:8583
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Let a real terminal in: its number and its merchant's
+    #[arg(long, value_name = "TID:MID", requires = "tmk_file")]
+    terminal: Option<String>,
+    /// Its master key, double length, as 32 hex digits in a file
+    #[arg(long, value_name = "FILE", requires = "terminal")]
+    tmk_file: Option<PathBuf>,
+    /// What is logged to standard error: off, error, warn, info, debug
+    #[arg(long, default_value = "off", env = "TOLLGATE_LOG")]
+    log: String,
+}
+
+/// How long reversals may take to reach the issuers at the end.
+const SETTLING: Duration = Duration::from_secs(60);
+/// How often the live line is drawn.
+const LIVE: Duration = Duration::from_millis(500);
+
+impl Demo {
+    /// Runs the demo to its end.
+    ///
+    /// # Errors
+    /// A port in use, a folder that cannot be written.
+    pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
+        let options = self.options;
+        // Only a second start in one process could fail, and then the first one's logging stands.
+        let _ = logging::start(logging::Form::of_stderr(), &options.log);
+        let folder = Folder::make(&options)?;
+        let loaded = serve::load(&folder.path().join("station.toml"))?;
+        let cards =
+            cards::parse(cards::DEMO).map_err(|_| Failure::new(Exit::Config, "the demo's cards cannot be read"))?;
+        let banks = loaded.registry.issuers().map(|row| bank(row, &loaded, &cards)).collect::<Result<Vec<_>, _>>()?;
+        let load = Load::demo(&loaded, &cards).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+        let running = Running::start(loaded, folder.path())
+            .map_err(|fault| Failure::new(Exit::NoConnection, fault.to_string()))?;
+        stop_on_signals(running.stopper())?;
+        print::welcome(out, &running, folder.path(), &cards)?;
+        let started = Instant::now();
+        let load = load.start(pos_address(&running), options.rate)?;
+        watch(out, &running, &running.stopper(), options.time)?;
+        let report = load.stop();
+        let parts = running.parts().clone();
+        running.finish(SETTLING).map_err(|fault| Failure::new(Exit::No, fault.to_string()))?;
+        let books: Vec<_> = banks.iter().map(|(name, bank, _)| (name.clone(), bank.books())).collect();
+        let records = crate::ledger::Ledger::records(&*parts.ledger);
+        let comparison = verify::compare(&records, &books, &report.believed);
+        print::goodbye(out, &parts, &report, &comparison, started.elapsed())?;
+        Ok(if comparison.differences.is_empty() { Exit::Ok } else { Exit::No })
+    }
+}
+
+type OpenBank = (IssuerName, Arc<Bank<SoftwareHsm>>, IssuerThread);
+
+/// One mock issuer, listening where the station will look for it.
+fn bank(row: &Issuer, loaded: &Loaded, cards: &[TestCard]) -> Result<OpenBank, Failure> {
+    let config = |what: String| Failure::new(Exit::Config, what);
+    let profile =
+        channel::builtin::profile(&row.profile).ok_or_else(|| config(format!("no profile {}", row.profile)))?;
+    let parts = issuer::Parts {
+        name: row.name.clone(),
+        profile,
+        keys: &loaded.keys,
+        cards,
+        late: issuer::LATE,
+        entropy: Arc::new(SystemEntropy),
+    };
+    let bank = Arc::new(issuer::assemble(&parts).map_err(|error| config(error.to_string()))?);
+    let address: SocketAddr = row.address.parse().map_err(|_| config(format!("{} is no address", row.address)))?;
+    let thread = IssuerThread::start(Arc::clone(&bank), address)
+        .map_err(|error| Failure::new(Exit::NoConnection, format!("issuer {} at {address}: {error}", row.name)))?;
+    Ok((row.name.clone(), bank, thread))
+}
+
+fn pos_address(running: &Running) -> SocketAddr {
+    let door = running.doors().iter().find(|door| &*door.name == "pos");
+    let mut address = door.map_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8583)), |door| door.listen);
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    address
+}
+
+/// Draws the live line until the time is over or somebody says stop.
+fn watch(out: &mut dyn Write, running: &Running, stopper: &Stopper, time: Option<Duration>) -> std::io::Result<()> {
+    let started = Instant::now();
+    let live = std::io::stdout().is_terminal();
+    while !stopper.is_stopping() && time.is_none_or(|time| started.elapsed() < time) {
+        let left = time.map_or(LIVE, |time| time.saturating_sub(started.elapsed()));
+        std::thread::sleep(left.min(LIVE));
+        if live {
+            print::live(out, running, started.elapsed())?;
+        }
+    }
+    Ok(())
+}
+
+impl Options {
+    fn visitor(&self) -> Result<Option<Visitor>, Failure> {
+        self.terminal
+            .as_deref()
+            .zip(self.tmk_file.as_deref())
+            .map(|(named, file)| Visitor::read(named, file))
+            .transpose()
+    }
+}
+
+/// `500ms`, `10s`, `2m`, `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or("needs a unit: ms, s, m or h")?;
+    let (count, unit) = text.split_at(split);
+    let count: u64 = count.parse().map_err(|_| "is not a whole number and a unit")?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("needs a unit: ms, s, m or h".to_owned()),
+    };
+    count
+        .checked_mul(millis)
+        .filter(|total| *total <= 30 * 86_400_000)
+        .map(Duration::from_millis)
+        .ok_or("is too long".to_owned())
+}
+
+/// `50/s`, or a plain number a second.
+fn rate(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    let rate: f64 = number.parse().map_err(|_| "is not a rate such as 50/s")?;
+    if (0.0..=100_000.0).contains(&rate) { Ok(rate) } else { Err("is not between 0/s and 100000/s".to_owned()) }
+}

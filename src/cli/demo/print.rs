@@ -1,0 +1,110 @@
+//! What the demo says.
+
+use super::verify::Comparison;
+use crate::flow::Parts;
+use crate::ledger::Ledger;
+use crate::model::Amount;
+use crate::model::ResponseCode;
+use crate::server::run::Running;
+use crate::server::station::Real;
+use crate::sim::cards::CardUse;
+use crate::sim::cards::TestCard;
+use crate::sim::load::Report;
+use std::io;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+/// Doors, cards and commands to try.
+pub(super) fn welcome(out: &mut dyn Write, running: &Running, folder: &Path, cards: &[TestCard]) -> io::Result<()> {
+    writeln!(out, "tollgate {} demo: TEST KEYS, throwaway data in {}", env!("CARGO_PKG_VERSION"), folder.display())?;
+    writeln!(out, "\ndoors")?;
+    for door in running.doors() {
+        let tls = if door.tls.is_some() { ", mutual TLS" } else { "" };
+        writeln!(out, "  {:<5} {:<16} {}{tls}", door.name, door.listen.to_string(), door.profile.title)?;
+    }
+    writeln!(out, "  tls files: ca.pem, client.pem and client.key in {}", folder.display())?;
+    writeln!(out, "\nissuers")?;
+    for issuer in running.parts().registry.load().issuers() {
+        writeln!(out, "  {:<7} {:<16} {}", issuer.name.as_str(), issuer.address, issuer.profile)?;
+    }
+    writeln!(
+        out,
+        "\nterminal 10000001, merchant 898110054110001, master key check value 08D7B4; simulated traffic uses 10000010 and up"
+    )?;
+    writeln!(out, "\ncards for visitors")?;
+    for card in cards.iter().filter(|card| card.used_by == CardUse::Visitor) {
+        let expiry = card.expiry.digits();
+        let expiry = String::from_utf8_lossy(&expiry);
+        writeln!(out, "  {} exp {expiry} PIN {:<6} {} {}", card.pan.clear(), card.pin(), card.issuer, card.balance)?;
+    }
+    writeln!(
+        out,
+        "\ntry, in a second shell\n  \
+         tollgate terminal sign-in\n  \
+         tollgate terminal sale 12.00 --card visitor-a      approved\n  \
+         tollgate terminal sale 12.51 --card visitor-a      declined 51: the cents choose the answer\n  \
+         tollgate terminal sale 666.02 --card visitor-b     the issuer is silent: 68, and the money is undone\n  \
+         tollgate trace --tid 10000001                      every frame, masked, and why it was refused\n  \
+         tollgate issuer rules                              all amounts that make trouble\n\nCtrl-C ends it.\n"
+    )?;
+    out.flush()
+}
+
+/// One line, drawn over itself.
+pub(super) fn live(out: &mut dyn Write, running: &Running, since: Duration) -> io::Result<()> {
+    let codes = running.parts().witness.codes();
+    let total: u64 = codes.values().sum();
+    let approved = codes.get(ResponseCode::Approved.code()).copied().unwrap_or(0);
+    let seconds = since.as_secs_f64().max(0.001);
+    let rate = f64::from(u32::try_from(total).unwrap_or(u32::MAX)) / seconds;
+    write!(
+        out,
+        "\r{seconds:6.1} s  {total} answered  {rate:.1}/s  {approved} approved  {} declined or refused  {} owed \x1b[K",
+        total - approved,
+        running.owed()
+    )?;
+    out.flush()
+}
+
+/// Outcomes, latency, and whether everybody agrees.
+pub(super) fn goodbye(
+    out: &mut dyn Write,
+    parts: &Parts<Real>,
+    report: &Report,
+    comparison: &Comparison,
+    took: Duration,
+) -> io::Result<()> {
+    writeln!(out, "\n\nanswers by response code, {:.1} s", took.as_secs_f64())?;
+    for (code, count) in parts.witness.codes() {
+        let text = ResponseCode::parse(code).map_or("", ResponseCode::text);
+        writeln!(out, "  {code}  {count:>8}  {text}")?;
+    }
+    let quantile = |at: f64| Duration::from_micros(report.latency.value_at_quantile(at)).as_secs_f64() * 1e3;
+    writeln!(out, "simulated sales: {} sent, p50 {:.2} ms, p99 {:.2} ms", report.sent, quantile(0.5), quantile(0.99))?;
+    writeln!(out, "reversals owed: {}", parts.ledger.owed().iter().map(|(_, count)| count).sum::<usize>())?;
+    writeln!(out, "\nverify")?;
+    writeln!(
+        out,
+        "  simulated terminals  {:>16}   the switch of them    {:>16}",
+        money(comparison.terminals),
+        money(comparison.simulated)
+    )?;
+    writeln!(
+        out,
+        "  issuers              {:>16}   the switch in all     {:>16}",
+        money(comparison.issuers),
+        money(comparison.switch)
+    )?;
+    for difference in comparison.differences.iter().take(20) {
+        writeln!(out, "  DIFFERENCE {difference}")?;
+    }
+    match comparison.differences.len() {
+        0 => writeln!(out, "  terminals, switch and issuers agree to the cent"),
+        count => writeln!(out, "  {count} differences"),
+    }
+}
+
+fn money(minor: u64) -> String {
+    Amount::new(minor).map_or_else(|| "too large".to_owned(), |amount| amount.to_string())
+}
