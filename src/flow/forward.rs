@@ -65,6 +65,10 @@ impl<W: World> Station<W> {
             _ => Forwarded::Retry(self.parts.clock.monotonic() + wait_after(due.attempts)),
         };
         let acknowledged = forwarded == Forwarded::Acknowledged;
+        if let Forwarded::Refused(code) = forwarded {
+            let (issuer, rrn) = (issuer.name(), due.original.rrn);
+            tracing::error!(event = "dead-letter", issuer = %issuer, rrn = %rrn, rc = %code, "an issuer refuses a reversal for good");
+        }
         let event =
             Event::Forwarded { issuer: issuer.name(), rrn: due.original.rrn, attempts: due.attempts, acknowledged };
         self.parts.witness.note(Some(&due.original.identity.terminal), &event);

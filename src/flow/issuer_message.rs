@@ -30,6 +30,10 @@ use std::sync::Arc;
 /// DE 26: the most digits a terminal takes.
 const LONGEST_PIN: &[u8] = b"12";
 
+/// DE 25 of a reversal, ISO 8583:1993 annex A: customer cancellation, and timeout waiting for a response.
+const CANCELLED: &[u8] = b"4000";
+const NOT_ANSWERED: &[u8] = b"4021";
+
 /// The request to the issuer: what the terminal asked, in the issuer's dialect, with the switch's
 /// numbers.
 pub(super) fn request(
@@ -72,6 +76,8 @@ pub(super) fn reversal(
     if let Some(icc) = &outbound.icc {
         put(&mut builder, Role::Icc, icc)?;
     }
+    let reason = if due.approval.is_some() { CANCELLED } else { NOT_ANSWERED };
+    put(&mut builder, Role::ReasonCode, reason)?;
     let original = dialect.kind_row(intent.kind).ok_or(NO_MTI)?.mti;
     let local = outbound.sent.digits(intent.offset_minutes);
     put(&mut builder, Role::OriginalMti, &original.digits())?;
