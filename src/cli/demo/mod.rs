@@ -2,15 +2,16 @@
 
 mod folder;
 mod print;
+mod traffic;
 mod verify;
 
 use self::folder::{Folder, Visitor};
+use self::traffic::Traffic;
 use super::{Exit, Failure, Outcome, serve};
 use crate::channel;
 use crate::hsm::software::SoftwareHsm;
 use crate::model::IssuerName;
 use crate::registry::Issuer;
-use crate::server::Stopper;
 use crate::server::SystemEntropy;
 use crate::server::config::Loaded;
 use crate::server::logging;
@@ -21,7 +22,6 @@ use crate::sim::cards::TestCard;
 use crate::sim::issuer;
 use crate::sim::issuer::Bank;
 use crate::sim::issuer::IssuerThread;
-use crate::sim::load::Load;
 use clap::Args;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
@@ -50,6 +50,9 @@ struct Options {
     /// Simulated sales a second; 0 for none
     #[arg(long, default_value = "50/s", value_parser = rate)]
     rate: f64,
+    /// Where the simulated sales' choices begin
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Keep the data in this folder; a scratch folder that goes away otherwise
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -86,21 +89,22 @@ impl Demo {
         let cards =
             cards::parse(cards::DEMO).map_err(|_| Failure::new(Exit::Config, "the demo's cards cannot be read"))?;
         let banks = loaded.registry.issuers().map(|row| bank(row, &loaded, &cards)).collect::<Result<Vec<_>, _>>()?;
-        let load = Load::demo(&loaded, &cards).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
         let running = Running::start(loaded, folder.path())
             .map_err(|fault| Failure::new(Exit::NoConnection, fault.to_string()))?;
         stop_on_signals(running.stopper())?;
         print::welcome(out, &running, folder.path(), &cards)?;
         let started = Instant::now();
-        let load = load.start(pos_address(&running), options.rate)?;
-        watch(out, &running, &running.stopper(), options.time)?;
-        let report = load.stop();
+        let registry = running.parts().registry.load_full();
+        let traffic = Traffic::start(&registry, &cards, pos_address(&running), options.rate, options.seed)?;
+        watch(out, &running, options.time)?;
+        let live = traffic.as_ref().map(|traffic| Arc::clone(&traffic.live));
+        let beliefs = traffic.map(Traffic::finish).transpose()?.unwrap_or_default();
         let parts = running.parts().clone();
         running.finish(SETTLING).map_err(|fault| Failure::new(Exit::No, fault.to_string()))?;
         let books: Vec<_> = banks.iter().map(|(name, bank, _)| (name.clone(), bank.books())).collect();
         let records = crate::ledger::Ledger::records(&*parts.ledger);
-        let comparison = verify::compare(&records, &books, &report.believed);
-        print::goodbye(out, &parts, &report, &comparison, started.elapsed())?;
+        let comparison = verify::compare(&records, &books, &beliefs);
+        print::goodbye(out, &parts, live.as_deref(), &comparison, started.elapsed())?;
         Ok(if comparison.differences.is_empty() { Exit::Ok } else { Exit::No })
     }
 }
@@ -137,7 +141,8 @@ fn pos_address(running: &Running) -> SocketAddr {
 }
 
 /// Draws the live line until the time is over or somebody says stop.
-fn watch(out: &mut dyn Write, running: &Running, stopper: &Stopper, time: Option<Duration>) -> std::io::Result<()> {
+fn watch(out: &mut dyn Write, running: &Running, time: Option<Duration>) -> std::io::Result<()> {
+    let stopper = running.stopper();
     let started = Instant::now();
     let live = std::io::stdout().is_terminal();
     while !stopper.is_stopping() && time.is_none_or(|time| started.elapsed() < time) {

@@ -9,10 +9,11 @@ use crate::server::run::Running;
 use crate::server::station::Real;
 use crate::sim::cards::CardUse;
 use crate::sim::cards::TestCard;
-use crate::sim::load::Report;
+use crate::sim::load::Live;
 use std::io;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Doors, cards and commands to try.
@@ -71,7 +72,7 @@ pub(super) fn live(out: &mut dyn Write, running: &Running, since: Duration) -> i
 pub(super) fn goodbye(
     out: &mut dyn Write,
     parts: &Parts<Real>,
-    report: &Report,
+    live: Option<&Live>,
     comparison: &Comparison,
     took: Duration,
 ) -> io::Result<()> {
@@ -80,8 +81,11 @@ pub(super) fn goodbye(
         let text = ResponseCode::parse(code).map_or("", ResponseCode::text);
         writeln!(out, "  {code}  {count:>8}  {text}")?;
     }
-    let quantile = |at: f64| Duration::from_micros(report.latency.value_at_quantile(at)).as_secs_f64() * 1e3;
-    writeln!(out, "simulated sales: {} sent, p50 {:.2} ms, p99 {:.2} ms", report.sent, quantile(0.5), quantile(0.99))?;
+    if let Some(live) = live {
+        let quantile = |at: f64| live.latency(at).as_secs_f64() * 1e3;
+        let sent = live.sent.load(Ordering::Relaxed);
+        writeln!(out, "simulated sales: {sent} sent, p50 {:.2} ms, p99 {:.2} ms", quantile(0.5), quantile(0.99))?;
+    }
     writeln!(out, "reversals owed: {}", parts.ledger.owed().iter().map(|(_, count)| count).sum::<usize>())?;
     writeln!(out, "\nverify")?;
     writeln!(

@@ -9,8 +9,8 @@ use crate::model::Rrn;
 use crate::model::TerminalId;
 use crate::sim::issuer::books::Money;
 use crate::sim::issuer::books::Posting;
-use crate::sim::load::Believed;
-use std::collections::{BTreeMap, HashMap};
+use crate::sim::load::Belief;
+use std::collections::HashMap;
 
 /// The three totals, in minor units, and every place where they part.
 #[derive(Debug, Default)]
@@ -29,13 +29,13 @@ pub struct Comparison {
 
 /// Compares transaction by transaction.
 #[must_use]
-pub fn compare(records: &[Recorded], books: &[(IssuerName, Vec<Posting>)], believed: &[Believed]) -> Comparison {
+pub fn compare(records: &[Recorded], books: &[(IssuerName, Vec<Posting>)], beliefs: &[Belief]) -> Comparison {
     let mut comparison = Comparison::default();
     let standing: HashMap<Rrn, &Recorded> =
         records.iter().filter(|record| stands(record)).map(|record| (record.intent.rrn, record)).collect();
     comparison.switch = standing.values().map(|record| paid(record)).sum();
     comparison.issuers(&standing, books);
-    comparison.terminals(&standing, believed);
+    comparison.terminals(&standing, beliefs);
     comparison.open(records);
     comparison
 }
@@ -65,24 +65,23 @@ impl Comparison {
         }
     }
 
-    fn terminals(&mut self, standing: &HashMap<Rrn, &Recorded>, believed: &[Believed]) {
-        let mut ours: BTreeMap<TerminalId, u64> = BTreeMap::new();
+    fn terminals(&mut self, standing: &HashMap<Rrn, &Recorded>, beliefs: &[Belief]) {
+        let mut ours: HashMap<TerminalId, (u64, u64)> = HashMap::new();
         for record in standing.values() {
-            *ours.entry(record.intent.identity.terminal).or_default() += paid(record);
+            let (number, sum) = ours.entry(record.intent.identity.terminal).or_default();
+            *number += 1;
+            *sum += paid(record);
         }
-        for Believed { terminal, sales } in believed {
-            let theirs: u64 = sales.iter().map(|(_, amount)| amount).sum();
-            let here = ours.get(terminal).copied().unwrap_or(0);
-            self.terminals += theirs;
-            self.simulated += here;
-            if here != theirs {
-                self.differences.push(format!("terminal {terminal} believes {theirs}, the switch {here}"));
+        for Belief { terminal, count, amount, unresolved } in beliefs {
+            let (number, sum) = ours.get(terminal).copied().unwrap_or_default();
+            self.terminals += amount.minor();
+            self.simulated += sum;
+            if (number, sum) != (*count, amount.minor()) {
+                let theirs = format!("{count} sales of {}", amount.minor());
+                self.differences.push(format!("terminal {terminal} believes {theirs}, the switch {number} of {sum}"));
             }
-            for (rrn, amount) in sales {
-                if standing.get(rrn).is_none_or(|record| paid(record) != *amount) {
-                    self.differences
-                        .push(format!("terminal {terminal} believes {amount} of {rrn}, the switch does not"));
-                }
+            if *unresolved {
+                self.differences.push(format!("terminal {terminal} has a reversal that nobody acknowledged"));
             }
         }
     }
