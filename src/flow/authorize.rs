@@ -4,31 +4,20 @@ use super::authentic::Authentic;
 use super::content::{content, identity};
 use super::exchange::{Exchange, Stop, put};
 use super::issuer::Issuer;
-use super::issuer_message;
 use super::station::{Station, World};
 use super::witness::{Event, Witness};
 use crate::hsm::Hsm;
-use crate::hsm::PinError;
-use crate::hsm::PinSource;
-use crate::hsm::Verdict;
-use crate::iso8583::Builder;
 use crate::iso8583::EncodeError;
-use crate::iso8583::Message;
 use crate::iso8583::Role;
 use crate::iso8583::Unsigned;
 use crate::iso8583::tlv;
-use crate::ledger::Answer;
 use crate::ledger::Decided;
-use crate::ledger::Decision;
 use crate::ledger::Intended;
 use crate::ledger::Intent;
 use crate::ledger::Ledger;
 use crate::ledger::Outbound;
-use crate::ledger::Outcome;
 use crate::link::IssuerLink;
-use crate::link::LinkReply;
 use crate::model::Clock;
-use crate::model::EncryptedPinBlock;
 use crate::model::Icc;
 use crate::model::IssuerName;
 use crate::model::Kind;
@@ -83,7 +72,7 @@ impl<W: World> Station<W> {
     fn intent(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, request: &Request) -> Result<Intent, Stop> {
         let date = exchange.received.date(facts.offset_minutes);
         let assessment = risk::assess(request, facts, date);
-        let route = self.route(request);
+        let route = self.route(request, &[]);
         let refusal = self.batch_refusal(facts, request).or(assessment.refusal).or(route.as_ref().err().copied());
         let outbound = route.ok().filter(|_| refusal.is_none()).map(|issuer| Outbound {
             issuer: issuer.name().clone(),
@@ -127,10 +116,12 @@ impl<W: World> Station<W> {
         (batch != session.batch).then_some(Refusal { code: ResponseCode::SignInRequired, rule: "batch" })
     }
 
-    /// The issuer to ask: the longest BIN's or its fallback, of those whose link is up.
-    fn route(&self, request: &Request) -> Result<&Issuer<W::Link>, Refusal> {
+    /// The issuer to ask: the longest BIN's or its fallback, of those whose link is up and
+    /// that were not tried.
+    pub(super) fn route(&self, request: &Request, tried: &[IssuerName]) -> Result<&Issuer<W::Link>, Refusal> {
         let registry = self.parts.registry.load();
-        let up = |name: &IssuerName| self.issuer(name).is_some_and(|issuer| issuer.link.is_up());
+        let up =
+            |name: &IssuerName| !tried.contains(name) && self.issuer(name).is_some_and(|issuer| issuer.link.is_up());
         let route = route::choose(registry.bins(), &request.pan, up);
         let code = route.decline().unwrap_or(ResponseCode::IssuerInoperative);
         route.issuer().and_then(|name| self.issuer(name)).ok_or(Refusal { code, rule: "route" })
@@ -142,101 +133,6 @@ impl<W: World> Station<W> {
 
     async fn intend(&self, intent: Intent) -> Result<Intended, Stop> {
         self.parts.ledger.intend(intent).await.map_err(|fault| self.ledger_stop(&fault))
-    }
-
-    async fn decide(
-        &self,
-        intent: &Intent,
-        request: &Request,
-        authentic: &Authentic,
-        exchange: &Exchange<'_>,
-    ) -> Result<Decided, Stop> {
-        let decision = match self.ask(intent, request, authentic, exchange).await {
-            Ok(decision) => decision,
-            Err(code) => Decision { outcome: outcome_of(code), answer: Answer::of(code, intent.received) },
-        };
-        self.parts.ledger.decide(intent.id, decision).await.map_err(|fault| self.ledger_stop(&fault))
-    }
-
-    /// Asks the issuer. An `Err` is the switch's own answer: a decline while nothing was sent, 68 once
-    /// nobody knows.
-    async fn ask(
-        &self,
-        intent: &Intent,
-        request: &Request,
-        authentic: &Authentic,
-        exchange: &Exchange<'_>,
-    ) -> Result<Decision, ResponseCode> {
-        let outbound = intent.outbound.as_ref().ok_or(ResponseCode::SystemFailure)?;
-        let issuer = self.issuer(&outbound.issuer).ok_or(ResponseCode::IssuerInoperative)?;
-        let pin = self.translate_pin(request, authentic, exchange, issuer).await?;
-        let builder = issuer_message::request(&issuer.profile.dialect, intent, outbound, request, pin.as_ref());
-        let body = self.sign_for(issuer, builder).await.ok_or(ResponseCode::SystemFailure)?;
-        let sent = issuer.profile.dialect.decode(body.clone()).map_err(|_| ResponseCode::SystemFailure)?;
-        let key = issuer.profile.correlation_key(&sent).ok_or(ResponseCode::SystemFailure)?;
-        let unit = issuer.profile.enclose(&body, None).map_err(|_| ResponseCode::SystemFailure)?;
-        let deadline = self.parts.clock.deadline(issuer.timeout);
-        match issuer.link.request(key, unit, deadline).await {
-            LinkReply::NotSent => Err(ResponseCode::IssuerInoperative),
-            LinkReply::Unknown => Err(ResponseCode::Timeout),
-            LinkReply::Answer(received) => {
-                let authentic = self.issuer_authentic(issuer, &received.message).await;
-                authentic
-                    .then(|| issuer_message::decision(&received.message, intent))
-                    .flatten()
-                    .ok_or(ResponseCode::Timeout)
-            }
-        }
-    }
-
-    async fn translate_pin(
-        &self,
-        request: &Request,
-        authentic: &Authentic,
-        exchange: &Exchange<'_>,
-        issuer: &Issuer<W::Link>,
-    ) -> Result<Option<EncryptedPinBlock>, ResponseCode> {
-        let Some(block) = &request.pin_block else { return Ok(None) };
-        let from = PinSource { key: &authentic.pin, format: exchange.door.profile.pin_format };
-        let to = PinSource { key: &issuer.keys.pin, format: issuer.profile.pin_format };
-        match self.parts.hsm.pin_translate(&Self::ctx(), from, to, block, &request.pan).await {
-            Ok(block) => Ok(Some(block)),
-            Err(PinError::Block) => Err(ResponseCode::PinFormat),
-            Err(PinError::Hsm(fault)) => {
-                tracing::error!(event = "hsm-fault", fault = %fault, "a PIN block could not be translated");
-                Err(ResponseCode::SystemFailure)
-            }
-        }
-    }
-
-    /// Encodes a message to an issuer and puts its MAC in; `None` is our fault, and logged.
-    pub(super) async fn sign_for(
-        &self,
-        issuer: &Issuer<W::Link>,
-        builder: Result<Builder, EncodeError>,
-    ) -> Option<Bytes> {
-        let unsigned = builder.and_then(Builder::finish_unsigned);
-        let unsigned = unsigned.inspect_err(|error| {
-            tracing::error!(event = "encode-fault", issuer = %issuer.name(), fault = %error, "a message could not be written");
-        });
-        let unsigned = unsigned.ok()?;
-        let scheme = &issuer.profile.mac.scheme;
-        let mac = self.parts.hsm.mac_generate(&Self::ctx(), &issuer.keys.mac, scheme, unsigned.mac_input()).await;
-        let mac =
-            mac.inspect_err(|fault| tracing::error!(event = "hsm-fault", fault = %fault, "a MAC could not be made"));
-        unsigned.sign(&mac.ok()?).ok()
-    }
-
-    /// Whether the issuer's MAC verifies. If it does not, nobody knows what the issuer did.
-    pub(super) async fn issuer_authentic(&self, issuer: &Issuer<W::Link>, message: &Message) -> bool {
-        let (Some(data), Some(mac)) = (message.mac_input(), message.mac()) else { return false };
-        let scheme = &issuer.profile.mac.scheme;
-        let verdict = self.parts.hsm.mac_verify(&Self::ctx(), &issuer.keys.mac, scheme, data, &mac).await;
-        let authentic = matches!(verdict, Ok(Verdict::Match));
-        if !authentic {
-            tracing::warn!(event = "issuer-mac", issuer = %issuer.name(), "an issuer's answer has a wrong MAC");
-        }
-        authentic
     }
 
     /// Writes what the ledger says stands, signs it under the generation that asked, and encloses it.
@@ -293,9 +189,4 @@ fn reversal_icc(icc: &Icc) -> Option<Bytes> {
     let wanted = |object: &tlv::Tlv<'_>| REVERSAL_TAGS.contains(&object.tag);
     let written = objects.by_ref().filter(wanted).all(|object| tlv::write(object.tag, object.value, &mut kept));
     (written && !kept.is_empty()).then(|| Bytes::from(kept))
-}
-
-/// Only a timeout leaves the outcome open; every other code of our own is given with nothing sent.
-fn outcome_of(code: ResponseCode) -> Outcome {
-    if code == ResponseCode::Timeout { Outcome::TimedOut } else { Outcome::Declined }
 }

@@ -86,17 +86,9 @@ impl<W: World> Station<W> {
         let pan = self.parts.sealer.open(&due.original.pan, &due.original.id.0.to_be_bytes()).ok()?;
         let (stan, now) = (issuer.link.next_stan(), self.parts.clock.wall());
         let builder = issuer_message::reversal(&issuer.profile.dialect, due, outbound, &pan, stan, now);
-        let body = self.sign_for(issuer, builder).await?;
-        let sent = issuer.profile.dialect.decode(body.clone()).ok()?;
-        let key = issuer.profile.correlation_key(&sent)?;
-        let unit = issuer.profile.enclose(&body, None).ok()?;
-        let deadline = self.parts.clock.deadline(issuer.timeout);
-        let LinkReply::Answer(received) = issuer.link.request(key, unit, deadline).await else { return None };
-        if !self.issuer_authentic(issuer, &received.message).await {
-            return None;
-        }
-        let code = received.message.role(Role::ResponseCode)?;
-        received.message.dialect().code(&code).map(|row| row.code)
+        let LinkReply::Answer(answer) = self.exchange_with(issuer, builder).await? else { return None };
+        let code = answer.role(Role::ResponseCode)?;
+        answer.dialect().code(&code).map(|row| row.code)
     }
 }
 

@@ -4,6 +4,7 @@
 //! rooms decide. [`Station::answer`] is the one way in for terminals, [`Station::forward`] the one
 //! way out for what is owed to issuers.
 
+mod ask;
 mod authentic;
 mod authorize;
 mod content;

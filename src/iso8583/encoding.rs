@@ -211,11 +211,12 @@ fn pack(nibbles: Nibbles, value: &[u8], side: Side, filler: u8, out: &mut Vec<u8
         }
     };
     let mut rest = value;
-    if value.len() % 2 == 1 && side == Side::Left {
-        if let Some((first, others)) = value.split_first() {
-            out.push(filler << 4 | digit(*first));
-            rest = others;
-        }
+    if value.len() % 2 == 1
+        && side == Side::Left
+        && let Some((first, others)) = value.split_first()
+    {
+        out.push(filler << 4 | digit(*first));
+        rest = others;
     }
     let (pairs, last) = rest.as_chunks::<2>();
     out.extend(pairs.iter().map(|[high, low]| digit(*high) << 4 | digit(*low)));

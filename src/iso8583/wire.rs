@@ -332,8 +332,8 @@ impl Wire {
             Count::Units => Ok(units),
             Count::Halves => Ok(units * 2),
             Count::WithSign => Ok(units + 1),
-            Count::PairsWithSign if units % 2 == 0 => Ok(units / 2 + 1),
-            Count::Pairs if units % 2 == 0 || units == usize::from(self.max) || self.nibble == 15 => {
+            Count::PairsWithSign if units.is_multiple_of(2) => Ok(units / 2 + 1),
+            Count::Pairs if units.is_multiple_of(2) || units == usize::from(self.max) || self.nibble == 15 => {
                 Ok(units.div_ceil(2))
             }
             Count::Pairs | Count::PairsWithSign => Err(BuildFault::OddLength),

@@ -76,6 +76,12 @@ impl Stopper {
     pub fn is_stopping(&self) -> bool {
         self.drain.is_cancelled()
     }
+
+    /// Whether a forced stop began.
+    #[must_use]
+    pub fn is_forced(&self) -> bool {
+        self.force.is_cancelled()
+    }
 }
 
 impl Server {

@@ -12,6 +12,7 @@ use crate::channel;
 use crate::hsm::software::SoftwareHsm;
 use crate::model::IssuerName;
 use crate::registry::Issuer;
+use crate::server::Stopper;
 use crate::server::SystemEntropy;
 use crate::server::config::Loaded;
 use crate::server::logging;
@@ -91,12 +92,14 @@ impl Demo {
         let banks = loaded.registry.issuers().map(|row| bank(row, &loaded, &cards)).collect::<Result<Vec<_>, _>>()?;
         let running = Running::start(loaded, folder.path())
             .map_err(|fault| Failure::new(Exit::NoConnection, fault.to_string()))?;
-        stop_on_signals(running.stopper())?;
+        let asked = Stopper::default();
+        stop_on_signals(asked.clone())?;
+        leave_at_once_when_forced(asked.clone())?;
         print::welcome(out, &running, folder.path(), &cards)?;
         let started = Instant::now();
         let registry = running.parts().registry.load_full();
         let traffic = Traffic::start(&registry, &cards, pos_address(&running), options.rate, options.seed)?;
-        watch(out, &running, options.time)?;
+        watch(out, &running, &asked, options.time)?;
         let live = traffic.as_ref().map(|traffic| Arc::clone(&traffic.live));
         let beliefs = traffic.map(Traffic::finish).transpose()?.unwrap_or_default();
         let parts = running.parts().clone();
@@ -141,11 +144,10 @@ fn pos_address(running: &Running) -> SocketAddr {
 }
 
 /// Draws the live line until the time is over or somebody says stop.
-fn watch(out: &mut dyn Write, running: &Running, time: Option<Duration>) -> std::io::Result<()> {
-    let stopper = running.stopper();
+fn watch(out: &mut dyn Write, running: &Running, asked: &Stopper, time: Option<Duration>) -> std::io::Result<()> {
     let started = Instant::now();
     let live = std::io::stdout().is_terminal();
-    while !stopper.is_stopping() && time.is_none_or(|time| started.elapsed() < time) {
+    while !asked.is_stopping() && time.is_none_or(|time| started.elapsed() < time) {
         let left = time.map_or(LIVE, |time| time.saturating_sub(started.elapsed()));
         std::thread::sleep(left.min(LIVE));
         if live {
@@ -153,6 +155,19 @@ fn watch(out: &mut dyn Write, running: &Running, time: Option<Duration>) -> std:
         }
     }
     Ok(())
+}
+
+/// The first signal stops the traffic, so that terminals can still undo what they owe through the doors;
+/// a second one does not wait for anything.
+fn leave_at_once_when_forced(asked: Stopper) -> std::io::Result<()> {
+    let body = move || {
+        while !asked.is_forced() {
+            std::thread::sleep(LIVE);
+        }
+        eprintln!("stopped at once: nothing was compared");
+        std::process::exit(130);
+    };
+    std::thread::Builder::new().name("force".to_owned()).spawn(body).map(drop)
 }
 
 impl Options {

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 /// The three totals, in minor units, and every place where they part.
 #[derive(Debug, Default)]
-pub struct Comparison {
+pub(super) struct Comparison {
     /// What simulated terminals believe.
     pub terminals: u64,
     /// What the ledger says of simulated terminals.
@@ -29,7 +29,7 @@ pub struct Comparison {
 
 /// Compares transaction by transaction.
 #[must_use]
-pub fn compare(records: &[Recorded], books: &[(IssuerName, Vec<Posting>)], beliefs: &[Belief]) -> Comparison {
+pub(super) fn compare(records: &[Recorded], books: &[(IssuerName, Vec<Posting>)], beliefs: &[Belief]) -> Comparison {
     let mut comparison = Comparison::default();
     let standing: HashMap<Rrn, &Recorded> =
         records.iter().filter(|record| stands(record)).map(|record| (record.intent.rrn, record)).collect();
