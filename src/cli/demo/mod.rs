@@ -87,8 +87,7 @@ impl Demo {
         let _ = logging::start(logging::Form::of_stderr(), &options.log);
         let folder = Folder::make(&options)?;
         let loaded = serve::load(&folder.path().join("station.toml"))?;
-        let cards =
-            cards::parse(cards::DEMO).map_err(|_| Failure::new(Exit::Config, "the demo's cards cannot be read"))?;
+        let cards = cards::demo();
         let banks = loaded.registry.issuers().map(|row| bank(row, &loaded, &cards)).collect::<Result<Vec<_>, _>>()?;
         let running = Running::start(loaded, folder.path())
             .map_err(|fault| Failure::new(Exit::NoConnection, fault.to_string()))?;

@@ -72,13 +72,20 @@ impl Comparison {
             *number += 1;
             *sum += paid(record);
         }
-        for Belief { terminal, count, amount, unresolved } in beliefs {
-            let (number, sum) = ours.get(terminal).copied().unwrap_or_default();
-            self.terminals += amount.minor();
-            self.simulated += sum;
-            if (number, sum) != (*count, amount.minor()) {
-                let theirs = format!("{count} sales of {}", amount.minor());
-                self.differences.push(format!("terminal {terminal} believes {theirs}, the switch {number} of {sum}"));
+        for Belief { terminal, sales, unresolved } in beliefs {
+            let sum = sales.iter().map(|(_, amount)| amount.minor()).sum();
+            let count = u64::try_from(sales.len()).unwrap_or(u64::MAX);
+            let (number, here) = ours.get(terminal).copied().unwrap_or_default();
+            self.terminals += sum;
+            self.simulated += here;
+            if (number, here) != (count, sum) {
+                let theirs = format!("{count} sales of {sum}");
+                self.differences.push(format!("terminal {terminal} believes {theirs}, the switch {number} of {here}"));
+            }
+            for (rrn, amount) in sales {
+                if standing.get(rrn).is_none_or(|record| paid(record) != amount.minor()) {
+                    self.differences.push(format!("terminal {terminal} believes {rrn}, the switch does not"));
+                }
             }
             if *unresolved {
                 self.differences.push(format!("terminal {terminal} has a reversal that nobody acknowledged"));
