@@ -311,10 +311,10 @@ fn its_memory_holds_no_card_number_and_no_clear_key() {
     let json = terminal.to_json();
     assert!(!json.contains("6225000000000253") && !json.contains("1A2B3C4D5E6F7081"));
     assert!(!json.to_uppercase().contains("363232353030303030303030303235"), "nor as hex of its digits");
-    let setup = self::setup("pos");
-    let owner = setup.owner();
+    let same = setup("pos");
+    let owner = same.owner();
     let memory = Memory::from_json(&json, owner, terminal.pad()).unwrap();
-    let mut again = Terminal::new(setup.clone(), pad(), memory).unwrap();
+    let mut again = Terminal::new(same.clone(), pad(), memory).unwrap();
     assert_eq!(again.to_json(), json);
     assert_eq!(again.reversal(noon()).unwrap().unwrap().unit, terminal.reversal(noon()).unwrap().unwrap().unit);
     let other = ["pos", "87654321", "123456789012345"];
