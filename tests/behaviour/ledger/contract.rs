@@ -102,6 +102,12 @@ pub(super) async fn a_repeat_of_a_decline_gets_the_decline_although_the_counter_
     assert!(matches!(again, Intended::Duplicate(decided) if decided.answer.code == ResponseCode::AmountLimit));
 }
 
+pub(super) async fn a_repeat_is_not_declined_by_its_own_reservation<L: Ledger>(ledger: L) {
+    let first = ended(&ledger, limited_sale(&ledger, 1, 1, AMOUNT_LIMIT), Approved).await;
+    let again = ledger.intend(limited_sale(&ledger, 1, 1, AMOUNT_LIMIT)).await.unwrap();
+    assert!(matches!(again, Intended::Duplicate(decided) if decided.rrn == first.rrn));
+}
+
 pub(super) async fn the_same_identity_with_other_content_is_a_mismatch_and_leaves_no_trace<L: Ledger>(ledger: L) {
     let first = fresh(&ledger, limited_sale(&ledger, 1, 1, 100)).await;
     let told = ledger.intend(limited_sale(&ledger, 1, 1, 101)).await.unwrap();
@@ -490,6 +496,7 @@ macro_rules! keeps_the_contract {
             reference_numbers_are_unique_within_a_date_and_carry_its_day
             a_repeat_gets_the_recorded_answer
             a_repeat_of_a_decline_gets_the_decline_although_the_counter_has_room_again
+            a_repeat_is_not_declined_by_its_own_reservation
             the_same_identity_with_other_content_is_a_mismatch_and_leaves_no_trace
             terminal_scope_stan_and_class_tell_messages_apart
             copies_of_a_running_request_all_get_its_answer

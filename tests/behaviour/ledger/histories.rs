@@ -38,7 +38,7 @@ pub(super) enum Step {
 
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let outcome = || prop_oneof![Just(Outcome::Approved), Just(Outcome::Declined), Just(Outcome::TimedOut)];
-    let amount = || prop_oneof![4 => Just(300u64), 1 => Just(500u64)];
+    let amount = || prop_oneof![4 => Just(200u64), 1 => Just(500u64)];
     let step = prop_oneof![
         6 => (1..3u8, 1..12u32, amount(), 21..23i8, proptest::bool::weighted(0.1)).prop_map(
             |(terminal, stan, amount, day, inquiry)| Step::Intend { terminal, stan, amount, day, inquiry }),

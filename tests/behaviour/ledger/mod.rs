@@ -5,11 +5,15 @@ mod histories;
 mod shop;
 
 use std::future::Future;
+use std::time::Duration;
 use tollgate::ledger::MemoryLedger;
 
-/// Runs one behaviour on one thread, without a timer: whatever waits is woken by what it waits for.
+/// Runs one behaviour on one thread. Whatever waits is woken by what it waits for, never by the timer,
+/// which is here only to turn a wait without end into a failure.
 fn run(behaviour: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(behaviour);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let ended = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), behaviour).await });
+    ended.expect("somebody waits for what never comes");
 }
 
 contract::keeps_the_contract!(memory, MemoryLedger::new);
