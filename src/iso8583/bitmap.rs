@@ -1,5 +1,8 @@
 //! Bitmaps: which elements a message carries.
 
+use super::class::Check;
+use super::class::Class;
+use super::class::Text;
 use super::error::De;
 use super::error::Fault;
 use super::spec::BitmapEncoding;
@@ -7,6 +10,7 @@ use super::tables;
 use super::wire::Parsed;
 use super::wire::stop;
 use nom::bytes::complete::take;
+use smallvec::SmallVec;
 
 /// Element numbers as bits, in wire order: the highest bit of the first word is DE 1.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -35,7 +39,7 @@ impl Bitmap {
 
     /// The elements, ascending.
     pub(super) fn elements(self) -> impl Iterator<Item = De> {
-        self.0.into_iter().zip([1_u8, 65, 129]).flat_map(|(word, first)| Bits(word).map(move |bit| first + bit))
+        self.0.into_iter().zip([1_u8, 65, 129]).flat_map(|(word, first)| Bits::of(word).map(move |bit| first + bit))
     }
 
     /// How many bitmaps are needed for these elements: 1 to 3.
@@ -70,24 +74,32 @@ impl Bitmap {
         Ok((rest, (Self(words), count)))
     }
 
-    /// Appends as many bitmaps as [`Bitmap::count`] says.
-    pub(super) fn write(&self, encoding: BitmapEncoding, out: &mut Vec<u8>) {
+    /// As many bitmaps as [`Bitmap::count`] says, as they stand on the wire.
+    pub(super) fn wire(&self, encoding: BitmapEncoding) -> impl Iterator<Item = SmallVec<[u8; 16]>> {
         let count = self.count();
-        for (index, word) in (1..=count).zip(self.0) {
+        (1..=count).zip(self.0).map(move |(index, word)| {
             let word = if index < count { word | FURTHER } else { word };
             match encoding {
-                BitmapEncoding::Binary => out.extend_from_slice(&word.to_be_bytes()),
-                BitmapEncoding::HexAscii => out.extend_from_slice(&hex(word)),
+                BitmapEncoding::Binary => SmallVec::from_slice(&word.to_be_bytes()),
+                BitmapEncoding::HexAscii => SmallVec::from_slice(&hex(word)),
                 BitmapEncoding::HexEbcdic => {
-                    out.extend(hex(word).map(|digit| super::class::from(&tables::TO_037, digit)))
+                    SmallVec::from_slice(&hex(word).map(|digit| super::class::from(&tables::TO_037, digit)))
                 }
             }
-        }
+        })
     }
 }
 
 /// The set bits of a word, from its high end.
-pub(super) struct Bits(pub(super) u64);
+pub(super) struct Bits(u64);
+
+impl Bits {
+    /// Numbers the highest bit 0.
+    #[inline]
+    pub(super) fn of(word: u64) -> Self {
+        Self(word.reverse_bits())
+    }
+}
 
 impl Iterator for Bits {
     type Item = u8;
@@ -97,9 +109,9 @@ impl Iterator for Bits {
         if self.0 == 0 {
             return None;
         }
-        let bit = self.0.leading_zeros();
-        self.0 &= !(FURTHER >> bit);
-        u8::try_from(bit).ok()
+        let bit = self.0.trailing_zeros();
+        self.0 &= self.0 - 1;
+        Some(bit as u8)
     }
 }
 
@@ -120,25 +132,24 @@ fn word(encoding: BitmapEncoding, input: &[u8]) -> Parsed<'_, u64> {
     word.map(|word| (rest, word)).ok_or_else(|| stop(input, Fault::NotHex))
 }
 
+#[inline]
 fn join(high: [u8; 8], low: [u8; 8]) -> Option<u64> {
-    Some(u64::from(unhex(high)?) << 32 | u64::from(unhex(low)?))
+    let hexadecimal = |digits: &[u8]| Check::Hex.passes(Class::Ascii(Text::Hex), digits, 8);
+    (hexadecimal(&high) & hexadecimal(&low)).then(|| unhex(high) << 32 | unhex(low))
 }
 
 /// Eight hexadecimal digits at once.
 #[inline]
-fn unhex(digits: [u8; 8]) -> Option<u32> {
+const fn unhex(digits: [u8; 8]) -> u64 {
     const fn all(byte: u8) -> u64 {
         u64::from_be_bytes([byte; 8])
-    }
-    if !super::class::Class::Ascii(super::class::Text::Hex).holds(&digits, 8) {
-        return None;
     }
     let x = u64::from_be_bytes(digits);
     // Letters have bit 6; their low nibble counts from 1.
     let nibbles = (x & all(0x0F)) + ((x >> 6) & all(0x01)) * 9;
     let pairs = (nibbles | nibbles >> 4) & 0x00FF_00FF_00FF_00FF;
     let quads = (pairs | pairs >> 8) & 0x0000_FFFF_0000_FFFF;
-    u32::try_from((quads | quads >> 16) & 0xFFFF_FFFF).ok()
+    (quads | quads >> 16) & 0xFFFF_FFFF
 }
 
 /// Sixteen upper-case hexadecimal digits.
@@ -160,8 +171,7 @@ mod tests {
     fn a_bitmap_announces_the_next_and_no_more_than_the_dialect_has() {
         let mut map = Bitmap::default();
         map.put(70, true);
-        let mut wire = Vec::new();
-        map.write(BitmapEncoding::HexAscii, &mut wire);
+        let wire: Vec<u8> = map.wire(BitmapEncoding::HexAscii).flatten().collect();
         assert_eq!(wire, b"80000000000000000400000000000000");
         assert!(Bitmap::read(BitmapEncoding::HexAscii, 2, &wire).is_ok());
         assert!(Bitmap::read(BitmapEncoding::HexAscii, 1, &wire).is_err());
@@ -181,8 +191,7 @@ mod tests {
             const NOT_FIRST: u64 = u64::MAX >> 1;
             let map = Bitmap([primary & NOT_FIRST, secondary & NOT_FIRST, tertiary]);
             for encoding in [BitmapEncoding::Binary, BitmapEncoding::HexAscii, BitmapEncoding::HexEbcdic] {
-                let mut wire = Vec::new();
-                map.write(encoding, &mut wire);
+                let wire: Vec<u8> = map.wire(encoding).flatten().collect();
                 let (rest, (again, count)) = Bitmap::read(encoding, 3, &wire).unwrap();
                 prop_assert!(rest.is_empty());
                 prop_assert_eq!((again, count), (map, map.count()));

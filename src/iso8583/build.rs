@@ -3,8 +3,6 @@
 use super::MAX_BODY;
 use super::bitmap::Bitmap;
 use super::class::Class;
-use super::class::Nibbles;
-use super::class::Text;
 use super::error::BuildFault;
 use super::error::De;
 use super::error::EncodeError;
@@ -16,14 +14,17 @@ use super::spec::Dialect;
 use super::spec::ElementKind;
 use super::spec::Length;
 use super::spec::MtiEncoding;
-use super::spec::Side;
 use super::wire::Wire;
+use bytes::Buf;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Room for the longest MTI and three bitmaps in hexadecimal, in front of the elements.
 const HEAD: usize = 4 + 48;
+
+/// Bytes set aside at first: enough for an authorization with chip data in hexadecimal.
+const ROOM: usize = 768;
 
 /// An element in the scratch, prefix included: it ends here and begins where the one before it ends.
 #[derive(Clone, Copy)]
@@ -50,7 +51,7 @@ impl Dialect {
     /// Starts a message of that type.
     #[must_use]
     pub fn build(self: &Arc<Self>, mti: Mti) -> Builder {
-        let mut scratch = Vec::with_capacity(512);
+        let mut scratch = Vec::with_capacity(ROOM);
         scratch.resize(HEAD, 0);
         Builder {
             dialect: Arc::clone(self),
@@ -103,18 +104,25 @@ impl Builder {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), BuildFault>,
     ) -> Result<&mut Self, EncodeError> {
         let start = self.scratch.len();
-        let written = write(&mut self.scratch);
+        if let Err(fault) = write(&mut self.scratch) {
+            return Err(self.take_back(de, start, fault));
+        }
         let end = self.scratch.len();
-        let written = if end - HEAD > MAX_BODY { written.and(Err(BuildFault::Oversize)) } else { written };
-        if let Err(fault) = written {
-            self.scratch.truncate(start);
-            return Err(EncodeError { path: Path::De(de), fault });
+        if end > HEAD + MAX_BODY {
+            return Err(self.take_back(de, start, BuildFault::Oversize));
         }
         self.ordered &= de > self.last;
         self.last = de;
         self.present.put(de, true);
         self.pieces.push(Piece { de, end: end as u32 });
         Ok(self)
+    }
+
+    /// Cuts off what a failed element appended.
+    #[cold]
+    fn take_back(&mut self, de: De, start: usize, fault: BuildFault) -> EncodeError {
+        self.scratch.truncate(start);
+        EncodeError { path: Path::De(de), fault }
     }
 
     /// Sets what the role means: an element, or a slice of one.
@@ -206,7 +214,7 @@ impl Builder {
     /// An element lies beyond the dialect's bitmaps, or the message exceeds [`MAX_BODY`].
     pub fn finish(self) -> Result<Bytes, EncodeError> {
         let (body, start) = self.assemble()?;
-        Ok(Bytes::from(body).slice(start..))
+        Ok(from(body, start))
     }
 
     /// The message with its MAC element announced in the bitmap and its bytes reserved at the end.
@@ -237,31 +245,52 @@ impl Builder {
         if self.present.count() > self.dialect.bitmaps {
             return Err(EncodeError { path: Path::Bitmap, fault: BuildFault::Undefined });
         }
-        let mut head = Vec::with_capacity(HEAD);
-        self.head(&mut head);
+        let (head, length) = self.head();
+        let head = head.get(..length).unwrap_or_default();
         if !self.ordered {
+            let mut body = Vec::with_capacity(self.scratch.len());
+            body.extend_from_slice(head);
             for de in self.present.elements() {
-                head.extend_from_slice(self.piece(de).unwrap_or_default());
+                body.extend_from_slice(self.piece(de).unwrap_or_default());
             }
-            return Ok((head, 0));
+            return Ok((body, 0));
         }
-        let start = HEAD.saturating_sub(head.len());
+        let start = HEAD - head.len();
         if let Some(front) = self.scratch.get_mut(start..HEAD) {
-            front.copy_from_slice(&head);
+            front.copy_from_slice(head);
         }
         Ok((self.scratch, start))
     }
 
-    fn head(&self, out: &mut Vec<u8>) {
+    /// MTI and bitmaps, and how many bytes they take.
+    fn head(&self) -> ([u8; HEAD], usize) {
+        let mut head = [0; HEAD];
         let digits = self.mti.digits();
-        let class = match self.dialect.mti {
-            MtiEncoding::Ascii => Class::Ascii(Text::Digits),
-            MtiEncoding::Ebcdic => Class::Ebcdic037(Text::Digits),
-            MtiEncoding::Bcd => Class::Bcd(Nibbles::Digits, Side::Left),
-        };
-        super::encoding::write(class, &digits, 0, out);
-        self.present.write(self.dialect.bitmap, out);
+        let mut length = 4;
+        match self.dialect.mti {
+            MtiEncoding::Ascii => head[..4].copy_from_slice(&digits),
+            MtiEncoding::Ebcdic => head[..4].copy_from_slice(&digits.map(|digit| digit | 0xF0)),
+            MtiEncoding::Bcd => {
+                let [a, b, c, d] = digits.map(|digit| digit & 15);
+                head[..2].copy_from_slice(&[a << 4 | b, c << 4 | d]);
+                length = 2;
+            }
+        }
+        for bytes in self.present.wire(self.dialect.bitmap) {
+            if let Some(place) = head.get_mut(length..length + bytes.len()) {
+                place.copy_from_slice(&bytes);
+                length += bytes.len();
+            }
+        }
+        (head, length)
     }
+}
+
+/// The bytes from `start` on, without copying them.
+fn from(body: Vec<u8>, start: usize) -> Bytes {
+    let mut body = Bytes::from(body);
+    body.advance(start.min(body.len()));
+    body
 }
 
 /// A message that waits for its MAC.
@@ -292,6 +321,6 @@ impl Unsigned {
             Some(room) if room.len() == wire.len() => room.copy_from_slice(&wire),
             _ => return Err(EncodeError { path, fault: BuildFault::NoMac }),
         }
-        Ok(Bytes::from(self.body).slice(self.start..))
+        Ok(from(self.body, self.start))
     }
 }

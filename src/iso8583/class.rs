@@ -85,23 +85,30 @@ pub(super) enum Class {
 
 impl Class {
     /// Whether every byte of `value` is allowed. `units` tells whether a BCD value is filled up.
-    #[inline]
     pub(super) fn holds(self, value: &[u8], units: usize) -> bool {
+        self.check().passes(self, value, units)
+    }
+
+    /// Whether a value looks the same on the wire as in canonical form, when it is written.
+    pub(super) const fn is_canonical(self) -> bool {
         match self {
             Self::Bytes => true,
-            Self::Ascii(Text::Digits) => swar(value, digits),
-            Self::Ascii(Text::Print) => swar(value, print),
-            Self::Ascii(Text::Alnum) => swar(value, alnum),
-            Self::Bcd(Nibbles::Digits, side) => {
-                if units & 1 == 0 {
-                    swar(value, bcd)
-                } else {
-                    padded(value, side) && (swar(value, bcd) || self.fault_at(value, units).is_none())
-                }
-            }
-            Self::Ascii(Text::Hex) => hexadecimal(value),
-            Self::Ascii(Text::Track) => swar(value, track),
-            _ => self.fault_at(value, units).is_none(),
+            Self::Ascii(text) => !matches!(text, Text::Hex),
+            _ => false,
+        }
+    }
+
+    /// The check that is quickest for this class.
+    pub(super) const fn check(self) -> Check {
+        match self {
+            Self::Bytes => Check::Nothing,
+            Self::Ascii(Text::Digits) => Check::Digits,
+            Self::Ascii(Text::Print) => Check::Print,
+            Self::Ascii(Text::Alnum) => Check::Alnum,
+            Self::Ascii(Text::Hex) => Check::Hex,
+            Self::Ascii(Text::Track) => Check::Track,
+            Self::Bcd(Nibbles::Digits, _) => Check::Bcd,
+            _ => Check::Slow,
         }
     }
 
@@ -125,6 +132,51 @@ impl Class {
             Self::Gbk => gbk_fault(value),
         }
     }
+}
+
+/// How a class is checked: flat, so that the hot loop jumps once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Check {
+    /// All bytes are legal.
+    Nothing,
+    /// [`Text::Digits`] in ASCII.
+    Digits,
+    /// [`Text::Print`] in ASCII.
+    Print,
+    /// [`Text::Alnum`] in ASCII.
+    Alnum,
+    /// [`Text::Hex`] in ASCII.
+    Hex,
+    /// [`Text::Track`] in ASCII.
+    Track,
+    /// [`Nibbles::Digits`], the filling nibble on either side.
+    Bcd,
+    /// Byte by byte.
+    Slow,
+}
+
+impl Check {
+    /// Whether every byte of `value` is allowed in `class`, whose check this is.
+    #[inline(always)]
+    pub(super) fn passes(self, class: Class, value: &[u8], units: usize) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Digits => swar(value, digits),
+            Self::Print => swar(value, print),
+            Self::Alnum => swar(value, alnum),
+            Self::Hex => swar(value, hex),
+            Self::Track => swar(value, track),
+            Self::Bcd if units & 1 == 0 => swar(value, bcd),
+            Self::Bcd => odd(class, value, units),
+            Self::Slow => class.fault_at(value, units).is_none(),
+        }
+    }
+}
+
+/// A BCD value with a filling nibble: mostly 0, which is a digit too.
+fn odd(class: Class, value: &[u8], units: usize) -> bool {
+    let Class::Bcd(_, side) = class else { return false };
+    padded(value, side) && (swar(value, bcd) || class.fault_at(value, units).is_none())
 }
 
 /// The table's entry.
@@ -252,19 +304,6 @@ fn hex(x: u64) -> u64 {
 fn track(x: u64) -> u64 {
     let low = x & !HIGH;
     (x | !(within(low, b'0', b'9') | within(low, b'=', b'=') | within(low, b'D', b'D'))) & HIGH
-}
-
-/// The same for long values: plain comparisons, which the compiler turns into sixteen at a time.
-#[inline]
-fn hexadecimal(value: &[u8]) -> bool {
-    let (chunks, tail) = value.as_chunks::<16>();
-    let mut bad = [false; 16];
-    for chunk in chunks {
-        for (bad, byte) in bad.iter_mut().zip(chunk) {
-            *bad |= (byte.wrapping_sub(b'0') > 9) & ((byte | 0x20).wrapping_sub(b'a') > 5);
-        }
-    }
-    !bad.contains(&true) && swar(tail, hex)
 }
 
 #[inline]

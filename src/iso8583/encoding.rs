@@ -9,12 +9,10 @@ use super::tables;
 use super::value::Value;
 use smallvec::SmallVec;
 
-/// An upper-case hexadecimal digit.
+/// The upper-case hexadecimal digit of the low nibble; no branch, so that the compiler does sixteen at a time.
 pub(super) fn hex_digit(nibble: u8) -> u8 {
-    match nibble & 15 {
-        digit @ 0..=9 => b'0' + digit,
-        letter => b'A' + (letter - 10),
-    }
+    let nibble = nibble & 15;
+    nibble + b'0' + if nibble > 9 { b'A' - b'0' - 10 } else { 0 }
 }
 
 /// The nibble of a hexadecimal digit, either case; zero for anything else.
@@ -135,13 +133,11 @@ pub(super) fn write(class: Class, value: &[u8], nibble: u8, out: &mut Vec<u8>) -
 
 /// Upper-case hexadecimal digits, two a byte.
 fn hex(value: &[u8], out: &mut Vec<u8>) {
-    // No branch in here, so that the compiler does sixteen at a time.
-    let digit = |nibble: u8| nibble + b'0' + if nibble > 9 { 7 } else { 0 };
     let start = out.len();
     out.resize(start + value.len() * 2, 0);
     let (pairs, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut::<2>();
     for (pair, byte) in pairs.iter_mut().zip(value) {
-        *pair = [digit(byte >> 4), digit(byte & 15)];
+        *pair = [hex_digit(byte >> 4), hex_digit(*byte)];
     }
 }
 

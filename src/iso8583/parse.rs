@@ -66,8 +66,8 @@ fn fill(message: &mut Message) -> Result<(), DecodeError> {
     let (mut rest, (bitmap, count)) =
         Bitmap::read(dialect.bitmap, dialect.bitmaps, rest).map_err(|fault| place(Path::Bitmap, length, &fault))?;
     *bitmaps = count;
-    for (index, word) in bitmap.0.iter().enumerate() {
-        for bit in Bits(*word) {
+    for (index, word) in bitmap.0.iter().enumerate().take(count.into()) {
+        for bit in Bits::of(*word) {
             let number = index * 64 + usize::from(bit) + 1;
             let (Some(wire), Some(span)) = (dialect.wires.get(number), spans.get_mut(number)) else { continue };
             let (after, (units, value)) = match wire.split(rest) {

@@ -173,7 +173,7 @@ fn bitmapped(spec: &ElementSpec, bytes: usize, value: &[u8], list: &mut Vec<Part
     let short = Broken { part: None, offset: 0, fault: TlvFault::TagShort };
     let (map, mut rest) = value.split_at_checked(bytes).ok_or(short)?;
     let word = map.iter().fold(0_u64, |word, byte| word << 8 | u64::from(*byte)) << (64 - 8 * bytes.clamp(1, 8));
-    for bit in Bits(word) {
+    for bit in Bits::of(word) {
         let id = PartId::new((bit + 1).to_string().as_bytes());
         let offset = value.len() - rest.len();
         let broken = |fault| Broken { part: Some(id), offset, fault };

@@ -1,5 +1,6 @@
 //! An element's row, compiled: what the hot path needs and nothing else.
 
+use super::class::Check;
 use super::class::Class;
 use super::encoding;
 use super::error::BuildFault;
@@ -181,15 +182,21 @@ pub(super) enum Count {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Wire {
     pub(super) class: Class,
+    /// The class's own.
+    pub(super) check: Check,
     pub(super) prefix: Prefix,
     pub(super) scale: Scale,
     pub(super) count: Count,
     /// The filling nibble, when written.
     pub(super) nibble: u8,
+    /// Whether the canonical form is the wire form, and the prefix counts it.
+    pub(super) verbatim: bool,
     /// Whether decoding walks the inner structure too.
     pub(super) strict: bool,
     /// Whether another element may say that the digits are enciphered.
     pub(super) flagged: bool,
+    /// Bytes of a value of fixed length.
+    pub(super) bytes: u16,
     pub(super) min: u16,
     pub(super) max: u16,
 }
@@ -198,12 +205,15 @@ impl Wire {
     /// The rule of an element that the dialect does not have.
     pub(super) const UNDEFINED: Self = Self {
         class: Class::Undefined,
+        check: Class::Undefined.check(),
         prefix: Prefix::None,
         scale: Scale::One,
         count: Count::Units,
         nibble: 0,
+        verbatim: false,
         strict: false,
         flagged: false,
+        bytes: 0,
         min: 0,
         max: 0,
     };
@@ -212,11 +222,30 @@ impl Wire {
     /// the shapes.
     #[inline(always)]
     pub(super) fn split<'a>(&self, input: &'a [u8]) -> Parsed<'a, (usize, &'a [u8])> {
-        let (input, units) =
-            if self.prefix == Prefix::None { (input, usize::from(self.max)) } else { self.length(input)? };
+        if self.prefix == Prefix::None {
+            let (rest, value) = take(usize::from(self.bytes))(input)?;
+            return self.checked(input, rest, value, usize::from(self.max));
+        }
+        let (input, units) = self.length(input)?;
         let (rest, value) = take(self.scale.bytes(units))(input)?;
         let units = if self.count == Count::Pairs { self.digits(value, units) } else { units };
-        if self.class.holds(value, units) { Ok((rest, (units, value))) } else { Err(self.unclean(input, value, units)) }
+        self.checked(input, rest, value, units)
+    }
+
+    /// Lets a value pass if every byte is of the class.
+    #[inline(always)]
+    fn checked<'a>(
+        &self,
+        input: &'a [u8],
+        rest: &'a [u8],
+        value: &'a [u8],
+        units: usize,
+    ) -> Parsed<'a, (usize, &'a [u8])> {
+        if self.check.passes(self.class, value, units) {
+            Ok((rest, (units, value)))
+        } else {
+            Err(self.unclean(input, value, units))
+        }
     }
 
     /// Reads the prefix and gives the units it means, within the element's bounds.
@@ -281,14 +310,21 @@ impl Wire {
     /// Appends prefix and wire form of a canonical value. What was appended before an error stays: the caller cuts it off.
     #[inline]
     pub(super) fn write(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), BuildFault> {
-        let plain = matches!(self.scale, Scale::One | Scale::Half | Scale::Double) && self.class != Class::Gbk;
-        if self.prefix == Prefix::None && plain && value.len() == usize::from(self.max) {
-            return if encoding::write(self.class, value, self.nibble, out) { Ok(()) } else { Err(BuildFault::Class) };
+        let units = value.len();
+        if self.verbatim && units <= usize::from(self.max) && units >= usize::from(self.min) {
+            if self.prefix != Prefix::None {
+                self.prefix.write(units, out);
+            }
+            if self.check.passes(self.class, value, units) {
+                out.extend_from_slice(value);
+                return Ok(());
+            }
+            return Err(BuildFault::Class);
         }
         self.write_sized(value, out)
     }
 
-    /// The same for values that need a prefix or filling up.
+    /// The same for values that need filling up or another form.
     fn write_sized(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), BuildFault> {
         let chinese;
         let (class, value) = match self.class {

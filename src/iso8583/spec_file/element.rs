@@ -131,8 +131,10 @@ pub(super) fn compile<'a>(
         rows.say(format!("element {number}: kind {} has no such encoding", row.kind));
         return None;
     };
-    let mut wire = Wire { class, scale, nibble, flagged: cipher_flag.is_some(), ..Wire::UNDEFINED };
+    let mut wire =
+        Wire { class, check: class.check(), scale, nibble, flagged: cipher_flag.is_some(), ..Wire::UNDEFINED };
     bound(&row, kind, encoding, length, &mut wire)?;
+    wire.verbatim = class.is_canonical() && scale == Scale::One && wire.count == Count::Units;
     let mut spec = ElementSpec {
         number,
         name: name.unwrap_or_default().into(),
@@ -253,6 +255,7 @@ fn bound(row: &Row<'_, '_>, kind: ElementKind, encoding: Encoding, length: Lengt
     let (min, max, digits, prefix, counts) = match length {
         Length::Fixed(units) => {
             (wire.min, wire.max) = (units, units);
+            wire.bytes = u16::try_from(wire.scale.bytes(units.into())).unwrap_or(u16::MAX);
             return Some(());
         }
         Length::Variable { min, max, digits, encoding, counts } => (min, max, digits, encoding, counts),
