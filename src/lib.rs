@@ -4,6 +4,7 @@
 pub mod channel;
 pub mod cli;
 pub mod flow;
+pub mod fuzzing;
 pub mod hsm;
 pub mod iso8583;
 pub mod ledger;

@@ -1,0 +1,133 @@
+//! What must hold for any bytes whatever: shared by the fuzz targets, by property tests and by the corpus.
+//!
+//! Each property takes the fuzzer's bytes and panics if it does not hold; reaching the end is success.
+
+use crate::iso8583::Dialect;
+use crate::iso8583::Message;
+use crate::iso8583::builtin;
+use crate::iso8583::spec_file;
+use crate::iso8583::tlv;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Whatever a peer sends, every dialect decodes or refuses it, what was read is readable, and what was decoded is
+/// written again from its values to a message with the same values.
+pub fn decode(input: &[u8]) {
+    let body = Bytes::copy_from_slice(input);
+    for dialect in builtin::names().iter().filter_map(|name| builtin::dialect(name)) {
+        match dialect.decode(body.clone()) {
+            Ok(message) => {
+                read_all(&message);
+                again(&dialect, &message);
+            }
+            Err(rejected) => {
+                assert!(rejected.error.offset <= input.len(), "a fault lies inside the message");
+                read_all(&rejected.partial);
+            }
+        }
+    }
+}
+
+/// Reads everything that a message has.
+fn read_all(message: &Message) {
+    for de in message.elements() {
+        assert!(message.value(de).is_some() && message.raw(de).is_some(), "DE {de} is announced but not readable");
+        if let Some(fault) = message.parts(de).and_then(|parts| parts.fault) {
+            assert_eq!(fault.path.element(), Some(de));
+        }
+    }
+    let _ = (message.mac_input(), message.mac(), message.dialect().kind_of(message));
+}
+
+/// Copies every element into a new message: the same bytes but for what a reader accepts in two forms.
+fn again(dialect: &Arc<Dialect>, message: &Message) {
+    let Some(mti) = message.mti() else { return };
+    let mut builder = dialect.build(mti);
+    for de in message.elements() {
+        assert!(builder.copy(de, message).is_ok(), "DE {de} cannot be copied");
+    }
+    let Ok(copy) = builder.finish() else { return };
+    let Ok(copy) = dialect.decode(copy) else { return assert!(false, "the copy does not decode") };
+    for de in message.elements() {
+        assert_eq!(copy.raw(de), message.raw(de), "DE {de} changed");
+    }
+}
+
+/// Whatever a file says, it is a dialect or it is refused with at least one breach, each with a line of the file.
+pub fn spec_file(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let parent = |name: &str| builtin::text(name).map(str::to_owned);
+    if let Err(breaches) = spec_file::load("fuzz", text, &parent) {
+        assert!(!breaches.is_empty(), "refused without a reason");
+    }
+}
+
+/// Whatever the bytes, a walk ends, stays inside them and respects its bounds; what it read is written back alike.
+pub fn tlv(input: &[u8]) {
+    let mut count = 0;
+    let walked = tlv::walk(input, &mut |depth, object| {
+        count += 1;
+        assert!(depth < tlv::MAX_DEPTH && object.value_offset + object.value.len() <= input.len());
+        let mut out = Vec::new();
+        assert!(object.tag.first() == Some(&0) || tlv::write(object.tag, object.value, &mut out));
+        let read = tlv::Reader::new(&out).next();
+        assert!(read.is_some_and(|read| read.is_ok_and(|read| read.tag == object.tag && read.value == object.value)));
+    });
+    assert!(count <= tlv::MAX_COUNT);
+    if let Err(error) = walked {
+        assert!(error.offset <= input.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    /// Every file of the folder `fuzz/corpus/NAME`, as text of the test binary: this room reads no files.
+    const TLV: &[&[u8]] = &[
+        include_bytes!("../fuzz/corpus/tlv/three_byte_tag"),
+        include_bytes!("../fuzz/corpus/tlv/length_beyond_the_end"),
+        include_bytes!("../fuzz/corpus/tlv/indefinite"),
+        include_bytes!("../fuzz/corpus/tlv/nested_too_deep"),
+    ];
+
+    #[test]
+    fn the_corpus_holds() {
+        TLV.iter().for_each(|input| super::tlv(input));
+        super::decode(include_bytes!("../fuzz/corpus/decode/iso87_ascii_0800"));
+        super::decode(include_bytes!("../fuzz/corpus/decode/cn_pos_sale"));
+        super::spec_file(include_bytes!("../fuzz/corpus/spec_file/small.toml"));
+        super::spec_file(include_bytes!("../fuzz/corpus/spec_file/extends_itself.toml"));
+    }
+
+    proptest! {
+        #[test]
+        fn tlv_holds_for_any_bytes(input in proptest::collection::vec(any::<u8>(), 0..200)) {
+            super::tlv(&input);
+        }
+
+        #[test]
+        fn decode_holds_for_any_bytes_behind_a_plausible_head(
+            head in prop_oneof![Just(&b"0200"[..]), Just(&b"\x02\x00"[..]), Just(&b"1100"[..]), Just(&b""[..])],
+            body in proptest::collection::vec(prop_oneof![any::<u8>(), b'0'..=b'9', Just(0)], 0..200),
+        ) {
+            super::decode(&[head, &body].concat());
+        }
+
+        #[test]
+        fn a_message_with_one_byte_changed_is_read_or_refused(at in 0_usize..200, byte in any::<u8>()) {
+            let mut body = include_bytes!("../fuzz/corpus/decode/cn_pos_sale").to_vec();
+            if let Some(place) = body.get_mut(at) {
+                *place = byte;
+            }
+            super::decode(&body);
+        }
+
+        #[test]
+        fn a_dialect_file_with_one_piece_cut_out_is_read_or_refused(at in 0_usize..600, length in 1_usize..30) {
+            let mut text = include_bytes!("../fuzz/corpus/spec_file/small.toml").to_vec();
+            text.drain(at.min(text.len())..(at + length).min(text.len()));
+            super::spec_file(&text);
+        }
+    }
+}
