@@ -7,8 +7,12 @@
 //!   and one of 1,000 operations, divided by 1,000. The exit code is 1 if a limit is exceeded, 2 without valgrind.
 //! * `-- --count NAME N` does operation NAME (`decode`, `encode`, `scan`, `pack`) N times and ends.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a bench that cannot run has nobody to answer to")]
+
+mod auth;
 mod yardstick;
 
+use auth::AUTH;
 use bytes::Bytes;
 use std::hint::black_box;
 use std::process::Command;
@@ -18,7 +22,6 @@ use std::time::Instant;
 use tollgate::iso8583::Dialect;
 use tollgate::iso8583::Mti;
 use tollgate::iso8583::builtin;
-use yardstick::AUTH;
 
 /// Decode and encode may cost so much more than the hand-written code.
 const RATIO: f64 = 1.5;
@@ -52,6 +55,12 @@ fn repeat(name: &str, times: usize) {
     let dialect = builtin::dialect("iso87-ascii").expect("a built-in dialect");
     let body = encode(&dialect);
     assert_eq!(yardstick::pack(MTI, AUTH).as_deref(), Some(&*body), "yardstick and codec write the same bytes");
+    let (mine, theirs) = (yardstick::scan(&body).expect("a message"), dialect.decode(body.clone()).expect("a message"));
+    assert_eq!(mine.present.count_ones() as usize, theirs.elements().count(), "they read the same elements");
+    for de in theirs.elements() {
+        let (start, length) = mine.spans[usize::from(de)];
+        assert_eq!(theirs.span(de), Some(start.into()..(start + length).into()), "and the same spans");
+    }
     for _ in 0..times {
         match name {
             "decode" => decode(&dialect, &body),

@@ -2,6 +2,10 @@
 //!
 //! Each property takes the fuzzer's bytes and panics if it does not hold; reaching the end is success.
 
+use crate::channel;
+use crate::channel::Deframer;
+use crate::channel::FrameFault;
+use crate::channel::Profile;
 use crate::iso8583::Dialect;
 use crate::iso8583::Message;
 use crate::iso8583::builtin;
@@ -46,11 +50,9 @@ fn again(dialect: &Arc<Dialect>, message: &Message) {
     for de in message.elements() {
         assert!(builder.copy(de, message).is_ok(), "DE {de} cannot be copied");
     }
-    let Ok(copy) = builder.finish() else { return };
-    let Ok(copy) = dialect.decode(copy) else { return assert!(false, "the copy does not decode") };
-    for de in message.elements() {
-        assert_eq!(copy.raw(de), message.raw(de), "DE {de} changed");
-    }
+    let copy = builder.finish().map(|body| dialect.decode(body));
+    let same = |copy: &Message| message.elements().all(|de| copy.raw(de) == message.raw(de));
+    assert!(matches!(&copy, Ok(Ok(copy)) if same(copy)), "the copy is not the message");
 }
 
 /// Whatever a file says, it is a dialect or it is refused with at least one breach, each with a line of the file.
@@ -79,11 +81,45 @@ pub fn tlv(input: &[u8]) {
     }
 }
 
+/// Wherever a stream is cut (the first byte says how often), the same units and the same fault come out, and every
+/// unit is split and decoded or refused.
+pub fn framing(input: &[u8]) {
+    let Some((chunk, stream)) = input.split_first() else { return };
+    for profile in channel::builtin::names().iter().filter_map(|name| channel::builtin::profile(name)) {
+        let whole = units(&profile, stream, stream.len().max(1));
+        let cut = units(&profile, stream, usize::from(*chunk).max(1));
+        assert_eq!(whole, cut, "{}: units depend on where the stream was cut", profile.name);
+        for unit in whole.0 {
+            assert!(unit.len() <= profile.framing.cap, "a unit exceeds its cap");
+            if let Ok(frame) = profile.split(unit) {
+                let _ = profile.decode(&frame);
+            }
+        }
+    }
+}
+
+/// The units of a stream that comes in pieces of so many bytes, and the fault that ended it.
+fn units(profile: &Profile, stream: &[u8], chunk: usize) -> (Vec<Bytes>, Option<FrameFault>) {
+    let mut deframer = Deframer::new(profile.framing);
+    let mut units = Vec::new();
+    for piece in stream.chunks(chunk) {
+        deframer.push(piece);
+        loop {
+            match deframer.next() {
+                Ok(Some(unit)) => units.push(unit),
+                Ok(None) => break,
+                Err(fault) => return (units, Some(fault)),
+            }
+        }
+    }
+    (units, None)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    /// Every file of the folder `fuzz/corpus/NAME`, as text of the test binary: this room reads no files.
+    /// The corpus is part of the test binary: this room reads no files.
     const TLV: &[&[u8]] = &[
         include_bytes!("../fuzz/corpus/tlv/three_byte_tag"),
         include_bytes!("../fuzz/corpus/tlv/length_beyond_the_end"),
@@ -94,6 +130,8 @@ mod tests {
     #[test]
     fn the_corpus_holds() {
         TLV.iter().for_each(|input| super::tlv(input));
+        super::framing(include_bytes!("../fuzz/corpus/framing/two_frames_in_threes"));
+        super::framing(include_bytes!("../fuzz/corpus/framing/length_over_the_cap"));
         super::decode(include_bytes!("../fuzz/corpus/decode/iso87_ascii_0800"));
         super::decode(include_bytes!("../fuzz/corpus/decode/cn_pos_sale"));
         super::spec_file(include_bytes!("../fuzz/corpus/spec_file/small.toml"));
@@ -101,6 +139,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn framing_holds_for_any_bytes(input in proptest::collection::vec(prop_oneof![any::<u8>(), 0..4_u8], 0..300)) {
+            super::framing(&input);
+        }
+
         #[test]
         fn tlv_holds_for_any_bytes(input in proptest::collection::vec(any::<u8>(), 0..200)) {
             super::tlv(&input);
