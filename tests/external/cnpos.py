@@ -165,11 +165,11 @@ class Terminal:
         width = 8 if layout == "001" else 16
         keys = []
         for at in range(0, len(block), width + 4):
-            cipher, check = block[at : at + width], block[at + width : at + width + 4]
-            if len(keys) == 1 and width == 16 and cipher[8:] == bytes(8):
+            wrapped, check = block[at : at + width], block[at + width : at + width + 4]
+            if len(keys) == 1 and width == 16 and wrapped[8:] == bytes(8):
                 # A single-length MAC key in a double-length place: eight zero bytes follow its cipher.
-                cipher = cipher[:8]
-            key = cipher.decipher(self.master_key, cipher)
+                wrapped = wrapped[:8]
+            key = cipher.decipher(self.master_key, wrapped)
             assert cipher.encipher(key, bytes(8))[:4] == check, f"check value of key {len(keys) + 1}"
             keys.append(key)
         assert len(keys) == (3 if layout == "004" else 2), f"{len(block)} bytes of keys"
