@@ -4,6 +4,7 @@ Shares no code with the switch. The block cipher is psec's.
 """
 
 import hashlib
+import itertools
 import socket
 
 from psec import pinblock, tools
@@ -133,12 +134,11 @@ class Terminal:
     def __init__(self, line, terminal, merchant, master_key, source=b"\0\0"):
         self.line, self.terminal, self.merchant = line, terminal, merchant
         self.master_key, self.source = master_key, source
-        self.batch, self.stan = "000000", 0
+        self.batch, self.stans = "000000", itertools.count(1)
         self.pin_key = self.mac_key = None
 
     def next_stan(self):
-        self.stan = self.stan % 999999 + 1
-        return f"{self.stan:06d}"
+        return f"{next(self.stans):06d}"
 
     def identity(self):
         return {41: self.terminal, 42: self.merchant}

@@ -7,7 +7,6 @@ import datetime
 import hashlib
 import itertools
 import socket
-import time
 import unittest
 
 from psec import pinblock
@@ -16,7 +15,7 @@ import cipher
 import foreign_issuer
 import station
 
-STANS = itertools.count(int(time.time()) % 900_000)
+STANS = itertools.count(1)
 
 
 def demo_key(name):
@@ -41,14 +40,14 @@ def inquiry(bank, pan, pin):
     """A balance inquiry as a switch sends it."""
     now = datetime.datetime.now()
     encode = {0: pinblock.encode_pinblock_iso_0, 3: pinblock.encode_pinblock_iso_3}[bank.pin_format]
-    stan = next(STANS) % 999_999 + 1
+    stan = next(STANS)
     fields = {
         "2": pan, "3": "310000", "7": now.strftime("%m%d%H%M%S"), "11": f"{stan:06d}", "14": "3012", "32": "89811000",
         "37": f"{stan:012d}", "41": "10000005", "42": "898110054110005", "49": "156",
         "52": cipher.encipher(bank.pin_key, encode(pin, pan)).hex().upper(),
     }
     if bank.dialect.startswith("iso93"):
-        return {"t": "1200", **fields, "12": now.strftime("%y%m%d%H%M%S"), "22": "021000000000", "24": "108"}
+        return {"t": "1200", **fields, "12": now.strftime("%y%m%d%H%M%S"), "22": "021000000000", "24": "200"}
     return {"t": "0200", **fields, "12": now.strftime("%H%M%S"), "13": now.strftime("%m%d"), "22": "021", "25": "00"}
 
 

@@ -14,7 +14,7 @@ from psec import pinblock
 import cipher
 import elements
 
-ECHOED = ("2", "3", "4", "7", "11", "12", "32", "37", "41", "42", "49", "70")
+ECHOED = ("2", "3", "4", "7", "11", "12", "24", "32", "37", "41", "42", "49", "70")
 
 
 @dataclass
@@ -67,7 +67,8 @@ class Bank:
         self.seen.append(document["t"])
         self.note_pin(document)
         mti = document["t"]
-        reply = {"t": mti[:2] + str(int(mti[2]) + 1) + "0"}
+        # The answer: one class up, the repeat bit of the last digit cleared.
+        reply = {"t": mti[:2] + str(int(mti[2]) + 1) + str(int(mti[3]) // 2 * 2)}
         reply |= {number: document[number] for number in ECHOED if number in document}
         if mti[0] == "0":
             reply["39"] = "00"

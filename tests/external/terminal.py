@@ -1,5 +1,6 @@
 """A terminal of another make: signs in, buys, is declined, repeats itself, reverses, over the door `pos`."""
 
+import itertools
 import time
 import unittest
 
@@ -11,7 +12,9 @@ MASTER_KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
 BANK_A = ("6225000000000253", "3012")
 BANK_B = ("4111111111111111", "3012")
 PINS = {BANK_A: "123456", BANK_B: "1234"}
-SOME_SALES = 1_00
+AMOUNT = 1_00
+# One counter for all tests: a terminal that uses a number of its batch again repeats itself.
+STANS = itertools.count(1)
 
 
 class OneTerminal(unittest.TestCase):
@@ -22,8 +25,7 @@ class OneTerminal(unittest.TestCase):
         self.line = cnpos.Line(station.POS)
         self.addCleanup(self.line.close)
         self.terminal = cnpos.Terminal(self.line, "10000001", MERCHANT, MASTER_KEY)
-        # A STAN of its own for every test: the batch stays, and a number used again is a repeat.
-        self.terminal.stan = int(time.time() * 10) % 900_000
+        self.terminal.stans = STANS
         self.terminal.sign_in()
 
     def eventually(self, expected, measure, seconds=20):
@@ -43,7 +45,7 @@ class OneTerminal(unittest.TestCase):
                 self.assertEqual(len(fields[62]) // 2, {"001": 24, "003": 40, "004": 60}[layout])
                 self.assertEqual(fields[60][8:11], layout)
                 self.assertEqual(fields[41], "10000001")
-                _, answer = self.terminal.sale(SOME_SALES, BANK_A, PINS[BANK_A])
+                _, answer = self.terminal.sale(AMOUNT, BANK_A, PINS[BANK_A])
                 self.assertEqual(answer[39], "00")
 
     def test_a_sale_with_a_pin_is_approved_and_booked_once(self):
@@ -59,7 +61,7 @@ class OneTerminal(unittest.TestCase):
                 self.assertEqual(self.balance(card), before - 1234_00)
 
     def test_a_manual_sale_without_pin_is_approved(self):
-        fields = self.terminal.sale_fields(SOME_SALES, BANK_B, entry="01")
+        fields = self.terminal.sale_fields(AMOUNT, BANK_B, entry="01")
         answer = self.terminal.verified(self.terminal.exchange(self.terminal.signed("0200", fields)))
         self.assertEqual(answer[39], "00")
 
@@ -80,36 +82,36 @@ class OneTerminal(unittest.TestCase):
 
     def test_a_wrong_pin_is_declined_with_55(self):
         before = self.balance()
-        _, answer = self.terminal.sale(SOME_SALES, BANK_A, "654321")
+        _, answer = self.terminal.sale(AMOUNT, BANK_A, "654321")
         self.assertEqual(answer[39], "55")
         self.assertEqual(self.balance(), before)
 
     def test_a_wrong_mac_is_answered_a0_and_nobody_is_locked(self):
-        body = self.terminal.signed("0200", self.terminal.sale_fields(SOME_SALES, BANK_A, PINS[BANK_A]))
+        body = self.terminal.signed("0200", self.terminal.sale_fields(AMOUNT, BANK_A, PINS[BANK_A]))
         answer = self.terminal.exchange(body[:-8] + (b"0000000F" if body[-8:] != b"0000000F" else b"00000000"))
         mti, fields = cnpos.decode(answer)
         self.assertEqual((mti, fields[39]), ("0210", "A0"))
-        _, answer = self.terminal.sale(SOME_SALES, BANK_A, PINS[BANK_A])
+        _, answer = self.terminal.sale(AMOUNT, BANK_A, PINS[BANK_A])
         self.assertEqual(answer[39], "00")
 
     def test_an_altered_amount_does_not_pass_the_mac(self):
-        fields = self.terminal.sale_fields(SOME_SALES, BANK_A, PINS[BANK_A])
+        fields = self.terminal.sale_fields(AMOUNT, BANK_A, PINS[BANK_A])
         good = self.terminal.signed("0200", fields)
-        other = cnpos.encode("0200", fields | {4: f"{SOME_SALES * 100:012d}", 64: good[-8:].decode()})
+        other = cnpos.encode("0200", fields | {4: f"{AMOUNT * 100:012d}", 64: good[-8:].decode()})
         self.assertEqual(cnpos.decode(self.terminal.exchange(other))[1][39], "A0")
 
     def test_a_repeat_gets_the_identical_answer_and_books_nothing(self):
         before = self.balance()
-        body = self.terminal.signed("0200", self.terminal.sale_fields(SOME_SALES, BANK_A, PINS[BANK_A]))
+        body = self.terminal.signed("0200", self.terminal.sale_fields(AMOUNT, BANK_A, PINS[BANK_A]))
         first = self.terminal.exchange(body)
         self.assertEqual(self.terminal.verified(first)[39], "00")
         self.assertEqual(self.terminal.exchange(body).hex(), first.hex())
-        self.assertEqual(self.balance(), before - SOME_SALES)
+        self.assertEqual(self.balance(), before - AMOUNT)
 
     def test_the_same_number_with_another_amount_is_refused_with_94(self):
-        fields = self.terminal.sale_fields(SOME_SALES, BANK_A, PINS[BANK_A])
+        fields = self.terminal.sale_fields(AMOUNT, BANK_A, PINS[BANK_A])
         self.terminal.exchange(self.terminal.signed("0200", fields))
-        other = self.terminal.signed("0200", fields | {4: f"{SOME_SALES + 1_00:012d}"})
+        other = self.terminal.signed("0200", fields | {4: f"{AMOUNT + 1_00:012d}"})
         self.assertEqual(cnpos.decode(self.terminal.exchange(other))[1][39], "94")
 
     def test_a_silent_issuer_means_68_and_no_money_moved(self):
@@ -159,7 +161,7 @@ class OneTerminal(unittest.TestCase):
         self.eventually(before, self.balance)
 
     def test_another_merchant_number_is_refused_with_03(self):
-        fields = self.terminal.sale_fields(SOME_SALES, BANK_A) | {42: "898110054110002"}
+        fields = self.terminal.sale_fields(AMOUNT, BANK_A) | {42: "898110054110002"}
         answer = cnpos.decode(self.terminal.exchange(self.terminal.signed("0200", fields)))[1]
         self.assertEqual(answer[39], "03")
 
@@ -174,7 +176,7 @@ class OneTerminal(unittest.TestCase):
         self.assertEqual((mti, answer[39]), ("0830", "00"))
 
     def test_bytes_may_arrive_one_at_a_time(self):
-        body = self.terminal.signed("0200", self.terminal.sale_fields(SOME_SALES, BANK_A, PINS[BANK_A]))
+        body = self.terminal.signed("0200", self.terminal.sale_fields(AMOUNT, BANK_A, PINS[BANK_A]))
         frame = b"\x60" + cnpos.NII + b"\0\0" + cnpos.HEADER + body
         for byte in len(frame).to_bytes(2, "big") + frame:
             self.line.socket.sendall(bytes([byte]))
