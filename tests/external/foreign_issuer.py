@@ -1,6 +1,6 @@
 """An issuer's host of another make: pyiso8583 for the messages, psec for the PIN blocks, CMAC and X9.19 for the MACs.
 
-Approves everything it can verify, and remembers what it saw.
+Approves everything it can verify, unless it is told to be silent, and remembers what it saw.
 """
 
 import socket
@@ -29,6 +29,8 @@ class Bank:
     pins: list = field(default_factory=list)
     faults: list = field(default_factory=list)
     seen: list = field(default_factory=list)
+    # Amounts (DE 4) of which a request gets no answer, nor does the first reversal of one.
+    silent: set = field(default_factory=set)
 
     def __post_init__(self):
         self.spec = elements.specification(self.dialect)
@@ -64,9 +66,11 @@ class Bank:
 
     def answer(self, wire):
         document = self.verified(wire)
-        self.seen.append(document["t"])
-        self.note_pin(document)
         mti = document["t"]
+        self.note_pin(document)
+        self.seen.append(document)
+        if document.get("4") in self.silent and (mti[1] != "4" or mti[3] in "02"):
+            return None
         # The answer: one class up, the repeat bit of the last digit cleared.
         reply = {"t": mti[:2] + str(int(mti[2]) + 1) + str(int(mti[3]) // 2 * 2)}
         reply |= {number: document[number] for number in ECHOED if number in document}
@@ -113,5 +117,7 @@ class Host:
                     answer = self.bank.answer(wire)
                 except Exception:  # whatever it is, the test must hear of it
                     self.bank.faults.append(traceback.format_exc())
+                    continue
+                if answer is None:
                     continue
                 line.sendall(len(answer).to_bytes(2, "big") + answer)

@@ -1,5 +1,7 @@
 """Five hundred terminals on one connection, two banks of another make behind: MACs and PIN blocks by psec."""
 
+import itertools
+import time
 import unittest
 
 import cnpos
@@ -14,11 +16,9 @@ class ManyTerminals(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.station = own_station.OwnStation()
-        cls.line = cnpos.Line(cls.station.address, timeout=60)
 
     @classmethod
     def tearDownClass(cls):
-        cls.line.close()
         code, printed = cls.station.stop()
         assert code == 0, printed[-4000:]
 
@@ -39,6 +39,8 @@ class ManyTerminals(unittest.TestCase):
         self.assertEqual(by_source, {})
 
     def test_five_hundred_terminals_share_one_connection(self):
+        self.line = cnpos.Line(self.station.address, timeout=60)
+        self.addCleanup(self.line.close)
         terminals = list(self.terminals())
         self.assertEqual(len(terminals), 500)
         for terminal, answer in self.all_at_once(terminals, lambda terminal: terminal.sign_in_request()):
@@ -68,6 +70,49 @@ class ManyTerminals(unittest.TestCase):
         expected = sorted((CARDS[place % len(CARDS)][0], CARDS[place % len(CARDS)][2]) for place in range(500))
         self.assertEqual(sorted(pin for bank in banks for pin in bank.pins), expected)
         self.assertTrue(self.station.bank_a.pins and self.station.bank_b.pins)
+
+    def test_a_silent_bank_is_sent_a_reversal_that_names_the_original_until_it_answers(self):
+        number = own_station.TERMINALS[0]
+        key = own_station.key(number)
+        line = cnpos.Line(self.station.address)
+        self.addCleanup(line.close)
+        terminal = cnpos.Terminal(line, number, own_station.MERCHANT, key)
+        terminal.stans = itertools.count(1000)
+        terminal.sign_in()
+        for bank, (pan, expiry, pin), amount in (
+            (self.station.bank_a, CARDS[0], 77_01),
+            (self.station.bank_b, CARDS[1], 77_02),
+        ):
+            with self.subTest(dialect=bank.dialect):
+                bank.silent.add(f"{amount:012d}")
+                _, answer = terminal.sale(amount, (pan, expiry), pin)
+                self.assertEqual(answer[39], "68")
+                original, first, repeat = self.eventually_three(bank, f"{amount:012d}")
+                for reversal in (first, repeat):
+                    self.names(reversal, original)
+                self.assertEqual(repeat["t"][:3], first["t"][:3])
+                self.assertIn(repeat["t"][3], "13", "a repeat says so in its last digit")
+                self.assertEqual(bank.faults, [])
+
+    def eventually_three(self, bank, amount):
+        """The original, its reversal and the repeat, once they came."""
+        end = time.monotonic() + 60
+        while len(found := [d for d in bank.seen if d.get("4") == amount]) < 3:
+            self.assertLess(time.monotonic(), end, [document["t"] for document in found])
+            time.sleep(0.1)
+        return found[:3]
+
+    def names(self, reversal, original):
+        """The original data elements agree with the original as it was sent."""
+        self.assertEqual(reversal["t"][1], "4")
+        stan = original["11"]
+        if "90" in reversal:
+            self.assertEqual(reversal["90"][:20], original["t"] + stan + original["7"])
+            self.assertEqual(reversal["90"][20:31], original["32"].rjust(11, "0"))
+        else:
+            self.assertEqual(reversal["56"][:22], original["t"] + stan + original["12"])
+        for number in ("2", "3", "4", "37", "41", "42", "49"):
+            self.assertEqual(reversal[number], original[number], f"DE {number}")
 
 
 if __name__ == "__main__":

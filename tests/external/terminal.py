@@ -115,20 +115,22 @@ class OneTerminal(unittest.TestCase):
         self.assertEqual(cnpos.decode(self.terminal.exchange(other))[1][39], "94")
 
     def test_a_silent_issuer_means_68_and_no_money_moved(self):
-        for cents in (2, 3):
-            with self.subTest(amount=f"666.{cents:02d}"):
-                before = self.balance()
+        for cents, card in ((2, BANK_A), (3, BANK_A), (2, BANK_B), (3, BANK_B)):
+            with self.subTest(amount=f"666.{cents:02d}", card=card[0][:6]):
+                before = self.balance(card)
                 began = time.monotonic()
-                _, answer = self.terminal.sale(666_00 + cents, BANK_A, PINS[BANK_A])
+                _, answer = self.terminal.sale(666_00 + cents, card, PINS[card])
                 self.assertEqual(answer[39], "68")
                 self.assertGreater(time.monotonic() - began, 4)
-                self.eventually(before, self.balance)
+                self.eventually(before, lambda card=card: self.balance(card))
 
     def test_a_late_answer_changes_nothing(self):
-        before = self.balance(BANK_B)
-        _, answer = self.terminal.sale(666_04, BANK_B, PINS[BANK_B])
-        self.assertEqual(answer[39], "68")
-        self.eventually(before, lambda: self.balance(BANK_B))
+        for card in (BANK_A, BANK_B):
+            with self.subTest(card=card[0][:6]):
+                before = self.balance(card)
+                _, answer = self.terminal.sale(666_04, card, PINS[card])
+                self.assertEqual(answer[39], "68")
+                self.eventually(before, lambda card=card: self.balance(card))
 
     def test_a_slow_issuer_and_one_byte_at_a_time_are_still_answers(self):
         for cents in (1, 10):
