@@ -37,7 +37,8 @@ impl<W: World> Station<W> {
     pub async fn recover(&self) -> Result<usize, LedgerFault> {
         let open = self.parts.ledger.open_intents();
         for id in &open {
-            let answer = Answer::of(ResponseCode::Timeout, self.parts.clock.wall());
+            let Some(record) = self.parts.ledger.find(*id) else { continue };
+            let answer = Answer::of(ResponseCode::Timeout, record.intent.received);
             self.parts.ledger.decide(*id, Decision { outcome: Outcome::TimedOut, answer }).await?;
         }
         Ok(open.len())

@@ -19,6 +19,7 @@ use crate::model::EncryptedPinBlock;
 use crate::model::Icc;
 use crate::model::Kind;
 use crate::model::Pan;
+use crate::model::ProcessingCode;
 use crate::model::Request;
 use crate::model::ResponseCode;
 use crate::model::Stan;
@@ -43,7 +44,7 @@ pub(super) fn request(
     request: &Request,
     pin: Option<&EncryptedPinBlock>,
 ) -> Result<Builder, EncodeError> {
-    let mut builder = start(dialect, request.kind, false)?;
+    let mut builder = start(dialect, request.kind, false, intent.processing_code)?;
     common(&mut builder, intent, &request.pan, outbound.stan, outbound.sent)?;
     if let Some(track) = request.track2.as_ref().map(Track2::clear) {
         put(&mut builder, Role::Track2, track)?;
@@ -68,7 +69,7 @@ pub(super) fn reversal(
     now: Timestamp,
 ) -> Result<Builder, EncodeError> {
     let intent = &due.original;
-    let mut builder = start(dialect, Kind::Reversal, due.attempts > 0)?;
+    let mut builder = start(dialect, Kind::Reversal, due.attempts > 0, intent.processing_code)?;
     common(&mut builder, intent, pan, stan, now)?;
     if let Some(approval) = &due.approval {
         put(&mut builder, Role::ApprovalCode, approval.as_bytes())?;
@@ -88,13 +89,24 @@ pub(super) fn reversal(
     Ok(builder)
 }
 
-/// A message of the dialect's first row of `kind`, with the codes by which the row is known.
-fn start(dialect: &Arc<Dialect>, kind: Kind, repeat: bool) -> Result<Builder, EncodeError> {
+/// A message of the dialect's first row of `kind`, with the codes by which the row is known. Where the
+/// row leaves a digit of the processing code open (the account types), the request's stands.
+fn start(
+    dialect: &Arc<Dialect>,
+    kind: Kind,
+    repeat: bool,
+    processing_code: ProcessingCode,
+) -> Result<Builder, EncodeError> {
     let row = dialect.kind_row(kind).ok_or(NO_MTI)?;
     let mti: Mti = if repeat { row.mti.repeat() } else { row.mti };
     let mut builder = dialect.build(mti);
+    put(&mut builder, Role::ProcessingCode, processing_code.as_bytes())?;
     for (role, pattern) in &row.when {
-        builder.role(*role, pattern.replace('.', "0").as_bytes())?;
+        let open = if *role == Role::ProcessingCode { processing_code.as_bytes() } else { &[] };
+        let open = open.iter().chain(std::iter::repeat(&b'0'));
+        let code: Vec<u8> =
+            pattern.bytes().zip(open).map(|(fixed, open)| if fixed == b'.' { *open } else { fixed }).collect();
+        builder.role(*role, &code)?;
     }
     Ok(builder)
 }
@@ -102,7 +114,6 @@ fn start(dialect: &Arc<Dialect>, kind: Kind, repeat: bool) -> Result<Builder, En
 fn common(builder: &mut Builder, intent: &Intent, pan: &Pan, stan: Stan, sent: Timestamp) -> Result<(), EncodeError> {
     let local = sent.digits(intent.offset_minutes);
     put(builder, Role::Pan, pan.clear().as_bytes())?;
-    put(builder, Role::ProcessingCode, intent.processing_code.as_bytes())?;
     if intent.amount > Amount::ZERO {
         put(builder, Role::Amount, &intent.amount.digits())?;
     }

@@ -19,6 +19,7 @@ mod risk;
 mod round_trip;
 mod route;
 mod server;
+mod switch;
 mod switch_side;
 mod terminal;
 mod terminal_command;

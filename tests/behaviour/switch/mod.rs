@@ -1,0 +1,10 @@
+//! The whole switch on the wire: real doors, real links, mock banks.
+
+mod bad_input;
+mod money;
+mod rig;
+mod sessions;
+
+/// A visitor's card of bank A (ISO 8583:1987, binary) and one of bank B (1993, ASCII).
+const CARD_A: &str = "6225000000000253";
+const CARD_B: &str = "4111111111111111";

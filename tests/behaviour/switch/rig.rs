@@ -1,0 +1,288 @@
+//! A whole station on free ports: the real switch, two mock banks, and a terminal that writes bytes.
+
+use bytes::Bytes;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tollgate::channel::builtin::profile;
+use tollgate::hsm::calculator::ClearPin;
+use tollgate::hsm::software::SoftwareHsm;
+use tollgate::ledger::Ledger;
+use tollgate::ledger::Recorded;
+use tollgate::model::Amount;
+use tollgate::model::Clock;
+use tollgate::model::Currency;
+use tollgate::model::IssuerName;
+use tollgate::model::Kind;
+use tollgate::model::MerchantId;
+use tollgate::model::ResponseCode;
+use tollgate::model::TerminalId;
+use tollgate::registry::Breaches;
+use tollgate::registry::Source;
+use tollgate::server::SystemClock;
+use tollgate::server::SystemEntropy;
+use tollgate::server::config;
+use tollgate::server::config::key_rows;
+use tollgate::server::run::Running;
+use tollgate::sim::cards;
+use tollgate::sim::cards::TestCard;
+use tollgate::sim::issuer;
+use tollgate::sim::issuer::Bank;
+use tollgate::sim::issuer::IssuerThread;
+use tollgate::sim::issuer::books::Money;
+use tollgate::sim::terminal::Answer;
+use tollgate::sim::terminal::Card;
+use tollgate::sim::terminal::Entry;
+use tollgate::sim::terminal::Heard;
+use tollgate::sim::terminal::Memory;
+use tollgate::sim::terminal::Purchase;
+use tollgate::sim::terminal::Sent;
+use tollgate::sim::terminal::Setup;
+use tollgate::sim::terminal::Terminal;
+use tollgate::sim::terminal::demo_pin_pad;
+
+/// How long a test waits for something that must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A bank with its host, while it lives.
+type OpenBank = (Arc<Bank<SoftwareHsm>>, Option<IssuerThread>);
+
+/// A running station with its banks.
+pub(crate) struct Rig {
+    running: Option<Running>,
+    pub(crate) bank_a: OpenBank,
+    pub(crate) bank_b: OpenBank,
+    _folder: TempDir,
+}
+
+impl Rig {
+    /// The demo's station on free ports, waiting `timeout_ms` for its banks.
+    pub(crate) fn start(timeout_ms: u64) -> Self {
+        Self::with_limits(timeout_ms, "")
+    }
+
+    /// The same with a `[risk]` table of its own.
+    pub(crate) fn with_limits(timeout_ms: u64, risk: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (bank_a, bank_b) = (bank("bank-a"), bank("bank-b"));
+        write_station(folder.path(), [&bank_a, &bank_b], timeout_ms, risk);
+        let known = |name: &str| profile(name).is_some();
+        let loaded = config::load(&folder.path().join("station.toml"), &known).unwrap();
+        let running = Running::start(loaded, folder.path()).unwrap();
+        let rig = Self { running: Some(running), bank_a, bank_b, _folder: folder };
+        rig.await_links();
+        rig
+    }
+
+    fn running(&self) -> &Running {
+        self.running.as_ref().unwrap()
+    }
+
+    pub(crate) fn door(&self, name: &str) -> SocketAddr {
+        self.running().doors().iter().find(|door| &*door.name == name).unwrap().listen
+    }
+
+    pub(crate) fn owed(&self) -> usize {
+        self.running().owed()
+    }
+
+    pub(crate) fn records(&self) -> Vec<Recorded> {
+        self.running().parts().ledger.records()
+    }
+
+    /// A terminal that has not signed in.
+    pub(crate) fn terminal(&self, number: u32) -> Till {
+        Till::new(self, number, "pos")
+    }
+
+    /// A terminal with working keys.
+    pub(crate) fn signed_in(&self, number: u32) -> Till {
+        let mut till = self.terminal(number);
+        till.sign_in();
+        till
+    }
+
+    /// Money that stands in a bank's books, in minor units.
+    pub(crate) fn booked(bank: &OpenBank) -> u64 {
+        let standing =
+            bank.0.books().into_iter().filter(|posting| matches!(posting.money, Money::Booked | Money::Held));
+        standing.map(|posting| posting.entry.amount.minor()).sum()
+    }
+
+    /// Waits until nothing is owed to an issuer.
+    pub(crate) fn await_undone(&self) {
+        await_that("everything owed is delivered", || self.owed() == 0);
+    }
+
+    /// Inquiries until both banks answer: their links are up.
+    fn await_links(&self) {
+        let mut till = self.signed_in(10_000_009);
+        for card in ["6225000000000253", "4111111111111111"] {
+            await_that("the links are up", || till.ask(Kind::Balance, 0, card).code == Some(ResponseCode::Approved));
+        }
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            let ended = running.finish(Duration::ZERO);
+            assert!(ended.is_ok(), "the ledger held");
+        }
+    }
+}
+
+/// Looks until it is so.
+pub(crate) fn await_that(what: &str, mut so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !so() {
+        assert!(Instant::now() < until, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn bank(name: &str) -> OpenBank {
+    let keys = key_rows(Source { file: "keys.csv", text: issuer::DEMO_KEYS }, &mut Breaches::default());
+    let parts = issuer::Parts {
+        name: IssuerName::parse(name).unwrap(),
+        profile: profile(name).unwrap(),
+        keys: &keys,
+        cards: &cards::demo(),
+        late: Duration::from_millis(1_500),
+        entropy: Arc::new(SystemEntropy),
+    };
+    let bank = Arc::new(issuer::assemble(&parts).unwrap());
+    let thread = IssuerThread::start(Arc::clone(&bank), "127.0.0.1:0".parse().unwrap()).unwrap();
+    (bank, Some(thread))
+}
+
+fn write_station(folder: &Path, banks: [&OpenBank; 2], timeout_ms: u64, risk: &str) {
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/demo");
+    for file in ["merchants.csv", "terminals.csv", "bins.csv", "keys.csv"] {
+        std::fs::copy(demo.join(file), folder.join(file)).unwrap();
+    }
+    let rows = banks.map(|(bank, thread)| {
+        let name = &bank.setup().name;
+        let address = thread.as_ref().unwrap().address();
+        format!(
+            "[[issuer]]\nname = \"{name}\"\naddress = \"{address}\"\nprofile = \"{name}\"\ntimeout_ms = {timeout_ms}\n"
+        )
+    });
+    std::fs::write(folder.join("issuers.toml"), rows.concat()).unwrap();
+    let station = format!(
+        "[station]\nname = \"rig\"\ntest_keys = true\nworkers = 2\nacquirer = \"89811000\"\ncurrency = \"156\"\n\
+         offset_minutes = 480\n\
+         [[door]]\nname = \"pos\"\nlisten = \"127.0.0.1:0\"\nprofile = \"pos\"\n\
+         [[door]]\nname = \"host\"\nlisten = \"127.0.0.1:0\"\nprofile = \"host\"\npin_key = \"host/zpk\"\nmac_key = \"host/zak\"\n\
+         [risk]\n{risk}\n\
+         [files]\nmerchants = [\"merchants.csv\"]\nterminals = [\"terminals.csv\"]\nissuers = [\"issuers.toml\"]\n\
+         bins = [\"bins.csv\"]\nkeys = [\"keys.csv\"]\n"
+    );
+    std::fs::write(folder.join("station.toml"), station).unwrap();
+}
+
+/// A terminal and its line to a door; the test decides which bytes go.
+pub(crate) struct Till {
+    pub(crate) terminal: Terminal,
+    pub(crate) line: TcpStream,
+    cards: Vec<TestCard>,
+}
+
+impl Till {
+    pub(crate) fn new(rig: &Rig, number: u32, door: &str) -> Self {
+        let serial = number - 10_000_000;
+        let setup = Setup {
+            profile: profile(door).unwrap(),
+            terminal: TerminalId::parse(number.to_string().as_bytes()).unwrap(),
+            merchant: MerchantId::parse(format!("89811005411{serial:04}").as_bytes()).unwrap(),
+            currency: Currency::CNY,
+            offset_minutes: 480,
+            encrypt_tracks: false,
+        };
+        Self::of(rig, setup, door)
+    }
+
+    pub(crate) fn of(rig: &Rig, setup: Setup, door: &str) -> Self {
+        let signs_in = setup.profile.sign_in;
+        let pad = demo_pin_pad(setup.terminal, signs_in, Arc::new(SystemEntropy)).unwrap().unwrap();
+        let terminal = Terminal::new(setup, pad, Memory::default()).unwrap();
+        Self { terminal, line: connect(rig.door(door)), cards: cards::demo() }
+    }
+
+    pub(crate) fn sign_in(&mut self) {
+        let sent = self.terminal.sign_in(now()).unwrap();
+        let answer = self.exchange(&sent);
+        assert_eq!((answer.code, answer.keys), (Some(ResponseCode::Approved), None));
+    }
+
+    /// A request with the card's PIN, not sent.
+    pub(crate) fn prepare(&mut self, kind: Kind, minor: u64, card: &str) -> Sent {
+        let pin = self.cards.iter().find(|known| known.pan.clear() == card).unwrap().pin().to_owned();
+        self.prepare_with(kind, minor, card, &pin)
+    }
+
+    pub(crate) fn prepare_with(&mut self, kind: Kind, minor: u64, card: &str, pin: &str) -> Sent {
+        let card = Card::of(self.cards.iter().find(|known| known.pan.clear() == card).unwrap());
+        let pin = ClearPin::parse(pin.as_bytes()).unwrap();
+        let amount = Amount::new(minor).unwrap();
+        let purchase = Purchase { kind, amount, card: &card, entry: Entry::Chip, pin: Some(&pin) };
+        self.terminal.purchase(&purchase, now()).unwrap()
+    }
+
+    /// Sends a request and judges the answer.
+    pub(crate) fn ask(&mut self, kind: Kind, minor: u64, card: &str) -> Answer {
+        let sent = self.prepare(kind, minor, card);
+        self.exchange(&sent)
+    }
+
+    pub(crate) fn exchange(&mut self, sent: &Sent) -> Answer {
+        self.send(&sent.unit);
+        let unit = self.receive().expect("an answer");
+        self.judge(sent, unit)
+    }
+
+    pub(crate) fn judge(&mut self, sent: &Sent, unit: Bytes) -> Answer {
+        match self.terminal.on_answer(sent, unit) {
+            Heard::Answer(answer) => *answer,
+            Heard::Other(unexpected) => panic!("{unexpected}"),
+        }
+    }
+
+    pub(crate) fn send(&mut self, unit: &[u8]) {
+        self.line.write_all(unit).unwrap();
+    }
+
+    /// The next unit without its length; `None` if the switch closed the line.
+    pub(crate) fn receive(&mut self) -> Option<Bytes> {
+        receive(&mut self.line)
+    }
+
+    /// What is on the card's account, as the issuer says.
+    pub(crate) fn balance(&mut self, card: &str) -> u64 {
+        let answer = self.ask(Kind::Balance, 0, card);
+        let amounts = answer.message.role(tollgate::iso8583::Role::AdditionalAmounts).expect("a balance").to_vec();
+        std::str::from_utf8(&amounts[8..20]).unwrap().parse().unwrap()
+    }
+}
+
+pub(crate) fn connect(door: SocketAddr) -> TcpStream {
+    let line = TcpStream::connect(door).unwrap();
+    line.set_read_timeout(Some(PATIENCE)).unwrap();
+    line.set_nodelay(true).unwrap();
+    line
+}
+
+pub(crate) fn receive(line: &mut TcpStream) -> Option<Bytes> {
+    let mut length = [0; 2];
+    line.read_exact(&mut length).ok()?;
+    let mut unit = vec![0; usize::from(u16::from_be_bytes(length))];
+    line.read_exact(&mut unit).ok()?;
+    Some(unit.into())
+}
+
+pub(crate) fn now() -> tollgate::model::Timestamp {
+    SystemClock::start().wall()
+}
