@@ -15,6 +15,11 @@ pub mod dialects {
     #![doc = include_str!("dialects.md")]
 }
 
+/// Running a station: its file, limits, logs, and why something was refused.
+pub mod operations {
+    #![doc = include_str!("operations.md")]
+}
+
 /// What is protected, how, and where protection ends.
 pub mod security {
     #![doc = include_str!("security.md")]

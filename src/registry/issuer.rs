@@ -26,7 +26,7 @@ pub struct Issuer {
     pub timeout: Duration,
     /// Connections of each worker, 1 to 16; 1 unless the row says otherwise.
     pub connections: u8,
-    /// How long a link may be silent before it is asked whether anybody is there. 5 s to 1 h; 60 s
+    /// How long a link may be silent before it is asked whether anybody is there. 5 s to 1 h; 10 s
     /// unless the row says otherwise.
     pub echo: Duration,
 }
@@ -50,7 +50,7 @@ impl Issuer {
         let (pin_key, mac_key) = (key("pin_key", "zpk"), key("mac_key", "zak"));
         let timeout = row.bounded("timeout_ms", 5_000, 500..=60_000, breaches);
         let connections = row.bounded("connections", 1, 1..=16, breaches);
-        let echo = row.bounded("echo_s", 60, 5..=3_600, breaches);
+        let echo = row.bounded("echo_s", 10, 5..=3_600, breaches);
         Some(Self {
             name: name?,
             address: address?,
