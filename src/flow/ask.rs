@@ -157,11 +157,14 @@ impl<W: World> Station<W> {
         let (Some(data), Some(mac)) = (message.mac_input(), message.mac()) else { return false };
         let scheme = &issuer.profile.mac.scheme;
         let verdict = self.parts.hsm.mac_verify(&Self::ctx(), &issuer.keys.mac, scheme, data, &mac).await;
-        let authentic = matches!(verdict, Ok(Verdict::Match));
-        if !authentic {
-            tracing::warn!(event = "issuer-mac", issuer = %issuer.name(), "an issuer's answer has a wrong MAC");
+        match verdict {
+            Ok(Verdict::Match) => return true,
+            Ok(Verdict::NoMatch) => {
+                tracing::warn!(event = "issuer-mac", issuer = %issuer.name(), "an issuer's answer has a wrong MAC");
+            }
+            Err(fault) => tracing::error!(event = "hsm-fault", fault = %fault, "an issuer's MAC could not be verified"),
         }
-        authentic
+        false
     }
 }
 

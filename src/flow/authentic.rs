@@ -25,7 +25,8 @@ pub(super) struct Authentic {
 }
 
 impl<W: World> Station<W> {
-    /// Verifies the message's MAC under the keys its terminal may use.
+    /// Verifies the message's MAC under the keys its terminal may use: those it has, signed off or not, for
+    /// a sign-off carries no MAC, and reversals and repeats must still be served.
     pub(super) async fn authenticate(&self, exchange: &Exchange<'_>, terminal: &TerminalId) -> Result<Authentic, Stop> {
         match &exchange.door.keys {
             DoorKeys::Fixed { mac, pin } => {
@@ -33,8 +34,8 @@ impl<W: World> Station<W> {
                 self.verify_any(exchange, terminal, vec![(None, keys)]).await.map(|(_, keys)| keys)
             }
             DoorKeys::Issued => {
-                let session = self.session(terminal).filter(|session| session.signed_in);
-                let session = session.ok_or(Stop::code(ResponseCode::SignInRequired, "not-signed-in"))?;
+                let session =
+                    self.session(terminal).ok_or(Stop::code(ResponseCode::SignInRequired, "not-signed-in"))?;
                 let candidates =
                     session.generations().map(|keys| (Some(keys.generation), Authentic::from(keys))).collect();
                 let (generation, keys) = self.verify_any(exchange, terminal, candidates).await?;

@@ -1,8 +1,8 @@
 //! One authorization, once through the house.
 
 use super::authentic::Authentic;
-use super::content::{content, identity};
-use super::exchange::{Exchange, Stop, put};
+use super::content::content;
+use super::exchange::{DoorKeys, Exchange, Stop, put};
 use super::issuer::Issuer;
 use super::station::{Station, World};
 use super::witness::{Event, Witness};
@@ -46,15 +46,16 @@ impl<W: World> Station<W> {
         let started = self.parts.clock.monotonic();
         let request = self.read_request(exchange, facts, kind, authentic).await?;
         let intent = self.intent(exchange, facts, &request)?;
-        let rule = intent.refusal.map(|refusal| refusal.rule);
-        let issuer = intent.outbound.as_ref().map(|outbound| outbound.issuer.clone());
-        let (decided, repeat) = match self.intend(intent.clone()).await? {
-            Intended::Fresh => (self.decide(&intent, &request, authentic, exchange).await?, false),
-            Intended::Declined(decided) => (decided, false),
-            Intended::Duplicate(decided) => (decided, true),
+        let (decided, rule, repeat) = match self.intend(intent.clone()).await? {
+            Intended::Fresh => (self.decide(&intent, &request, authentic, exchange).await?, None, false),
+            Intended::Declined(decided) => {
+                let rule = intent.refusal.map_or("counter-or-tombstone", |refusal| refusal.rule);
+                (decided, Some(rule), false)
+            }
+            Intended::Duplicate(decided) => (decided, None, true),
             Intended::Running(id) => {
                 let decided = self.parts.ledger.decided(id).await;
-                (decided.map_err(|fault| self.ledger_stop(&fault))?, true)
+                (decided.map_err(|fault| self.ledger_stop(&fault))?, None, true)
             }
             Intended::Mismatch => {
                 tracing::warn!(event = "duplicate-mismatch", terminal = %facts.terminal, "same number, other content");
@@ -63,7 +64,11 @@ impl<W: World> Station<W> {
         };
         let took = self.parts.clock.monotonic().saturating_sub(started);
         let (outcome, code, rrn) = (decided.outcome, decided.answer.code, decided.rrn);
-        let event = Event::Decided { kind, outcome, code, rrn, rule, issuer: issuer.as_ref(), repeat, took };
+        // Where it really went: a second way may have been taken.
+        let record = (!repeat && rule.is_none()).then(|| self.parts.ledger.find(intent.id)).flatten();
+        let issuer =
+            record.as_ref().and_then(|record| record.intent.outbound.as_ref()).map(|outbound| &outbound.issuer);
+        let event = Event::Decided { kind, outcome, code, rrn, rule, issuer, repeat, took };
         self.parts.witness.note(Some(&facts.terminal), &event);
         self.answer_decided(exchange, facts, authentic, &decided).await
     }
@@ -73,7 +78,8 @@ impl<W: World> Station<W> {
         let date = exchange.received.date(facts.offset_minutes);
         let assessment = risk::assess(request, facts, date);
         let route = self.route(request, &[]);
-        let refusal = self.batch_refusal(facts, request).or(assessment.refusal).or(route.as_ref().err().copied());
+        let refusal =
+            self.session_refusal(exchange, facts, request).or(assessment.refusal).or(route.as_ref().err().copied());
         let outbound = route.ok().filter(|_| refusal.is_none()).map(|issuer| Outbound {
             issuer: issuer.name().clone(),
             stan: issuer.link.next_stan(),
@@ -84,8 +90,8 @@ impl<W: World> Station<W> {
         Ok(Intent {
             id,
             rrn,
-            identity: identity(exchange, facts)?,
-            content: content(exchange.message, &*self.parts.sealer),
+            identity: self.identity(exchange, facts)?,
+            content: content(exchange.message, request, &*self.parts.sealer),
             kind: request.kind,
             merchant: request.merchant,
             acquirer: request.acquirer,
@@ -109,11 +115,17 @@ impl<W: World> Station<W> {
         })
     }
 
-    /// A batch other than the terminal's open one: it must sign in again (77).
-    fn batch_refusal(&self, facts: &TerminalFacts, request: &Request) -> Option<Refusal> {
-        let batch = request.batch?;
+    /// Signed off, or a batch other than the terminal's open one: it must sign in again (77).
+    fn session_refusal(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, request: &Request) -> Option<Refusal> {
+        if matches!(exchange.door.keys, DoorKeys::Fixed { .. }) {
+            return None;
+        }
         let session = self.session(&facts.terminal)?;
-        (batch != session.batch).then_some(Refusal { code: ResponseCode::SignInRequired, rule: "batch" })
+        let code = ResponseCode::SignInRequired;
+        if !session.signed_in {
+            return Some(Refusal { code, rule: "signed-off" });
+        }
+        request.batch.filter(|batch| *batch != session.batch).map(|_| Refusal { code, rule: "batch" })
     }
 
     /// The issuer to ask: the longest BIN's or its fallback, of those whose link is up and

@@ -22,6 +22,8 @@ use crate::model::Sealer;
 use futures_util::stream::FuturesUnordered;
 use std::time::Duration;
 
+/// The wait when nothing could be sent.
+const UNSENT_WAIT: Duration = Duration::from_millis(500);
 /// The first wait after a reversal was not acknowledged; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait between two tries.
@@ -60,10 +62,14 @@ impl<W: World> Station<W> {
     }
 
     async fn forward_one(&self, issuer: &Issuer<W::Link>, due: Due) {
-        let forwarded = match self.send_reversal(issuer, &due).await {
-            Some(code) if settled(code) => Forwarded::Acknowledged,
-            Some(ResponseCode::FormatError) => Forwarded::Refused(ResponseCode::FormatError),
-            _ => Forwarded::Retry(self.parts.clock.monotonic() + wait_after(due.attempts)),
+        let tried = self.send_reversal(issuer, &due).await;
+        let now = self.parts.clock.monotonic();
+        let forwarded = match tried {
+            Tried::Answered(code) if self.settles(code, &due) => Forwarded::Acknowledged,
+            Tried::Answered(code) if refuses(code) => Forwarded::Refused(code),
+            Tried::Answered(_) | Tried::Unknown => Forwarded::Retry(now + wait_after(due.attempts)),
+            Tried::NotSent => Forwarded::NotSent(now + UNSENT_WAIT),
+            Tried::Unwritable => Forwarded::Refused(ResponseCode::SystemFailure),
         };
         let acknowledged = forwarded == Forwarded::Acknowledged;
         if let Forwarded::Refused(code) = forwarded {
@@ -78,24 +84,57 @@ impl<W: World> Station<W> {
         }
     }
 
-    /// Sends one reversal; the issuer's canonical answer, if one came that can be trusted.
-    async fn send_reversal(&self, issuer: &Issuer<W::Link>, due: &Due) -> Option<ResponseCode> {
-        let outbound = due.original.outbound.as_ref()?;
+    async fn send_reversal(&self, issuer: &Issuer<W::Link>, due: &Due) -> Tried {
+        let intent = &due.original;
         if !issuer.link.is_up() {
-            return None;
+            return Tried::NotSent;
         }
-        let pan = self.parts.sealer.open(&due.original.pan, &due.original.id.0.to_be_bytes()).ok()?;
+        let pan = self.parts.sealer.open(&intent.pan, &intent.id.0.to_be_bytes());
+        let (Ok(pan), Some(outbound)) = (pan, intent.outbound.as_ref()) else {
+            tracing::error!(event = "seal-fault", rrn = %intent.rrn, "the card number of a reversal does not open");
+            return Tried::Unwritable;
+        };
         let (stan, now) = (issuer.link.next_stan(), self.parts.clock.wall());
         let builder = issuer_message::reversal(&issuer.profile.dialect, due, outbound, &pan, stan, now);
-        let LinkReply::Answer(answer) = self.exchange_with(issuer, builder).await? else { return None };
-        let code = answer.role(Role::ResponseCode)?;
-        answer.dialect().code(&code).map(|row| row.code)
+        match self.exchange_with(issuer, builder).await {
+            // Its MAC could not be made, which is the HSM's matter: the reversal waits for it.
+            None | Some(LinkReply::NotSent) => Tried::NotSent,
+            Some(LinkReply::Unknown) => Tried::Unknown,
+            Some(LinkReply::Answer(answer)) => {
+                let code = answer.role(Role::ResponseCode);
+                let row = code.and_then(|code| answer.dialect().code(&code));
+                row.map_or(Tried::Unknown, |row| Tried::Answered(row.code))
+            }
+        }
+    }
+
+    /// Whether an answer ends a reversal. *Original not found* does only when the original cannot be on
+    /// its way any more: reversals go over a connection of their own and may overtake it.
+    fn settles(&self, code: ResponseCode, due: &Due) -> bool {
+        let sent = due.original.outbound.as_ref().map_or(due.original.received, |outbound| outbound.sent);
+        let age = self.parts.clock.wall().0.saturating_sub(sent.0);
+        code.is_approval() || (code == ResponseCode::OriginalNotFound && age > ON_ITS_WAY_MICROS)
     }
 }
 
-/// Answers to a reversal that end it: done, or nothing there to undo.
-fn settled(code: ResponseCode) -> bool {
-    code.is_approval() || matches!(code, ResponseCode::OriginalNotFound | ResponseCode::RelatedInvalid)
+/// What came of one try.
+enum Tried {
+    /// The issuer answered, with a MAC that verifies.
+    Answered(ResponseCode),
+    /// It went, and nobody knows.
+    Unknown,
+    /// Nothing went.
+    NotSent,
+    /// It can never be written.
+    Unwritable,
+}
+
+/// How long a request may be on its way to an issuer, in microseconds: a minute.
+const ON_ITS_WAY_MICROS: i64 = 60_000_000;
+
+/// Answers after which the same message would only get the same answer.
+fn refuses(code: ResponseCode) -> bool {
+    matches!(code, ResponseCode::FormatError | ResponseCode::RelatedInvalid | ResponseCode::FunctionUnsupported)
 }
 
 fn wait_after(attempts: u32) -> Duration {

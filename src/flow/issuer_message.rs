@@ -2,8 +2,10 @@
 
 use super::exchange::{NO_MTI, put};
 use crate::iso8583::Builder;
+use crate::iso8583::CodeRow;
 use crate::iso8583::Dialect;
 use crate::iso8583::EncodeError;
+use crate::iso8583::KindRow;
 use crate::iso8583::Message;
 use crate::iso8583::Mti;
 use crate::iso8583::Role;
@@ -26,6 +28,7 @@ use crate::model::Stan;
 use crate::model::Timestamp;
 use crate::model::Track2;
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// DE 26: the most digits a terminal takes.
@@ -44,7 +47,8 @@ pub(super) fn request(
     request: &Request,
     pin: Option<&EncryptedPinBlock>,
 ) -> Result<Builder, EncodeError> {
-    let mut builder = start(dialect, request.kind, false, intent.processing_code)?;
+    let row = dialect.kind_row(request.kind).ok_or(NO_MTI)?;
+    let mut builder = start(dialect, row, row.mti, intent.processing_code)?;
     common(&mut builder, intent, &request.pan, outbound.stan, outbound.sent)?;
     if let Some(track) = request.track2.as_ref().map(Track2::clear) {
         put(&mut builder, Role::Track2, track)?;
@@ -69,7 +73,10 @@ pub(super) fn reversal(
     now: Timestamp,
 ) -> Result<Builder, EncodeError> {
     let intent = &due.original;
-    let mut builder = start(dialect, Kind::Reversal, due.attempts > 0, intent.processing_code)?;
+    let row = dialect.kind_row(Kind::Reversal).ok_or(NO_MTI)?;
+    let original = dialect.kind_row(intent.kind).ok_or(NO_MTI)?;
+    let mti = if due.attempts > 0 { row.mti.repeat() } else { row.mti };
+    let mut builder = start(dialect, row, mti, processing_code(original, intent.processing_code))?;
     common(&mut builder, intent, pan, stan, now)?;
     if let Some(approval) = &due.approval {
         put(&mut builder, Role::ApprovalCode, approval.as_bytes())?;
@@ -79,9 +86,8 @@ pub(super) fn reversal(
     }
     let reason = if due.approval.is_some() { CANCELLED } else { NOT_ANSWERED };
     put(&mut builder, Role::ReasonCode, reason)?;
-    let original = dialect.kind_row(intent.kind).ok_or(NO_MTI)?.mti;
     let local = outbound.sent.digits(intent.offset_minutes);
-    put(&mut builder, Role::OriginalMti, &original.digits())?;
+    put(&mut builder, Role::OriginalMti, &original.mti.digits())?;
     put(&mut builder, Role::OriginalStan, &outbound.stan.digits())?;
     put(&mut builder, Role::OriginalTransmissionTime, &outbound.sent.digits(0)[2..])?;
     put(&mut builder, Role::OriginalLocalTime, &local)?;
@@ -89,26 +95,23 @@ pub(super) fn reversal(
     Ok(builder)
 }
 
-/// A message of the dialect's first row of `kind`, with the codes by which the row is known. Where the
-/// row leaves a digit of the processing code open (the account types), the request's stands.
-fn start(
-    dialect: &Arc<Dialect>,
-    kind: Kind,
-    repeat: bool,
-    processing_code: ProcessingCode,
-) -> Result<Builder, EncodeError> {
-    let row = dialect.kind_row(kind).ok_or(NO_MTI)?;
-    let mti: Mti = if repeat { row.mti.repeat() } else { row.mti };
+/// A message of a row, with the codes by which the row is known.
+fn start(dialect: &Arc<Dialect>, row: &KindRow, mti: Mti, asked: ProcessingCode) -> Result<Builder, EncodeError> {
     let mut builder = dialect.build(mti);
-    put(&mut builder, Role::ProcessingCode, processing_code.as_bytes())?;
-    for (role, pattern) in &row.when {
-        let open = if *role == Role::ProcessingCode { processing_code.as_bytes() } else { &[] };
-        let open = open.iter().chain(std::iter::repeat(&b'0'));
-        let code: Vec<u8> =
-            pattern.bytes().zip(open).map(|(fixed, open)| if fixed == b'.' { *open } else { fixed }).collect();
-        builder.role(*role, &code)?;
+    for (role, pattern) in row.when.iter().filter(|(role, _)| *role != Role::ProcessingCode) {
+        builder.role(*role, pattern.replace('.', "0").as_bytes())?;
     }
+    put(&mut builder, Role::ProcessingCode, processing_code(row, asked).as_bytes())?;
     Ok(builder)
+}
+
+/// The processing code of a row: where it leaves a digit open (the account types), or says nothing, what
+/// was asked stands.
+fn processing_code(row: &KindRow, asked: ProcessingCode) -> ProcessingCode {
+    let Some((_, pattern)) = row.when.iter().find(|(role, _)| *role == Role::ProcessingCode) else { return asked };
+    let digits = pattern.bytes().zip(asked.as_bytes());
+    let code: SmallVec<[u8; 6]> = digits.map(|(fixed, asked)| if fixed == b'.' { *asked } else { fixed }).collect();
+    ProcessingCode::parse(&code).unwrap_or(asked)
 }
 
 fn common(builder: &mut Builder, intent: &Intent, pan: &Pan, stan: Stan, sent: Timestamp) -> Result<(), EncodeError> {
@@ -149,16 +152,20 @@ fn zero_filled(digits: &str) -> [u8; 11] {
     filled
 }
 
-/// What the issuer's answer decides; `None` if it says nothing that can be booked: no code, or
-/// another amount than was asked.
+/// What the issuer's answer decides; `None` if it says nothing that can be booked: no code, one that the
+/// dialect does not list, another amount than was asked, or a part without its amount.
 pub(super) fn decision(answer: &Message, intent: &Intent) -> Option<Decision> {
     let dialect = answer.dialect();
     let code = answer.role(Role::ResponseCode)?;
-    let row = dialect.code(&code);
-    let (code, approves) = row.map_or((ResponseCode::NotAuthenticated, false), |row| (row.code, row.approves));
+    let CodeRow { code, approves } = dialect.code(&code)?;
     let amount = answer.role(Role::Amount).and_then(|value| Amount::parse(&value));
     let partial = code == ResponseCode::ApprovedPartial;
-    if approves && !partial && amount.is_some_and(|amount| amount != intent.amount) {
+    let fits = match amount {
+        Some(part) if partial => Amount::ZERO < part && part < intent.amount,
+        Some(whole) => whole == intent.amount,
+        None => !partial,
+    };
+    if approves && !fits {
         return None;
     }
     let bytes = |role| answer.role(role).map(|value| Bytes::copy_from_slice(&value));

@@ -25,7 +25,7 @@ impl<W: World> Station<W> {
         let approved = row.is_some_and(|row| row.approves);
         let outcome = if approved { Outcome::Approved } else { Outcome::Declined };
         tracing::warn!(event = "late-answer", issuer = %issuer.name(), rrn = %rrn, approved, "answered after the decision");
-        match self.parts.ledger.note_late(rrn, outcome).await {
+        match self.parts.ledger.note_late(issuer.name(), rrn, outcome).await {
             // An RRN of before a restart, or of nobody, is the issuer's matter.
             Ok(_) | Err(LedgerFault::Unknown) => {}
             Err(fault) => drop(self.ledger_stop(&fault)),

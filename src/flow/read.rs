@@ -69,18 +69,16 @@ impl<W: World> Station<W> {
         })
     }
 
-    /// Track 2 in clear; deciphered in the HSM where the message says that it is enciphered (cn-pos:
-    /// DE 53, third digit).
+    /// Track 2 in clear; deciphered in the HSM where the dialect says that the message says so.
     async fn track2(&self, message: &Message, authentic: &Authentic) -> Result<Option<Track2>, Stop> {
-        let Some(value) = message.role(Role::Track2) else { return Ok(None) };
-        let enciphered = message.role(Role::SecurityControl).is_some_and(|control| control.get(2) == Some(&b'1'));
-        if !enciphered {
+        let (Some(value), Some(row)) = (message.role(Role::Track2), message.dialect().role(Role::Track2)) else {
+            return Ok(None);
+        };
+        if !message.enciphered(row.de) {
             return Track2::parse(&value).map(Some).ok_or(Stop::format("track2"));
         }
-        let unkeyed = Stop::code(ResponseCode::SecurityFailure, "track-key");
-        let (Some(key), Some(row)) = (&authentic.data, message.dialect().role(Role::Track2)) else {
-            return Err(unkeyed);
-        };
+        let unkeyed = || Stop::code(ResponseCode::SecurityFailure, "track-key");
+        let key = authentic.data.as_ref().ok_or_else(unkeyed)?;
         let packed = message.raw(row.de).unwrap_or_default();
         let track = self.parts.hsm.track_decrypt(&Self::ctx(), key, packed, value.len()).await;
         match track {

@@ -1,7 +1,6 @@
 //! A terminal takes back what it asked: made durable, answered 00 at once, carried on later.
 
 use super::authentic::Authentic;
-use super::content::{identity, original};
 use super::exchange::{Exchange, Stop};
 use super::station::{Station, World};
 use super::witness::{Event, Witness};
@@ -33,8 +32,8 @@ impl<W: World> Station<W> {
         let amount =
             message.role(Role::Amount).and_then(|value| Amount::parse(&value)).ok_or(Stop::format("amount"))?;
         let reversal = Reversal {
-            identity: identity(exchange, facts)?,
-            original: original(exchange, facts)?,
+            identity: self.identity(exchange, facts)?,
+            original: self.original(exchange, facts)?,
             amount,
             received: exchange.received,
             date: exchange.received.date(facts.offset_minutes),

@@ -70,7 +70,8 @@ impl<W: World> Station<W> {
     async fn make_keys(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, order: Order) -> Result<Made, HsmError> {
         let name = facts.master_key.clone().ok_or(HsmError::Policy("the terminal has no master key"))?;
         let kek = Kek(KeyRef::Named(name));
-        let single = exchange.door.profile.mak_length == 8;
+        // A single-length sign-in has no room for a longer MAC key.
+        let single = exchange.door.profile.mak_length == 8 || order.pin == KeyAlgorithm::Des;
         let mac = if single { KeyAlgorithm::Des } else { KeyAlgorithm::Tdes2 };
         let (ctx, hsm) = (Self::ctx(), &self.parts.hsm);
         Ok(Made {

@@ -117,8 +117,12 @@ impl<W: World> Station<W> {
                 }
             }
             Err(rejected) => {
-                self.parts.witness.note(None, &Event::Rejected { error: &rejected.error });
                 let exchange = Exchange { door, frame, message: &rejected.partial, received };
+                let terminal = exchange.terminal();
+                self.parts.witness.note(terminal.as_ref(), &Event::Rejected { error: &rejected.error });
+                if rejected.partial.mti().is_none_or(|mti| mti.is_response()) {
+                    return None;
+                }
                 rejected.partial.role(Role::Stan)?;
                 exchange.plain_answer(ResponseCode::FormatError)
             }
@@ -131,8 +135,8 @@ impl<W: World> Station<W> {
             return Err(Stop::Silent("a response nobody asked for"));
         }
         let terminal = exchange.terminal().ok_or(Stop::format("terminal"))?;
-        let registry = self.parts.registry.load();
-        let facts = registry.terminal(terminal).ok_or(Stop::code(ResponseCode::TerminalUnknown, "terminal-unknown"))?;
+        let facts = self.parts.registry.load().terminal(terminal).cloned();
+        let facts = &*facts.ok_or(Stop::code(ResponseCode::TerminalUnknown, "terminal-unknown"))?;
         let kind = message.dialect().kind_of(message).ok_or(Stop::code(ResponseCode::FunctionUnsupported, "kind"))?;
         match kind {
             Kind::SignIn => self.sign_in(exchange, facts).await,
@@ -155,6 +159,11 @@ impl<W: World> Station<W> {
         let terminal = exchange.terminal();
         match stop {
             Stop::Code { code, rule } => {
+                if loses_reversal(code) && self.on_record(exchange) {
+                    let why = "a copy of a recorded request cannot be served now";
+                    self.parts.witness.note(terminal.as_ref(), &Event::Silent { why });
+                    return None;
+                }
                 self.parts.witness.note(terminal.as_ref(), &Event::Refused { code, rule });
                 exchange.plain_answer(code)
             }
@@ -177,10 +186,23 @@ impl<W: World> Station<W> {
         }
     }
 
-    /// The answer to what is not served at all: this code, without a MAC, and nothing recorded.
+    /// The answer to what there is no room to serve: 96 without a MAC, and nothing recorded; silence to
+    /// responses, and to reversals and copies of what is on record.
     #[must_use]
-    pub fn unserved(door: &Door, frame: &Frame, message: &Message, code: ResponseCode) -> Option<Bytes> {
-        Exchange { door, frame, message, received: Timestamp::default() }.plain_answer(code)
+    pub fn overloaded(&self, door: &Door, frame: &Frame, message: &Message, received: Timestamp) -> Option<Bytes> {
+        let exchange = Exchange { door, frame, message, received };
+        let answered = message.mti().is_none_or(|mti| mti.is_response());
+        if answered || message.dialect().kind_of(message) == Some(Kind::Reversal) {
+            return None;
+        }
+        self.refuse(&exchange, Stop::code(ResponseCode::SystemFailure, "overloaded"))
+    }
+
+    /// Whether the message's identity is that of a recorded request, which may be approved.
+    fn on_record(&self, exchange: &Exchange<'_>) -> bool {
+        let facts = exchange.terminal().and_then(|terminal| self.parts.registry.load().terminal(terminal).cloned());
+        let identity = facts.and_then(|facts| self.identity(exchange, &facts).ok());
+        identity.is_some_and(|identity| self.parts.ledger.knows(&identity))
     }
 
     /// The station's time.
@@ -197,4 +219,10 @@ impl<W: World> Station<W> {
     pub(super) fn session(&self, terminal: &TerminalId) -> Option<SessionFacts> {
         self.parts.sessions.read(*terminal, Clone::clone)
     }
+}
+
+/// Answers given without a look at the record. A terminal drops its reversal on any answer, so a copy of
+/// a request that may be approved must not get one of them (rules of the money, 2).
+fn loses_reversal(code: ResponseCode) -> bool {
+    matches!(code, ResponseCode::SystemFailure | ResponseCode::SignInRequired)
 }

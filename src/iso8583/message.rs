@@ -119,8 +119,9 @@ impl Message {
         Some(wire.value(self.raw(de)?, usize::from(span.units), self.enciphered(de)))
     }
 
-    /// Whether the element's digits are not digits, because another element says so.
-    fn enciphered(&self, de: De) -> bool {
+    /// Whether the element is enciphered, because another element says so: its digits are none then.
+    #[must_use]
+    pub fn enciphered(&self, de: De) -> bool {
         let flag = || self.dialect.element(de)?.cipher_flag;
         let set = || {
             let flag = flag()?;

@@ -4,6 +4,7 @@ use super::Decided;
 use super::Decision;
 use super::Due;
 use super::Forwarded;
+use super::Identity;
 use super::Intended;
 use super::Intent;
 use super::Ledger;
@@ -107,9 +108,13 @@ impl Ledger for MemoryLedger {
         Ok(kept.keep(commit))
     }
 
-    async fn note_late(&self, rrn: Rrn, outcome: Outcome) -> Result<Option<TxnId>, LedgerFault> {
+    fn knows(&self, identity: &Identity) -> bool {
+        self.kept.lock().book.identities.request(identity).is_some()
+    }
+
+    async fn note_late(&self, issuer: &IssuerName, rrn: Rrn, outcome: Outcome) -> Result<Option<TxnId>, LedgerFault> {
         let mut kept = self.kept.lock();
-        let commit = kept.book.plan_late(rrn, outcome)?;
+        let commit = kept.book.plan_late(issuer, rrn, outcome)?;
         Ok(kept.keep(commit))
     }
 
@@ -146,7 +151,7 @@ impl Ledger for MemoryLedger {
     async fn acknowledge(&self, id: TxnId, forwarded: Forwarded) -> Result<(), LedgerFault> {
         let mut kept = self.kept.lock();
         let commit = kept.book.plan_acknowledgement(id, forwarded)?;
-        if let Forwarded::Retry(at) = forwarded {
+        if let Forwarded::Retry(at) | Forwarded::NotSent(at) = forwarded {
             kept.book.postpone(id, at);
         }
         kept.keep(commit);

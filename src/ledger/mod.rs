@@ -52,6 +52,9 @@ pub trait Ledger: Send + Sync + 'static {
         outbound: Outbound,
     ) -> impl Future<Output = Result<Option<Decided>, LedgerFault>> + Send;
 
+    /// Whether a request of this identity is on record, decided or running.
+    fn knows(&self, identity: &Identity) -> bool;
+
     /// Waits until the transaction is decided: a copy of a running request takes its answer from here.
     fn decided(&self, id: TxnId) -> impl Future<Output = Result<Decided, LedgerFault>> + Send;
 
@@ -65,9 +68,14 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Records that an issuer answered after the decision. Changes neither decision nor effect.
     ///
-    /// Returns whose answer it was; `None`, and nothing recorded, if no transaction has this number:
+    /// Returns whose answer it was; `None`, and nothing recorded, if this issuer was not asked under this number:
     /// it came from a peer. Where two business dates gave the same number, the later one is meant.
-    fn note_late(&self, rrn: Rrn, outcome: Outcome) -> impl Future<Output = Result<Option<TxnId>, LedgerFault>> + Send;
+    fn note_late(
+        &self,
+        issuer: &IssuerName,
+        rrn: Rrn,
+        outcome: Outcome,
+    ) -> impl Future<Output = Result<Option<TxnId>, LedgerFault>> + Send;
 
     /// Keeps a terminal's session facts.
     fn note_terminal(

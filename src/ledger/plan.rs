@@ -24,6 +24,7 @@ use super::record::KeptReversal;
 use super::record::Record;
 use super::record::Records;
 use crate::model::Amount;
+use crate::model::IssuerName;
 use crate::model::ResponseCode;
 use crate::model::Rrn;
 use std::sync::Arc;
@@ -115,9 +116,13 @@ impl Book {
         Ok(Commit { records, reply })
     }
 
-    /// A late answer, if its number is known.
-    pub(super) fn plan_late(&self, rrn: Rrn, outcome: Outcome) -> Planned<Option<TxnId>> {
+    /// A late answer, if this issuer was asked under its number.
+    pub(super) fn plan_late(&self, issuer: &IssuerName, rrn: Rrn, outcome: Outcome) -> Planned<Option<TxnId>> {
         let Some(id) = self.rrns.get(&rrn).copied() else { return Ok(Commit::nothing(None)) };
+        let asked = self.entry(id)?.intent.outbound.as_ref().is_some_and(|outbound| outbound.issuer == *issuer);
+        if !asked {
+            return Ok(Commit::nothing(None));
+        }
         Ok(Commit { records: late_records(self.entry(id)?, outcome), reply: Some(id) })
     }
 
@@ -127,6 +132,7 @@ impl Book {
         let (event, attempt) = match forwarded {
             Forwarded::Acknowledged => (Event::Acknowledged, None),
             Forwarded::Retry(_) => (Event::Postponed, entry.state.owes_reversal().then_some(Record::Attempted(id))),
+            Forwarded::NotSent(_) => (Event::Postponed, None),
             Forwarded::Refused(_) => (Event::Refused, None),
         };
         Ok(Commit { records: attempt.into_iter().chain(moved(entry, event)).collect(), reply: () })

@@ -245,8 +245,10 @@ pub struct Due {
 pub enum Forwarded {
     /// The issuer has it: done.
     Acknowledged,
-    /// Not yet: again at this monotonic time.
+    /// It went and was not acknowledged: again at this monotonic time, marked as a repeat.
     Retry(Duration),
+    /// Nothing went: again at this monotonic time, as if it had not been tried.
+    NotSent(Duration),
     /// The issuer will never take it: a person must look (dead letter, alarm).
     Refused(ResponseCode),
 }

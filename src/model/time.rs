@@ -17,6 +17,12 @@ impl Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or_default().to_zoned(TimeZone::fixed(offset)).datetime()
     }
 
+    /// The instant `by` before this one.
+    #[must_use]
+    pub fn earlier(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// The calendar date at `offset_minutes` east of UTC.
     #[must_use]
     pub fn date(self, offset_minutes: i16) -> BusinessDate {

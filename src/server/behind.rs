@@ -10,8 +10,6 @@ use crate::iso8583::Message;
 use crate::iso8583::Rejected;
 use crate::iso8583::Role;
 use crate::model::Clock;
-use crate::model::Kind;
-use crate::model::ResponseCode;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
 use bytes::Bytes;
@@ -37,9 +35,9 @@ pub(super) struct Parsed {
 impl Behind {
     /// The station of one worker behind `doors`, by their names.
     #[must_use]
-    pub(super) fn new(station: Arc<Station<Real>>, doors: &[Door]) -> Self {
+    pub(super) fn new(station: Arc<Station<Real>>, doors: &[Door], in_hand: Arc<InHand>) -> Self {
         let doors = doors.iter().map(|door| (door.name.as_str().into(), door.clone())).collect();
-        Self { station, doors, in_hand: Arc::default() }
+        Self { station, doors, in_hand }
     }
 }
 
@@ -70,11 +68,10 @@ impl Serve for Behind {
     fn overloaded(&self, door: &Listening, _: &Peer, parsed: Parsed) -> Option<Bytes> {
         let door = self.doors.get(&door.name)?;
         let message = parsed.read.ok()?;
-        let undo = message.dialect().kind_of(&message) == Some(Kind::Reversal);
-        if undo || parsed.held.is_some_and(|held| held.is_copy()) {
+        if parsed.held.is_some_and(|held| held.is_copy()) {
             return None;
         }
-        Station::<Real>::unserved(door, &parsed.frame, &message, ResponseCode::SystemFailure)
+        self.station.overloaded(door, &parsed.frame, &message, parsed.received)
     }
 }
 
@@ -87,9 +84,9 @@ fn number(message: &Message) -> Option<Number> {
 type Number = (TerminalId, [u8; 6]);
 
 /// The numbers that were read and not answered yet: a copy of one of them must never be told 96, since
-/// a terminal drops its reversal on any answer.
+/// a terminal drops its reversal on any answer. Shared by all workers: copies may come by other connections.
 #[derive(Default)]
-struct InHand(Mutex<HashMap<Number, usize>>);
+pub(super) struct InHand(Mutex<HashMap<Number, usize>>);
 
 impl InHand {
     fn hold(self: &Arc<Self>, number: Number) -> Held {

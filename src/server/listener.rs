@@ -30,7 +30,7 @@ pub(super) struct Listener<H: Serve> {
 }
 
 /// A bug must not be mistaken for a lost connection: the process ends, the ledger makes a restart safe.
-struct CrashOnPanic;
+pub(super) struct CrashOnPanic;
 
 impl Drop for CrashOnPanic {
     fn drop(&mut self) {

@@ -1,7 +1,8 @@
 //! A station that runs: workers behind the doors, and one thread for what is owed and who watches.
 
-use super::behind::Behind;
+use super::behind::{Behind, InHand};
 use super::config::Loaded;
+use super::listener::CrashOnPanic;
 use super::station::{BuildFault, Built, LateAnswers, Real};
 use super::tls;
 use super::trace;
@@ -116,19 +117,34 @@ impl Running {
     /// The ledger failed and the station stopped itself: what it would have answered is not known to be
     /// kept.
     pub fn wait(self, patience: Duration) -> Result<Ending, LedgerStopped> {
-        let ending = self.server.wait();
-        let started = Instant::now();
-        while ending == Ending::Drained && self.built.owed() > 0 && started.elapsed() < patience {
-            std::thread::sleep(OWED_LOOK);
+        let stopper = self.server.stopper();
+        let mut ending = self.server.wait();
+        if !stopper.is_forced() {
+            settle(&self.built, &stopper, patience);
         }
         if self.built.owed() > 0 {
             tracing::error!(event = "owed", count = self.built.owed(), "reversals are still owed to issuers");
+            ending = Ending::Forced;
         }
         self.stop_rest.cancel();
         if let Err(panic) = self.rest.join() {
             std::panic::resume_unwind(panic);
         }
         if self.built.parts().failed.is_cancelled() { Err(LedgerStopped) } else { Ok(ending) }
+    }
+}
+
+/// Decides what the drain left open, and waits until what is owed is delivered.
+fn settle(built: &Built, stopper: &Stopper, patience: Duration) {
+    match Builder::new_current_thread().build().map(|runtime| runtime.block_on(built.recover())) {
+        Ok(Ok(0)) => {}
+        Ok(Ok(open)) => tracing::warn!(event = "recovered", open, "requests still running are decided timed out"),
+        Ok(Err(fault)) => tracing::error!(event = "ledger-failed", fault = %fault, "the ledger failed while stopping"),
+        Err(error) => tracing::error!(event = "stop", fault = %error, "no runtime to decide what is open"),
+    }
+    let started = Instant::now();
+    while built.owed() > 0 && !stopper.is_forced() && started.elapsed() < patience {
+        std::thread::sleep(OWED_LOOK);
     }
 }
 
@@ -147,17 +163,19 @@ fn listening(row: &super::config::Door, folder: &Path) -> Result<Door, StartFaul
 /// What each worker makes for itself: a station with links of its own.
 fn worker(built: &Arc<Built>, doors: Vec<flow::Door>) -> impl Fn(usize) -> Arc<Behind> + Clone + Send + 'static {
     let built = Arc::clone(built);
+    let in_hand = Arc::new(InHand::default());
     move |_| {
         let (station, late) = built.station();
         let station = Arc::new(station);
         for answers in late {
             tokio::spawn(note_late(Arc::clone(&station), answers));
         }
-        Arc::new(Behind::new(station, &doors))
+        Arc::new(Behind::new(station, &doors, Arc::clone(&in_hand)))
     }
 }
 
 async fn note_late(station: Arc<Station<Real>>, (issuer, mut answers): LateAnswers) {
+    let _crash = CrashOnPanic;
     while let Some(received) = answers.recv().await {
         station.late(&issuer, received).await;
     }
@@ -180,6 +198,7 @@ fn rest(
 ) -> io::Result<JoinHandle<()>> {
     let built = Arc::clone(built);
     let body = async move {
+        let _crash = CrashOnPanic;
         let (station, late) = built.station();
         let station = Arc::new(station);
         let names: Vec<_> = late.iter().map(|(name, _)| name.clone()).collect();

@@ -77,7 +77,10 @@ async fn follow(stream: TcpStream, sources: &Sources) -> std::io::Result<()> {
     loop {
         let line = tokio::select! {
             biased;
-            frame = frames.recv() => frame.map(|seen| sources.frame(&seen)),
+            frame = frames.recv() => match frame {
+                Ok(seen) if wanted.is_some() && seen.lane.and_then(|lane| lane.terminal) != wanted => continue,
+                frame => frame.map(|seen| sources.frame(&seen)),
+            },
             line = lines.recv() => line,
             // Nothing more is expected from the follower but its end.
             _ = reader.read_u8() => return Ok(()),

@@ -6,6 +6,10 @@ use crate::model::MerchantId;
 use crate::model::TerminalId;
 use crate::sim::certificates;
 use crate::sim::issuer::DEMO_KEYS;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 const STATION: &str = include_str!("../../../specs/demo/station.toml");
@@ -46,7 +50,8 @@ impl Folder {
             .data
             .clone()
             .unwrap_or_else(|| std::env::temp_dir().join(format!("tollgate-demo-{}", std::process::id())));
-        std::fs::create_dir_all(&path)?;
+        make_private(&path, scratch)
+            .map_err(|error| Failure::new(Exit::Config, format!("{}: {error}", path.display())))?;
         let folder = Self { path, scratch };
         certificates::write(&folder.path)?;
         let mut station = STATION.to_owned() + TLS_DOOR;
@@ -70,10 +75,23 @@ impl Folder {
         &self.path
     }
 
+    /// The folder, if it is to go away with the demo.
+    pub(super) fn scratch(&self) -> Option<PathBuf> {
+        self.scratch.then(|| self.path.clone())
+    }
+
     fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
         let file = self.path.join(name);
-        std::fs::write(&file, text).map_err(|error| Failure::new(Exit::Config, format!("{}: {error}", file.display())))
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let written = options.open(&file).and_then(|mut opened| opened.write_all(text.as_bytes()));
+        written.map_err(|error| Failure::new(Exit::Config, format!("{}: {error}", file.display())))
     }
+}
+
+/// A folder for its owner alone: a visitor's master key is in it. A scratch folder must be new.
+fn make_private(path: &Path, scratch: bool) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).recursive(!scratch).create(path)
 }
 
 impl Drop for Folder {

@@ -93,7 +93,7 @@ impl Demo {
             .map_err(|fault| Failure::new(Exit::NoConnection, fault.to_string()))?;
         let asked = Stopper::default();
         stop_on_signals(asked.clone())?;
-        leave_at_once_when_forced(asked.clone())?;
+        leave_at_once_when_forced(asked.clone(), folder.scratch())?;
         print::welcome(out, &running, folder.path(), &cards)?;
         let started = Instant::now();
         let registry = running.parts().registry.load_full();
@@ -158,10 +158,14 @@ fn watch(out: &mut dyn Write, running: &Running, asked: &Stopper, time: Option<D
 
 /// The first signal stops the traffic, so that terminals can still undo what they owe through the doors;
 /// a second one does not wait for anything.
-fn leave_at_once_when_forced(asked: Stopper) -> std::io::Result<()> {
+fn leave_at_once_when_forced(asked: Stopper, scratch: Option<PathBuf>) -> std::io::Result<()> {
     let body = move || {
         while !asked.is_forced() {
             std::thread::sleep(LIVE);
+        }
+        if let Some(scratch) = &scratch {
+            // What cannot be removed is left in the machine's scratch folder.
+            let _ = std::fs::remove_dir_all(scratch);
         }
         eprintln!("stopped at once: nothing was compared");
         std::process::exit(130);

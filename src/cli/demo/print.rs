@@ -56,7 +56,8 @@ pub(super) fn welcome(out: &mut dyn Write, running: &Running, folder: &Path, car
 pub(super) fn live(out: &mut dyn Write, running: &Running, since: Duration) -> io::Result<()> {
     let codes = running.parts().witness.codes();
     let total: u64 = codes.values().sum();
-    let approved = codes.get(ResponseCode::Approved.code()).copied().unwrap_or(0);
+    let approves = |code: &str| ResponseCode::parse(code).is_some_and(ResponseCode::is_approval);
+    let approved: u64 = codes.iter().filter(|(code, _)| approves(code)).map(|(_, count)| count).sum();
     let seconds = since.as_secs_f64().max(0.001);
     let rate = f64::from(u32::try_from(total).unwrap_or(u32::MAX)) / seconds;
     write!(

@@ -346,13 +346,17 @@ pub(super) async fn an_original_that_its_reversal_overtook_is_declined_and_recor
 
 pub(super) async fn a_late_answer_is_noted_and_changes_nothing<L: Ledger>(ledger: L) {
     let intent = ended(&ledger, sale(&ledger, 1, 1, 100), TimedOut).await;
-    assert_eq!(ledger.note_late(intent.rrn, Approved).await.unwrap(), Some(intent.id));
-    assert_eq!(ledger.note_late(intent.rrn, Declined).await.unwrap(), Some(intent.id));
+    let asked = intent.outbound.as_ref().unwrap().issuer.clone();
+    let other = IssuerName::parse("nobody-asked").unwrap();
+    assert_eq!(ledger.note_late(&other, intent.rrn, Approved).await.unwrap(), None);
+    assert_eq!(found(&ledger, intent.id).late, None);
+    assert_eq!(ledger.note_late(&asked, intent.rrn, Approved).await.unwrap(), Some(intent.id));
+    assert_eq!(ledger.note_late(&asked, intent.rrn, Declined).await.unwrap(), Some(intent.id));
     let record = found(&ledger, intent.id);
     assert_eq!((record.late, record.effect), (Some(Approved), Effect::Reversing));
     assert_eq!(record.decided.unwrap().outcome, TimedOut);
     let (_, foreign) = ledger.number(day(21));
-    assert_eq!(ledger.note_late(foreign, Approved).await.unwrap(), None);
+    assert_eq!(ledger.note_late(&asked, foreign, Approved).await.unwrap(), None);
 }
 
 pub(super) async fn a_due_reversal_comes_back_until_it_is_acknowledged<L: Ledger>(ledger: L) {

@@ -100,7 +100,8 @@ impl Watcher {
             }
             Step::Late { pick, outcome } => {
                 let Some(record) = picked(ledger, pick) else { return };
-                ledger.note_late(record.intent.rrn, outcome).await.unwrap();
+                let Some(outbound) = &record.intent.outbound else { return };
+                ledger.note_late(&outbound.issuer, record.intent.rrn, outcome).await.unwrap();
             }
             Step::Take => self.take(ledger).await,
             Step::Acknowledge { pick, how } => self.acknowledge(ledger, pick, how).await,

@@ -2,6 +2,9 @@
 
 use super::CARD_A;
 use super::rig::{Rig, Till, now};
+use tollgate::channel::builtin::profile;
+use tollgate::iso8583::Mti;
+use tollgate::iso8583::Role;
 use tollgate::model::Kind;
 use tollgate::model::MerchantId;
 use tollgate::model::ResponseCode;
@@ -75,4 +78,43 @@ fn an_authorization_holds_and_a_track_may_come_enciphered() {
     assert!(till.terminal.pad().has_track_key());
     assert_eq!(till.ask(Kind::Authorization, 30_00, CARD_A).code, Some(ResponseCode::Approved));
     assert_eq!(Rig::booked(&rig.bank_a), 30_00);
+}
+
+#[test]
+fn a_sign_off_stops_sales_but_neither_repeats_nor_reversals() {
+    let rig = Rig::start(5_000);
+    let mut till = rig.signed_in(10_000_001);
+    let sale = till.prepare(SALE, 10_00, CARD_A);
+    till.send(&sale.unit);
+    let first = till.receive().unwrap();
+    assert_eq!(till.judge(&sale, first.clone()).code, Some(ResponseCode::Approved));
+    sign_off(&mut till);
+    till.send(&sale.unit);
+    assert_eq!(till.receive().unwrap(), first, "a repeat gets the recorded answer");
+    assert_eq!(till.ask(SALE, 11_00, CARD_A).code, Some(ResponseCode::SignInRequired));
+    // Anyone can send a sign-off: it must not keep a terminal from undoing.
+    let mut other = rig.signed_in(10_000_002);
+    other.ask(SALE, 12_00, CARD_A);
+    sign_off(&mut other);
+    assert!(other.terminal.undo_last());
+    let reversal = other.terminal.reversal(now()).unwrap().unwrap();
+    assert_eq!(other.exchange(&reversal).code, Some(ResponseCode::Approved));
+    rig.await_undone();
+    assert_eq!(Rig::booked(&rig.bank_a), 10_00);
+}
+
+/// 0820 with network code 002: terminal, merchant and a number, no MAC.
+fn sign_off(till: &mut Till) {
+    let profile = profile("pos").unwrap();
+    let setup = till.terminal.setup().clone();
+    let mut message = profile.dialect.build(Mti::parse(b"0820").unwrap());
+    message.role(Role::Stan, b"900001").unwrap();
+    message.role(Role::Terminal, setup.terminal.as_bytes()).unwrap();
+    message.role(Role::Merchant, setup.merchant.as_bytes()).unwrap();
+    message.role(Role::MessageTypeCode, b"00").unwrap();
+    message.role(Role::NetworkCode, b"002").unwrap();
+    let unit = profile.enclose(&message.finish().unwrap(), None).unwrap();
+    till.send(&unit);
+    let answer = profile.decode(&profile.split(till.receive().unwrap()).unwrap()).ok().unwrap();
+    assert_eq!(answer.role(Role::ResponseCode).unwrap().as_str(), Some("00"));
 }
