@@ -1,5 +1,6 @@
 //! Accepting: who may come in, the TLS handshake, then the session.
 
+use super::crash::CrashOnPanic;
 use super::door::Door;
 use super::seats::{Seat, Seats};
 use super::serve::{Peer, Serve};
@@ -29,20 +30,10 @@ pub(super) struct Listener<H: Serve> {
     pub(super) tasks: TaskTracker,
 }
 
-/// A bug must not be mistaken for a lost connection: the process ends, the ledger makes a restart safe.
-pub(super) struct CrashOnPanic;
-
-impl Drop for CrashOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            std::process::abort();
-        }
-    }
-}
-
 impl<H: Serve> Listener<H> {
     /// Accepts until the house stops.
     pub(super) async fn run(self) {
+        let _crash = CrashOnPanic;
         let mut pause = PAUSE;
         loop {
             let accepted = tokio::select! {

@@ -7,6 +7,7 @@
 mod behind;
 pub mod clock;
 pub mod config;
+mod crash;
 mod door;
 pub mod entropy;
 mod lanes;

@@ -2,7 +2,7 @@
 
 use super::behind::{Behind, InHand};
 use super::config::Loaded;
-use super::listener::CrashOnPanic;
+use super::crash::CrashOnPanic;
 use super::station::{BuildFault, Built, LateAnswers, Real};
 use super::tls;
 use super::trace;

@@ -230,7 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Serve> Session<S, H> {
             Err(error) => self.lose(&error),
         }
         if self.outbox.bytes() > self.house.ceilings.write_buffer {
-            self.give_up("the peer does not read its answers");
+            self.give_up("unread answers pile up");
             return true;
         }
         false

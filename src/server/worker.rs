@@ -1,6 +1,7 @@
 //! One thread, one runtime, its own listeners; and the server as all of its workers.
 
 use super::config::Ceilings;
+use super::crash::CrashOnPanic;
 use super::door::Door;
 use super::listener::Listener;
 use super::seats::Seats;
@@ -102,24 +103,27 @@ impl Server {
                 worker.push(socket);
             }
         }
-        let stopper = Stopper::default();
+        let mut server = Self { doors: plan.doors, stopper: Stopper::default(), workers: Vec::new() };
         let seats = Seats::new(plan.ceilings);
-        let mut workers = Vec::with_capacity(count);
         for (number, sockets) in sockets.into_iter().enumerate() {
             let worker = Worker {
-                doors: plan.doors.iter().cloned().map(Arc::new).zip(sockets).collect(),
+                doors: server.doors.iter().cloned().map(Arc::new).zip(sockets).collect(),
                 ceilings: plan.ceilings,
                 drain: plan.drain,
                 tap: plan.tap.clone(),
                 seats: Arc::clone(&seats),
-                stopper: stopper.clone(),
+                stopper: server.stopper(),
             };
-            let runtime = Builder::new_current_thread().enable_all().build()?;
             let make = make.clone();
-            let body = move || runtime.block_on(worker.run(|| make(number)));
-            workers.push(std::thread::Builder::new().name(format!("worker-{number}")).spawn(body)?);
+            match worker.start(number, move || make(number)) {
+                Ok(thread) => server.workers.push(thread),
+                Err(error) => {
+                    server.stopper.force();
+                    return Err(error);
+                }
+            }
         }
-        Ok(Self { doors: plan.doors, stopper, workers })
+        Ok(server)
     }
 
     /// The doors, with the addresses they really have.
@@ -135,17 +139,13 @@ impl Server {
     }
 
     /// Waits, blocking the thread, until a stop has come to its end.
-    ///
-    /// # Panics
-    /// If a worker did: a bug goes on being one.
     #[must_use]
     pub fn wait(self) -> Ending {
         let mut ending = Ending::Drained;
         for worker in self.workers {
-            match worker.join() {
-                Ok(Ending::Drained) => {}
-                Ok(Ending::Forced) => ending = Ending::Forced,
-                Err(panic) => std::panic::resume_unwind(panic),
+            // A worker that panicked has ended the process.
+            if !matches!(worker.join(), Ok(Ending::Drained)) {
+                ending = Ending::Forced;
             }
         }
         ending
@@ -162,6 +162,18 @@ struct Worker {
 }
 
 impl Worker {
+    fn start<H: Serve>(
+        self,
+        number: usize,
+        make: impl FnOnce() -> Arc<H> + Send + 'static,
+    ) -> io::Result<JoinHandle<Ending>> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+            let _crash = CrashOnPanic;
+            runtime.block_on(self.run(make))
+        })
+    }
+
     async fn run<H: Serve>(self, make: impl FnOnce() -> Arc<H>) -> Ending {
         let Stopper { drain, force } = self.stopper;
         let (handler, ceilings, tap) = (make(), self.ceilings, self.tap);

@@ -3,8 +3,8 @@
 use super::{Client, PATIENCE, Stage, request};
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 /// Set for the child; without it the child's test does nothing.
 const CHILD: &str = "TOLLGATE_TEST_CHILD";
@@ -28,7 +28,7 @@ fn child_station() {
 /// A station in a process of its own, started by a shell that runs `before` first.
 struct Station {
     child: Child,
-    output: BufReader<std::process::ChildStdout>,
+    output: BufReader<ChildStdout>,
     address: String,
 }
 
@@ -58,11 +58,28 @@ impl Station {
         assert!(sent.unwrap().success());
     }
 
-    /// Everything it still says, and how it ended.
-    fn finish(mut self) -> (String, std::process::ExitStatus) {
+    /// Everything it still said, and how it ended.
+    fn finish(mut self) -> (String, ExitStatus) {
+        let until = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < until, "the child goes on");
+            std::thread::sleep(Duration::from_millis(2));
+        };
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).unwrap();
-        (rest, self.child.wait().unwrap())
+        (rest, status)
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Station {
+    fn drop(&mut self) {
+        // It has normally ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

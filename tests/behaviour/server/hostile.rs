@@ -1,8 +1,9 @@
 //! Bad input: the answer or the close of the house, one log line, nobody else disturbed.
 
-use super::{PATIENCE, Props, Stage, pos_with, request};
+use super::{Client, PATIENCE, Props, Stage, pos_with, request};
 use std::io::Write;
 use std::time::{Duration, Instant};
+use tollgate::server::Direction;
 use tollgate::server::config::Ceilings;
 
 const SHORT: Duration = Duration::from_millis(150);
@@ -82,7 +83,7 @@ fn a_zero_length_is_a_sign_of_life_or_a_fault_as_the_profile_says() {
 
 #[test]
 fn one_byte_at_a_time_is_read_like_any_other() {
-    let stage = Stage::with(impatient());
+    let stage = Stage::new();
     let mut client = stage.connect();
     for byte in request(1, "10000001", 1).iter().chain(&request(1, "10000001", 2)) {
         client.stream.write_all(&[*byte]).unwrap();
@@ -115,7 +116,8 @@ fn a_connection_that_says_nothing_is_closed_after_the_first_frame_time() {
 
 #[test]
 fn a_trickle_does_not_outlive_the_first_frame_time() {
-    let stage = Stage::with(impatient());
+    let ceilings = Ceilings { first_frame: 4 * SHORT, ..Ceilings::default() };
+    let stage = Stage::with(Props { ceilings, ..Props::default() });
     let mut client = stage.connect();
     let began = Instant::now();
     // Never silent for long, never a whole frame.
@@ -155,16 +157,59 @@ fn an_idle_session_is_closed_after_its_profile_says_so_and_not_before() {
     stage.serves_others();
 }
 
-#[test]
-fn a_peer_that_does_not_read_its_answers_is_closed() {
-    let ceilings = Ceilings { in_flight_per_terminal: 1024, ..Ceilings::default() };
-    let stage = Stage::with(Props { ceilings, ..Props::default() });
+/// Floods a stage with requests for long answers, and reads none, until the server closes.
+#[track_caller]
+fn reason_of_a_flood(stage: &Stage) -> String {
     let mut client = stage.connect();
     let many: Vec<_> = (0..100).map(|stan| request(1, "BIG00001", stan)).collect();
     let until = Instant::now() + PATIENCE;
     while client.stream.write_all(&many.concat()).is_ok() {
         assert!(Instant::now() < until, "it is still taken");
     }
+    stage.reason(client.address())
+}
+
+#[test]
+fn answers_that_nobody_reads_are_bounded() {
+    let ceilings = Ceilings { in_flight_per_terminal: 1024, inter_byte: 10 * PATIENCE, ..Ceilings::default() };
+    let stage = Stage::with(Props { ceilings, ..Props::default() });
+    assert_eq!(reason_of_a_flood(&stage), "unread answers pile up");
+    stage.serves_others();
+}
+
+#[test]
+fn a_peer_that_stops_reading_its_answers_is_closed() {
+    let write_buffer = 1 << 30;
+    let ceilings =
+        Ceilings { in_flight_per_terminal: 1024, write_buffer, inter_byte: 4 * SHORT, ..Ceilings::default() };
+    let stage = Stage::with(Props { ceilings, ..Props::default() });
+    let mut client = stage.connect();
+    // 20 MB of answers: more than the kernel keeps for a connection.
+    for stan in 0..5000 {
+        client.send(&[request(1, "BIG00001", stan)]);
+    }
     assert_eq!(stage.reason(client.address()), "the peer does not read its answers");
     stage.serves_others();
+}
+
+#[test]
+fn answers_are_not_lost_because_more_came_than_was_read() {
+    let stage = Stage::new();
+    let mut seen = stage.tap.listen();
+    // A narrow pipe: the answers are still on the server's side when it closes.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&stage.address().into()).unwrap();
+    let mut client = Client::of(socket.into());
+    client.send(&(0..15).map(|line| request(line, "SLOWBIG1", 1)).collect::<Vec<_>>());
+    client.send(&[vec![0xff; 2]]);
+    assert_eq!(stage.reason(client.address()), "length 65535 exceeds 4096");
+    client.send(&[vec![0xff; 50_000]]);
+    stage.echo.gate.add_permits(15);
+    let mut answered = 0;
+    while answered < 15 {
+        answered += usize::from(seen.blocking_recv().unwrap().direction == Direction::Out);
+    }
+    assert!((0..15).all(|_| client.unit().is_some()));
+    assert_eq!(client.unit(), None, "an orderly end, not a reset");
 }

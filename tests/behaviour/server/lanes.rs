@@ -34,6 +34,9 @@ fn a_slow_terminal_holds_up_nobody_else_on_its_connection() {
     // The same terminal number on another line is another lane.
     client.send(&[request(3, "10000002", 9)]);
     assert_eq!(client.answer().unwrap().2, 9);
+    // The slow one's second request has not begun.
+    let began: Vec<_> = stage.began.try_iter().map(|(terminal, _)| terminal).collect();
+    assert_eq!(began, ["SLOW0001", "10000002", "10000002"]);
     stage.echo.gate.add_permits(2);
     assert_eq!([client.answer().unwrap().2, client.answer().unwrap().2], [1, 2]);
 }
@@ -76,12 +79,16 @@ fn answers_are_finished_for_a_peer_that_sends_no_more() {
 }
 
 #[test]
-fn what_was_taken_is_served_even_if_the_peer_is_gone() {
+fn what_was_taken_is_served_even_if_the_peer_resets_the_connection() {
     let stage = Stage::new();
     let mut client = stage.connect();
     client.send(&[request(1, "SLOW0001", 1), request(1, "SLOW0001", 2)]);
     assert_eq!(stage.began(), "SLOW0001");
+    // A reset, not a goodbye.
+    socket2::SockRef::from(&client.stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    let address = client.address();
     drop(client);
+    assert_eq!(stage.lines("lost", address).len(), 1);
     stage.echo.gate.add_permits(2);
     assert_eq!(stage.began(), "SLOW0001");
     stage.server.stopper().drain();

@@ -39,7 +39,7 @@ use tollgate::server::logging;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answers every request with its own STAN; requests of terminals named `SLOW…` wait at the gate, those
-/// of terminals named `BIG…` get a long answer, those of `PANIC…` are a bug.
+/// of terminals with `BIG` in their name get a long answer, those of `PANIC…` are a bug.
 struct Echo {
     gate: Semaphore,
     began: mpsc::Sender<(String, Peer)>,
@@ -91,7 +91,7 @@ impl Serve for Echo {
             self.gate.acquire().await.unwrap().forget();
         }
         assert!(!terminal.starts_with("PANIC"), "a bug");
-        if terminal.starts_with("BIG") {
+        if terminal.contains("BIG") {
             return door.profile.enclose(&[0; 4000], Some(&parsed.frame)).ok();
         }
         Self::reply(door, &parsed, ResponseCode::Approved)
@@ -168,7 +168,7 @@ impl Stage {
         let (handler, lines) = (Arc::clone(&echo), log.clone());
         let make = move |_| {
             let lines = lines.clone();
-            let dispatch = logging::dispatch(logging::Form::Json, "info", move || lines.clone());
+            let dispatch = logging::dispatch(logging::Form::Json, "info,tollgate::server=debug", move || lines.clone());
             // For as long as this worker's thread lives.
             std::mem::forget(tracing::dispatcher::set_default(&dispatch));
             Arc::clone(&handler)
@@ -190,13 +190,13 @@ impl Stage {
         self.began.recv_timeout(PATIENCE).unwrap().0
     }
 
-    /// The reject lines about one peer, waiting until there is one.
-    fn rejects(&self, peer: SocketAddr) -> Vec<serde_json::Value> {
+    /// The lines of an event about one peer, waiting until there is one.
+    fn lines(&self, event: &str, peer: SocketAddr) -> Vec<serde_json::Value> {
         let until = Instant::now() + PATIENCE;
         loop {
             let text = String::from_utf8(self.log.0.lock().clone()).unwrap();
             let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-            let of_peer = |line: &serde_json::Value| line["event"] == "reject" && line["peer"] == peer.to_string();
+            let of_peer = |line: &serde_json::Value| line["event"] == event && line["peer"] == peer.to_string();
             let found: Vec<_> = lines.filter(of_peer).collect();
             if !found.is_empty() || Instant::now() > until {
                 return found;
@@ -208,7 +208,7 @@ impl Stage {
     /// The one reason for which a peer was refused; its line is structured and holds nothing else.
     #[track_caller]
     fn reason(&self, peer: SocketAddr) -> String {
-        let lines = self.rejects(peer);
+        let lines = self.lines("reject", peer);
         assert_eq!(lines.len(), 1, "{lines:?}");
         let keys: Vec<&str> = lines[0].as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(keys, ["timestamp", "level", "event", "door", "peer", "reason", "target"]);
