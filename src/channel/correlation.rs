@@ -85,7 +85,9 @@ impl Profile {
     #[must_use]
     pub fn lane(&self, frame: &Frame, message: &Message) -> LaneKey {
         let terminal = message.role(Role::Terminal);
+        let class = message.mti().and_then(|mti| mti.class());
         LaneKey {
+            undoes: class == Some(MessageClass::Reversal),
             source: frame.tpdu.map(|tpdu| tpdu.source),
             terminal: terminal.and_then(|terminal| TerminalId::parse(&terminal)),
         }
@@ -102,6 +104,8 @@ pub struct LaneKey {
     pub source: Option<[u8; 2]>,
     /// DE 41, if it was readable.
     pub terminal: Option<TerminalId>,
+    /// Whether it is the terminal's second lane, for reversals: they must not wait for what they undo.
+    pub undoes: bool,
 }
 
 /// One message as it came from a peer, with the headers its answer needs.

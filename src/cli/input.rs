@@ -7,6 +7,8 @@ use std::io::Read;
 use super::Exit;
 use super::Failure;
 
+/// A longer word is not repeated in an error: it may be a message with card data.
+const LONGEST_SHOWN: usize = 60;
 /// More than this is no message: reading stops there.
 const CAP: u64 = 1 << 20;
 
@@ -55,7 +57,8 @@ impl Input {
                 ("-", _) => format!("standard input: {error}"),
                 // The word itself is not repeated: it may be a mistyped message with card data.
                 (_, io::ErrorKind::NotFound) => "the input is neither hex (an even number of digits) nor a file".into(),
-                (path, _) => format!("{path}: {error}"),
+                (path, _) if path.len() <= LONGEST_SHOWN => format!("{path}: {error}"),
+                (_, kind) => format!("the input cannot be read: {kind}"),
             };
             Failure::new(Exit::Usage, what)
         })

@@ -78,7 +78,10 @@ fn check(files: &[PathBuf], out: &mut dyn Write) -> Outcome {
     let mut exit = Exit::Ok;
     for path in files {
         let text = dialects::read(path)?;
-        let is_profile = text.parse::<toml::Table>().is_ok_and(|table| table.contains_key("dialect"));
+        let is_profile = text.parse::<toml::Table>().is_ok_and(|table| {
+            let extends = table.get("extends").and_then(toml::Value::as_str);
+            table.contains_key("dialect") || extends.is_some_and(|name| profiles::names().contains(&name))
+        });
         let checked = if is_profile { check_profile(path, &text) } else { check_dialect(path, &text) };
         match checked {
             Ok(summary) => writeln!(out, "{}: {summary}", path.display())?,

@@ -22,7 +22,7 @@ pub struct SessionFacts {
     pub signed_in: bool,
     /// The batch its next transactions belong to.
     pub batch: BatchNumber,
-    /// Keys that a message has verified under.
+    /// Keys that a message has verified under; before there are any, those of the last sign-in but one.
     pub current: Option<WorkingKeys>,
     /// Keys handed out by the last sign-in and not used yet: a sign-in carries no MAC, so it must not
     /// lock the terminal out of the keys it has.
@@ -41,10 +41,12 @@ impl SessionFacts {
         self.pending.iter().chain(self.current.iter())
     }
 
-    /// The facts after a sign-in handed out `keys`.
+    /// The facts after a sign-in handed out `keys`. Keys handed out before and not used yet stay, if there are
+    /// no proven ones: another's sign-in must not take a terminal's first keys away.
     #[must_use]
     pub fn signed_in(self, keys: WorkingKeys) -> Self {
-        Self { signed_in: true, pending: Some(keys), ..self }
+        let current = self.current.or(self.pending);
+        Self { signed_in: true, current, pending: Some(keys), ..self }
     }
 
     /// The facts after a message verified under `generation`: pending keys in use become current.

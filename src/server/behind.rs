@@ -22,6 +22,7 @@ pub(super) struct Behind {
     station: Arc<Station<Real>>,
     doors: HashMap<Box<str>, Door>,
     in_hand: Arc<InHand>,
+    most: usize,
 }
 
 /// A frame as it was read, once.
@@ -33,11 +34,12 @@ pub(super) struct Parsed {
 }
 
 impl Behind {
-    /// The station of one worker behind `doors`, by their names.
+    /// The station of one worker behind `doors`, by their names, with at most `most` requests of one
+    /// terminal at once, whatever connections they come by.
     #[must_use]
-    pub(super) fn new(station: Arc<Station<Real>>, doors: &[Door], in_hand: Arc<InHand>) -> Self {
+    pub(super) fn new(station: Arc<Station<Real>>, doors: &[Door], in_hand: Arc<InHand>, most: usize) -> Self {
         let doors = doors.iter().map(|door| (door.name.as_str().into(), door.clone())).collect();
-        Self { station, doors, in_hand }
+        Self { station, doors, in_hand, most }
     }
 }
 
@@ -54,11 +56,14 @@ impl Serve for Behind {
             Err(rejected) => &rejected.partial,
         };
         let lane = door.profile.lane(&frame, message);
-        let held = number(message).map(|number| self.in_hand.hold(number));
+        let held = number(message).filter(|_| !lane.undoes).map(|number| self.in_hand.hold(number));
         Reading::Serve(lane, Parsed { frame, read, received: self.station.clock().wall(), held })
     }
 
-    async fn answer(&self, door: &Listening, _: &Peer, parsed: Parsed) -> Option<Bytes> {
+    async fn answer(&self, door: &Listening, peer: &Peer, parsed: Parsed) -> Option<Bytes> {
+        if parsed.held.as_ref().is_some_and(|held| held.in_hand() > self.most) {
+            return self.overloaded(door, peer, parsed);
+        }
         let door = self.doors.get(&door.name)?;
         let answer = self.station.answer(door, &parsed.frame, parsed.read, parsed.received).await;
         drop(parsed.held);
@@ -83,15 +88,16 @@ fn number(message: &Message) -> Option<Number> {
 /// Terminal and STAN.
 type Number = (TerminalId, [u8; 6]);
 
-/// The numbers that were read and not answered yet: a copy of one of them must never be told 96, since
-/// a terminal drops its reversal on any answer. Shared by all workers: copies may come by other connections.
+/// The numbers that were read and not answered yet, by terminal. A copy of one of them must never be told
+/// 96, since a terminal drops its reversal on any answer. Shared by all workers: copies may come by other
+/// connections. Reversals are not counted.
 #[derive(Default)]
-pub(super) struct InHand(Mutex<HashMap<Number, usize>>);
+pub(super) struct InHand(Mutex<HashMap<TerminalId, Vec<[u8; 6]>>>);
 
 impl InHand {
-    fn hold(self: &Arc<Self>, number: Number) -> Held {
-        *self.0.lock().entry(number).or_default() += 1;
-        Held { numbers: Arc::clone(self), number }
+    fn hold(self: &Arc<Self>, (terminal, stan): Number) -> Held {
+        self.0.lock().entry(terminal).or_default().push(stan);
+        Held { numbers: Arc::clone(self), number: (terminal, stan) }
     }
 }
 
@@ -103,18 +109,31 @@ struct Held {
 
 impl Held {
     fn is_copy(&self) -> bool {
-        self.numbers.0.lock().get(&self.number).is_some_and(|count| *count > 1)
+        let numbers = self.numbers.0.lock();
+        let own = numbers.get(&self.number.0).into_iter().flatten();
+        own.filter(|stan| **stan == self.number.1).count() > 1
+    }
+
+    /// Numbers of this terminal in hand, this one among them; a copy of another is not one more.
+    fn in_hand(&self) -> usize {
+        let numbers = self.numbers.0.lock();
+        let mut own = numbers.get(&self.number.0).cloned().unwrap_or_default();
+        own.sort_unstable();
+        own.dedup();
+        own.len()
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
+        let (terminal, stan) = self.number;
         let mut numbers = self.numbers.0.lock();
-        if let Some(count) = numbers.get_mut(&self.number) {
-            *count -= 1;
-            if *count == 0 {
-                numbers.remove(&self.number);
-            }
+        let Some(own) = numbers.get_mut(&terminal) else { return };
+        if let Some(at) = own.iter().position(|held| *held == stan) {
+            own.swap_remove(at);
+        }
+        if own.is_empty() {
+            numbers.remove(&terminal);
         }
     }
 }

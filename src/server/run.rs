@@ -70,7 +70,7 @@ impl Running {
         let tap = Tap::new();
         let (ceilings, workers, drain) = (config.ceilings, config.workers, config.drain);
         let plan = Plan { doors: listening, ceilings, workers, drain, tap: tap.clone() };
-        let server = Server::start(plan, worker(&built, doors.clone()))?;
+        let server = Server::start(plan, worker(&built, doors.clone(), ceilings.in_flight_per_terminal))?;
         let stop_rest = CancellationToken::new();
         let watched = trace.map(|listener| (listener, sources(&built, tap, &doors)));
         let rest = rest(runtime, &built, watched, server.stopper(), stop_rest.clone())?;
@@ -161,7 +161,11 @@ fn listening(row: &super::config::Door, folder: &Path) -> Result<Door, StartFaul
 }
 
 /// What each worker makes for itself: a station with links of its own.
-fn worker(built: &Arc<Built>, doors: Vec<flow::Door>) -> impl Fn(usize) -> Arc<Behind> + Clone + Send + 'static {
+fn worker(
+    built: &Arc<Built>,
+    doors: Vec<flow::Door>,
+    most: usize,
+) -> impl Fn(usize) -> Arc<Behind> + Clone + Send + 'static {
     let built = Arc::clone(built);
     let in_hand = Arc::new(InHand::default());
     move |_| {
@@ -170,7 +174,7 @@ fn worker(built: &Arc<Built>, doors: Vec<flow::Door>) -> impl Fn(usize) -> Arc<B
         for answers in late {
             tokio::spawn(note_late(Arc::clone(&station), answers));
         }
-        Arc::new(Behind::new(station, &doors, Arc::clone(&in_hand)))
+        Arc::new(Behind::new(station, &doors, Arc::clone(&in_hand), most))
     }
 }
 

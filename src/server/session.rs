@@ -59,6 +59,8 @@ pub(super) struct Session<S, H: Serve> {
     deframer: Deframer,
     lanes: Lanes<H>,
     outbox: Outbox,
+    /// Frames refused for want of room.
+    overloads: u64,
     phase: Phase,
     /// The peer sends no more.
     ended: bool,
@@ -90,6 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Serve> Session<S, H> {
             deframer: Deframer::new(door.profile.framing),
             lanes: Lanes::new(Arc::clone(&house.handler), Arc::clone(&door), peer),
             outbox: Outbox::default(),
+            overloads: 0,
             phase: Phase::Open,
             ended: false,
             broken: false,
@@ -213,7 +216,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Serve> Session<S, H> {
         let refused = self.lanes.offer(lane, parsed, &self.house.ceilings);
         let reason = refused.is_some().then(|| "too many requests in flight".to_owned());
         if let Some(reason) = &reason {
-            tracing::warn!(event = "overload", door = &*self.door.name, peer = %self.peer.address, lane = ?lane, reason);
+            self.overloads += 1;
+            // A flood is told in ever longer steps, not a line a frame.
+            if self.overloads.is_power_of_two() {
+                let (peer, terminal) = (self.peer.address, lane.terminal);
+                let terminal = terminal.as_ref().map_or("-", |terminal| terminal.as_str().trim_end());
+                tracing::warn!(event = "overload", door = &*self.door.name, %peer, terminal, count = self.overloads, reason);
+            }
         }
         self.show(Direction::In, Some(lane), &unit, reason);
         if let Some(parsed) = refused

@@ -215,3 +215,43 @@ fn limits_are_reserved_and_given_back() {
     assert_eq!(till.exchange(&reversal).code, Some(ResponseCode::Approved));
     assert_eq!(till.ask(SALE, 2_00, CARD_A).code, Some(ResponseCode::Approved), "a reversal gives back");
 }
+
+#[test]
+fn a_reversal_neither_waits_for_what_it_undoes_nor_for_room() {
+    let rig = Rig::start(5_000);
+    let mut till = rig.signed_in(10_000_001);
+    // Four sales that take three seconds each, all in the same line; the last is taken back.
+    let mut sale = till.prepare(SALE, trouble(1), CARD_B);
+    for _ in 0..3 {
+        till.send(&sale.unit);
+        till.terminal.not_sent(&sale);
+        sale = till.prepare(SALE, trouble(1), CARD_B);
+    }
+    till.send(&sale.unit);
+    let reversal = till.terminal.reversal(super::rig::now()).unwrap().unwrap();
+    till.send(&reversal.unit);
+    let first = till.receive().unwrap();
+    assert_eq!(till.judge(&reversal, first).code, Some(ResponseCode::Approved), "before any of the sales");
+}
+
+#[test]
+fn the_fifth_request_of_a_terminal_is_96_whatever_line_it_comes_by() {
+    let rig = Rig::start(5_000);
+    let mut till = rig.signed_in(10_000_001);
+    let mut lines = Vec::new();
+    for number in 0..5 {
+        let sale = till.prepare(SALE, trouble(1), CARD_B);
+        till.terminal.not_sent(&sale);
+        let mut line = super::rig::connect(rig.door("pos"));
+        std::io::Write::write_all(&mut line, &sale.unit).unwrap();
+        await_that("the switch has it", || number == 4 || rig.records().len() > number + 2);
+        lines.push((line, sale));
+    }
+    let (mut line, sale) = lines.pop().unwrap();
+    let answer = super::rig::receive(&mut line).unwrap();
+    assert_eq!(till.judge(&sale, answer).code, Some(ResponseCode::SystemFailure));
+    for (mut line, sale) in lines {
+        let answer = super::rig::receive(&mut line).unwrap();
+        assert_eq!(till.judge(&sale, answer).code, Some(ResponseCode::Approved));
+    }
+}

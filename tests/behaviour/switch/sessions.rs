@@ -118,3 +118,11 @@ fn sign_off(till: &mut Till) {
     let answer = profile.decode(&profile.split(till.receive().unwrap()).unwrap()).ok().unwrap();
     assert_eq!(answer.role(Role::ResponseCode).unwrap().as_str(), Some("00"));
 }
+
+#[test]
+fn anothers_sign_in_does_not_take_a_terminals_first_keys_away() {
+    let rig = Rig::start(5_000);
+    let mut till = rig.signed_in(10_000_004);
+    rig.terminal(10_000_004).sign_in();
+    assert_eq!(till.ask(SALE, 10_00, CARD_A).code, Some(ResponseCode::Approved));
+}
