@@ -4,7 +4,6 @@
 // A test says what it found by panicking; the lints' own exception does not reach what tests share.
 #![allow(clippy::unwrap_used)]
 
-
 #[path = "tidy/lex.rs"]
 mod lex;
 #[path = "tidy/paths.rs"]
