@@ -48,6 +48,9 @@ pub(super) struct Decode {
 impl Decode {
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
         let input = Bytes::from(self.input.bytes(self.raw)?);
+        if input.is_empty() {
+            return Err(super::Failure::new(Exit::No, "nothing to decode: the input is empty"));
+        }
         let wire = if self.wire.is_empty() { guess(&input)? } else { self.wire.wire()? };
         let mut exit = Exit::Ok;
         for unit in wire.units(&input) {

@@ -6,7 +6,7 @@ use dashmap::DashMap;
 
 /// Session facts by terminal. Access is by closures, so that no lock outlives a call or an await.
 ///
-/// The ledger keeps the durable copy; this one is for speed, and is filled from it at start.
+/// The ledger keeps the durable copy; this one is for speed, and is filled by sign-ins.
 #[derive(Debug, Default)]
 pub struct Sessions(DashMap<TerminalId, SessionFacts>);
 

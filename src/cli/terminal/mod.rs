@@ -149,7 +149,8 @@ impl Action {
             Self::Echo => exit(driver.echo().await.map_err(fault)?),
             Self::Reversal => {
                 if !driver.terminal_mut().undo_last() {
-                    return Err(Failure::new(Exit::Ok, "nothing to undo"));
+                    eprintln!("nothing to undo");
+                    return Ok(Exit::Ok);
                 }
                 match driver.settle().await.map_err(fault)? {
                     Some(outcome) => exit(outcome),
