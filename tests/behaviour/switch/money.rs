@@ -255,3 +255,17 @@ fn the_fifth_request_of_a_terminal_is_96_whatever_line_it_comes_by() {
         assert_eq!(till.judge(&sale, answer).code, Some(ResponseCode::Approved));
     }
 }
+
+#[test]
+fn a_fallback_takes_over_for_an_issuer_that_is_gone() {
+    let mut rig = Rig::with_routes(5_000, "", "prefix,issuer,fallback\n62,bank-a,bank-b\n4,bank-b,\n");
+    let mut till = rig.signed_in(10_000_001);
+    assert_eq!(till.ask(SALE, 10_00, CARD_A).code, Some(ResponseCode::Approved));
+    drop(rig.bank_a.1.take());
+    // Bank B does not know the card of bank A, and says so: it was asked.
+    await_that("the fallback is asked", || till.ask(SALE, 10_00, CARD_A).code == Some(ResponseCode::CardInvalid));
+    let asked = rig.records().into_iter().filter_map(|record| record.intent.outbound.clone());
+    assert_eq!(asked.last().map(|way| way.issuer.to_string()).as_deref(), Some("bank-b"));
+    rig.await_undone();
+    assert_eq!(Rig::booked(&rig.bank_b), 0);
+}

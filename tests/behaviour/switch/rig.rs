@@ -66,9 +66,15 @@ impl Rig {
 
     /// The same with a `[risk]` table of its own.
     pub(crate) fn with_limits(timeout_ms: u64, risk: &str) -> Self {
+        Self::with_routes(timeout_ms, risk, include_str!("../../../specs/demo/bins.csv"))
+    }
+
+    /// The same with routes of its own too.
+    pub(crate) fn with_routes(timeout_ms: u64, risk: &str, bins: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (bank_a, bank_b) = (bank("bank-a"), bank("bank-b"));
         write_station(folder.path(), [&bank_a, &bank_b], timeout_ms, risk);
+        std::fs::write(folder.path().join("bins.csv"), bins).unwrap();
         let known = |name: &str| profile(name).is_some();
         let loaded = config::load(&folder.path().join("station.toml"), &known).unwrap();
         let running = Running::start(loaded, folder.path()).unwrap();
@@ -161,7 +167,7 @@ fn bank(name: &str) -> OpenBank {
 
 fn write_station(folder: &Path, banks: [&OpenBank; 2], timeout_ms: u64, risk: &str) {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/demo");
-    for file in ["merchants.csv", "terminals.csv", "bins.csv", "keys.csv"] {
+    for file in ["merchants.csv", "terminals.csv", "keys.csv"] {
         std::fs::copy(demo.join(file), folder.join(file)).unwrap();
     }
     let rows = banks.map(|(bank, thread)| {
