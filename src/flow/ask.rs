@@ -40,14 +40,14 @@ enum Asked {
 }
 
 impl<W: World> Station<W> {
-    /// Asks issuers until one got the request, and decides.
+    /// Asks issuers until one got the request, and decides. Also says who was asked last.
     pub(super) async fn decide(
         &self,
         intent: &Intent,
         request: &Request,
         authentic: &Authentic,
         exchange: &Exchange<'_>,
-    ) -> Result<Decided, Stop> {
+    ) -> Result<(Decided, Option<IssuerName>), Stop> {
         let mut tried: SmallVec<[IssuerName; 2]> = SmallVec::new();
         let mut outbound = intent.outbound.clone();
         let decision = loop {
@@ -61,11 +61,12 @@ impl<W: World> Station<W> {
             if let Some(another) = &outbound {
                 let rerouted = self.parts.ledger.reroute(intent.id, another.clone()).await;
                 if let Some(decided) = rerouted.map_err(|fault| self.ledger_stop(&fault))? {
-                    return Ok(decided);
+                    return Ok((decided, tried.pop()));
                 }
             }
         };
-        self.parts.ledger.decide(intent.id, decision).await.map_err(|fault| self.ledger_stop(&fault))
+        let decided = self.parts.ledger.decide(intent.id, decision).await.map_err(|fault| self.ledger_stop(&fault))?;
+        Ok((decided, outbound.map(|way| way.issuer).or_else(|| tried.pop())))
     }
 
     fn another_way(&self, request: &Request, way: &Outbound, tried: &[IssuerName]) -> Option<Outbound> {

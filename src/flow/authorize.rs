@@ -46,8 +46,13 @@ impl<W: World> Station<W> {
         let started = self.parts.clock.monotonic();
         let request = self.read_request(exchange, facts, kind, authentic).await?;
         let intent = self.intent(exchange, facts, &request)?;
+        let mut issuer = None;
         let (decided, rule, repeat) = match self.intend(intent.clone()).await? {
-            Intended::Fresh => (self.decide(&intent, &request, authentic, exchange).await?, None, false),
+            Intended::Fresh => {
+                let (decided, asked) = self.decide(&intent, &request, authentic, exchange).await?;
+                issuer = asked;
+                (decided, None, false)
+            }
             Intended::Declined(decided) => {
                 let rule = intent.refusal.map_or("counter-or-tombstone", |refusal| refusal.rule);
                 (decided, Some(rule), false)
@@ -64,11 +69,7 @@ impl<W: World> Station<W> {
         };
         let took = self.parts.clock.monotonic().saturating_sub(started);
         let (outcome, code, rrn) = (decided.outcome, decided.answer.code, decided.rrn);
-        // Where it really went: a second way may have been taken.
-        let record = (!repeat && rule.is_none()).then(|| self.parts.ledger.find(intent.id)).flatten();
-        let issuer =
-            record.as_ref().and_then(|record| record.intent.outbound.as_ref()).map(|outbound| &outbound.issuer);
-        let event = Event::Decided { kind, outcome, code, rrn, rule, issuer, repeat, took };
+        let event = Event::Decided { kind, outcome, code, rrn, rule, issuer: issuer.as_ref(), repeat, took };
         self.parts.witness.note(Some(&facts.terminal), &event);
         self.answer_decided(exchange, facts, authentic, &decided).await
     }
