@@ -7,6 +7,7 @@
 mod book;
 mod counters;
 mod identities;
+pub mod journal;
 pub mod kinds;
 mod lifecycle;
 pub mod memory;

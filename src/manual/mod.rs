@@ -15,6 +15,11 @@ pub mod dialects {
     #![doc = include_str!("dialects.md")]
 }
 
+/// The files of the durable ledger, byte by byte.
+pub mod journal_format {
+    #![doc = include_str!("journal_format.md")]
+}
+
 /// Running a station: its file, limits, logs, and why something was refused.
 pub mod operations {
     #![doc = include_str!("operations.md")]
