@@ -173,5 +173,5 @@ impl<W: World> Station<W> {
 /// with nothing sent.
 fn own(intent: &Intent, code: ResponseCode) -> Decision {
     let outcome = if code == ResponseCode::Timeout { Outcome::TimedOut } else { Outcome::Declined };
-    Decision { outcome, answer: Answer::of(code, intent.received) }
+    Decision::of(outcome, Answer::of(code, intent.received))
 }

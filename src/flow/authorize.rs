@@ -54,7 +54,7 @@ impl<W: World> Station<W> {
                 (decided, None, false)
             }
             Intended::Declined(decided) => {
-                let rule = intent.refusal.map_or("counter-or-tombstone", |refusal| refusal.rule);
+                let rule = intent.refusal.as_ref().map_or("counter-or-tombstone", |refusal| &refusal.rule);
                 (decided, Some(rule), false)
             }
             Intended::Duplicate(decided) => (decided, None, true),
@@ -80,7 +80,7 @@ impl<W: World> Station<W> {
         let assessment = risk::assess(request, facts, date);
         let route = self.route(request, &[]);
         let refusal =
-            self.session_refusal(exchange, facts, request).or(assessment.refusal).or(route.as_ref().err().copied());
+            self.session_refusal(exchange, facts, request).or(assessment.refusal).or(route.as_ref().err().cloned());
         let outbound = route.ok().filter(|_| refusal.is_none()).map(|issuer| Outbound {
             issuer: issuer.name().clone(),
             stan: issuer.link.next_stan(),
@@ -113,6 +113,7 @@ impl<W: World> Station<W> {
             refusal,
             reservations: assessment.reservations,
             outbound,
+            follows: None,
         })
     }
 
@@ -124,9 +125,9 @@ impl<W: World> Station<W> {
         let session = self.session(&facts.terminal)?;
         let code = ResponseCode::SignInRequired;
         if !session.signed_in {
-            return Some(Refusal { code, rule: "signed-off" });
+            return Some(Refusal { code, rule: "signed-off".into() });
         }
-        request.batch.filter(|batch| *batch != session.batch).map(|_| Refusal { code, rule: "batch" })
+        request.batch.filter(|batch| *batch != session.batch).map(|_| Refusal { code, rule: "batch".into() })
     }
 
     /// The issuer to ask: the longest BIN's or its fallback, of those whose link is up and
@@ -137,7 +138,7 @@ impl<W: World> Station<W> {
             |name: &IssuerName| !tried.contains(name) && self.issuer(name).is_some_and(|issuer| issuer.link.is_up());
         let route = route::choose(registry.bins(), &request.pan, up);
         let code = route.decline().unwrap_or(ResponseCode::IssuerInoperative);
-        route.issuer().and_then(|name| self.issuer(name)).ok_or(Refusal { code, rule: "route" })
+        route.issuer().and_then(|name| self.issuer(name)).ok_or(Refusal { code, rule: "route".into() })
     }
 
     pub(super) fn issuer(&self, name: &IssuerName) -> Option<&Issuer<W::Link>> {

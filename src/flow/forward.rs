@@ -41,7 +41,7 @@ impl<W: World> Station<W> {
         for id in &open {
             let Some(record) = self.parts.ledger.find(*id) else { continue };
             let answer = Answer::of(ResponseCode::Timeout, record.intent.received);
-            self.parts.ledger.decide(*id, Decision { outcome: Outcome::TimedOut, answer }).await?;
+            self.parts.ledger.decide(*id, Decision::of(Outcome::TimedOut, answer)).await?;
         }
         Ok(open.len())
     }
@@ -68,7 +68,7 @@ impl<W: World> Station<W> {
             Tried::Answered(code) if self.settles(code, &due) => Forwarded::Acknowledged,
             Tried::Answered(code) if refuses(code) => Forwarded::Refused(code),
             Tried::Answered(_) | Tried::Unknown => Forwarded::Retry(now + wait_after(due.attempts)),
-            Tried::NotSent => Forwarded::NotSent(now + UNSENT_WAIT),
+            Tried::NotSent => Forwarded::Retry(now + UNSENT_WAIT),
             Tried::Unwritable => Forwarded::Refused(ResponseCode::SystemFailure),
         };
         let acknowledged = forwarded == Forwarded::Acknowledged;
@@ -79,7 +79,7 @@ impl<W: World> Station<W> {
         let event =
             Event::Forwarded { issuer: issuer.name(), rrn: due.original.rrn, attempts: due.attempts, acknowledged };
         self.parts.witness.note(Some(&due.original.identity.terminal), &event);
-        if let Err(fault) = self.parts.ledger.acknowledge(due.original.id, forwarded).await {
+        if let Err(fault) = self.parts.ledger.acknowledge(due.original.id, due.what, forwarded).await {
             self.ledger_stop(&fault);
         }
     }
@@ -96,6 +96,14 @@ impl<W: World> Station<W> {
         };
         let (stan, now) = (issuer.link.next_stan(), self.parts.clock.wall());
         let builder = issuer_message::reversal(&issuer.profile.dialect, due, outbound, &pan, stan, now);
+        match self.parts.ledger.sending(intent.id, due.what, stan).await {
+            Ok(true) => {}
+            Ok(false) => return Tried::NotSent,
+            Err(fault) => {
+                self.ledger_stop(&fault);
+                return Tried::NotSent;
+            }
+        }
         match self.exchange_with(issuer, builder).await {
             // Its MAC could not be made, which is the HSM's matter: the reversal waits for it.
             None | Some(LinkReply::NotSent) => Tried::NotSent,

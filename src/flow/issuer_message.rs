@@ -169,16 +169,14 @@ pub(super) fn decision(answer: &Message, intent: &Intent) -> Option<Decision> {
         return None;
     }
     let bytes = |role| answer.role(role).map(|value| Bytes::copy_from_slice(&value));
-    Some(Decision {
-        outcome: if approves { Outcome::Approved } else { Outcome::Declined },
-        answer: Answer {
-            code,
-            approval: answer.role(Role::ApprovalCode).and_then(|value| ApprovalCode::parse(&value)),
-            amount: amount.filter(|_| partial),
-            stamped: intent.received,
-            settlement: Some(intent.date),
-            balance: bytes(Role::AdditionalAmounts),
-            icc: bytes(Role::Icc),
-        },
-    })
+    let answer = Answer {
+        code,
+        approval: answer.role(Role::ApprovalCode).and_then(|value| ApprovalCode::parse(&value)),
+        amount: amount.filter(|_| partial),
+        stamped: intent.received,
+        settlement: Some(intent.date),
+        balance: bytes(Role::AdditionalAmounts),
+        icc: bytes(Role::Icc),
+    };
+    Some(Decision::of(if approves { Outcome::Approved } else { Outcome::Declined }, answer))
 }

@@ -150,6 +150,7 @@ impl<W: World> Station<W> {
                 let authentic = self.authenticate(exchange, &terminal).await?;
                 self.authorize(exchange, facts, kind, &authentic).await
             }
+            _ => Err(Stop::code(ResponseCode::FunctionUnsupported, "kind")),
         }
     }
 

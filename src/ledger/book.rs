@@ -5,30 +5,40 @@
 //! [`Book::postpone`] and is no record: monotonic time means nothing to the next process.
 
 use super::Answer;
+use super::DataKeyName;
+use super::DeadLetter;
 use super::Decided;
 use super::Due;
 use super::Intent;
 use super::Outcome;
+use super::Owed;
 use super::Recorded;
 use super::TxnId;
 use super::counters::Counters;
+use super::followers::Followers;
 use super::identities::Identities;
 use super::kinds;
 use super::lifecycle::Change;
 use super::lifecycle::State;
+use super::lifecycle::Terms;
 use super::owed::Next;
 use super::owed::Queue;
 use super::record::Record;
+use crate::model::Amount;
+use crate::model::BusinessDate;
 use crate::model::IssuerName;
+use crate::model::KeyBlock;
+use crate::model::ResponseCode;
 use crate::model::Rrn;
 use crate::model::SessionFacts;
+use crate::model::Stan;
 use crate::model::TerminalId;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The state of the open day.
+/// The state of the open days.
 #[derive(Debug, Default)]
 pub(super) struct Book {
     /// By number: order of intent, but for requests that raced for their numbers.
@@ -36,24 +46,32 @@ pub(super) struct Book {
     pub(super) identities: Identities,
     pub(super) rrns: HashMap<Rrn, TxnId>,
     pub(super) counters: Counters,
-    pub(super) terminals: HashMap<TerminalId, SessionFacts>,
+    pub(super) terminals: BTreeMap<TerminalId, SessionFacts>,
+    pub(super) data_keys: BTreeMap<DataKeyName, KeyBlock>,
+    pub(super) stans: BTreeMap<IssuerName, Stan>,
+    /// By what is followed, which may have left the book.
+    pub(super) followers: HashMap<TxnId, Followers>,
+    /// The highest number on record.
+    pub(super) last: u64,
     owed: BTreeMap<IssuerName, Queue>,
 }
 
 /// One transaction.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) intent: Arc<Intent>,
     pub(super) answer: Option<Answer>,
     pub(super) state: State,
     pub(super) late: Option<Outcome>,
-    /// How often its reversal went.
-    attempts: u32,
+    /// Why the issuer refused what it was owed.
+    pub(super) refused: Option<ResponseCode>,
+    /// How often what is owed may have gone.
+    pub(super) attempts: u32,
 }
 
 impl Entry {
     fn new(intent: &Arc<Intent>, answer: Option<Answer>, state: State) -> Self {
-        Self { intent: Arc::clone(intent), answer, state, late: None, attempts: 0 }
+        Self { intent: Arc::clone(intent), answer, state, late: None, refused: None, attempts: 0 }
     }
 
     /// The decision that stands.
@@ -62,18 +80,24 @@ impl Entry {
         Some(Decided { outcome, answer, rrn: self.intent.rrn })
     }
 
-    /// Whether an issuer may have done something that a reversal undoes.
-    pub(super) fn is_undoable(&self) -> bool {
-        kinds::of(self.intent.kind).is_undone_by_reversal() && self.intent.outbound.is_some()
+    /// What its issuer may be owed.
+    pub(super) fn terms(&self) -> Terms {
+        Terms::of(kinds::of(self.intent.kind).on_unknown, self.intent.outbound.is_some())
     }
 
-    /// The whole record.
-    pub(super) fn recorded(&self) -> Recorded {
-        Recorded {
-            intent: Arc::clone(&self.intent),
-            decided: self.decided(),
-            effect: self.state.effect(),
-            late: self.late,
+    /// What was approved, or asked while nothing is.
+    pub(super) fn amount(&self) -> Amount {
+        self.answer.as_ref().and_then(|answer| answer.amount).unwrap_or(self.intent.amount)
+    }
+
+    fn due(&self, what: Owed) -> Due {
+        let answer = self.answer.as_ref();
+        Due {
+            original: Arc::clone(&self.intent),
+            what,
+            approval: answer.and_then(|answer| answer.approval),
+            partial: answer.and_then(|answer| answer.amount),
+            attempts: self.attempts,
         }
     }
 }
@@ -82,66 +106,165 @@ impl Book {
     /// Takes a fact in. Total: a fact about an unknown transaction changes nothing.
     pub(super) fn apply(&mut self, record: &Record) {
         match record {
-            Record::Intended(intent) => {
-                self.counters.take(&intent.reservations);
-                self.enter(Entry::new(intent, None, State::Open));
-            }
+            Record::Intended(intent) => self.enter(Entry::new(intent, None, State::Open)),
             Record::Declined(intent, answer) => {
                 self.enter(Entry::new(intent, Some(answer.clone()), State::Stands(Outcome::Declined)));
             }
             Record::Rerouted(id, outbound) => {
-                if let Some(entry) = self.entries.get_mut(id) {
-                    Arc::make_mut(&mut entry.intent).outbound = Some(outbound.clone());
-                }
+                self.change(*id, |entry| Arc::make_mut(&mut entry.intent).outbound = Some(outbound.clone()));
+                self.stans.insert(outbound.issuer.clone(), outbound.stan);
             }
             Record::Decided(id, decision, to) => {
-                if let Some(entry) = self.entries.get_mut(id) {
-                    entry.answer = Some(decision.answer.clone());
-                }
+                self.change(*id, |entry| entry.answer = Some(decision.answer.clone()));
                 self.move_to(*id, *to);
             }
             Record::Moved(id, to) => self.move_to(*id, *to),
-            Record::Attempted(id) => {
-                if let Some(entry) = self.entries.get_mut(id) {
-                    entry.attempts = entry.attempts.saturating_add(1);
-                }
+            Record::Attempted(id, stan) => self.attempted(*id, *stan),
+            Record::Refused(id, code, to) => {
+                self.change(*id, |entry| entry.refused = Some(*code));
+                self.move_to(*id, *to);
             }
-            Record::Late(id, outcome) => {
-                if let Some(entry) = self.entries.get_mut(id) {
-                    entry.late = Some(*outcome);
-                }
+            Record::Late(id, outcome) => self.change(*id, |entry| entry.late = Some(*outcome)),
+            Record::Reversal(kept) => {
+                self.last = self.last.max(kept.number.0);
+                self.identities.add_reversal(kept);
             }
-            Record::Reversal(kept) => self.identities.add_reversal(&kept.reversal, kept.decided(), kept.original),
             Record::Terminal(terminal, facts) => {
                 self.terminals.insert(*terminal, facts.clone());
             }
+            Record::DataKey(name, block) => {
+                self.data_keys.entry(*name).or_insert_with(|| block.clone());
+            }
+            Record::Stan(issuer, stan) => {
+                self.stans.insert(issuer.clone(), *stan);
+            }
+            Record::Closed(date) => self.close(*date),
+        }
+    }
+
+    fn change(&mut self, id: TxnId, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            change(entry);
         }
     }
 
     fn enter(&mut self, entry: Entry) {
-        let id = entry.intent.id;
-        self.identities.add_request(&entry.intent.identity, id);
-        self.rrns.insert(entry.intent.rrn, id);
+        let (id, intent, state) = (entry.intent.id, Arc::clone(&entry.intent), entry.state);
+        self.last = self.last.max(id.0);
+        self.identities.add_request(&intent.identity, id);
+        self.rrns.insert(intent.rrn, id);
+        if let Some(outbound) = &intent.outbound {
+            self.stans.insert(outbound.issuer.clone(), outbound.stan);
+        }
         self.entries.insert(id, entry);
+        if state.is_live() {
+            self.counters.take(&intent.reservations);
+        }
+        self.tell_followed(&intent, state);
     }
 
-    /// Moves a transaction and does what follows: reservations back, reversal into or out of the queue.
+    fn attempted(&mut self, id: TxnId, stan: Stan) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.attempts = entry.attempts.saturating_add(1);
+        if let Some(outbound) = &entry.intent.outbound {
+            self.stans.insert(outbound.issuer.clone(), stan);
+        }
+    }
+
+    /// Moves a transaction and does what follows: reservations back, messages into or out of the queue, and
+    /// what it means to the transaction it follows.
     fn move_to(&mut self, id: TxnId, to: State) {
+        let live_before = self.is_live(id);
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let change = Change::between(entry.state, to);
         entry.state = to;
-        if change.gives_back {
+        if change.owes_other {
+            entry.attempts = 0;
+        }
+        let intent = Arc::clone(&entry.intent);
+        if let Some(outbound) = &intent.outbound {
+            let terminal = intent.identity.terminal;
+            if change.owes {
+                self.owed.entry(outbound.issuer.clone()).or_default().push(terminal, id);
+            } else if change.settles
+                && let Some(queue) = self.owed.get_mut(&outbound.issuer)
+            {
+                queue.settle(terminal, id);
+            }
+        }
+        self.balance(id, live_before);
+        self.tell_followed(&intent, to);
+    }
+
+    /// Tells the transaction that `intent` follows where it is now; and the one which that follows.
+    fn tell_followed(&mut self, intent: &Intent, state: State) {
+        let Some(followed) = intent.follows else { return };
+        let live_before = self.is_live(followed);
+        let followers = self.followers.entry(followed).or_default();
+        followers.note(intent, state);
+        let voided = followers.is_voided();
+        self.balance(followed, live_before);
+        let first = self.entries.get(&followed).and_then(|entry| entry.intent.follows);
+        if let Some(followers) = first.and_then(|first| self.followers.get_mut(&first)) {
+            followers.note_voided(followed, voided);
+        }
+    }
+
+    /// Whether it keeps what it reserved: it may have moved money, and no approved void cancelled it.
+    fn is_live(&self, id: TxnId) -> bool {
+        let voided = self.followers.get(&id).is_some_and(Followers::is_voided);
+        !voided && self.entries.get(&id).is_some_and(|entry| entry.state.is_live())
+    }
+
+    /// Gives reservations back, or takes them again, where being live has changed.
+    fn balance(&mut self, id: TxnId, live_before: bool) {
+        let live = self.is_live(id);
+        let Some(entry) = self.entries.get(&id) else { return };
+        if live_before && !live {
             self.counters.give_back(&entry.intent.reservations);
+        } else if live && !live_before {
+            self.counters.take(&entry.intent.reservations);
         }
-        let Some(outbound) = &entry.intent.outbound else { return };
-        let terminal = entry.intent.identity.terminal;
-        if change.owes {
-            self.owed.entry(outbound.issuer.clone()).or_default().push(terminal, id);
-        } else if change.settles
-            && let Some(queue) = self.owed.get_mut(&outbound.issuer)
-        {
-            queue.settle(terminal, id);
+    }
+
+    /// Lets go what is finished of a business date.
+    fn close(&mut self, date: BusinessDate) {
+        let finished = self.entries.extract_if(.., |_, entry| entry.intent.date == date && entry.state.is_finished());
+        let finished: Vec<Entry> = finished.map(|(_, entry)| entry).collect();
+        for entry in &finished {
+            let voided = self.followers.get(&entry.intent.id).is_some_and(Followers::is_voided);
+            if entry.state.is_live() && !voided {
+                self.counters.give_back(&entry.intent.reservations);
+            }
+            self.identities.forget_request(&entry.intent.identity, entry.intent.id);
+            self.rrns.remove(&entry.intent.rrn);
         }
+        self.identities.forget_reversals(date);
+    }
+
+    /// The whole record.
+    pub(super) fn recorded(&self, id: TxnId) -> Option<Recorded> {
+        let entry = self.entries.get(&id)?;
+        let own = entry.state.effect();
+        Some(Recorded {
+            intent: Arc::clone(&entry.intent),
+            decided: entry.decided(),
+            effect: self.followers.get(&id).map_or(own, |followers| followers.effect(own)),
+            late: entry.late,
+        })
+    }
+
+    /// What was refused for good and not undone since.
+    pub(super) fn dead_letters(&self) -> Vec<DeadLetter> {
+        let dead = self.entries.values().filter_map(|entry| {
+            let what = match entry.state {
+                State::Unadvised => Owed::Advice,
+                State::Irreversible(_) => Owed::Reversal,
+                _ => return None,
+            };
+            Some(DeadLetter { original: Arc::clone(&entry.intent), what, code: entry.refused? })
+        });
+        dead.collect()
     }
 
     /// The next due entry of an issuer, now in flight.
@@ -150,13 +273,10 @@ impl Book {
         match queue.take(now) {
             Next::At(at) => Next::At(at),
             Next::Nothing => Next::Nothing,
-            Next::Now(id) => self.entries.get(&id).map_or(Next::Nothing, |entry| {
-                Next::Now(Due {
-                    original: Arc::clone(&entry.intent),
-                    approval: entry.answer.as_ref().and_then(|answer| answer.approval),
-                    attempts: entry.attempts,
-                })
-            }),
+            Next::Now(id) => {
+                let due = self.entries.get(&id).and_then(|entry| Some(entry.due(entry.state.owes()?)));
+                due.map_or(Next::Nothing, Next::Now)
+            }
         }
     }
 

@@ -1,12 +1,13 @@
 //! Which message is which (rules of the money, 2): requests by their identity, tombstones of originals
 //! that a reversal overtook, reversals by what they are and what they undo.
 
-use super::Decided;
 use super::Identity;
 use super::OriginalKey;
 use super::Reversal;
 use super::Scope;
 use super::TxnId;
+use super::record::KeptReversal;
+use crate::model::BusinessDate;
 use crate::model::MessageClass;
 use crate::model::Stan;
 use crate::model::TerminalId;
@@ -21,7 +22,7 @@ type Number = (TerminalId, Stan, Scope);
 pub(super) struct Identities {
     requests: HashMap<Number, SmallVec<[(MessageClass, TxnId); 1]>>,
     tombstones: HashMap<Number, SmallVec<[Option<MessageClass>; 1]>>,
-    reversals: HashMap<(Identity, OriginalKey), Decided>,
+    reversals: HashMap<(Identity, OriginalKey), KeptReversal>,
 }
 
 impl Identities {
@@ -32,11 +33,9 @@ impl Identities {
     }
 
     /// The request that a reversal means: of its class, or the latest of any class.
-    ///
-    /// The terminal is the reversal's own: nobody reverses another terminal's transaction.
-    pub(super) fn original(&self, reversal: &Reversal) -> Option<TxnId> {
-        let known = self.requests.get(&original_number(reversal))?;
-        let wanted = |class: MessageClass| reversal.original.class.is_none_or(|wanted| wanted == class);
+    pub(super) fn original(&self, key: &OriginalKey) -> Option<TxnId> {
+        let known = self.requests.get(&(key.terminal, key.stan, key.scope.clone()))?;
+        let wanted = |class: MessageClass| key.class.is_none_or(|wanted| wanted == class);
         known.iter().filter(|(class, _)| wanted(*class)).map(|(_, id)| *id).max()
     }
 
@@ -51,7 +50,7 @@ impl Identities {
 
     /// The recorded answer of a reversal that came before. The same identity with another original is
     /// another reversal: to answer it without undoing its original would lose money.
-    pub(super) fn reversal(&self, reversal: &Reversal) -> Option<&Decided> {
+    pub(super) fn reversal(&self, reversal: &Reversal) -> Option<&KeptReversal> {
         self.reversals.get(&(reversal.identity.clone(), reversal.original.clone()))
     }
 
@@ -66,14 +65,37 @@ impl Identities {
     }
 
     /// Adds a reversal; one without an original leaves a tombstone.
-    pub(super) fn add_reversal(&mut self, reversal: &Reversal, decided: Decided, original: Option<TxnId>) {
-        if original.is_none() {
+    pub(super) fn add_reversal(&mut self, kept: &KeptReversal) {
+        let reversal = &kept.reversal;
+        if kept.original.is_none() {
             let classes = self.tombstones.entry(original_number(reversal)).or_default();
             if !classes.contains(&reversal.original.class) {
                 classes.push(reversal.original.class);
             }
         }
-        self.reversals.insert((reversal.identity.clone(), reversal.original.clone()), decided);
+        self.reversals.insert((reversal.identity.clone(), reversal.original.clone()), kept.clone());
+    }
+
+    /// Lets a request go.
+    pub(super) fn forget_request(&mut self, identity: &Identity, id: TxnId) {
+        let number = number(identity);
+        let Some(known) = self.requests.get_mut(&number) else { return };
+        known.retain(|(_, known)| *known != id);
+        if known.is_empty() {
+            self.requests.remove(&number);
+        }
+    }
+
+    /// Lets the reversals of a business date go, and their tombstones.
+    pub(super) fn forget_reversals(&mut self, date: BusinessDate) {
+        let Self { reversals, tombstones, .. } = self;
+        reversals.retain(|_, kept| {
+            let stays = kept.reversal.date != date;
+            if !stays && kept.original.is_none() {
+                tombstones.remove(&original_number(&kept.reversal));
+            }
+            stays
+        });
     }
 }
 

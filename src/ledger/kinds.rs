@@ -10,9 +10,29 @@ pub enum Money {
     Taken,
     /// It is held, and not settled.
     Held,
+    /// It is given back, and settled.
+    Given,
     /// It stays as it is.
     Untouched,
 }
+
+/// What a follow-up does to the transaction it follows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Following {
+    /// Cancels it whole: once, for its own amount, while nothing else was done to it.
+    Voids,
+    /// Takes what it holds: once, up to [`COMPLETION_CEILING_PERCENT`] of it.
+    Completes,
+    /// Gives its money back: as often as there is a rest.
+    Refunds,
+    /// Holds more.
+    Increments,
+    /// Changes its amount.
+    Adjusts,
+}
+
+/// The most of a hold that a completion may take, in hundredths: hotels and fuel pumps end above their estimate.
+pub const COMPLETION_CEILING_PERCENT: u64 = 115;
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,25 +43,43 @@ pub struct Effects {
     pub money: Money,
     /// Whether it takes reservations from counters while it is live.
     pub reserves: bool,
-}
-
-impl Effects {
-    /// Whether a live transaction of the kind can be undone by a reversal.
-    #[must_use]
-    pub fn is_undone_by_reversal(self) -> bool {
-        self.on_unknown == OnUnknown::Reverse
-    }
+    /// Whether it tells what has been done already (x120, x220): it is accepted at once, and never refused.
+    pub is_advice: bool,
+    /// What it does, and to transactions of which kinds.
+    pub follows: Option<(Following, &'static [Kind])>,
 }
 
 /// The row of `kind`.
 #[must_use]
 pub const fn of(kind: Kind) -> Effects {
-    let (on_unknown, money, reserves) = match kind {
-        Kind::Sale => (OnUnknown::Reverse, Money::Taken, true),
-        Kind::Authorization => (OnUnknown::Reverse, Money::Held, true),
-        Kind::Balance => (OnUnknown::Nothing, Money::Untouched, false),
-        Kind::Reversal => (OnUnknown::Repeat, Money::Untouched, false),
-        Kind::SignIn | Kind::SignOff | Kind::Echo => (OnUnknown::Nothing, Money::Untouched, false),
-    };
-    Effects { on_unknown, money, reserves }
+    use Following::{Adjusts, Completes, Increments, Refunds, Voids};
+    use OnUnknown::{Nothing, Repeat, Reverse};
+    match kind {
+        Kind::Sale => row(Reverse, Money::Taken, true, None),
+        Kind::Authorization => row(Reverse, Money::Held, true, None),
+        Kind::Increment => row(Reverse, Money::Held, true, Some((Increments, &[Kind::Authorization]))),
+        Kind::Completion => row(Reverse, Money::Taken, false, Some((Completes, &[Kind::Authorization]))),
+        Kind::SaleVoid => row(Reverse, Money::Untouched, false, Some((Voids, &[Kind::Sale, Kind::OfflineSale]))),
+        Kind::AuthorizationVoid => row(Reverse, Money::Untouched, false, Some((Voids, &[Kind::Authorization]))),
+        Kind::CompletionVoid => row(Reverse, Money::Untouched, false, Some((Voids, COMPLETIONS))),
+        Kind::Refund => row(Repeat, Money::Given, false, Some((Refunds, SETTLED))),
+        Kind::CompletionAdvice => advice(Money::Taken, Some((Completes, &[Kind::Authorization]))),
+        Kind::OfflineSale => advice(Money::Taken, None),
+        Kind::Adjustment => advice(Money::Untouched, Some((Adjusts, &[Kind::Sale, Kind::OfflineSale]))),
+        Kind::Reversal => advice(Money::Untouched, None),
+        Kind::Balance | Kind::SignIn | Kind::SignOff | Kind::Echo => row(Nothing, Money::Untouched, false, None),
+    }
+}
+
+const COMPLETIONS: &[Kind] = &[Kind::Completion, Kind::CompletionAdvice];
+const SETTLED: &[Kind] = &[Kind::Sale, Kind::OfflineSale, Kind::Completion, Kind::CompletionAdvice];
+
+type Follows = Option<(Following, &'static [Kind])>;
+
+const fn row(on_unknown: OnUnknown, money: Money, reserves: bool, follows: Follows) -> Effects {
+    Effects { on_unknown, money, reserves, is_advice: false, follows }
+}
+
+const fn advice(money: Money, follows: Follows) -> Effects {
+    Effects { on_unknown: OnUnknown::Repeat, money, reserves: false, is_advice: true, follows }
 }

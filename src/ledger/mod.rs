@@ -6,28 +6,31 @@
 
 mod book;
 mod counters;
+mod embedded;
+mod followers;
 mod identities;
 pub mod journal;
 pub mod kinds;
 mod lifecycle;
-pub mod memory;
 mod owed;
 mod plan;
 mod record;
 mod types;
 mod waiters;
 
-pub use memory::MemoryLedger;
+pub use embedded::EmbeddedLedger;
 pub use types::{
-    Answer, Decided, Decision, Due, Effect, Forwarded, Identity, Intended, Intent, LedgerFault, OriginalKey, Outbound,
-    Outcome, Recorded, Reversal, Reversed, Scope, TxnId,
+    Answer, DataKeyName, DeadLetter, Decided, Decision, Due, Effect, Forwarded, Identity, Intended, Intent,
+    LedgerFault, OriginalKey, Outbound, Outcome, Owed, Recorded, Reversal, Reversed, Scope, TxnId,
 };
 
 use crate::model::BusinessDate;
 use crate::model::Clock;
 use crate::model::IssuerName;
+use crate::model::KeyBlock;
 use crate::model::Rrn;
 use crate::model::SessionFacts;
+use crate::model::Stan;
 use crate::model::TerminalId;
 use std::future::Future;
 
@@ -41,8 +44,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// Nothing is kept by this; a number not followed by an intent is a gap, which is harmless.
     fn number(&self, date: BusinessDate) -> (TxnId, Rrn);
 
-    /// Records the intent, or says why not. Order: tombstone and duplicate check, then the refusal it
-    /// carries, then its reservations. No byte may leave for an issuer before this returned `Fresh`.
+    /// Records the intent, or says why not. Order: duplicate check, tombstone, whether it may follow what it
+    /// follows, then the refusal it carries, then its reservations. No byte may leave for an issuer before this returned `Fresh`.
     fn intend(&self, intent: Intent) -> impl Future<Output = Result<Intended, LedgerFault>> + Send;
 
     /// Records that the request goes another way, its first link having sent nothing; before a byte
@@ -60,8 +63,9 @@ pub trait Ledger: Send + Sync + 'static {
     fn decided(&self, id: TxnId) -> impl Future<Output = Result<Decided, LedgerFault>> + Send;
 
     /// Decides a fresh transaction, once. Returns what really stands: the loser of a race reads the
-    /// winner, and an approval that loses is noted as late. A timeout of a kind whose `on_unknown` is *reverse* makes its reversal due in the same
-    /// commit; a decline or timeout gives its reservations back in the same commit.
+    /// winner, and an approval that loses is noted as late. In the same commit: a timeout of a kind whose
+    /// `on_unknown` is *reverse* makes its reversal due, of one that is *repeat* turns into an approval and
+    /// makes the message itself due; a decline or timeout gives its reservations back.
     fn decide(&self, id: TxnId, decision: Decision) -> impl Future<Output = Result<Decided, LedgerFault>> + Send;
 
     /// Records a terminal's reversal and makes the issuer's due, in one commit (rules of the money, 5).
@@ -88,6 +92,26 @@ pub trait Ledger: Send + Sync + 'static {
     /// A terminal's session facts as last kept.
     fn terminal(&self, terminal: TerminalId) -> Option<SessionFacts>;
 
+    /// All session facts, in order of the terminals.
+    fn terminals(&self) -> Vec<(TerminalId, SessionFacts)>;
+
+    /// The data keys kept so far.
+    fn data_keys(&self) -> Vec<(DataKeyName, KeyBlock)>;
+
+    /// Keeps a data key before anything is sealed under it. The first of its name stands, and is returned.
+    fn keep_data_key(
+        &self,
+        name: DataKeyName,
+        block: KeyBlock,
+    ) -> impl Future<Output = Result<KeyBlock, LedgerFault>> + Send;
+
+    /// The last trace number on record towards an issuer: of an intent, of a message owed, or noted by
+    /// [`Ledger::keep_stan`], whichever came last.
+    fn last_stan(&self, issuer: &IssuerName) -> Option<Stan>;
+
+    /// Notes how far a link's trace numbers have come: echo tests and sign-ons use them up too.
+    fn keep_stan(&self, issuer: &IssuerName, stan: Stan) -> impl Future<Output = Result<(), LedgerFault>> + Send;
+
     /// Waits for the next message that store-and-forward owes this issuer and that is due by `clock`:
     /// first in, first out per terminal, one in flight per terminal, the longest due first.
     ///
@@ -95,11 +119,30 @@ pub trait Ledger: Send + Sync + 'static {
     /// [`Ledger::acknowledge`] says how it fared. Whoever takes one must say it, whatever happened.
     fn next_due<C: Clock>(&self, issuer: &IssuerName, clock: &C) -> impl Future<Output = Due> + Send;
 
-    /// Says how a due message fared: acknowledged is done, anything else comes back at `retry_at`.
-    fn acknowledge(&self, id: TxnId, forwarded: Forwarded) -> impl Future<Output = Result<(), LedgerFault>> + Send;
+    /// Records that a due message is about to go under this trace number, before its first byte leaves: after
+    /// a crash, what may have gone goes again marked as a repeat. False if it is not owed any more: then it
+    /// must not go, and [`Ledger::acknowledge`] frees its lane.
+    fn sending(
+        &self,
+        id: TxnId,
+        what: Owed,
+        stan: Stan,
+    ) -> impl Future<Output = Result<bool, LedgerFault>> + Send;
+
+    /// Says how a due message fared: acknowledged is done, refused is a dead letter, anything else comes
+    /// back at its time.
+    fn acknowledge(
+        &self,
+        id: TxnId,
+        what: Owed,
+        forwarded: Forwarded,
+    ) -> impl Future<Output = Result<(), LedgerFault>> + Send;
 
     /// The record of one transaction.
     fn find(&self, id: TxnId) -> Option<Recorded>;
+
+    /// The transaction that a reversal or follow-up names.
+    fn original(&self, key: &OriginalKey) -> Option<Recorded>;
 
     /// Intents without a decision: what recovery decides timed out on start.
     fn open_intents(&self) -> Vec<TxnId>;
@@ -107,6 +150,12 @@ pub trait Ledger: Send + Sync + 'static {
     /// How many messages store-and-forward still owes, per issuer.
     fn owed(&self) -> Vec<(IssuerName, usize)>;
 
-    /// Every record of the open day, in order of their numbers, for totals and verification.
+    /// Messages that issuers refused for good: a person must settle them.
+    fn dead_letters(&self) -> Vec<DeadLetter>;
+
+    /// Lets go what is finished of a business date; what is not stays until it is and the day is closed again.
+    fn close_day(&self, date: BusinessDate) -> impl Future<Output = Result<(), LedgerFault>> + Send;
+
+    /// Every record of the open days, in order of their numbers, for totals and verification.
     fn records(&self) -> Vec<Recorded>;
 }

@@ -9,12 +9,15 @@ use super::Intent;
 use super::LedgerFault;
 use super::Outbound;
 use super::Outcome;
+use super::Owed;
 use super::Reversal;
 use super::Reversed;
 use super::TxnId;
 use super::book::Book;
 use super::book::Entry;
+use super::followers::Followers;
 use super::kinds;
+use super::kinds::Effects;
 use super::kinds::Money;
 use super::lifecycle::Event;
 use super::lifecycle::State;
@@ -27,31 +30,35 @@ use crate::model::Amount;
 use crate::model::IssuerName;
 use crate::model::ResponseCode;
 use crate::model::Rrn;
+use crate::model::Stan;
 use std::sync::Arc;
 
 /// Reversals that are kept for each transaction there is room for: a full ledger still undoes.
 const REVERSALS_A_TRANSACTION: usize = 2;
 
-type Planned<T> = Result<Commit<T>, LedgerFault>;
+pub(super) type Planned<T> = Result<Commit<T>, LedgerFault>;
 
 impl Book {
-    /// Duplicate, tombstone, refusal, reservations: in this order, the first that has something to say.
-    pub(super) fn plan_intent(&self, mut intent: Intent, capacity: usize) -> Planned<Intended> {
+    /// Duplicate, tombstone, original, refusal, reservations: in this order, the first that has something
+    /// to say.
+    pub(super) fn plan_intent(&self, mut intent: Intent, room: Room) -> Planned<Intended> {
         if let Some(known) = self.identities.request(&intent.identity) {
             return Ok(Commit::nothing(self.again(known, &intent)?));
         }
-        if self.entries.len() >= capacity {
+        if self.entries.len() >= room.capacity || !room.on_disk {
             return Err(LedgerFault::Full);
         }
         if self.entries.contains_key(&intent.id) {
             return Err(LedgerFault::Failed("a transaction number was used twice".to_owned()));
         }
-        if !kinds::of(intent.kind).reserves {
+        let row = kinds::of(intent.kind);
+        if !row.reserves {
             intent.reservations.clear();
         }
         let tombstone = self.identities.has_tombstone(&intent.identity).then_some(ResponseCode::RelatedInvalid);
         let refusal = tombstone
-            .or(intent.refusal.map(|refusal| refusal.code))
+            .or_else(|| self.follow_refusal(&intent, row))
+            .or(intent.refusal.as_ref().map(|refusal| refusal.code))
             .or_else(|| self.counters.refusal(&intent.reservations));
         let intent = Arc::new(intent);
         Ok(match refusal {
@@ -62,6 +69,25 @@ impl Book {
                 Commit::of([Record::Declined(intent, answer)], Intended::Declined(decided))
             }
         })
+    }
+
+    /// Why it may not follow what it follows, if it may not. An advice tells what has been done, and is
+    /// never refused: what does not fit is settlement's matter.
+    fn follow_refusal(&self, intent: &Intent, row: Effects) -> Option<ResponseCode> {
+        let (following, of_kinds) = row.follows.filter(|_| !row.is_advice)?;
+        let Some(original) = intent.follows.and_then(|id| self.entries.get(&id)) else {
+            return Some(ResponseCode::OriginalNotFound);
+        };
+        let fits = of_kinds.contains(&original.intent.kind)
+            && original.state.is_approved()
+            && original.intent.currency == intent.currency
+            && original.intent.test_mode == intent.test_mode;
+        if !fits {
+            return Some(ResponseCode::RelatedInvalid);
+        }
+        let id = original.intent.id;
+        let none = Followers::default();
+        self.followers.get(&id).unwrap_or(&none).refusal(following, intent.amount, original.amount())
     }
 
     /// What a request is told whose identity is known.
@@ -86,7 +112,7 @@ impl Book {
     pub(super) fn plan_decision(&self, id: TxnId, decision: Decision) -> Planned<Decided> {
         let entry = self.entry(id)?;
         let Some(standing) = entry.decided() else {
-            let to = step(entry.state, Event::Decide(decision.outcome), entry.is_undoable());
+            let (decision, to) = standing_decision(entry, decision);
             let decided = Decided { outcome: decision.outcome, answer: decision.answer.clone(), rrn: entry.intent.rrn };
             return Ok(Commit::of([Record::Decided(id, decision, to)], decided));
         };
@@ -96,19 +122,24 @@ impl Book {
     }
 
     /// A terminal's reversal: its own record, and what it does to its original, in one commit.
-    pub(super) fn plan_reversal(&self, reversal: Reversal, rrn: Rrn, capacity: usize) -> Planned<Reversed> {
-        if let Some(decided) = self.identities.reversal(&reversal) {
-            return Ok(Commit::nothing(Reversed::Repeat(decided.clone())));
+    pub(super) fn plan_reversal(
+        &self,
+        reversal: Reversal,
+        (number, rrn): (TxnId, Rrn),
+        room: Room,
+    ) -> Planned<Reversed> {
+        if let Some(kept) = self.identities.reversal(&reversal) {
+            return Ok(Commit::nothing(Reversed::Repeat(kept.decided())));
         }
-        if self.identities.reversals() >= capacity.saturating_mul(REVERSALS_A_TRANSACTION) {
+        if self.identities.reversals() >= room.capacity.saturating_mul(REVERSALS_A_TRANSACTION) {
             return Err(LedgerFault::Full);
         }
-        let original = self.identities.original(&reversal).map(|id| self.entry(id)).transpose()?;
+        let original = self.identities.original(&reversal.original).map(|id| self.entry(id)).transpose()?;
         if original.is_some_and(|entry| !entry.is_for(reversal.amount)) {
             return Ok(Commit::nothing(Reversed::AmountDiffers));
         }
         let answer = Answer::of(ResponseCode::Approved, reversal.received);
-        let kept = KeptReversal { reversal, rrn, answer, original: original.map(|entry| entry.intent.id) };
+        let kept = KeptReversal { number, reversal, rrn, answer, original: original.map(|entry| entry.intent.id) };
         let decided = kept.decided();
         let undo = original.and_then(undo_record);
         let records = undo.into_iter().chain([Record::Reversal(Box::new(kept))]).collect();
@@ -126,16 +157,26 @@ impl Book {
         Ok(Commit { records: late_records(self.entry(id)?, outcome), reply: Some(id) })
     }
 
-    /// How a reversal fared at its issuer. What is not owed does not change.
-    pub(super) fn plan_acknowledgement(&self, id: TxnId, forwarded: Forwarded) -> Planned<()> {
+    /// What is owed is about to go. The reply: whether it is owed still.
+    pub(super) fn plan_sending(&self, id: TxnId, what: Owed, stan: Stan) -> Planned<bool> {
+        let owed = self.entry(id)?.state.owes() == Some(what);
+        Ok(if owed { Commit::of([Record::Attempted(id, stan)], true) } else { Commit::nothing(false) })
+    }
+
+    /// How a message fared at its issuer. What is not owed any more does not change.
+    pub(super) fn plan_acknowledgement(&self, id: TxnId, what: Owed, forwarded: Forwarded) -> Planned<()> {
         let entry = self.entry(id)?;
-        let (event, attempt) = match forwarded {
-            Forwarded::Acknowledged => (Event::Acknowledged, None),
-            Forwarded::Retry(_) => (Event::Postponed, entry.state.owes_reversal().then_some(Record::Attempted(id))),
-            Forwarded::NotSent(_) => (Event::Postponed, None),
-            Forwarded::Refused(_) => (Event::Refused, None),
+        if entry.state.owes() != Some(what) {
+            return Ok(Commit::nothing(()));
+        }
+        let record = match forwarded {
+            Forwarded::Acknowledged => moved(entry, Event::Acknowledged),
+            Forwarded::Retry(_) => moved(entry, Event::Postponed),
+            Forwarded::Refused(code) => {
+                Some(Record::Refused(id, code, step(entry.state, Event::Refused, entry.terms())))
+            }
         };
-        Ok(Commit { records: attempt.into_iter().chain(moved(entry, event)).collect(), reply: () })
+        Ok(Commit { records: record.into_iter().collect(), reply: () })
     }
 
     /// One transaction.
@@ -153,9 +194,35 @@ impl Entry {
     }
 }
 
+/// Where the book makes room, and the disk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// How many transactions the book takes.
+    pub(super) capacity: usize,
+    /// Whether the next segment is there.
+    pub(super) on_disk: bool,
+}
+
+/// A decision as it will stand, and where it leads. What must come true whatever the issuer says is
+/// approved, also when the issuer kept silent.
+fn standing_decision(entry: &Entry, decision: Decision) -> (Decision, State) {
+    let event = match decision.outcome {
+        Outcome::Approved if decision.advise => Event::ApproveUntold,
+        outcome => Event::Decide(outcome),
+    };
+    let to = step(entry.state, event, entry.terms());
+    let outcome = to.outcome().unwrap_or(decision.outcome);
+    let answer = if outcome == decision.outcome {
+        decision.answer
+    } else {
+        Answer { code: ResponseCode::Approved, ..decision.answer }
+    };
+    (Decision { outcome, answer, advise: decision.advise }, to)
+}
+
 /// The record of what `event` does to a decided transaction, if it does anything.
 fn moved(entry: &Entry, event: Event) -> Option<Record> {
-    let to = step(entry.state, event, entry.is_undoable());
+    let to = step(entry.state, event, entry.terms());
     (to != entry.state).then_some(Record::Moved(entry.intent.id, to))
 }
 
@@ -164,9 +231,9 @@ fn undo_record(entry: &Entry) -> Option<Record> {
     if entry.state != State::Open {
         return moved(entry, Event::TerminalReversal);
     }
-    let to = step(entry.state, Event::TerminalReversal, entry.is_undoable());
+    let to = step(entry.state, Event::TerminalReversal, entry.terms());
     let answer = Answer::of(ResponseCode::Timeout, entry.intent.received);
-    Some(Record::Decided(entry.intent.id, Decision { outcome: Outcome::TimedOut, answer }, to))
+    Some(Record::Decided(entry.intent.id, Decision::of(Outcome::TimedOut, answer), to))
 }
 
 /// A late answer, unless it says what is known: a chatty issuer does not grow the ledger, and a noted

@@ -1,6 +1,7 @@
 //! What the ledger keeps: facts, never edited. The book is their fold; a journal is their list.
 
 use super::Answer;
+use super::DataKeyName;
 use super::Decided;
 use super::Decision;
 use super::Intent;
@@ -9,8 +10,13 @@ use super::Outcome;
 use super::Reversal;
 use super::TxnId;
 use super::lifecycle::State;
+use crate::model::BusinessDate;
+use crate::model::IssuerName;
+use crate::model::KeyBlock;
+use crate::model::ResponseCode;
 use crate::model::Rrn;
 use crate::model::SessionFacts;
+use crate::model::Stan;
 use crate::model::TerminalId;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -28,19 +34,29 @@ pub(super) enum Record {
     Decided(TxnId, Decision, State),
     /// A decided transaction moves on.
     Moved(TxnId, State),
-    /// Its reversal went, and must go again.
-    Attempted(TxnId),
+    /// What is owed on its account is about to go, under this STAN.
+    Attempted(TxnId, Stan),
+    /// The issuer refused for good what it was owed, and where that leads.
+    Refused(TxnId, ResponseCode, State),
     /// An issuer answered after the decision.
     Late(TxnId, Outcome),
     /// A terminal's reversal and its answer. What it does to its original is a record of its own.
     Reversal(Box<KeptReversal>),
     /// A terminal's session facts.
     Terminal(TerminalId, SessionFacts),
+    /// A data key, as a block under the HSM's master key. The first of its name stands.
+    DataKey(DataKeyName, KeyBlock),
+    /// How far a link's trace numbers have come.
+    Stan(IssuerName, Stan),
+    /// What is finished of a business date leaves the book.
+    Closed(BusinessDate),
 }
 
 /// A terminal's reversal as it is kept.
 #[derive(Clone, Debug)]
 pub(super) struct KeptReversal {
+    /// The ledger's number, of which its reference number is made.
+    pub(super) number: TxnId,
     /// What came.
     pub(super) reversal: Reversal,
     /// Its own reference number.

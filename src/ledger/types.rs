@@ -124,8 +124,10 @@ pub struct Intent {
     pub refusal: Option<Refusal>,
     /// What it takes from counters.
     pub reservations: SmallVec<[Reservation; 2]>,
-    /// Where it goes; `None` only with a refusal.
+    /// Where it goes; `None` with a refusal, or where no issuer is told.
     pub outbound: Option<Outbound>,
+    /// What it follows: the sale it voids or refunds, the authorization it completes.
+    pub follows: Option<TxnId>,
 }
 
 /// What a terminal is told, kept so that it can be told again to the byte (but MAC and DE 7).
@@ -173,6 +175,17 @@ pub struct Decision {
     pub outcome: Outcome,
     /// What the terminal will be told.
     pub answer: Answer,
+    /// Whether the issuer, which has not been asked, must be told of the approval: stand-in, and advices
+    /// accepted from terminals. Means nothing for other outcomes.
+    pub advise: bool,
+}
+
+impl Decision {
+    /// A decision after which the issuer need not be told.
+    #[must_use]
+    pub fn of(outcome: Outcome, answer: Answer) -> Self {
+        Self { outcome, answer, advise: false }
+    }
 }
 
 /// The decision that stands.
@@ -229,14 +242,27 @@ pub enum Reversed {
     AmountDiffers,
 }
 
-/// A message that store-and-forward owes an issuer: the reversal of one transaction.
+/// What store-and-forward owes an issuer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Owed {
+    /// The reversal of the transaction (0400, 0420).
+    Reversal,
+    /// The transaction itself, as an advice (0120, 0220): it stands whatever the issuer says.
+    Advice,
+}
+
+/// A message that store-and-forward owes an issuer, on account of one transaction.
 #[derive(Clone, Debug)]
 pub struct Due {
-    /// Whose reversal.
+    /// Whose message.
     pub original: Arc<Intent>,
-    /// The approval code, if the issuer gave one before.
+    /// Which message.
+    pub what: Owed,
+    /// The approval code, if there is one.
     pub approval: Option<ApprovalCode>,
-    /// How often it went before; repeats are marked (0401, 0421).
+    /// The amount that was approved where it is not the request's: a partial approval.
+    pub partial: Option<Amount>,
+    /// How often it may have gone before; repeats are marked (0401, 0421, 0221).
     pub attempts: u32,
 }
 
@@ -245,25 +271,51 @@ pub struct Due {
 pub enum Forwarded {
     /// The issuer has it: done.
     Acknowledged,
-    /// It went and was not acknowledged: again at this monotonic time, marked as a repeat.
+    /// It was not acknowledged, or nothing went: again at this monotonic time.
     Retry(Duration),
-    /// Nothing went: again at this monotonic time, as if it had not been tried.
-    NotSent(Duration),
     /// The issuer will never take it: a person must look (dead letter, alarm).
     Refused(ResponseCode),
 }
 
-/// Effects on a decided transaction (rules of the money, 4).
+/// What stands of a decided transaction (rules of the money, 4).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Effect {
     /// What was decided stands.
     Live,
+    /// Approved here; the issuer is yet to be told.
+    Advising,
     /// A reversal is owed to the issuer.
     Reversing,
-    /// The issuer acknowledged it.
+    /// The issuer acknowledged the reversal.
     Reversed,
-    /// The issuer refused the reversal for good; an alarm stands.
+    /// The issuer refused what it was owed for good; an alarm stands, and settlement has an exception.
     DeadLetter,
+    /// An approved void cancelled it.
+    Voided,
+    /// An approved completion took it.
+    Completed,
+    /// So much of it was given back.
+    Refunded(Amount),
+}
+
+/// A message that an issuer refused for good.
+#[derive(Clone, Debug)]
+pub struct DeadLetter {
+    /// Whose message.
+    pub original: Arc<Intent>,
+    /// Which message.
+    pub what: Owed,
+    /// What the issuer said.
+    pub code: ResponseCode,
+}
+
+/// Which data key a key block holds.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum DataKeyName {
+    /// Makes the station's tokens and content hashes.
+    Token,
+    /// Seals the card numbers of one business date.
+    Seal(BusinessDate),
 }
 
 /// One transaction as the ledger remembers it.
@@ -288,7 +340,7 @@ pub enum LedgerFault {
     /// The transaction is not known.
     #[error("transaction is not in the ledger")]
     Unknown,
-    /// A write failed: the station stops.
+    /// A write failed, or what is kept contradicts itself: the station stops.
     #[error("ledger failed: {0}")]
     Failed(String),
 }

@@ -32,18 +32,21 @@ impl Waiters {
         }
     }
 
-    /// Tells whom a kept record concerns. The book has applied it.
+    /// Tells whom a record concerns. The book has applied it.
     pub(super) fn announce(&mut self, book: &Book, record: &Record) {
-        let (Record::Decided(id, ..) | Record::Moved(id, _) | Record::Attempted(id)) = record else { return };
-        let Ok(entry) = book.entry(*id) else { return };
+        let (Record::Decided(id, ..) | Record::Moved(id, _) | Record::Refused(id, ..)) = record else { return };
         if matches!(record, Record::Decided(..))
             && let Some(waiting) = self.decisions.remove(id)
         {
-            waiting.send_replace(entry.decided());
+            waiting.send_replace(book.entry(*id).ok().and_then(super::book::Entry::decided));
         }
-        if let Some(outbound) = &entry.intent.outbound
-            && let Some(bell) = self.queues.get(&outbound.issuer)
-        {
+        self.ring(book, *id);
+    }
+
+    /// Rings the bell of the issuer that may be owed something on account of a transaction.
+    pub(super) fn ring(&self, book: &Book, id: TxnId) {
+        let outbound = book.entry(id).ok().and_then(|entry| entry.intent.outbound.as_ref());
+        if let Some(bell) = outbound.and_then(|outbound| self.queues.get(&outbound.issuer)) {
             bell.notify_one();
         }
     }

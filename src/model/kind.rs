@@ -12,6 +12,24 @@ pub enum Kind {
     Authorization,
     /// What is on the account (0200/31, 0100/31). Moves nothing.
     Balance,
+    /// Cancels an approved sale, whole (0200/20).
+    SaleVoid,
+    /// Cancels an approved authorization (0100/20).
+    AuthorizationVoid,
+    /// Holds more on top of an authorization (0100).
+    Increment,
+    /// Takes what an authorization holds, asking the issuer (0200).
+    Completion,
+    /// Takes what an authorization holds, telling the issuer (0220).
+    CompletionAdvice,
+    /// Cancels a completion; the authorization holds again (0200/20).
+    CompletionVoid,
+    /// Gives money of a sale or completion back, whole or in parts (0220, 0200/20).
+    Refund,
+    /// A sale that was made without the issuer, told afterwards (0220).
+    OfflineSale,
+    /// A sale's amount changes after the fact: a tip (0220).
+    Adjustment,
     /// Undo of a request that was not answered, or whose answer could not be used (0400, 0420).
     Reversal,
     /// A terminal or a link opens its day and gets working keys (0800).
@@ -23,6 +41,27 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind, in the order of their declaration. Their places in it are what a journal writes: only
+    /// ever add at the end.
+    pub const ALL: [Self; 16] = [
+        Self::Sale,
+        Self::Authorization,
+        Self::Balance,
+        Self::SaleVoid,
+        Self::AuthorizationVoid,
+        Self::Increment,
+        Self::Completion,
+        Self::CompletionAdvice,
+        Self::CompletionVoid,
+        Self::Refund,
+        Self::OfflineSale,
+        Self::Adjustment,
+        Self::Reversal,
+        Self::SignIn,
+        Self::SignOff,
+        Self::Echo,
+    ];
+
     /// The kind's name in dialect files, logs and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -30,6 +69,15 @@ impl Kind {
             Self::Sale => "sale",
             Self::Authorization => "authorization",
             Self::Balance => "balance",
+            Self::SaleVoid => "sale-void",
+            Self::AuthorizationVoid => "authorization-void",
+            Self::Increment => "increment",
+            Self::Completion => "completion",
+            Self::CompletionAdvice => "completion-advice",
+            Self::CompletionVoid => "completion-void",
+            Self::Refund => "refund",
+            Self::OfflineSale => "offline-sale",
+            Self::Adjustment => "adjustment",
             Self::Reversal => "reversal",
             Self::SignIn => "sign-in",
             Self::SignOff => "sign-off",
@@ -40,7 +88,7 @@ impl Kind {
     /// Whether the kind moves or reads an account: such a message carries a MAC and reaches an issuer.
     #[must_use]
     pub fn is_financial(self) -> bool {
-        matches!(self, Self::Sale | Self::Authorization | Self::Balance | Self::Reversal)
+        !matches!(self, Self::SignIn | Self::SignOff | Self::Echo)
     }
 }
 

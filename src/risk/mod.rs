@@ -8,6 +8,7 @@ use crate::model::Amount;
 use crate::model::BusinessDate;
 use crate::model::ResponseCode;
 use crate::model::TerminalId;
+use std::borrow::Cow;
 
 /// Which counter a reservation is made on. A row of its own per terminal and business date.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -35,10 +36,10 @@ pub struct Reservation {
 }
 
 /// A decline by a rule: the answer, and the rule that made it, for logs and explanation.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Refusal {
     /// What is answered.
     pub code: ResponseCode,
     /// The rule's id: `amount-above-most`, `merchant-binding`, `currency`.
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
 }

@@ -9,6 +9,7 @@ use crate::model::ResponseCode;
 use crate::model::Standing;
 use crate::model::TerminalFacts;
 use smallvec::SmallVec;
+use std::borrow::Cow;
 
 /// What risk says of one request: why it is declined here, if it is, and what it takes while it lives.
 #[derive(Clone, Debug, Default)]
@@ -47,12 +48,23 @@ const AMOUNTS: &[Rule] = &[
 /// no amount to look at.
 pub fn refusals(request: &Request, facts: &TerminalFacts) -> impl Iterator<Item = Refusal> {
     let (parties, amounts): (&[Rule], &[Rule]) = match request.kind {
-        Kind::Sale | Kind::Authorization => (PARTIES, AMOUNTS),
-        Kind::Balance => (PARTIES, &[]),
-        Kind::Reversal | Kind::SignIn | Kind::SignOff | Kind::Echo => (&[], &[]),
+        Kind::Sale | Kind::Authorization | Kind::Increment => (PARTIES, AMOUNTS),
+        Kind::Balance
+        | Kind::SaleVoid
+        | Kind::AuthorizationVoid
+        | Kind::Completion
+        | Kind::CompletionVoid
+        | Kind::Refund => (PARTIES, &[]),
+        Kind::CompletionAdvice
+        | Kind::OfflineSale
+        | Kind::Adjustment
+        | Kind::Reversal
+        | Kind::SignIn
+        | Kind::SignOff
+        | Kind::Echo => (&[], &[]),
     };
     let refusing = parties.iter().chain(amounts).filter(|(_, _, refuses)| refuses(request, facts));
-    refusing.map(|(rule, code, _)| Refusal { code: *code, rule })
+    refusing.map(|(rule, code, _)| Refusal { code: *code, rule: Cow::Borrowed(rule) })
 }
 
 /// Assesses one request of a terminal on its business date. Pure.

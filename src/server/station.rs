@@ -27,7 +27,7 @@ use crate::hsm::PinKey;
 use crate::hsm::software::SoftwareHsm;
 use crate::ledger::Ledger;
 use crate::ledger::LedgerFault;
-use crate::ledger::memory::MemoryLedger;
+use crate::ledger::EmbeddedLedger;
 use crate::link::StanSpace;
 use crate::link::tcp::TcpLink;
 use crate::link::tcp::TcpLinkSetup;
@@ -56,7 +56,7 @@ pub struct Real;
 
 impl World for Real {
     type Hsm = SoftwareHsm;
-    type Ledger = MemoryLedger;
+    type Ledger = EmbeddedLedger;
     type Link = TcpLink;
     type Clock = SystemClock;
     type Sealer = DataKeySealer;
@@ -111,7 +111,7 @@ impl Built {
             in_flight: loaded.config.ceilings.in_flight_per_link,
             parts: Parts {
                 hsm,
-                ledger: Arc::new(MemoryLedger::new(LEDGER_RECORDS)),
+                ledger: Arc::new(EmbeddedLedger::volatile(LEDGER_RECORDS)),
                 clock: Arc::new(SystemClock::start()),
                 sealer,
                 witness: Arc::new(Watch::default()),

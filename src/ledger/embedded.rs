@@ -1,0 +1,304 @@
+//! The ledger of one machine: the book in memory, and a journal that makes its facts durable.
+//!
+//! One lock, held for a look-up and an insertion or two: decide, apply, queue for the journal. Then,
+//! without it, wait until the journal has the fact, and only then answer. Every answer waits, also one
+//! that changes nothing: what it was read from may not be durable yet, and an answer given is an effect.
+
+use super::DataKeyName;
+use super::DeadLetter;
+use super::Decided;
+use super::Decision;
+use super::Due;
+use super::Forwarded;
+use super::Identity;
+use super::Intended;
+use super::Intent;
+use super::Ledger;
+use super::LedgerFault;
+use super::OriginalKey;
+use super::Outbound;
+use super::Outcome;
+use super::Owed;
+use super::Recorded;
+use super::Reversal;
+use super::Reversed;
+use super::TxnId;
+use super::book::Book;
+use super::journal::Groups;
+use super::journal::Ticket;
+use super::owed::Next;
+use super::plan::Planned;
+use super::plan::Room;
+use super::record::Commit;
+use super::record::Record;
+use super::waiters::Waiters;
+use crate::model::BusinessDate;
+use crate::model::Clock;
+use crate::model::IssuerName;
+use crate::model::KeyBlock;
+use crate::model::Rrn;
+use crate::model::SessionFacts;
+use crate::model::Stan;
+use crate::model::TerminalId;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// The book and what makes it durable, shared by all workers behind an `Arc`.
+pub struct EmbeddedLedger {
+    capacity: usize,
+    next: AtomicU64,
+    groups: Option<Arc<Groups>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    book: Book,
+    waiters: Waiters,
+}
+
+impl EmbeddedLedger {
+    /// An empty ledger without a journal, which forgets with its process: for tests, for demonstrations,
+    /// and as the yardstick of the durable one. It takes `capacity` transactions (about 1 KiB each) and
+    /// twice as many reversals, and then says [`LedgerFault::Full`]; what it has, it goes on serving.
+    #[must_use]
+    pub fn volatile(capacity: usize) -> Self {
+        Self::over(Book::default(), None, capacity)
+    }
+
+    /// A ledger that goes on from `book`, which is the fold of what `groups` follows.
+    pub(super) fn durable(book: Book, groups: Arc<Groups>, capacity: usize) -> Self {
+        Self::over(book, Some(groups), capacity)
+    }
+
+    fn over(book: Book, groups: Option<Arc<Groups>>, capacity: usize) -> Self {
+        let next = AtomicU64::new(book.last + 1);
+        Self { capacity, next, groups, kept: Mutex::new(Kept { book, waiters: Waiters::default() }) }
+    }
+
+    /// Plans, keeps, and answers once what the answer says is durable.
+    async fn commit<T>(&self, plan: impl FnOnce(&Book) -> Planned<T>) -> Result<T, LedgerFault> {
+        let (reply, ticket) = {
+            let mut kept = self.kept.lock();
+            let commit = plan(&kept.book)?;
+            self.keep(&mut kept, commit)
+        };
+        ticket.kept().await?;
+        Ok(reply)
+    }
+
+    fn keep<T>(&self, kept: &mut Kept, commit: Commit<T>) -> (T, Ticket) {
+        let ticket = match &self.groups {
+            None => Ticket::now(),
+            Some(groups) if commit.records.is_empty() => groups.head(),
+            Some(groups) => groups.push(&commit.records),
+        };
+        for record in &commit.records {
+            kept.book.apply(record);
+            kept.waiters.announce(&kept.book, record);
+        }
+        (commit.reply, ticket)
+    }
+
+    /// Everything that is in the book now.
+    fn head(&self) -> Ticket {
+        self.groups.as_ref().map_or_else(Ticket::now, |groups| groups.head())
+    }
+
+    fn room(&self) -> Room {
+        Room { capacity: self.capacity, on_disk: self.groups.as_ref().is_none_or(|groups| groups.has_room()) }
+    }
+
+    /// The next due entry, now in flight, with the ticket of all that it says.
+    fn take_due(&self, issuer: &IssuerName, now: Duration) -> (Next<Due>, Ticket) {
+        let mut kept = self.kept.lock();
+        (kept.book.take_due(issuer, now), self.head())
+    }
+}
+
+impl Ledger for EmbeddedLedger {
+    fn number(&self, date: BusinessDate) -> (TxnId, Rrn) {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        (TxnId(id), Rrn::numbered(date, id))
+    }
+
+    async fn intend(&self, intent: Intent) -> Result<Intended, LedgerFault> {
+        self.commit(|book| book.plan_intent(intent, self.room())).await
+    }
+
+    async fn reroute(&self, id: TxnId, outbound: Outbound) -> Result<Option<Decided>, LedgerFault> {
+        self.commit(|book| book.plan_reroute(id, outbound)).await
+    }
+
+    fn knows(&self, identity: &Identity) -> bool {
+        self.kept.lock().book.identities.request(identity).is_some()
+    }
+
+    async fn decided(&self, id: TxnId) -> Result<Decided, LedgerFault> {
+        let mut decision = {
+            let mut kept = self.kept.lock();
+            match kept.book.entry(id)?.decided() {
+                Some(decided) => {
+                    drop(kept);
+                    self.head().kept().await?;
+                    return Ok(decided);
+                }
+                None => kept.waiters.decision(id),
+            }
+        };
+        let decided = decision.wait_for(Option::is_some).await.ok().and_then(|decided| decided.clone());
+        self.head().kept().await?;
+        decided.ok_or(LedgerFault::Unknown)
+    }
+
+    async fn decide(&self, id: TxnId, decision: Decision) -> Result<Decided, LedgerFault> {
+        self.commit(|book| book.plan_decision(id, decision)).await
+    }
+
+    async fn reverse(&self, reversal: Reversal) -> Result<Reversed, LedgerFault> {
+        let number = self.number(reversal.date);
+        self.commit(|book| book.plan_reversal(reversal, number, self.room())).await
+    }
+
+    async fn note_late(&self, issuer: &IssuerName, rrn: Rrn, outcome: Outcome) -> Result<Option<TxnId>, LedgerFault> {
+        self.commit(|book| book.plan_late(issuer, rrn, outcome)).await
+    }
+
+    async fn note_terminal(&self, terminal: TerminalId, facts: SessionFacts) -> Result<(), LedgerFault> {
+        self.commit(|_| Ok(Commit::of([Record::Terminal(terminal, facts)], ()))).await
+    }
+
+    fn terminal(&self, terminal: TerminalId) -> Option<SessionFacts> {
+        self.kept.lock().book.terminals.get(&terminal).cloned()
+    }
+
+    fn terminals(&self) -> Vec<(TerminalId, SessionFacts)> {
+        self.kept.lock().book.terminals.iter().map(|(terminal, facts)| (*terminal, facts.clone())).collect()
+    }
+
+    fn data_keys(&self) -> Vec<(DataKeyName, KeyBlock)> {
+        self.kept.lock().book.data_keys.iter().map(|(name, block)| (*name, block.clone())).collect()
+    }
+
+    async fn keep_data_key(&self, name: DataKeyName, block: KeyBlock) -> Result<KeyBlock, LedgerFault> {
+        let plan = |book: &Book| match book.data_keys.get(&name) {
+            Some(known) => Ok(Commit::nothing(known.clone())),
+            None => Ok(Commit::of([Record::DataKey(name, block.clone())], block)),
+        };
+        self.commit(plan).await
+    }
+
+    fn last_stan(&self, issuer: &IssuerName) -> Option<Stan> {
+        self.kept.lock().book.stans.get(issuer).copied()
+    }
+
+    async fn keep_stan(&self, issuer: &IssuerName, stan: Stan) -> Result<(), LedgerFault> {
+        self.commit(|_| Ok(Commit::of([Record::Stan(issuer.clone(), stan)], ()))).await
+    }
+
+    async fn next_due<C: Clock>(&self, issuer: &IssuerName, clock: &C) -> Due {
+        let bell = self.kept.lock().waiters.queue(issuer);
+        loop {
+            let now = clock.monotonic();
+            match self.take_due(issuer, now) {
+                (Next::Now(due), ticket) => {
+                    // Another sender of this issuer may wait for what is left.
+                    bell.notify_one();
+                    let taken = Taken { ledger: self, id: due.original.id, at: now };
+                    match ticket.kept().await {
+                        Ok(()) => {
+                            taken.handed_out();
+                            return due;
+                        }
+                        // The ledger failed: the station stops, and nobody is handed anything any more.
+                        Err(_) => std::future::pending().await,
+                    }
+                }
+                (Next::Nothing, _) => bell.notified().await,
+                (Next::At(at), _) => tokio::select! {
+                    biased;
+                    () = bell.notified() => {}
+                    () = clock.deadline(at.saturating_sub(now)) => {}
+                },
+            }
+        }
+    }
+
+    async fn sending(&self, id: TxnId, what: Owed, stan: Stan) -> Result<bool, LedgerFault> {
+        self.commit(|book| book.plan_sending(id, what, stan)).await
+    }
+
+    async fn acknowledge(&self, id: TxnId, what: Owed, forwarded: Forwarded) -> Result<(), LedgerFault> {
+        let ticket = {
+            let mut kept = self.kept.lock();
+            let commit = kept.book.plan_acknowledgement(id, what, forwarded)?;
+            match forwarded {
+                Forwarded::Retry(at) => kept.book.postpone(id, at),
+                // Not owed any more: what took its place may go at once.
+                _ if commit.records.is_empty() => kept.book.postpone(id, Duration::ZERO),
+                _ => {}
+            }
+            let ((), ticket) = self.keep(&mut kept, commit);
+            kept.waiters.ring(&kept.book, id);
+            ticket
+        };
+        ticket.kept().await
+    }
+
+    fn find(&self, id: TxnId) -> Option<Recorded> {
+        self.kept.lock().book.recorded(id)
+    }
+
+    fn original(&self, key: &OriginalKey) -> Option<Recorded> {
+        let kept = self.kept.lock();
+        kept.book.identities.original(key).and_then(|id| kept.book.recorded(id))
+    }
+
+    fn open_intents(&self) -> Vec<TxnId> {
+        let kept = self.kept.lock();
+        let open = kept.book.entries.iter().filter(|(_, entry)| entry.answer.is_none());
+        open.map(|(id, _)| *id).collect()
+    }
+
+    fn owed(&self) -> Vec<(IssuerName, usize)> {
+        self.kept.lock().book.owed()
+    }
+
+    fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.kept.lock().book.dead_letters()
+    }
+
+    async fn close_day(&self, date: BusinessDate) -> Result<(), LedgerFault> {
+        self.commit(|_| Ok(Commit::of([Record::Closed(date)], ()))).await
+    }
+
+    fn records(&self) -> Vec<Recorded> {
+        let kept = self.kept.lock();
+        kept.book.entries.keys().filter_map(|id| kept.book.recorded(*id)).collect()
+    }
+}
+
+/// An entry taken from a queue and not handed out yet. Whoever asked for it may go away meanwhile: then
+/// it goes back to where it was.
+struct Taken<'a> {
+    ledger: &'a EmbeddedLedger,
+    id: TxnId,
+    at: Duration,
+}
+
+impl Taken<'_> {
+    fn handed_out(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut kept = self.ledger.kept.lock();
+        kept.book.postpone(self.id, self.at);
+        kept.waiters.ring(&kept.book, self.id);
+    }
+}
