@@ -54,7 +54,7 @@ impl<W: World> Station<W> {
                 (decided, None, false)
             }
             Intended::Declined(decided) => {
-                let rule = intent.refusal.as_ref().map_or("counter-or-tombstone", |refusal| &refusal.rule);
+                let rule = intent.refusal.as_ref().map_or("counter-or-tombstone", |refusal| &*refusal.rule);
                 (decided, Some(rule), false)
             }
             Intended::Duplicate(decided) => (decided, None, true),

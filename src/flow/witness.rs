@@ -56,7 +56,7 @@ pub enum Event<'a> {
         /// DE 37.
         rrn: Rrn,
         /// The rule that declined, if one did.
-        rule: Option<&'static str>,
+        rule: Option<&'a str>,
         /// Where it was sent.
         issuer: Option<&'a IssuerName>,
         /// Whether the answer was already on record.

@@ -138,18 +138,16 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn decided(&self, id: TxnId) -> Result<Decided, LedgerFault> {
-        let mut decision = {
+        let (known, mut decision) = {
             let mut kept = self.kept.lock();
-            match kept.book.entry(id)?.decided() {
-                Some(decided) => {
-                    drop(kept);
-                    self.head().kept().await?;
-                    return Ok(decided);
-                }
-                None => kept.waiters.decision(id),
-            }
+            let known = kept.book.entry(id)?.decided();
+            let waits = known.is_none().then(|| kept.waiters.decision(id));
+            (known, waits)
         };
-        let decided = decision.wait_for(Option::is_some).await.ok().and_then(|decided| decided.clone());
+        let decided = match &mut decision {
+            None => known,
+            Some(decision) => decision.wait_for(Option::is_some).await.ok().and_then(|decided| decided.clone()),
+        };
         self.head().kept().await?;
         decided.ok_or(LedgerFault::Unknown)
     }

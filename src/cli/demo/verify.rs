@@ -100,10 +100,9 @@ impl Comparison {
             match (&record.decided, record.effect) {
                 (None, _) => self.differences.push(format!("{rrn} is not decided")),
                 (Some(_), Effect::Reversing) => self.differences.push(format!("the reversal of {rrn} is still owed")),
-                (Some(_), Effect::DeadLetter) => {
-                    self.differences.push(format!("the reversal of {rrn} was refused for good"))
-                }
-                (Some(_), Effect::Live | Effect::Reversed) => {}
+                (Some(_), Effect::Advising) => self.differences.push(format!("the issuer is not told of {rrn} yet")),
+                (Some(_), Effect::DeadLetter) => self.differences.push(format!("{rrn} was refused for good")),
+                (Some(_), _) => {}
             }
         }
     }

@@ -202,6 +202,7 @@ impl<H: Hsm> Bank<H> {
                 Some(Answer::plain(ResponseCode::Approved))
             }
             Kind::Sale | Kind::Authorization | Kind::Balance => self.financial(message, kind, now).await,
+            _ => Some(Answer::plain(ResponseCode::FunctionUnsupported)),
         }
     }
 

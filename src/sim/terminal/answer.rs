@@ -183,7 +183,7 @@ impl Terminal {
                     self.memory.pending = None;
                 }
             }
-            Kind::SignIn | Kind::Balance | Kind::SignOff | Kind::Echo => {}
+            _ => {}
         }
     }
 
