@@ -84,9 +84,7 @@ impl Followers {
         let held = whole.saturating_add(self.sum(Following::Increments, Follower::stands));
         let related = match following {
             // What was completed or refunded is not undone whole any more.
-            Following::Voids => {
-                [Following::Voids, Following::Completes, Following::Refunds].into_iter().any(binding)
-            }
+            Following::Voids => [Following::Voids, Following::Completes, Following::Refunds].into_iter().any(binding),
             Following::Completes | Following::Increments => {
                 [Following::Voids, Following::Completes].into_iter().any(binding)
             }

@@ -216,11 +216,11 @@ mod tests {
         LateAnswer,
         Acknowledged,
         Postponed,
-        Event::Refused,
+        Refused,
     ];
-    const ALL: &[Terms] = &[Terms::Nothing, Reverse, Repeat];
+    const ALL: &[Terms] = &[Nothing, Reverse, Repeat];
     const OWING: &[Terms] = &[Reverse, Repeat];
-    const OTHERS: &[Terms] = &[Terms::Nothing];
+    const OTHERS: &[Terms] = &[Nothing];
 
     /// Every pair that moves, written by hand; each pair that is not here must change nothing.
     const MOVES: &[(State, Event, &[Terms], State)] = &[
@@ -236,11 +236,11 @@ mod tests {
         (Stands(Approved), TerminalReversal, OWING, Reversing(Approval)),
         (Advising, TerminalReversal, OWING, Reversing(Approval)),
         (Advising, Acknowledged, ALL, Stands(Approved)),
-        (Advising, Event::Refused, ALL, Unadvised),
+        (Advising, Refused, ALL, Unadvised),
         (Reversing(Approval), Acknowledged, ALL, Reversed(Approval)),
-        (Reversing(Approval), Event::Refused, ALL, Irreversible(Approval)),
+        (Reversing(Approval), Refused, ALL, Irreversible(Approval)),
         (Reversing(Silence), Acknowledged, ALL, Reversed(Silence)),
-        (Reversing(Silence), Event::Refused, ALL, Irreversible(Silence)),
+        (Reversing(Silence), Refused, ALL, Irreversible(Silence)),
     ];
 
     fn all() -> impl Iterator<Item = (State, Event, Terms)> {
@@ -292,7 +292,7 @@ mod tests {
     fn only_the_end_of_a_message_leaves_the_queue() {
         for (state, event, terms) in all() {
             let change = Change::between(state, step(state, event, terms));
-            let ends = state.owes().is_some() && matches!(event, Acknowledged | Event::Refused);
+            let ends = state.owes().is_some() && matches!(event, Acknowledged | Refused);
             assert_eq!(change.settles, ends, "{state:?} x {event:?}");
         }
     }

@@ -122,12 +122,7 @@ pub trait Ledger: Send + Sync + 'static {
     /// Records that a due message is about to go under this trace number, before its first byte leaves: after
     /// a crash, what may have gone goes again marked as a repeat. False if it is not owed any more: then it
     /// must not go, and [`Ledger::acknowledge`] frees its lane.
-    fn sending(
-        &self,
-        id: TxnId,
-        what: Owed,
-        stan: Stan,
-    ) -> impl Future<Output = Result<bool, LedgerFault>> + Send;
+    fn sending(&self, id: TxnId, what: Owed, stan: Stan) -> impl Future<Output = Result<bool, LedgerFault>> + Send;
 
     /// Says how a due message fared: acknowledged is done, refused is a dead letter, anything else comes
     /// back at its time.

@@ -7,6 +7,7 @@ use super::Forwarded;
 use super::Intended;
 use super::Intent;
 use super::LedgerFault;
+use super::OriginalKey;
 use super::Outbound;
 use super::Outcome;
 use super::Owed;
@@ -134,7 +135,9 @@ impl Book {
         if self.identities.reversals() >= room.capacity.saturating_mul(REVERSALS_A_TRANSACTION) {
             return Err(LedgerFault::Full);
         }
-        let original = self.identities.original(&reversal.original).map(|id| self.entry(id)).transpose()?;
+        // Nobody reverses another terminal's transaction.
+        let key = OriginalKey { terminal: reversal.identity.terminal, ..reversal.original.clone() };
+        let original = self.identities.original(&key).map(|id| self.entry(id)).transpose()?;
         if original.is_some_and(|entry| !entry.is_for(reversal.amount)) {
             return Ok(Commit::nothing(Reversed::AmountDiffers));
         }

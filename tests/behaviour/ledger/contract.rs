@@ -5,7 +5,9 @@ use futures_util::poll;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
+use tollgate::ledger::DataKeyName;
 use tollgate::ledger::Decided;
+use tollgate::ledger::Decision;
 use tollgate::ledger::Due;
 use tollgate::ledger::Effect;
 use tollgate::ledger::Forwarded;
@@ -16,21 +18,26 @@ use tollgate::ledger::LedgerFault;
 use tollgate::ledger::Outbound;
 use tollgate::ledger::Outcome;
 use tollgate::ledger::Outcome::*;
+use tollgate::ledger::Owed;
 use tollgate::ledger::Recorded;
 use tollgate::ledger::Reversed;
 use tollgate::ledger::TxnId;
 use tollgate::model::Amount;
 use tollgate::model::BatchNumber;
 use tollgate::model::IssuerName;
+use tollgate::model::KeyBlock;
 use tollgate::model::Kind;
 use tollgate::model::MessageClass;
 use tollgate::model::ResponseCode;
 use tollgate::model::Rrn;
 use tollgate::model::SessionFacts;
+use tollgate::model::Stan;
 use tollgate::risk::Refusal;
 
 pub(super) const CAPACITY: usize = 32;
 const NOW: Duration = Duration::from_secs(100);
+/// The trace number of a message owed.
+const STAN: Stan = Stan::FIRST;
 const LATER: Duration = Duration::from_secs(200);
 
 /// Intends what must be fresh.
@@ -170,7 +177,7 @@ pub(super) async fn a_timeout_that_loses_to_an_approval_reverses_nothing<L: Ledg
 
 pub(super) async fn a_refusal_is_recorded_as_a_decline_and_reserves_nothing<L: Ledger>(ledger: L) {
     let mut refused = limited_sale(&ledger, 1, 1, 900);
-    refused.refusal = Some(Refusal { code: ResponseCode::MerchantInvalid, rule: "merchant-binding" });
+    refused.refusal = Some(Refusal { code: ResponseCode::MerchantInvalid, rule: "merchant-binding".into() });
     refused.outbound = None;
     assert_eq!(declined(&ledger, refused.clone()).await, ResponseCode::MerchantInvalid);
     let record = found(&ledger, refused.id);
@@ -186,7 +193,7 @@ pub(super) async fn limits_decline_61_and_65_and_a_refusal_comes_first<L: Ledger
     assert_eq!(declined(&ledger, limited_sale(&ledger, 1, 11, 10)).await, ResponseCode::CountLimit);
     assert_eq!(declined(&ledger, limited_sale(&ledger, 1, 12, 990)).await, ResponseCode::AmountLimit);
     let mut refused = limited_sale(&ledger, 1, 13, 990);
-    refused.refusal = Some(Refusal { code: ResponseCode::AmountInvalid, rule: "currency" });
+    refused.refusal = Some(Refusal { code: ResponseCode::AmountInvalid, rule: "currency".into() });
     assert_eq!(declined(&ledger, refused).await, ResponseCode::AmountInvalid);
     fresh(&ledger, limited_sale(&ledger, 2, 1, AMOUNT_LIMIT)).await;
 }
@@ -199,7 +206,7 @@ pub(super) async fn reservations_come_back_with_a_decline_a_timeout_and_a_revers
         }
     }
     while let Some(due) = due(&ledger, &StoppedClock::at(NOW)).await {
-        ledger.acknowledge(due.original.id, Forwarded::Acknowledged).await.unwrap();
+        ledger.acknowledge(due.original.id, Owed::Reversal, Forwarded::Acknowledged).await.unwrap();
     }
     fresh(&ledger, limited_sale(&ledger, 1, 4, AMOUNT_LIMIT)).await;
     assert_eq!(declined(&ledger, limited_sale(&ledger, 1, 5, 1)).await, ResponseCode::AmountLimit);
@@ -270,7 +277,7 @@ pub(super) async fn a_reversal_of_an_approval_is_due_once_however_often_it_comes
     let due_once = due(&ledger, &clock).await.unwrap();
     assert_eq!(due_once.original.id, original.id);
     assert_eq!(due_once.approval.unwrap().as_str(), "A1B2C3");
-    ledger.acknowledge(original.id, Forwarded::Acknowledged).await.unwrap();
+    ledger.acknowledge(original.id, Owed::Reversal, Forwarded::Acknowledged).await.unwrap();
     ledger.reverse(reversal(1, 4, 1, 100)).await.unwrap();
     assert!(due(&ledger, &clock).await.is_none());
     let record = found(&ledger, original.id);
@@ -366,13 +373,150 @@ pub(super) async fn a_due_reversal_comes_back_until_it_is_acknowledged<L: Ledger
         let due_now = due(&ledger, &clock).await.unwrap();
         assert_eq!((due_now.original.id, due_now.attempts), (intent.id, attempts));
         assert!(due(&ledger, &clock).await.is_none(), "one in flight");
-        ledger.acknowledge(intent.id, Forwarded::Retry(NOW)).await.unwrap();
+        assert!(ledger.sending(intent.id, Owed::Reversal, STAN).await.unwrap());
+        ledger.acknowledge(intent.id, Owed::Reversal, Forwarded::Retry(NOW)).await.unwrap();
     }
     due(&ledger, &clock).await.unwrap();
-    ledger.acknowledge(intent.id, Forwarded::Acknowledged).await.unwrap();
+    ledger.acknowledge(intent.id, Owed::Reversal, Forwarded::Acknowledged).await.unwrap();
     assert_eq!((found(&ledger, intent.id).effect, owed(&ledger)), (Effect::Reversed, 0));
-    ledger.acknowledge(intent.id, Forwarded::Retry(NOW)).await.unwrap();
+    ledger.acknowledge(intent.id, Owed::Reversal, Forwarded::Retry(NOW)).await.unwrap();
     assert!(due(&ledger, &clock).await.is_none());
+    assert!(!ledger.sending(intent.id, Owed::Reversal, STAN).await.unwrap(), "not owed any more");
+}
+
+pub(super) async fn what_must_come_true_is_approved_although_the_issuer_is_silent_and_repeated_until_it_has_it<
+    L: Ledger,
+>(
+    ledger: L,
+) {
+    let paid = ended(&ledger, sale(&ledger, 1, 1, 100), Approved).await;
+    let refund = fresh(&ledger, following(Kind::Refund, &paid, sale(&ledger, 1, 2, 40))).await;
+    let told = ledger.decide(refund.id, decision(TimedOut, refund.received)).await.unwrap();
+    assert_eq!((told.outcome, told.answer.code), (Approved, ResponseCode::Approved));
+    let clock = StoppedClock::at(NOW);
+    let message = due(&ledger, &clock).await.unwrap();
+    assert_eq!((message.original.id, message.what), (refund.id, Owed::Advice));
+    ledger.acknowledge(refund.id, Owed::Advice, Forwarded::Acknowledged).await.unwrap();
+    assert_eq!((found(&ledger, refund.id).effect, owed(&ledger)), (Effect::Live, 0));
+    assert_eq!(found(&ledger, paid.id).effect, Effect::Refunded(Amount::new(40).unwrap()));
+}
+
+pub(super) async fn an_approval_the_issuer_does_not_know_of_is_owed_to_it_and_its_reversal_takes_the_place<
+    L: Ledger,
+>(
+    ledger: L,
+) {
+    let intent = fresh(&ledger, sale(&ledger, 1, 1, 100)).await;
+    let stand_in = Decision { advise: true, ..decision(Approved, intent.received) };
+    ledger.decide(intent.id, stand_in).await.unwrap();
+    assert_eq!(found(&ledger, intent.id).effect, Effect::Advising);
+    let clock = StoppedClock::at(NOW);
+    assert_eq!(due(&ledger, &clock).await.unwrap().what, Owed::Advice);
+    ledger.sending(intent.id, Owed::Advice, STAN).await.unwrap();
+    ledger.reverse(reversal(1, 2, 1, 100)).await.unwrap();
+    ledger.acknowledge(intent.id, Owed::Advice, Forwarded::Acknowledged).await.unwrap();
+    let message = due(&ledger, &clock).await.unwrap();
+    assert_eq!((message.what, message.attempts), (Owed::Reversal, 0), "the advice's answer does not end it");
+}
+
+pub(super) async fn a_sale_is_voided_once_and_gives_its_reservation_back<L: Ledger>(ledger: L) {
+    let paid = ended(&ledger, limited_sale(&ledger, 1, 1, AMOUNT_LIMIT), Approved).await;
+    let amount = paid.amount.minor();
+    let wrong = following(Kind::SaleVoid, &paid, sale(&ledger, 1, 2, amount - 1));
+    assert_eq!(declined(&ledger, wrong).await, ResponseCode::OriginalAmountWrong);
+    let void = fresh(&ledger, following(Kind::SaleVoid, &paid, sale(&ledger, 1, 3, amount))).await;
+    let second = following(Kind::SaleVoid, &paid, sale(&ledger, 1, 4, amount));
+    assert_eq!(declined(&ledger, second).await, ResponseCode::RelatedInvalid, "the first one runs");
+    assert_eq!(declined(&ledger, limited_sale(&ledger, 1, 5, 1)).await, ResponseCode::AmountLimit);
+    ledger.decide(void.id, decision(Approved, void.received)).await.unwrap();
+    assert_eq!(found(&ledger, paid.id).effect, Effect::Voided);
+    ended(&ledger, limited_sale(&ledger, 1, 6, AMOUNT_LIMIT), Approved).await;
+    let late = following(Kind::Refund, &paid, sale(&ledger, 1, 7, 1));
+    assert_eq!(declined(&ledger, late).await, ResponseCode::RelatedInvalid);
+}
+
+pub(super) async fn a_void_that_is_undone_leaves_the_sale_as_it_was<L: Ledger>(ledger: L) {
+    let paid = ended(&ledger, limited_sale(&ledger, 1, 1, 900), Approved).await;
+    let void = ended(&ledger, following(Kind::SaleVoid, &paid, sale(&ledger, 1, 2, 900)), TimedOut).await;
+    assert_eq!(found(&ledger, paid.id).effect, Effect::Live);
+    let again = following(Kind::SaleVoid, &paid, sale(&ledger, 1, 3, 900));
+    assert_eq!(declined(&ledger, again).await, ResponseCode::RelatedInvalid, "the issuer may hold the first void");
+    due(&ledger, &StoppedClock::at(NOW)).await.unwrap();
+    ledger.acknowledge(void.id, Owed::Reversal, Forwarded::Acknowledged).await.unwrap();
+    ended(&ledger, following(Kind::SaleVoid, &paid, sale(&ledger, 1, 4, 900)), Approved).await;
+    ledger.reverse(reversal(1, 5, 4, 900)).await.unwrap();
+    assert_eq!(found(&ledger, paid.id).effect, Effect::Live);
+    assert_eq!(declined(&ledger, limited_sale(&ledger, 1, 6, 200)).await, ResponseCode::AmountLimit);
+}
+
+pub(super) async fn refunds_never_pass_what_was_paid<L: Ledger>(ledger: L) {
+    let paid = ended(&ledger, sale(&ledger, 1, 1, 100), Approved).await;
+    ended(&ledger, following(Kind::Refund, &paid, sale(&ledger, 1, 2, 60)), Approved).await;
+    let over = following(Kind::Refund, &paid, sale(&ledger, 1, 3, 41));
+    assert_eq!(declined(&ledger, over).await, ResponseCode::OriginalAmountWrong);
+    ended(&ledger, following(Kind::Refund, &paid, sale(&ledger, 1, 4, 40)), Declined).await;
+    ended(&ledger, following(Kind::Refund, &paid, sale(&ledger, 1, 5, 40)), Approved).await;
+    assert_eq!(found(&ledger, paid.id).effect, Effect::Refunded(paid.amount));
+}
+
+pub(super) async fn a_hold_is_completed_once_within_the_ceiling_and_holds_again_when_that_is_voided<L: Ledger>(
+    ledger: L,
+) {
+    let hold = Intent { kind: Kind::Authorization, ..sale(&ledger, 1, 1, 1_000) };
+    let hold = ended(&ledger, hold, Approved).await;
+    let over = following(Kind::Completion, &hold, sale(&ledger, 1, 2, 1_151));
+    assert_eq!(declined(&ledger, over).await, ResponseCode::OriginalAmountWrong);
+    let taken = ended(&ledger, following(Kind::Completion, &hold, sale(&ledger, 1, 3, 1_150)), Approved).await;
+    assert_eq!(found(&ledger, hold.id).effect, Effect::Completed);
+    let twice = following(Kind::Completion, &hold, sale(&ledger, 1, 4, 1));
+    assert_eq!(declined(&ledger, twice).await, ResponseCode::RelatedInvalid);
+    ended(&ledger, following(Kind::CompletionVoid, &taken, sale(&ledger, 1, 5, 1_150)), Approved).await;
+    assert_eq!((found(&ledger, taken.id).effect, found(&ledger, hold.id).effect), (Effect::Voided, Effect::Live));
+    ended(&ledger, following(Kind::Completion, &hold, sale(&ledger, 1, 6, 900)), Approved).await;
+}
+
+pub(super) async fn what_follows_nothing_it_may_follow_is_declined_but_an_advice_never<L: Ledger>(ledger: L) {
+    let paid = ended(&ledger, sale(&ledger, 1, 1, 100), Declined).await;
+    let of_declined = following(Kind::Refund, &paid, sale(&ledger, 1, 2, 100));
+    assert_eq!(declined(&ledger, of_declined).await, ResponseCode::RelatedInvalid);
+    let of_nothing = Intent { kind: Kind::Refund, ..sale(&ledger, 1, 3, 100) };
+    assert_eq!(declined(&ledger, of_nothing).await, ResponseCode::OriginalNotFound);
+    let of_wrong_kind = following(Kind::CompletionVoid, &paid, sale(&ledger, 1, 4, 100));
+    assert_eq!(declined(&ledger, of_wrong_kind).await, ResponseCode::RelatedInvalid);
+    fresh(&ledger, Intent { kind: Kind::CompletionAdvice, ..sale(&ledger, 1, 5, 100) }).await;
+}
+
+pub(super) async fn a_closed_day_leaves_the_book_but_for_what_is_open_or_owed<L: Ledger>(ledger: L) {
+    let paid = ended(&ledger, limited_sale(&ledger, 1, 1, 100), Approved).await;
+    let open = fresh(&ledger, sale(&ledger, 1, 2, 100)).await;
+    let undone = ended(&ledger, sale(&ledger, 1, 3, 100), TimedOut).await;
+    ledger.close_day(paid.date).await.unwrap();
+    let left: Vec<TxnId> = ledger.records().iter().map(|record| record.intent.id).collect();
+    assert_eq!(left, [open.id, undone.id]);
+    due(&ledger, &StoppedClock::at(NOW)).await.unwrap();
+    ledger.acknowledge(undone.id, Owed::Reversal, Forwarded::Acknowledged).await.unwrap();
+    ledger.decide(open.id, decision(Approved, open.received)).await.unwrap();
+    ledger.close_day(paid.date).await.unwrap();
+    assert!(ledger.records().is_empty());
+}
+
+pub(super) async fn the_first_data_key_of_a_name_stands<L: Ledger>(ledger: L) {
+    let name = DataKeyName::Seal(day(21));
+    let (one, two) = (KeyBlock::new("D0ONE"), KeyBlock::new("D0TWO"));
+    assert_eq!(ledger.keep_data_key(name, one.clone()).await.unwrap(), one);
+    assert_eq!(ledger.keep_data_key(name, two).await.unwrap(), one);
+    assert_eq!(ledger.data_keys(), [(name, one)]);
+}
+
+pub(super) async fn the_last_trace_number_towards_an_issuer_is_on_record<L: Ledger>(ledger: L) {
+    assert_eq!(ledger.last_stan(&issuer()), None);
+    ended(&ledger, sale(&ledger, 1, 7, 100), TimedOut).await;
+    assert_eq!(ledger.last_stan(&issuer()), Stan::new(7));
+    let message = due(&ledger, &StoppedClock::at(NOW)).await.unwrap();
+    ledger.sending(message.original.id, message.what, STAN).await.unwrap();
+    assert_eq!(ledger.last_stan(&issuer()), Some(STAN));
+    ledger.keep_stan(&issuer(), Stan::FIRST).await.unwrap();
+    assert_eq!(ledger.last_stan(&issuer()), Some(Stan::FIRST));
 }
 
 pub(super) async fn a_refused_reversal_is_a_dead_letter_and_frees_its_terminal<L: Ledger>(ledger: L) {
@@ -380,7 +524,7 @@ pub(super) async fn a_refused_reversal_is_a_dead_letter_and_frees_its_terminal<L
     let second = ended(&ledger, sale(&ledger, 1, 2, 100), TimedOut).await;
     let clock = StoppedClock::at(NOW);
     assert_eq!(due(&ledger, &clock).await.unwrap().original.id, first.id);
-    ledger.acknowledge(first.id, Forwarded::Refused(ResponseCode::FormatError)).await.unwrap();
+    ledger.acknowledge(first.id, Owed::Reversal, Forwarded::Refused(ResponseCode::FormatError)).await.unwrap();
     assert_eq!(found(&ledger, first.id).effect, Effect::DeadLetter);
     assert_eq!(due(&ledger, &clock).await.unwrap().original.id, second.id);
 }
@@ -395,7 +539,7 @@ pub(super) async fn a_sender_that_waits_is_woken_by_what_becomes_owed<L: Ledger>
     let next = ended(&ledger, sale(&ledger, 1, 2, 100), TimedOut).await;
     let mut waiting = pin!(ledger.next_due(&bank, &clock));
     assert!(poll!(&mut waiting).is_pending(), "its terminal has one in flight");
-    ledger.acknowledge(intent.id, Forwarded::Acknowledged).await.unwrap();
+    ledger.acknowledge(intent.id, Owed::Reversal, Forwarded::Acknowledged).await.unwrap();
     assert_eq!(waiting.await.original.id, next.id);
 }
 
@@ -404,7 +548,7 @@ pub(super) async fn a_sender_that_waits_is_woken_by_the_time_of_a_retry<L: Ledge
     let bank = issuer();
     let intent = ended(&ledger, sale(&ledger, 1, 1, 100), TimedOut).await;
     due(&ledger, &clock).await.unwrap();
-    ledger.acknowledge(intent.id, Forwarded::Retry(LATER)).await.unwrap();
+    ledger.acknowledge(intent.id, Owed::Reversal, Forwarded::Retry(LATER)).await.unwrap();
     let mut waiting = pin!(ledger.next_due(&bank, &clock));
     assert!(poll!(&mut waiting).is_pending());
     clock.move_to(LATER - Duration::from_millis(1));
@@ -481,7 +625,7 @@ pub(super) async fn unknown_numbers_are_told_so<L: Ledger>(ledger: L) {
     let timed_out = decision(TimedOut, sale(&ledger, 1, 1, 1).received);
     assert!(matches!(ledger.decide(id, timed_out).await, Err(LedgerFault::Unknown)));
     assert!(matches!(ledger.decided(id).await, Err(LedgerFault::Unknown)));
-    assert!(matches!(ledger.acknowledge(id, Forwarded::Acknowledged).await, Err(LedgerFault::Unknown)));
+    assert!(matches!(ledger.acknowledge(id, Owed::Reversal, Forwarded::Acknowledged).await, Err(LedgerFault::Unknown)));
     assert!(ledger.find(id).is_none());
 }
 
@@ -524,6 +668,16 @@ macro_rules! keeps_the_contract {
             an_original_that_its_reversal_overtook_is_declined_and_recorded
             a_late_answer_is_noted_and_changes_nothing
             a_due_reversal_comes_back_until_it_is_acknowledged
+            what_must_come_true_is_approved_although_the_issuer_is_silent_and_repeated_until_it_has_it
+            an_approval_the_issuer_does_not_know_of_is_owed_to_it_and_its_reversal_takes_the_place
+            a_sale_is_voided_once_and_gives_its_reservation_back
+            a_void_that_is_undone_leaves_the_sale_as_it_was
+            refunds_never_pass_what_was_paid
+            a_hold_is_completed_once_within_the_ceiling_and_holds_again_when_that_is_voided
+            what_follows_nothing_it_may_follow_is_declined_but_an_advice_never
+            a_closed_day_leaves_the_book_but_for_what_is_open_or_owed
+            the_first_data_key_of_a_name_stands
+            the_last_trace_number_towards_an_issuer_is_on_record
             a_refused_reversal_is_a_dead_letter_and_frees_its_terminal
             a_sender_that_waits_is_woken_by_what_becomes_owed
             a_sender_that_waits_is_woken_by_the_time_of_a_retry

@@ -16,12 +16,14 @@ use tollgate::ledger::Intended;
 use tollgate::ledger::Intent;
 use tollgate::ledger::Ledger;
 use tollgate::ledger::Outcome;
+use tollgate::ledger::Owed;
 use tollgate::ledger::Recorded;
 use tollgate::ledger::Reversed;
 use tollgate::ledger::TxnId;
 use tollgate::model::BusinessDate;
 use tollgate::model::Kind;
 use tollgate::model::ResponseCode;
+use tollgate::model::Stan;
 use tollgate::model::TerminalId;
 
 /// One thing that happens. Numbers are few, so that messages meet their copies and reversals.
@@ -136,8 +138,9 @@ impl Watcher {
         };
         if effect == Effect::Reversing {
             *self.attempts.entry(id).or_default() += 1;
+            assert!(ledger.sending(id, Owed::Reversal, Stan::FIRST).await.unwrap());
         }
-        ledger.acknowledge(id, forwarded).await.unwrap();
+        ledger.acknowledge(id, Owed::Reversal, forwarded).await.unwrap();
         assert_eq!(ledger.find(id).unwrap().effect, effect);
     }
 

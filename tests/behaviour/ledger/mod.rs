@@ -6,7 +6,7 @@ mod shop;
 
 use std::future::Future;
 use std::time::Duration;
-use tollgate::ledger::MemoryLedger;
+use tollgate::ledger::EmbeddedLedger;
 
 /// Runs one behaviour on one thread. Whatever waits is woken by what it waits for, never by the timer,
 /// which is here only to turn a wait without end into a failure.
@@ -16,5 +16,5 @@ fn run(behaviour: impl Future<Output = ()>) {
     ended.expect("somebody waits for what never comes");
 }
 
-contract::keeps_the_contract!(memory, MemoryLedger::new);
-histories::keeps_its_invariants!(memory_histories, MemoryLedger::new);
+contract::keeps_the_contract!(memory, EmbeddedLedger::volatile);
+histories::keeps_its_invariants!(memory_histories, EmbeddedLedger::volatile);

@@ -112,6 +112,7 @@ pub(super) fn sale<L: Ledger>(ledger: &L, number: u8, stan: u32, amount: u64) ->
             sent: Timestamp(received.0 + 5_000),
             icc: None,
         }),
+        follows: None,
     }
 }
 
@@ -120,6 +121,11 @@ pub(super) fn limited_sale<L: Ledger>(ledger: &L, number: u8, stan: u32, amount:
     let mut intent = sale(ledger, number, stan, amount);
     intent.reservations.push(reservation(number, intent.date, amount));
     intent
+}
+
+/// `intent` as a follow-up of `original`.
+pub(super) fn following(kind: Kind, original: &Intent, intent: Intent) -> Intent {
+    Intent { kind, follows: Some(original.id), ..intent }
 }
 
 /// A balance inquiry.
@@ -148,7 +154,7 @@ pub(super) fn decision(outcome: Outcome, received: Timestamp) -> Decision {
         Outcome::TimedOut => ResponseCode::Timeout,
     };
     let approval = (outcome == Outcome::Approved).then(|| ApprovalCode::parse(b"A1B2C3").unwrap());
-    Decision { outcome, answer: Answer { approval, ..Answer::of(code, received) } }
+    Decision::of(outcome, Answer { approval, ..Answer::of(code, received) })
 }
 
 /// Time that stands still until a test moves it.
