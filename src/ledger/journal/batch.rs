@@ -67,6 +67,12 @@ impl Batch {
         self.bytes.len()
     }
 
+    /// Bytes of the group, its padding included.
+    #[must_use]
+    pub fn group_size(&self) -> usize {
+        format::padded(self.bytes.len() + 4)
+    }
+
     /// The group's bytes, padded to whole sectors, and what the head is once they are durable.
     #[must_use]
     pub fn seal(self, id: &JournalId, previous: &Head, wall: Timestamp) -> (Vec<u8>, Head) {

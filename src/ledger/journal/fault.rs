@@ -39,6 +39,15 @@ pub enum Fault {
     /// A file of another journal.
     #[error("this file belongs to another journal")]
     Foreign,
+    /// There is no journal.
+    #[error("there is no journal in this folder")]
+    Nothing,
+    /// A segment under another segment's name.
+    #[error("the file is the segment that begins with group {first}, under another name")]
+    Renamed {
+        /// The first group by its header.
+        first: u64,
+    },
     /// A segment is shorter than it was made.
     #[error("the segment has {length} bytes of {made}")]
     Truncated {
@@ -61,6 +70,12 @@ pub enum Fault {
     /// The snapshot is of another journal, or of other groups.
     #[error("the chain is broken: the snapshot does not match this group")]
     Snapshot,
+    /// The journal ends before its snapshot.
+    #[error("the journal ends before this group, but there is a snapshot up to group {snapshot}")]
+    BeforeSnapshot {
+        /// The group of the snapshot.
+        snapshot: u64,
+    },
     /// There are groups, but no anchor.
     #[error("there is no anchor, but there are groups")]
     NoAnchor,
