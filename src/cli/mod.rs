@@ -4,6 +4,7 @@
 //! To add one: a file, a `mod` line, a variant of `Command` and an arm in [`Cli::run`].
 //! Results go to standard output, everything else to standard error.
 
+mod crypto;
 mod decode;
 mod demo;
 mod dialects;
@@ -84,6 +85,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Crypto(crypto::Crypto),
     Decode(decode::Decode),
     Demo(demo::Demo),
     Encode(encode::Encode),
@@ -101,6 +103,7 @@ impl Cli {
     /// What kept the command from its answer, with the exit code for it.
     pub fn run(self, out: &mut dyn Write) -> Outcome {
         match self.command {
+            Command::Crypto(command) => command.run(out),
             Command::Decode(command) => command.run(out),
             Command::Demo(command) => command.run(out),
             Command::Encode(command) => command.run(out),

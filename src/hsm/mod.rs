@@ -5,6 +5,7 @@
 //! like a wave of wrong PINs.
 
 pub mod calculator;
+pub mod emv;
 mod key;
 mod policy;
 mod seal;

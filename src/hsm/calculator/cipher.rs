@@ -235,6 +235,45 @@ impl CipherKey {
     }
 }
 
+impl CipherKey {
+    /// Enciphers whole blocks in place, chained (CBC). `start` is one block.
+    ///
+    /// # Errors
+    /// [`CalcError::DataLength`] unless `data` are whole blocks and `start` is one.
+    pub fn encrypt_cbc(&self, start: &[u8], data: &mut [u8]) -> Result<(), CalcError> {
+        match self {
+            Self::Des(key) => chained::<8>(start, data, |start, blocks| encrypt_cbc(key, start, blocks)),
+            Self::Aes(key) => chained::<16>(start, data, |start, blocks| encrypt_cbc(key, start, blocks)),
+        }
+    }
+
+    /// Deciphers whole blocks in place, chained (CBC). `start` is one block.
+    ///
+    /// # Errors
+    /// As [`encrypt_cbc`](Self::encrypt_cbc).
+    pub fn decrypt_cbc(&self, start: &[u8], data: &mut [u8]) -> Result<(), CalcError> {
+        match self {
+            Self::Des(key) => chained::<8>(start, data, |start, blocks| decrypt_cbc(key, start, blocks)),
+            Self::Aes(key) => chained::<16>(start, data, |start, blocks| decrypt_cbc(key, start, blocks)),
+        }
+    }
+}
+
+/// Runs `run` over whole blocks from a start of one block.
+fn chained<const N: usize>(
+    start: &[u8],
+    data: &mut [u8],
+    run: impl FnOnce(&[u8; N], &mut [[u8; N]]),
+) -> Result<(), CalcError> {
+    let start = start.try_into().map_err(|_| CalcError::DataLength)?;
+    let (blocks, rest) = data.as_chunks_mut::<N>();
+    if !rest.is_empty() {
+        return Err(CalcError::DataLength);
+    }
+    run(start, blocks);
+    Ok(())
+}
+
 /// Runs `step` over whole blocks.
 fn each_block<const N: usize>(data: &mut [u8], step: impl FnMut(&mut [u8; N])) -> Result<(), CalcError> {
     let (blocks, rest) = data.as_chunks_mut::<N>();

@@ -58,6 +58,21 @@ pub fn mac_as(key: &CipherKey, scheme: &MacScheme, data: &[u8]) -> Result<Mac, C
     })
 }
 
+/// HMAC-SHA-256, RFC 2104 and FIPS 180-4: 32 bytes.
+///
+/// # Errors
+/// [`CalcError::KeyLength`] for an empty key.
+pub fn hmac_sha256(key: &[u8], data: &[u8]) -> Result<[u8; 32], CalcError> {
+    use hmac::KeyInit;
+    use hmac::Mac;
+    if key.is_empty() {
+        return Err(CalcError::KeyLength);
+    }
+    let mut keyed = hmac::Hmac::<sha2::Sha256>::new_from_slice(key).map_err(|_| CalcError::KeyLength)?;
+    keyed.update(data);
+    Ok(keyed.finalize().into_bytes().into())
+}
+
 /// One nibble as an upper-case hex digit.
 fn hex(nibble: u8) -> u8 {
     if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 }

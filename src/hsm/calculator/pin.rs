@@ -2,14 +2,14 @@
 
 use super::CalcError;
 use super::DesKey;
+use super::card::decimals;
 use super::cipher::BlockKey;
 use crate::hsm::KeyAlgorithm;
 use crate::model::Pan;
 use zeroize::Zeroize;
 use zeroize::ZeroizeOnDrop;
 
-/// A clear PIN of 4 to 12 digits. No `Debug`, no `Clone`, no way to read it but the calculations of
-/// this module; wiped on drop.
+/// A clear PIN of 4 to 12 digits. No `Debug`, no `Clone`, no `Display`; wiped on drop.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct ClearPin {
     /// 0 to 9 each; zero beyond the length.
@@ -34,6 +34,18 @@ impl ClearPin {
     /// For decoders, which checked digits and length.
     pub(super) fn from_checked(digits: [u8; 12], length: u8) -> Self {
         Self { digits, length }
+    }
+
+    /// How many digits it has: 4 to 12.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        usize::from(self.length)
+    }
+
+    /// The clear digits in ASCII, for a calculator's result only. Wiped on drop.
+    #[must_use]
+    pub fn clear(&self) -> zeroize::Zeroizing<Vec<u8>> {
+        zeroize::Zeroizing::new(self.digits().iter().map(|digit| b'0' + digit).collect())
     }
 
     /// The digits, 0 to 9 each.
@@ -65,12 +77,9 @@ pub fn pvv(pvk: &DesKey, index: u8, pin: &ClearPin, pan: &Pan) -> Result<[u8; 4]
     nibbles.iter_mut().zip(digits).for_each(|(to, digit)| *to = digit);
     let mut block = pack(&nibbles);
     pvk.encrypt(&mut block);
-    let cipher = unpack(&block);
     nibbles.zeroize();
-    let decimals = cipher.iter().filter(|nibble| **nibble < 10).copied();
-    let letters = cipher.iter().filter(|nibble| **nibble >= 10).map(|nibble| nibble - 10);
     let mut value = [b'0'; 4];
-    value.iter_mut().zip(decimals.chain(letters)).for_each(|(to, digit)| *to += digit);
+    value.iter_mut().zip(decimals(&unpack(&block))).for_each(|(to, digit)| *to += digit);
     Ok(value)
 }
 

@@ -135,7 +135,8 @@ fn account_field(format: PinFormat, pan: &Pan) -> [u8; 8] {
 }
 
 /// The PAN field of format 4: length less 12, the PAN with zeros in front up to 12, zeros behind.
-fn pan_field(pan: &Pan) -> [u8; 16] {
+#[must_use]
+pub fn pan_field(pan: &Pan) -> [u8; 16] {
     let digits = pan.clear().as_bytes();
     let mut nibbles = [0; 32];
     nibbles[0] = u8::try_from(digits.len().saturating_sub(12)).unwrap_or_default();

@@ -4,6 +4,7 @@ use crate::hsm::DataKeyPurpose;
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::KeyFault;
 use crate::hsm::KeyUsage;
+use crate::hsm::calculator::tr31::Form;
 use crate::hsm::calculator::tr31::Header;
 
 /// One use of one key by one operation.
@@ -66,7 +67,16 @@ pub(super) fn data_key_header(purpose: DataKeyPurpose) -> Header {
 
 /// A header without optional blocks and without a version.
 fn written(usage: [u8; 2], algorithm: u8, mode: u8, exportability: u8) -> Header {
-    Header { usage, algorithm, mode, version: *b"00", exportability, optional_count: 0, optional: String::new() }
+    Header {
+        form: Form::D,
+        usage,
+        algorithm,
+        mode,
+        version: *b"00",
+        exportability,
+        optional_count: 0,
+        optional: String::new(),
+    }
 }
 
 /// Whether a key of `algorithm` may have `usage`: single DES makes MACs only, unless `single_des`

@@ -41,7 +41,9 @@ impl SoftwareHsm {
         let loaded = self.load_for(&key.0, what)?;
         mac_as(&loaded.cipher, scheme, data).map_err(|error| match error {
             CalcError::KeyAlgorithm | CalcError::KeyLength => refuse(&key.0, KeyFault::Algorithm),
-            CalcError::DataLength | CalcError::ResultLength | CalcError::Digits => HsmError::Input("MAC length"),
+            CalcError::DataLength | CalcError::ResultLength | CalcError::Digits | CalcError::Ksn => {
+                HsmError::Input("MAC length")
+            }
         })
     }
 }

@@ -27,7 +27,7 @@ use crate::model::PinFormat;
 fn of_key(key: &KeyRef, error: CalcError) -> PinError {
     match error {
         CalcError::KeyAlgorithm | CalcError::KeyLength => refuse(key, KeyFault::Algorithm).into(),
-        CalcError::DataLength | CalcError::ResultLength | CalcError::Digits => PinError::Block,
+        CalcError::DataLength | CalcError::ResultLength | CalcError::Digits | CalcError::Ksn => PinError::Block,
     }
 }
 

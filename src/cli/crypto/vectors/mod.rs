@@ -1,0 +1,203 @@
+//! `tollgate crypto vectors`: runs a file of known answers through the calculators.
+
+mod cards;
+mod case;
+mod dukpts;
+mod keys;
+mod macs;
+mod pins;
+
+use super::super::Exit;
+use super::super::Failure;
+use super::super::Outcome;
+use crate::model::MacAlgorithm;
+use case::Case;
+use case::Held;
+use case::Wrong;
+use serde_json::Value;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// A bigger file is no vector file.
+const CAP: u64 = 256 << 20;
+/// More failures than these are counted, not shown.
+const SHOWN: usize = 40;
+
+const FORMAT: &str = "\
+A file is a JSON object with a list `vectors`; each has `id`, `op`, `algorithm`, `inputs` and `expected`. Every value
+under `expected` is compared, a vector with one that nobody compares does not hold, and an unknown `op` is a failure.
+Nothing of the inputs or of the results is printed. Exit code 0 only if every vector holds.";
+
+/// Runs known answers through the calculators, and counts them by operation
+#[derive(Debug, clap::Args)]
+#[command(after_help = FORMAT)]
+pub(super) struct Vectors {
+    /// The file.
+    file: PathBuf,
+    /// JSON instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// How the vectors of one operation did.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    held: usize,
+    failed: usize,
+}
+
+impl Vectors {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
+        let size = fs::metadata(&self.file).map(|data| data.len());
+        if size.as_ref().is_ok_and(|size| *size > CAP) {
+            return Err(Failure::new(Exit::Usage, "the file is too long for a vector file"));
+        }
+        let content = fs::read(&self.file)
+            .map_err(|error| Failure::new(Exit::Usage, format!("{}: {}", self.file.display(), error.kind())))?;
+        let set: Value = serde_json::from_slice(&content)
+            .map_err(|error| Failure::new(Exit::Usage, format!("not JSON: line {}", error.line())))?;
+        let vectors = set.get("vectors").and_then(Value::as_array);
+        let vectors = vectors.filter(|vectors| !vectors.is_empty());
+        let vectors = vectors.ok_or_else(|| Failure::new(Exit::Usage, "no vectors in this file"))?;
+        if set.get("count").and_then(Value::as_u64).is_some_and(|count| count != vectors.len() as u64) {
+            return Err(Failure::new(Exit::No, "the file has not as many vectors as it says: cut off?"));
+        }
+        let mut counts = BTreeMap::<&str, Count>::new();
+        let mut failures = Vec::new();
+        for vector in vectors {
+            let word = |name: &str| vector.get(name).and_then(Value::as_str).unwrap_or("?");
+            let count = counts.entry(word("op")).or_default();
+            match holds(vector, word("op"), word("algorithm")) {
+                Ok(()) => count.held += 1,
+                Err(wrong) => {
+                    count.failed += 1;
+                    failures.push((word("id"), word("op"), wrong.to_string()));
+                }
+            }
+        }
+        if self.json {
+            self.write_json(&counts, &failures, out)?
+        } else {
+            write_lines(&counts, &failures, out)?
+        }
+        Ok(if failures.is_empty() { Exit::Ok } else { Exit::No })
+    }
+
+    fn write_json(
+        &self,
+        counts: &BTreeMap<&str, Count>,
+        failures: &[(&str, &str, String)],
+        out: &mut dyn Write,
+    ) -> std::io::Result<()> {
+        let by_operation: serde_json::Map<String, Value> = counts
+            .iter()
+            .map(|(op, count)| ((*op).to_owned(), json!({ "held": count.held, "failed": count.failed })))
+            .collect();
+        let failed: Vec<Value> =
+            failures.iter().map(|(id, op, why)| json!({ "id": id, "op": op, "why": why })).collect();
+        let held: usize = counts.values().map(|count| count.held).sum();
+        let all = json!({
+            "file": self.file.display().to_string(),
+            "vectors": held + failures.len(),
+            "held": held,
+            "failed": failures.len(),
+            "operations": by_operation,
+            "failures": failed,
+        });
+        writeln!(out, "{all:#}")
+    }
+}
+
+fn write_lines(
+    counts: &BTreeMap<&str, Count>,
+    failures: &[(&str, &str, String)],
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    for (op, count) in counts {
+        let failed = if count.failed == 0 { String::new() } else { format!("  {} failed", count.failed) };
+        writeln!(out, "{:6} {op}{failed}", count.held)?;
+    }
+    for (id, op, why) in failures.iter().take(SHOWN) {
+        writeln!(out, "failed: {id} ({op}): {why}")?;
+    }
+    if failures.len() > SHOWN {
+        writeln!(out, "failed: {} more", failures.len() - SHOWN)?;
+    }
+    let held: usize = counts.values().map(|count| count.held).sum();
+    writeln!(out, "{:6} in all, {held} held, {} failed", held + failures.len(), failures.len())
+}
+
+/// Whether one vector holds, and all of it.
+fn holds(vector: &Value, op: &str, algorithm: &str) -> Held {
+    let case = Case::new(vector);
+    let aes = algorithm.contains("AES");
+    run(&case, op, aes)?;
+    case.all_compared()
+}
+
+/// The table of operations.
+fn run(case: &Case<'_>, op: &str, aes: bool) -> Held {
+    match op {
+        "kcv" => keys::check_value(case, aes),
+        "key.combine_components" => keys::components(case),
+        "key.export_ecb" => keys::export_ecb(case),
+        "tr31.wrap" => keys::wrap_block(case),
+        "tr31.unwrap" => keys::open_block(case),
+        "tr31.unwrap_and_rewrap" => keys::open_and_write_block(case),
+        "lmk.encrypt_key" => keys::under_lmk(case),
+        "mac.alg1.des" | "mac.alg1.tdes" => macs::standard(case, MacAlgorithm::Alg1),
+        "mac.alg3" => macs::standard(case, MacAlgorithm::X919),
+        "mac.cmac.aes" => macs::standard(case, MacAlgorithm::AesCmac),
+        "mac.cmac.tdes" => macs::standard(case, MacAlgorithm::TdesCmac),
+        "mac.cup_ecb" => macs::union_pay(case, MacAlgorithm::CupEcb, "block", "mac_df64_ascii"),
+        "mac.cup_cbc" => macs::union_pay_chained(case),
+        "mac.verify" => macs::verify(case),
+        "pinblock.encode" => pins::encode(case),
+        "pinblock.decode" => pins::decode(case),
+        "pinblock.encipher_fmt4" => pins::encipher_format_4(case),
+        "pin.translate" => pins::translate(case),
+        "pin.translate_dukpt" => pins::translate_dukpt(case),
+        "pin.translate_policy" => pins::translate_policy(case),
+        "pin.pvv" => pins::pvv(case),
+        "pin.verify_pvv" => pins::verify_pvv(case),
+        "pin.verify_pvv_block" => pins::verify_pvv_block(case),
+        "pin.ibm_offset" => pins::ibm_offset(case),
+        "pin.verify_ibm" => pins::verify_ibm(case),
+        "cvv.generate" => cards::cvv(case),
+        "cvv.verify" => cards::verify_cvv(case),
+        "cvc3.generate" => cards::cvc3(case),
+        other => run_derived(case, other),
+    }
+}
+
+/// The rest of the table: keys of one transaction.
+fn run_derived(case: &Case<'_>, op: &str) -> Held {
+    match op {
+        "dukpt.tdes.derive_ik" => dukpts::tdes_initial(case),
+        "dukpt.tdes.derive_txn_key" => dukpts::tdes_transaction_key(case),
+        "dukpt.tdes.encrypt_pinblock" => dukpts::tdes_pin(case),
+        "dukpt.tdes.mac" => dukpts::tdes_mac(case, MacAlgorithm::X919),
+        "dukpt.tdes.cmac" => dukpts::tdes_mac(case, MacAlgorithm::TdesCmac),
+        "dukpt.tdes.encrypt_data" => dukpts::tdes_data(case),
+        "dukpt.tdes.ksn_valid" | "dukpt.aes.ksn_valid" => dukpts::ksn_valid(case),
+        "dukpt.aes.derive_ik" => dukpts::aes_initial(case),
+        "dukpt.aes.derive_txn_key" => dukpts::aes_transaction_key(case),
+        "dukpt.aes.derive_working_keys" => dukpts::aes_working_keys(case),
+        "dukpt.aes.encrypt_pin" => dukpts::aes_pin(case),
+        "dukpt.aes.cmac" => dukpts::aes_mac(case),
+        "dukpt.aes.hmac" => dukpts::aes_hmac(case),
+        "dukpt.aes.encrypt_data" => dukpts::aes_data(case),
+        "dukpt.aes.derive_update_key" => dukpts::aes_update_key(case),
+        "emv.derive_icc_mk" => cards::master_key(case),
+        "emv.derive_sk_tree" => cards::tree(case),
+        "emv.generate_ac" => cards::generate(case),
+        "emv.verify_ac" => cards::verify(case),
+        "emv.generate_arpc" => cards::answer(case),
+        "emv.cvn" => cards::by_version(case),
+        "emv.script_mac" => cards::script_mac(case),
+        _ => Err(Wrong::Operation),
+    }
+}
