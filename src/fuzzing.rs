@@ -6,6 +6,8 @@ use crate::channel;
 use crate::channel::Deframer;
 use crate::channel::FrameFault;
 use crate::channel::Profile;
+use crate::hsm::payshield::command::AnyCommand;
+use crate::hsm::payshield::frame::Deframer as HostDeframer;
 use crate::iso8583::Dialect;
 use crate::iso8583::Message;
 use crate::iso8583::builtin;
@@ -79,6 +81,24 @@ pub fn tlv(input: &[u8]) {
     if let Err(error) = walked {
         assert!(error.offset <= input.len());
     }
+}
+
+/// Whatever an HSM or its client sends, a host command is read or refused; what was read is written to bytes that read
+/// as the same command, and any bytes are an answer to it or none.
+pub fn host_command(input: &[u8]) {
+    let mut stream = input;
+    let mut deframer = HostDeframer::new(4);
+    while let Ok(Some(frame)) = deframer.next(&mut stream) {
+        let _ = AnyCommand::read(&frame.body);
+    }
+    let Ok((command, tail)) = AnyCommand::read(input) else { return };
+    let written = command.write(&tail);
+    let Ok((again, tail_again)) = AnyCommand::read(&written) else {
+        unreachable!("a command that was written is not read")
+    };
+    assert_eq!(tail, tail_again);
+    assert!(*again.write(&tail) == *written, "a command is written in two ways");
+    let _ = command.check_answer(input);
 }
 
 /// Wherever a stream is cut (the first byte says how often), the same units and the same fault come out, and every

@@ -7,6 +7,7 @@
 pub mod calculator;
 pub mod emv;
 mod key;
+pub mod payshield;
 mod policy;
 mod seal;
 pub mod software;

@@ -13,6 +13,7 @@ mod ledger;
 mod link;
 mod load;
 mod mock_issuer;
+mod payshield_codec;
 mod pos_host;
 mod profiles;
 mod registry;
