@@ -167,7 +167,11 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn note_terminal(&self, terminal: TerminalId, facts: SessionFacts) -> Result<(), LedgerFault> {
-        self.commit(|_| Ok(Commit::of([Record::Terminal(terminal, facts)], ()))).await
+        let plan = |book: &Book| match book.terminals.get(&terminal) {
+            Some(newer) if newer.version > facts.version => Ok(Commit::nothing(())),
+            _ => Ok(Commit::of([Record::Terminal(terminal, facts)], ())),
+        };
+        self.commit(plan).await
     }
 
     fn terminal(&self, terminal: TerminalId) -> Option<SessionFacts> {

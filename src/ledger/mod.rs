@@ -82,7 +82,8 @@ pub trait Ledger: Send + Sync + 'static {
         outcome: Outcome,
     ) -> impl Future<Output = Result<Option<TxnId>, LedgerFault>> + Send;
 
-    /// Keeps a terminal's session facts.
+    /// Keeps a terminal's session facts, unless a newer version is kept already: two changes may be noted in
+    /// another order than they were made in.
     fn note_terminal(
         &self,
         terminal: TerminalId,

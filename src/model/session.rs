@@ -18,6 +18,8 @@ pub struct WorkingKeys {
 /// Session facts of one terminal (rules of the money, 10). They survive restarts.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SessionFacts {
+    /// Rises by one with every change, so that of two notes under way the newer one stands.
+    pub version: u64,
     /// Whether the terminal has signed in and not signed off.
     pub signed_in: bool,
     /// The batch its next transactions belong to.

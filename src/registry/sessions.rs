@@ -6,7 +6,8 @@ use dashmap::DashMap;
 
 /// Session facts by terminal. Access is by closures, so that no lock outlives a call or an await.
 ///
-/// The ledger keeps the durable copy; this one is for speed, and is filled by sign-ins.
+/// The ledger keeps the durable copy; this one is for speed. It begins with what the ledger has, and each
+/// change gives the facts the next version: whoever notes them later with an older one changes nothing.
 #[derive(Debug, Default)]
 pub struct Sessions(DashMap<TerminalId, SessionFacts>);
 
@@ -16,11 +17,19 @@ impl Sessions {
         self.0.get(&terminal).map(|facts| read(&facts))
     }
 
-    /// Replaces one terminal's facts by what `change` makes of them; a new terminal starts from the
-    /// default. Returns the new facts. `change` must not call back into `self`.
+    /// Takes in what the ledger kept, before the first change.
+    pub fn refill(&self, kept: impl IntoIterator<Item = (TerminalId, SessionFacts)>) {
+        for (terminal, facts) in kept {
+            self.0.insert(terminal, facts);
+        }
+    }
+
+    /// Replaces one terminal's facts by what `change` makes of them, as the next version; a new terminal
+    /// starts from the default. Returns the new facts. `change` must not call back into `self`.
     pub fn change(&self, terminal: TerminalId, change: impl FnOnce(SessionFacts) -> SessionFacts) -> SessionFacts {
         let mut entry = self.0.entry(terminal).or_default();
-        *entry = change(std::mem::take(&mut *entry));
+        let version = entry.version + 1;
+        *entry = SessionFacts { version, ..change(std::mem::take(&mut *entry)) };
         entry.clone()
     }
 

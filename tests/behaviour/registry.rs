@@ -167,7 +167,10 @@ fn sessions_change_under_a_lock_that_does_not_escape() {
     let id = terminal("10000001");
     assert!(sessions.read(id, |facts| facts.signed_in).is_none());
     let facts = sessions.change(id, |facts| SessionFacts { signed_in: true, ..facts });
-    assert!(facts.signed_in);
+    assert_eq!((facts.signed_in, facts.version), (true, 1));
     assert_eq!(sessions.read(id, |facts| facts.signed_in), Some(true));
     assert_eq!(sessions.len(), 1);
+    let other = terminal("10000002");
+    sessions.refill([(other, SessionFacts { version: 7, ..SessionFacts::default() })]);
+    assert_eq!(sessions.change(other, |facts| facts).version, 8);
 }

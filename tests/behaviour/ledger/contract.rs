@@ -637,6 +637,15 @@ pub(super) async fn session_facts_are_kept_per_terminal<L: Ledger>(ledger: L) {
     assert_eq!(ledger.terminal(terminal(2)), None);
 }
 
+pub(super) async fn older_session_facts_that_come_later_change_nothing<L: Ledger>(ledger: L) {
+    let facts = |version, signed_in| SessionFacts { version, signed_in, ..SessionFacts::default() };
+    ledger.note_terminal(terminal(1), facts(2, true)).await.unwrap();
+    ledger.note_terminal(terminal(1), facts(1, false)).await.unwrap();
+    assert_eq!(ledger.terminal(terminal(1)), Some(facts(2, true)));
+    ledger.note_terminal(terminal(1), facts(3, false)).await.unwrap();
+    assert_eq!(ledger.terminal(terminal(1)), Some(facts(3, false)));
+}
+
 /// One test a behaviour, for the ledger that `$make` makes of a capacity.
 macro_rules! keeps_the_contract {
     ($name:ident, $make:expr) => {
@@ -689,6 +698,7 @@ macro_rules! keeps_the_contract {
             what_is_open_is_known_for_recovery
             unknown_numbers_are_told_so
             session_facts_are_kept_per_terminal
+            older_session_facts_that_come_later_change_nothing
         }
     };
     ($name:ident, $make:expr; $($behaviour:ident)+) => {
