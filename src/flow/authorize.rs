@@ -23,6 +23,7 @@ use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::Request;
 use crate::model::ResponseCode;
+use crate::model::SealFault;
 use crate::model::Sealer;
 use crate::model::TerminalFacts;
 use crate::risk;
@@ -45,6 +46,7 @@ impl<W: World> Station<W> {
     ) -> Result<Bytes, Stop> {
         let started = self.parts.clock.monotonic();
         let request = self.read_request(exchange, facts, kind, authentic).await?;
+        self.ready_to_seal(exchange.received.date(facts.offset_minutes)).await?;
         let intent = self.intent(exchange, facts, &request)?;
         let mut issuer = None;
         let (decided, rule, repeat) = match self.intend(intent.clone()).await? {
@@ -88,6 +90,8 @@ impl<W: World> Station<W> {
             icc: request.icc.as_ref().and_then(reversal_icc),
         });
         let (id, rrn) = self.parts.ledger.number(date);
+        let unsealed = |_: SealFault| Stop::code(ResponseCode::SystemFailure, "hsm");
+        let pan = self.parts.sealer.seal(date, &request.pan, &id.0.to_be_bytes()).map_err(unsealed)?;
         Ok(Intent {
             id,
             rrn,
@@ -107,7 +111,7 @@ impl<W: World> Station<W> {
             card_sequence: request.card_sequence,
             condition_code: request.condition_code,
             expiry: request.expiry,
-            pan: self.parts.sealer.seal(&request.pan, &id.0.to_be_bytes()),
+            pan,
             token: self.parts.sealer.token(&request.pan),
             masked: request.pan.masked(),
             refusal,

@@ -18,7 +18,6 @@ use crate::link::LinkReply;
 use crate::model::Clock;
 use crate::model::IssuerName;
 use crate::model::ResponseCode;
-use crate::model::Sealer;
 use futures_util::stream::FuturesUnordered;
 use std::time::Duration;
 
@@ -89,9 +88,7 @@ impl<W: World> Station<W> {
         if !issuer.link.is_up() {
             return Tried::NotSent;
         }
-        let pan = self.parts.sealer.open(&intent.pan, &intent.id.0.to_be_bytes());
-        let (Ok(pan), Some(outbound)) = (pan, intent.outbound.as_ref()) else {
-            tracing::error!(event = "seal-fault", rrn = %intent.rrn, "the card number of a reversal does not open");
+        let (Some(pan), Some(outbound)) = (self.open_pan(intent), intent.outbound.as_ref()) else {
             return Tried::Unwritable;
         };
         let (stan, now) = (issuer.link.next_stan(), self.parts.clock.wall());

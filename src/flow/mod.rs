@@ -16,11 +16,13 @@ mod late;
 mod manage;
 mod read;
 mod reverse;
+mod sealing;
 mod sign_in;
 mod station;
 mod witness;
 
 pub use exchange::{Door, DoorKeys};
 pub use issuer::{Issuer, IssuerKeys};
+pub use sealing::{DataKeyFault, open_sealer};
 pub use station::{Parts, Station, World};
 pub use witness::{Event, Witness};

@@ -8,6 +8,7 @@ use crate::channel::Frame;
 use crate::channel::Received;
 use crate::hsm::Ctx;
 use crate::hsm::Hsm;
+use crate::hsm::KeyRing;
 use crate::iso8583::Message;
 use crate::iso8583::Rejected;
 use crate::iso8583::Role;
@@ -17,7 +18,6 @@ use crate::link::IssuerLink;
 use crate::model::Clock;
 use crate::model::Kind;
 use crate::model::ResponseCode;
-use crate::model::Sealer;
 use crate::model::SessionFacts;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
@@ -40,7 +40,7 @@ pub trait World: Send + Sync + 'static {
     /// Time.
     type Clock: Clock;
     /// Card numbers at rest.
-    type Sealer: Sealer;
+    type Sealer: KeyRing;
     /// Who watches.
     type Witness: Witness;
 }

@@ -16,7 +16,7 @@ pub use crate::model::KeyBlock;
 pub use crate::model::KeyName;
 pub use key::{DataKey, Kcv, Kek, KeyAlgorithm, KeyRef, KeyUsage, MacKey, PinKey, PvKey, WrappedKey};
 pub use policy::TranslationPolicy;
-pub use seal::{DataKeyPurpose, DataKeySealer, OpenedDataKey};
+pub use seal::{DataKeyPurpose, DataKeySealer, KeyRing, OpenedDataKey};
 
 use crate::model::EncryptedPinBlock;
 use crate::model::MacScheme;

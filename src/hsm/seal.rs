@@ -2,6 +2,7 @@
 
 use super::HsmError;
 use super::KeyFault;
+use crate::model::BusinessDate;
 use crate::model::Entropy;
 use crate::model::Pan;
 use crate::model::PanToken;
@@ -12,10 +13,12 @@ use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::aead::KeyInit;
 use aes_gcm::aead::inout::InOutBuf;
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hmac::Hmac;
 use hmac::Mac;
 use sha2::Sha256;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -39,6 +42,13 @@ impl OpenedDataKey {
     pub(in crate::hsm) fn new(purpose: DataKeyPurpose, clear: Zeroizing<[u8; 32]>) -> Self {
         Self { purpose, clear }
     }
+
+    fn must_be(&self, purpose: DataKeyPurpose) -> Result<(), HsmError> {
+        match self.purpose == purpose {
+            true => Ok(()),
+            false => Err(HsmError::Key { name: "data key".into(), fault: KeyFault::Usage }),
+        }
+    }
 }
 
 /// Bytes of a nonce: 96 random bits, good for 2^32 seals under one key (NIST SP 800-38D, 8.3).
@@ -50,27 +60,39 @@ const TAG: usize = 16;
 /// What fills a PAN up: no digit, so it cannot be mistaken for one.
 const FILL: u8 = b'F';
 
-/// [`Sealer`] in process, under one sealing key and one token key.
+/// A [`Sealer`] that takes the sealing keys of more business dates while it is used.
+pub trait KeyRing: Sealer {
+    /// Takes the sealing key of `date`, opened for [`DataKeyPurpose::Seal`]. The one it has already stands.
+    ///
+    /// # Errors
+    /// [`KeyFault::Usage`] if it was opened for another purpose.
+    fn add(&self, date: BusinessDate, key: &OpenedDataKey) -> Result<(), HsmError>;
+}
+
+/// [`Sealer`] in process, under one sealing key a business date and one token key.
 ///
 /// A sealed PAN is nonce (12), ciphertext (19), tag (16).
 pub struct DataKeySealer {
-    seal: Aes256Gcm,
+    days: ArcSwap<BTreeMap<BusinessDate, Arc<Aes256Gcm>>>,
     token: Hmac<Sha256>,
     entropy: Arc<dyn Entropy>,
 }
 
 impl DataKeySealer {
-    /// Takes keys that the HSM opened for [`DataKeyPurpose::Seal`] and [`DataKeyPurpose::Token`].
+    /// Takes the station's token key, opened for [`DataKeyPurpose::Token`]. It has no sealing key yet:
+    /// [`KeyRing::add`].
     ///
     /// # Errors
-    /// [`KeyFault::Usage`] if a key was opened for the other purpose.
-    pub fn new(seal: &OpenedDataKey, token: &OpenedDataKey, entropy: Arc<dyn Entropy>) -> Result<Self, HsmError> {
-        if seal.purpose != DataKeyPurpose::Seal || token.purpose != DataKeyPurpose::Token {
-            return Err(HsmError::Key { name: "data key".into(), fault: KeyFault::Usage });
-        }
+    /// [`KeyFault::Usage`] if the key was opened for another purpose.
+    pub fn new(token: &OpenedDataKey, entropy: Arc<dyn Entropy>) -> Result<Self, HsmError> {
+        token.must_be(DataKeyPurpose::Token)?;
         let keyed = Hmac::<Sha256>::new_from_slice(token.clear.as_slice())
             .map_err(|_| HsmError::Key { name: "data key".into(), fault: KeyFault::Length })?;
-        Ok(Self { seal: Aes256Gcm::new(&(*seal.clear).into()), token: keyed, entropy })
+        Ok(Self { days: ArcSwap::default(), token: keyed, entropy })
+    }
+
+    fn day(&self, date: BusinessDate) -> Result<Arc<Aes256Gcm>, SealFault> {
+        self.days.load().get(&date).cloned().ok_or(SealFault::NoKey)
     }
 
     /// HMAC over `label` and `content`; the label keeps tokens and hashes apart.
@@ -82,31 +104,49 @@ impl DataKeySealer {
     }
 }
 
+impl KeyRing for DataKeySealer {
+    fn add(&self, date: BusinessDate, key: &OpenedDataKey) -> Result<(), HsmError> {
+        key.must_be(DataKeyPurpose::Seal)?;
+        let cipher = Arc::new(Aes256Gcm::new(&(*key.clear).into()));
+        self.days.rcu(|days| {
+            let mut days = BTreeMap::clone(days);
+            days.entry(date).or_insert_with(|| Arc::clone(&cipher));
+            days
+        });
+        Ok(())
+    }
+}
+
 impl Sealer for DataKeySealer {
-    fn seal(&self, pan: &Pan, bound_to: &[u8]) -> SealedPan {
+    fn knows(&self, date: BusinessDate) -> bool {
+        self.days.load().contains_key(&date)
+    }
+
+    fn seal(&self, date: BusinessDate, pan: &Pan, bound_to: &[u8]) -> Result<SealedPan, SealFault> {
+        let key = self.day(date)?;
         let mut nonce = [0; NONCE];
         self.entropy.fill(&mut nonce);
         let mut body = Zeroizing::new([FILL; PADDED]);
         body.iter_mut().zip(pan.clear().bytes()).for_each(|(to, digit)| *to = digit);
-        let sealed = self.seal.encrypt_inout_detached(&nonce.into(), bound_to, InOutBuf::from(body.as_mut_slice()));
+        let sealed = key.encrypt_inout_detached(&nonce.into(), bound_to, InOutBuf::from(body.as_mut_slice()));
         let Ok(tag) = sealed else { unreachable!("AES-GCM takes 19 bytes and any short additional data") };
-        SealedPan::new(Bytes::from([nonce.as_slice(), body.as_slice(), tag.as_slice()].concat()))
+        Ok(SealedPan::new(Bytes::from([nonce.as_slice(), body.as_slice(), tag.as_slice()].concat())))
     }
 
-    fn open(&self, sealed: &SealedPan, bound_to: &[u8]) -> Result<Pan, SealFault> {
+    fn open(&self, date: BusinessDate, sealed: &SealedPan, bound_to: &[u8]) -> Result<Pan, SealFault> {
+        let key = self.day(date)?;
         let bytes = sealed.as_bytes();
         if bytes.len() != NONCE + PADDED + TAG {
-            return Err(SealFault);
+            return Err(SealFault::Differs);
         }
-        let (nonce, rest) = bytes.split_first_chunk::<NONCE>().ok_or(SealFault)?;
-        let (cipher, tag) = rest.split_last_chunk::<TAG>().ok_or(SealFault)?;
+        let (nonce, rest) = bytes.split_first_chunk::<NONCE>().ok_or(SealFault::Differs)?;
+        let (cipher, tag) = rest.split_last_chunk::<TAG>().ok_or(SealFault::Differs)?;
         let mut body = Zeroizing::new([0; PADDED]);
         body.copy_from_slice(cipher);
-        self.seal
-            .decrypt_inout_detached(nonce.into(), bound_to, InOutBuf::from(body.as_mut_slice()), tag.into())
-            .map_err(|_| SealFault)?;
+        key.decrypt_inout_detached(nonce.into(), bound_to, InOutBuf::from(body.as_mut_slice()), tag.into())
+            .map_err(|_| SealFault::Differs)?;
         let length = body.iter().take_while(|byte| **byte != FILL).count();
-        Pan::parse(&body[..length]).ok_or(SealFault)
+        Pan::parse(&body[..length]).ok_or(SealFault::Differs)
     }
 
     fn token(&self, pan: &Pan) -> PanToken {

@@ -1,5 +1,6 @@
 //! Card numbers at rest: sealed for the few who must read them again, tokens for look-ups.
 
+use super::BusinessDate;
 use super::Pan;
 use bytes::Bytes;
 use std::fmt;
@@ -38,21 +39,35 @@ impl fmt::Debug for PanToken {
     }
 }
 
-/// A sealed PAN did not open: other key, other transaction, or changed bytes.
+/// A card number was not sealed or not opened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("sealed card number does not open under this key for this transaction")]
-pub struct SealFault;
+pub enum SealFault {
+    /// The key of that business date has not been opened.
+    #[error("no key of this business date is open")]
+    NoKey,
+    /// Other key, other transaction, or changed bytes.
+    #[error("sealed card number does not open under this key for this transaction")]
+    Differs,
+}
 
-/// Seals PANs and makes tokens under data keys that the HSM opened. Handed to flows by the shell.
+/// Seals PANs and makes tokens under data keys that the HSM opened: a sealing key a business date, one
+/// token key a station. Handed to flows by the shell.
 pub trait Sealer: Send + Sync + 'static {
-    /// Seals `pan` for the transaction that `bound_to` names (additional authenticated data).
-    fn seal(&self, pan: &Pan, bound_to: &[u8]) -> SealedPan;
+    /// Whether the key of `date` is open.
+    fn knows(&self, date: BusinessDate) -> bool;
 
-    /// Opens what [`Sealer::seal`] made with the same `bound_to`.
+    /// Seals `pan` under the key of `date`, for the transaction that `bound_to` names (additional
+    /// authenticated data).
+    ///
+    /// # Errors
+    /// [`SealFault::NoKey`].
+    fn seal(&self, date: BusinessDate, pan: &Pan, bound_to: &[u8]) -> Result<SealedPan, SealFault>;
+
+    /// Opens what [`Sealer::seal`] made with the same `date` and `bound_to`.
     ///
     /// # Errors
     /// [`SealFault`] if anything differs.
-    fn open(&self, sealed: &SealedPan, bound_to: &[u8]) -> Result<Pan, SealFault>;
+    fn open(&self, date: BusinessDate, sealed: &SealedPan, bound_to: &[u8]) -> Result<Pan, SealFault>;
 
     /// The look-up token of `pan`.
     fn token(&self, pan: &Pan) -> PanToken;

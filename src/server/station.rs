@@ -9,6 +9,7 @@ use super::watch::Watch;
 use crate::channel;
 use crate::channel::Profile;
 use crate::channel::Received;
+use crate::flow::DataKeyFault;
 use crate::flow::Door;
 use crate::flow::DoorKeys;
 use crate::flow::Issuer;
@@ -16,10 +17,8 @@ use crate::flow::IssuerKeys;
 use crate::flow::Parts;
 use crate::flow::Station;
 use crate::flow::World;
-use crate::hsm::Ctx;
-use crate::hsm::DataKeyPurpose;
+use crate::flow::open_sealer;
 use crate::hsm::DataKeySealer;
-use crate::hsm::Hsm;
 use crate::hsm::HsmError;
 use crate::hsm::KeyRef;
 use crate::hsm::MacKey;
@@ -72,6 +71,9 @@ pub enum BuildFault {
     /// The HSM refused its keys.
     #[error(transparent)]
     Hsm(#[from] HsmError),
+    /// No keys to seal card numbers with.
+    #[error(transparent)]
+    DataKey(#[from] DataKeyFault),
     /// The ledger could not recover.
     #[error(transparent)]
     Ledger(#[from] LedgerFault),
@@ -99,7 +101,10 @@ impl Built {
     pub async fn new(loaded: Loaded) -> Result<Self, BuildFault> {
         let entropy = Arc::new(SystemEntropy);
         let hsm = Arc::new(open_hsm(Arc::clone(&entropy), loaded.keys)?);
-        let sealer = Arc::new(open_sealer(&hsm, entropy).await?);
+        let ledger = Arc::new(EmbeddedLedger::volatile(LEDGER_RECORDS));
+        let sealer = Arc::new(open_sealer(&*hsm, &*ledger, entropy).await?);
+        let sessions = Arc::new(Sessions::default());
+        sessions.refill(ledger.terminals());
         let first = first_stan();
         let side = |row: &Arc<registry::Issuer>| {
             let profile = profile(&row.profile)?;
@@ -111,12 +116,12 @@ impl Built {
             in_flight: loaded.config.ceilings.in_flight_per_link,
             parts: Parts {
                 hsm,
-                ledger: Arc::new(EmbeddedLedger::volatile(LEDGER_RECORDS)),
+                ledger,
                 clock: Arc::new(SystemClock::start()),
                 sealer,
                 witness: Arc::new(Watch::default()),
                 registry: Arc::new(ArcSwap::from_pointee(loaded.registry)),
-                sessions: Arc::new(Sessions::default()),
+                sessions,
                 failed: CancellationToken::new(),
             },
         })
@@ -196,13 +201,6 @@ fn open_hsm(entropy: Arc<SystemEntropy>, keys: Vec<NamedKey>) -> Result<Software
     entropy.fill(&mut *master);
     let builder = SoftwareHsm::builder(entropy, master).legacy_single_des();
     keys.into_iter().fold(builder, |builder, key| builder.key(key.name, key.usage, key.algorithm, key.key)).build()
-}
-
-async fn open_sealer(hsm: &SoftwareHsm, entropy: Arc<SystemEntropy>) -> Result<DataKeySealer, HsmError> {
-    let ctx = Ctx { within: Station::<Real>::HSM_TIME };
-    let (_, seal) = hsm.data_key_new(&ctx, DataKeyPurpose::Seal).await?;
-    let (_, token) = hsm.data_key_new(&ctx, DataKeyPurpose::Token).await?;
-    DataKeySealer::new(&seal, &token, entropy)
 }
 
 /// Where the links' STANs start: not where the last start of today did, most likely.

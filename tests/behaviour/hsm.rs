@@ -20,6 +20,7 @@ use tollgate::hsm::KeyBlock;
 use tollgate::hsm::KeyFault;
 use tollgate::hsm::KeyName;
 use tollgate::hsm::KeyRef;
+use tollgate::hsm::KeyRing;
 use tollgate::hsm::KeyUsage;
 use tollgate::hsm::MacKey;
 use tollgate::hsm::PinError;
@@ -37,6 +38,7 @@ use tollgate::hsm::calculator::Fill;
 use tollgate::hsm::calculator::keys;
 use tollgate::hsm::software::SoftwareHsm;
 use tollgate::hsm::software::SoftwareHsmBuilder;
+use tollgate::model::BusinessDate;
 use tollgate::model::EncryptedPinBlock;
 use tollgate::model::Entropy;
 use tollgate::model::MacAlgorithm;
@@ -45,6 +47,7 @@ use tollgate::model::MacScheme;
 use tollgate::model::Padding;
 use tollgate::model::Pan;
 use tollgate::model::PinFormat;
+use tollgate::model::SealFault;
 use tollgate::model::SealedPan;
 use tollgate::model::Sealer;
 use tollgate::model::Track2;
@@ -490,29 +493,34 @@ fn a_track_that_came_enciphered_is_read() {
 }
 
 #[test]
-fn sealed_card_numbers_open_for_their_own_transaction_only() {
+fn sealed_card_numbers_open_for_their_own_transaction_and_date_only() {
     let hsm = hsm();
     let (seal_block, seal) = now(hsm.data_key_new(&CTX, DataKeyPurpose::Seal)).unwrap();
     let (token_block, token) = now(hsm.data_key_new(&CTX, DataKeyPurpose::Token)).unwrap();
-    let sealer = DataKeySealer::new(&seal, &token, entropy()).unwrap();
+    let (_, tomorrows) = now(hsm.data_key_new(&CTX, DataKeyPurpose::Seal)).unwrap();
+    let [today, tomorrow] = [21, 22].map(|day| BusinessDate::new(2026, 11, day).unwrap());
+    let sealer = DataKeySealer::new(&token, entropy()).unwrap();
     let pan = Pan::parse(CARD).unwrap();
-    let sealed = sealer.seal(&pan, b"transaction 1");
-    let reopened = DataKeySealer::new(
-        &now(hsm.data_key_open(&CTX, DataKeyPurpose::Seal, &seal_block)).unwrap(),
-        &now(hsm.data_key_open(&CTX, DataKeyPurpose::Token, &token_block)).unwrap(),
-        entropy(),
-    )
-    .unwrap();
-    assert_eq!(reopened.open(&sealed, b"transaction 1"), Ok(pan));
-    assert!(reopened.open(&sealed, b"transaction 2").is_err());
+    assert_eq!(sealer.seal(today, &pan, b"transaction 1"), Err(SealFault::NoKey));
+    sealer.add(today, &seal).unwrap();
+    let sealed = sealer.seal(today, &pan, b"transaction 1").unwrap();
+    let opened = now(hsm.data_key_open(&CTX, DataKeyPurpose::Token, &token_block)).unwrap();
+    let reopened = DataKeySealer::new(&opened, entropy()).unwrap();
+    reopened.add(tomorrow, &tomorrows).unwrap();
+    reopened.add(today, &now(hsm.data_key_open(&CTX, DataKeyPurpose::Seal, &seal_block)).unwrap()).unwrap();
+    assert_eq!(reopened.open(today, &sealed, b"transaction 1"), Ok(pan));
+    assert_eq!(reopened.open(today, &sealed, b"transaction 2"), Err(SealFault::Differs));
+    assert_eq!(reopened.open(tomorrow, &sealed, b"transaction 1"), Err(SealFault::Differs));
+    assert_eq!(sealer.open(tomorrow, &sealed, b"transaction 1"), Err(SealFault::NoKey));
     for at in 0..sealed.as_bytes().len() {
         let mut bytes = sealed.as_bytes().to_vec();
         bytes[at] ^= 1;
-        assert!(sealer.open(&SealedPan::new(bytes.into()), b"transaction 1").is_err());
+        assert!(sealer.open(today, &SealedPan::new(bytes.into()), b"transaction 1").is_err());
     }
-    assert!(sealer.open(&SealedPan::new(sealed.as_bytes()[..20].to_vec().into()), b"transaction 1").is_err());
-    assert_ne!(sealer.seal(&pan, b"transaction 1"), sealed);
-    let short = sealer.seal(&Pan::parse(b"62250000").unwrap(), b"");
+    let cut = SealedPan::new(sealed.as_bytes()[..20].to_vec().into());
+    assert!(sealer.open(today, &cut, b"transaction 1").is_err());
+    assert_ne!(sealer.seal(today, &pan, b"transaction 1").unwrap(), sealed);
+    let short = sealer.seal(today, &Pan::parse(b"62250000").unwrap(), b"").unwrap();
     assert_eq!(short.as_bytes().len(), sealed.as_bytes().len());
     assert_eq!(sealer.token(&pan), reopened.token(&pan));
     assert_ne!(sealer.token(&pan), sealer.token(&Pan::parse(b"6225000000000261").unwrap()));
@@ -520,11 +528,27 @@ fn sealed_card_numbers_open_for_their_own_transaction_only() {
 }
 
 #[test]
+fn the_first_sealing_key_of_a_date_stands() {
+    let hsm = hsm();
+    let (_, token) = now(hsm.data_key_new(&CTX, DataKeyPurpose::Token)).unwrap();
+    let (_, first) = now(hsm.data_key_new(&CTX, DataKeyPurpose::Seal)).unwrap();
+    let (_, second) = now(hsm.data_key_new(&CTX, DataKeyPurpose::Seal)).unwrap();
+    let date = BusinessDate::new(2026, 11, 21).unwrap();
+    let sealer = DataKeySealer::new(&token, entropy()).unwrap();
+    sealer.add(date, &first).unwrap();
+    let sealed = sealer.seal(date, &Pan::parse(CARD).unwrap(), b"1").unwrap();
+    sealer.add(date, &second).unwrap();
+    assert_eq!(sealer.open(date, &sealed, b"1"), Ok(Pan::parse(CARD).unwrap()));
+}
+
+#[test]
 fn data_keys_and_wire_keys_do_not_pass_for_each_other() {
     let hsm = hsm();
     let (block, seal) = now(hsm.data_key_new(&CTX, DataKeyPurpose::Seal)).unwrap();
     let (_, token) = now(hsm.data_key_new(&CTX, DataKeyPurpose::Token)).unwrap();
-    assert!(DataKeySealer::new(&token, &seal, entropy()).is_err());
+    assert!(DataKeySealer::new(&seal, entropy()).is_err());
+    let sealer = DataKeySealer::new(&token, entropy()).unwrap();
+    assert!(sealer.add(BusinessDate::new(2026, 11, 21).unwrap(), &token).is_err());
     assert_eq!(faulty(now(hsm.data_key_open(&CTX, DataKeyPurpose::Token, &block))), KeyFault::Usage);
     assert_eq!(faulty(now(hsm.key_export(&CTX, &KeyRef::Block(block), &tmk()))), KeyFault::NotExportable);
     let wire = now(hsm.key_generate(&CTX, KeyUsage::Data, KeyAlgorithm::Aes256, None)).unwrap();
