@@ -1,6 +1,7 @@
 //! What a card shows: number, expiry, track, chip data, and how it was read.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -49,6 +50,22 @@ impl fmt::Debug for Pan {
 /// A PAN with its middle gone for good: what logs, receipts and reports may show (PCI DSS 3.4.1).
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct MaskedPan(Pan);
+
+impl MaskedPan {
+    /// Reads what [`Pan::masked`] showed: 8 to 19 characters, stars where they hide digits and nowhere else.
+    #[must_use]
+    pub fn parse(ascii: &[u8]) -> Option<Self> {
+        let digits: SmallVec<[u8; 19]> = ascii.iter().map(|byte| if *byte == b'*' { b'0' } else { *byte }).collect();
+        let masked = Pan::parse(&digits)?.masked();
+        (masked.as_str().as_bytes() == ascii).then_some(masked)
+    }
+
+    /// Digits and stars.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.clear()
+    }
+}
 
 impl fmt::Display for MaskedPan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -77,6 +77,12 @@ impl BusinessDate {
         Date::new(self.year, self.month, self.day).map_or(1, |date| date.day_of_year().unsigned_abs())
     }
 
+    /// Year, month and day, as [`BusinessDate::new`] takes them.
+    #[must_use]
+    pub fn parts(self) -> (i16, i8, i8) {
+        (self.year, self.month, self.day)
+    }
+
     /// The year in full.
     #[must_use]
     pub fn year(self) -> i16 {

@@ -6,7 +6,7 @@
 
 pub mod anchor;
 mod batch;
-pub(in crate::ledger) mod codec;
+pub mod codec;
 mod cursor;
 mod disk;
 mod fault;

@@ -1,0 +1,151 @@
+//! Arbitrary records, made of bytes that proptest chooses and shrinks.
+
+use crate::ledger::DataKeyName;
+use crate::ledger::Scope;
+use crate::ledger::TxnId;
+use crate::ledger::record::Record;
+use crate::model::Acquirer;
+use crate::model::Amount;
+use crate::model::ApprovalCode;
+use crate::model::BatchNumber;
+use crate::model::BusinessDate;
+use crate::model::Currency;
+use crate::model::Expiry;
+use crate::model::IssuerName;
+use crate::model::KeyBlock;
+use crate::model::MaskedPan;
+use crate::model::MerchantId;
+use crate::model::Pan;
+use crate::model::PanToken;
+use crate::model::PosEntryMode;
+use crate::model::ProcessingCode;
+use crate::model::ResponseCode;
+use crate::model::Rrn;
+use crate::model::SealedPan;
+use crate::model::Stan;
+use crate::model::TerminalId;
+use crate::model::Timestamp;
+use bytes::Bytes;
+use proptest::prelude::Strategy;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Any record.
+pub(in crate::ledger) fn record() -> impl Strategy<Value = Record> {
+    proptest::collection::vec(proptest::num::u8::ANY, 0..600).prop_map(|bytes| Record::make(&mut Source::new(bytes)))
+}
+
+/// Choices: bytes, and zeros behind them.
+pub(in crate::ledger) struct Source(std::vec::IntoIter<u8>);
+
+impl Source {
+    pub(in crate::ledger) fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes.into_iter())
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> [u8; N] {
+        std::array::from_fn(|_| self.0.next().unwrap_or(0))
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        u64::from_be_bytes(self.array()) % limit
+    }
+
+    pub(super) fn one_of<T: Copy>(&mut self, values: &[T]) -> T {
+        let [byte] = self.array();
+        values[usize::from(byte) % values.len()]
+    }
+
+    fn text(&mut self, length: std::ops::RangeInclusive<usize>, letters: &[u8]) -> Vec<u8> {
+        let [byte] = self.array();
+        let length = length.start() + usize::from(byte) % (length.end() - length.start() + 1);
+        (0..length).map(|_| self.one_of(letters)).collect()
+    }
+}
+
+/// Makes a value of choices.
+pub(in crate::ledger) trait Make {
+    fn make(source: &mut Source) -> Self;
+}
+
+const DIGITS: &[u8] = b"0123456789";
+const LETTERS: &[u8] = b"09AZaz ";
+
+macro_rules! make {
+    ($($type:ty: $source:ident => $value:expr;)+) => {$(
+        impl Make for $type {
+            fn make($source: &mut Source) -> Self {
+                $value
+            }
+        }
+    )+};
+}
+
+make! {
+    bool: source => source.one_of(&[false, true]);
+    u32: source => u32::from_be_bytes(source.array());
+    i16: source => i16::from_be_bytes(source.array());
+    Bytes: source => Bytes::from(source.text(0..=200, &[0, 1, 127, 128, 255]));
+    Cow<'static, str>: source => Cow::Owned(String::from_utf8(source.text(0..=20, LETTERS)).unwrap());
+    TxnId: source => TxnId(u64::from_be_bytes(source.array()));
+    Amount: source => Amount::new(source.below(1_000_000_000_000)).unwrap();
+    Stan: source => Stan::new(u32::try_from(1 + source.below(999_999)).unwrap()).unwrap();
+    BatchNumber: source => BatchNumber::new(u32::try_from(source.below(1_000_000)).unwrap()).unwrap();
+    Timestamp: source => Timestamp(i64::from_be_bytes(source.array()));
+    Currency: source => Currency::parse(&source.text(3..=3, DIGITS)).unwrap();
+    Expiry: source => Expiry::parse(format!("{:02}{:02}", source.below(100), 1 + source.below(12)).as_bytes()).unwrap();
+    PosEntryMode: source => PosEntryMode::parse(&source.text(3..=3, DIGITS)).unwrap();
+    PanToken: source => PanToken(source.array());
+    Scope: source => Scope(SmallVec::from_vec(source.text(0..=14, DIGITS)));
+    Acquirer: source => Acquirer::parse(&source.text(1..=11, DIGITS)).unwrap();
+    SealedPan: source => SealedPan::new(Bytes::make(source));
+    MaskedPan: source => Pan::parse(&source.text(8..=19, DIGITS)).unwrap().masked();
+    KeyBlock: source => KeyBlock::new(std::str::from_utf8(&source.text(0..=150, LETTERS)).unwrap());
+    IssuerName: source => IssuerName::parse(std::str::from_utf8(&source.text(1..=32, b"az09-")).unwrap()).unwrap();
+    TerminalId: source => TerminalId::parse(&source.text(8..=8, LETTERS)).unwrap();
+    MerchantId: source => MerchantId::parse(&source.text(15..=15, LETTERS)).unwrap();
+    Rrn: source => Rrn::parse(&source.text(12..=12, LETTERS)).unwrap();
+    ApprovalCode: source => ApprovalCode::parse(&source.text(6..=6, LETTERS)).unwrap();
+    ProcessingCode: source => ProcessingCode::parse(&source.text(6..=6, DIGITS)).unwrap();
+    ResponseCode: source => source.one_of(ResponseCode::ALL);
+    BusinessDate: source => {
+        let year = i16::try_from(source.below(19_999)).unwrap() - 9_999;
+        BusinessDate::new(year, 1 + source.one_of(&[0, 1, 11]), 1 + source.one_of(&[0, 27])).unwrap()
+    };
+    DataKeyName: source => Option::<BusinessDate>::make(source).map_or(DataKeyName::Token, DataKeyName::Seal);
+}
+
+impl<const N: usize> Make for [u8; N] {
+    fn make(source: &mut Source) -> Self {
+        source.array()
+    }
+}
+
+impl<T: Make> Make for Option<T> {
+    fn make(source: &mut Source) -> Self {
+        bool::make(source).then(|| T::make(source))
+    }
+}
+
+impl<T: Make> Make for Arc<T> {
+    fn make(source: &mut Source) -> Self {
+        Self::new(T::make(source))
+    }
+}
+
+impl<T: Make> Make for Box<T> {
+    fn make(source: &mut Source) -> Self {
+        Self::new(T::make(source))
+    }
+}
+
+impl<T: Make, const N: usize> Make for SmallVec<[T; N]>
+where
+    [T; N]: smallvec::Array<Item = T>,
+{
+    fn make(source: &mut Source) -> Self {
+        let count = source.below(4);
+        (0..count).map(|_| T::make(source)).collect()
+    }
+}

@@ -1,0 +1,87 @@
+//! What records are made of: fields, in the order in which they are written.
+
+use super::CodecFault;
+#[cfg(test)]
+use super::arbitrary::Make;
+#[cfg(test)]
+use super::arbitrary::Source;
+use super::wire::Input;
+use super::wire::Wire;
+use crate::ledger::Answer;
+use crate::ledger::Decision;
+use crate::ledger::Identity;
+use crate::ledger::Intent;
+use crate::ledger::OriginalKey;
+use crate::ledger::Outbound;
+use crate::ledger::Reversal;
+use crate::ledger::record::KeptReversal;
+use crate::model::SessionFacts;
+use crate::model::WorkingKeys;
+use crate::risk::CounterKey;
+use crate::risk::Refusal;
+use crate::risk::Reservation;
+
+/// Declares the fields of a type in their order. One that is left out does not compile.
+macro_rules! fields {
+    ($type:ident { $($field:ident),+ $(,)? }) => {
+        impl Wire for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                let Self { $($field),+ } = self;
+                $($field.put(out);)+
+            }
+
+            fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+                $(let $field = Wire::take(input)?;)+
+                Ok(Self { $($field),+ })
+            }
+        }
+
+        #[cfg(test)]
+        impl Make for $type {
+            fn make(source: &mut Source) -> Self {
+                $(let $field = Make::make(source);)+
+                Self { $($field),+ }
+            }
+        }
+    };
+}
+
+fields!(Identity { terminal, stan, scope, class });
+fields!(OriginalKey { terminal, stan, scope, class });
+fields!(Outbound { issuer, stan, sent, icc });
+fields!(CounterKey { terminal, date });
+fields!(Reservation { key, amount, amount_limit, count_limit });
+fields!(Refusal { code, rule });
+fields!(Answer { code, approval, amount, stamped, settlement, balance, icc });
+fields!(Decision { outcome, answer, advise });
+fields!(Reversal { identity, original, amount, received, date });
+fields!(KeptReversal { number, reversal, rrn, answer, original });
+fields!(WorkingKeys { generation, pin, mac, data });
+fields!(SessionFacts { signed_in, batch, current, pending });
+fields!(Intent {
+    id,
+    rrn,
+    identity,
+    content,
+    kind,
+    merchant,
+    acquirer,
+    test_mode,
+    date,
+    received,
+    offset_minutes,
+    processing_code,
+    amount,
+    currency,
+    entry_mode,
+    card_sequence,
+    condition_code,
+    expiry,
+    pan,
+    token,
+    masked,
+    refusal,
+    reservations,
+    outbound,
+    follows,
+});

@@ -1,0 +1,143 @@
+//! The nouns of the trade as bytes. Each is read by the constructor that checks it.
+
+use super::CodecFault;
+use super::wire::Input;
+use super::wire::Wire;
+use super::wire::put_counted;
+use crate::ledger::DataKeyName;
+use crate::ledger::Scope;
+use crate::ledger::TxnId;
+use crate::model::Acquirer;
+use crate::model::Amount;
+use crate::model::ApprovalCode;
+use crate::model::BatchNumber;
+use crate::model::BusinessDate;
+use crate::model::Currency;
+use crate::model::Expiry;
+use crate::model::IssuerName;
+use crate::model::KeyBlock;
+use crate::model::MaskedPan;
+use crate::model::MerchantId;
+use crate::model::PanToken;
+use crate::model::PosEntryMode;
+use crate::model::ProcessingCode;
+use crate::model::Rrn;
+use crate::model::SealedPan;
+use crate::model::Stan;
+use crate::model::TerminalId;
+use crate::model::Timestamp;
+
+/// A noun of fixed width: how its bytes are got, how many they are, what reads them.
+macro_rules! fixed {
+    ($type:ident, $what:literal, $width:literal, $get:expr, $read:expr) => {
+        impl Wire for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                let get: fn(&Self) -> [u8; $width] = $get;
+                out.extend_from_slice(&get(self));
+            }
+
+            fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+                let read: fn([u8; $width]) -> Option<Self> = $read;
+                read(input.array()?).ok_or(CodecFault::Value($what))
+            }
+        }
+    };
+}
+
+/// Text of fixed width that the type gives and reads itself.
+macro_rules! fixed_text {
+    ($($type:ident $width:literal $what:literal,)+) => {$(
+        impl Wire for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(self.as_bytes());
+            }
+
+            fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+                let text: [u8; $width] = input.array()?;
+                Self::parse(&text).ok_or(CodecFault::Value($what))
+            }
+        }
+    )+};
+}
+
+/// A noun of variable width: how its bytes are got, what reads them.
+macro_rules! counted {
+    ($type:ident, $what:literal, $get:expr, $read:expr) => {
+        impl Wire for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                let get: fn(&Self) -> &[u8] = $get;
+                put_counted(get(self), out);
+            }
+
+            fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+                let read: fn(&[u8]) -> Option<Self> = $read;
+                read(input.counted()?).ok_or(CodecFault::Value($what))
+            }
+        }
+    };
+}
+
+fixed_text! {
+    TerminalId 8 "terminal id",
+    MerchantId 15 "merchant id",
+    Rrn 12 "reference number",
+    ApprovalCode 6 "approval code",
+    ProcessingCode 6 "processing code",
+}
+
+fixed!(TxnId, "transaction number", 8, |id| id.0.to_be_bytes(), |bytes| Some(TxnId(u64::from_be_bytes(bytes))));
+fixed!(Amount, "amount", 8, |amount| amount.minor().to_be_bytes(), |bytes| Amount::new(u64::from_be_bytes(bytes)));
+fixed!(Stan, "trace number", 4, |stan| stan.value().to_be_bytes(), |bytes| Stan::new(u32::from_be_bytes(bytes)));
+fixed!(BatchNumber, "batch number", 4, |batch| batch.value().to_be_bytes(), |bytes| {
+    BatchNumber::new(u32::from_be_bytes(bytes))
+});
+fixed!(Timestamp, "time", 8, |time| time.0.to_be_bytes(), |bytes| Some(Timestamp(i64::from_be_bytes(bytes))));
+fixed!(Currency, "currency", 3, |currency| currency.digits(), |digits| Currency::parse(&digits));
+fixed!(Expiry, "expiry", 4, |expiry| expiry.digits(), |digits| Expiry::parse(&digits));
+fixed!(PosEntryMode, "entry mode", 3, PosEntryMode::digits, |digits| PosEntryMode::parse(&digits));
+fixed!(PanToken, "token", 32, |token| token.0, |bytes| Some(PanToken(bytes)));
+fixed!(BusinessDate, "business date", 4, date_bytes, |[y, z, month, day]| {
+    BusinessDate::new(i16::from_be_bytes([y, z]), i8::from_be_bytes([month]), i8::from_be_bytes([day]))
+});
+
+counted!(Scope, "scope", |scope| &scope.0, |bytes| Some(Scope(bytes.into())));
+counted!(Acquirer, "acquirer", |acquirer| acquirer.as_str().as_bytes(), Acquirer::parse);
+counted!(SealedPan, "sealed card number", SealedPan::as_bytes, |bytes| {
+    Some(SealedPan::new(bytes::Bytes::copy_from_slice(bytes)))
+});
+counted!(MaskedPan, "masked card number", |masked| masked.as_str().as_bytes(), MaskedPan::parse);
+counted!(KeyBlock, "key block", |block| block.as_str().as_bytes(), |bytes| {
+    std::str::from_utf8(bytes).ok().map(KeyBlock::new)
+});
+
+fn date_bytes(date: &BusinessDate) -> [u8; 4] {
+    let (year, month, day) = date.parts();
+    let [y, z] = year.to_be_bytes();
+    [y, z, month.to_be_bytes()[0], day.to_be_bytes()[0]]
+}
+
+impl Wire for IssuerName {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_counted(self.as_str().as_bytes(), out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        input.issuer()
+    }
+}
+
+/// 0 alone, or 1 and the date.
+impl Wire for DataKeyName {
+    fn put(&self, out: &mut Vec<u8>) {
+        let date = match self {
+            Self::Token => None,
+            Self::Seal(date) => Some(*date),
+        };
+        date.put(out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        let date: Option<BusinessDate> = Wire::take(input)?;
+        Ok(date.map_or(Self::Token, Self::Seal))
+    }
+}
