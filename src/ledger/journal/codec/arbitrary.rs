@@ -85,6 +85,7 @@ macro_rules! make {
 make! {
     bool: source => source.one_of(&[false, true]);
     u32: source => u32::from_be_bytes(source.array());
+    u64: source => u64::from_be_bytes(source.array());
     i16: source => i16::from_be_bytes(source.array());
     Bytes: source => Bytes::from(source.text(0..=200, &[0, 1, 127, 128, 255]));
     Cow<'static, str>: source => Cow::Owned(String::from_utf8(source.text(0..=20, LETTERS)).unwrap());

@@ -57,7 +57,7 @@ fields!(Decision { outcome, answer, advise });
 fields!(Reversal { identity, original, amount, received, date });
 fields!(KeptReversal { number, reversal, rrn, answer, original });
 fields!(WorkingKeys { generation, pin, mac, data });
-fields!(SessionFacts { signed_in, batch, current, pending });
+fields!(SessionFacts { version, signed_in, batch, current, pending });
 fields!(Intent {
     id,
     rrn,
