@@ -69,7 +69,6 @@ impl EmbeddedLedger {
         Self::over(Book::default(), None, capacity)
     }
 
-    #[allow(dead_code, reason = "opened by the journal, which is being built")]
     /// A ledger that goes on from `book`, which is the fold of what `groups` follows.
     pub(super) fn durable(book: Book, groups: Arc<Groups>, capacity: usize) -> Self {
         Self::over(book, Some(groups), capacity)

@@ -6,6 +6,7 @@
 
 mod book;
 mod counters;
+mod durable;
 mod embedded;
 mod followers;
 mod identities;
@@ -18,6 +19,7 @@ mod record;
 mod types;
 mod waiters;
 
+pub use durable::{Found, OpenedLedger};
 pub use embedded::EmbeddedLedger;
 pub use types::{
     Answer, DataKeyName, DeadLetter, Decided, Decision, Due, Effect, Forwarded, Identity, Intended, Intent,
