@@ -21,6 +21,24 @@ pub enum KeyUsage {
     Data,
     /// V2: Visa PVV.
     Pvv,
+    /// V1: IBM 3624 PINs and offsets.
+    IbmPin,
+    /// C0: CVV, CVC, iCVV.
+    Cvv,
+    /// B0: base key of DUKPT devices.
+    Bdk,
+    /// B1: initial key of one DUKPT device.
+    InitialKey,
+    /// E0: issuer's master key of chip cryptograms.
+    EmvCryptogram,
+    /// E1: issuer's master key of enciphered issuer scripts.
+    EmvConfidentiality,
+    /// E2: issuer's master key of issuer scripts.
+    EmvIntegrity,
+    /// E4: issuer's master key of dynamic numbers (CVC3).
+    EmvDynamic,
+    /// K1: enciphers keys in key blocks.
+    KeyBlock,
 }
 
 /// Algorithm and length of a key.
@@ -92,6 +110,75 @@ typed_key!(
     /// A PIN verification key (Visa PVV).
     PvKey
 );
+typed_key!(
+    /// A PIN verification key (IBM 3624).
+    OffsetKey
+);
+typed_key!(
+    /// A card verification key.
+    CvKey
+);
+typed_key!(
+    /// A base derivation key of DUKPT devices.
+    BdKey
+);
+typed_key!(
+    /// An issuer's master key of chip cryptograms.
+    ImkKey
+);
+typed_key!(
+    /// An issuer's master key of issuer scripts (integrity).
+    ScriptKey
+);
+typed_key!(
+    /// An issuer's master key of dynamic card verification values.
+    Cvc3Key
+);
+typed_key!(
+    /// A key that enciphers keys in key blocks.
+    BlockKek
+);
+
+/// Generations of one key that are good side by side while a change is on its way: two at most.
+///
+/// What is sent goes out under [`newest`](Self::newest); what comes in may still be under the one
+/// before, until [`settled`](Self::settled).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Generations<K> {
+    newest: K,
+    before: Option<K>,
+}
+
+impl<K> Generations<K> {
+    /// The first generation.
+    #[must_use]
+    pub fn first(key: K) -> Self {
+        Self { newest: key, before: None }
+    }
+
+    /// A new generation comes; the newest becomes the one before, and that one goes.
+    #[must_use]
+    pub fn followed_by(self, key: K) -> Self {
+        Self { newest: key, before: Some(self.newest) }
+    }
+
+    /// The overlap is over.
+    #[must_use]
+    pub fn settled(self) -> Self {
+        Self { newest: self.newest, before: None }
+    }
+
+    /// What to send under.
+    #[must_use]
+    pub fn newest(&self) -> &K {
+        &self.newest
+    }
+
+    /// What to check under, in order.
+    pub fn newest_first(&self) -> impl Iterator<Item = &K> {
+        std::iter::once(&self.newest).chain(&self.before)
+    }
+}
 
 /// A key enciphered under a key encrypting key, as it travels to or from a peer: 8 to 48 bytes.
 #[derive(Clone, Eq, PartialEq)]

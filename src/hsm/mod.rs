@@ -6,25 +6,40 @@
 
 pub mod calculator;
 pub mod emv;
+mod fault;
 mod key;
 pub mod payshield;
+mod pin;
 mod policy;
 mod seal;
 pub mod software;
 
 pub use crate::model::KeyBlock;
 pub use crate::model::KeyName;
-pub use key::{DataKey, Kcv, Kek, KeyAlgorithm, KeyRef, KeyUsage, MacKey, PinKey, PvKey, WrappedKey};
+pub use calculator::dukpt::Direction;
+pub use fault::{HsmError, KeyFault, PinError};
+pub use key::{
+    BdKey, BlockKek, CvKey, Cvc3Key, DataKey, Generations, ImkKey, Kcv, Kek, KeyAlgorithm, KeyRef, KeyUsage, MacKey,
+    OffsetKey, PinKey, PvKey, ScriptKey, WrappedKey,
+};
+pub use pin::{DukptKey, IbmRule, PinMethod, PinOrigin, PinReference, PinSource, ReferenceMethod};
 pub use policy::TranslationPolicy;
 pub use seal::{DataKeyPurpose, DataKeySealer, KeyRing, OpenedDataKey};
 
 use crate::model::EncryptedPinBlock;
+use crate::model::Ksn;
 use crate::model::MacScheme;
 use crate::model::Pan;
 use crate::model::PinFormat;
 use crate::model::Track2;
+use emv::ArpcSpec;
+use emv::ArqcOutcome;
+use emv::EmvCard;
+use emv::EmvScheme;
+use emv::EmvTransaction;
 use smallvec::SmallVec;
 use std::future::Future;
+use std::future::ready;
 use std::time::Duration;
 
 /// What every call carries: by when an answer is of any use.
@@ -66,88 +81,37 @@ pub struct Capabilities {
     pub product: String,
 }
 
+impl Capabilities {
+    /// Whether a station that handles real cards may use this backend.
+    ///
+    /// # Errors
+    /// What is missing, for the operator: PCI PIN requirement 1 wants clear PINs in certified devices
+    /// only.
+    pub fn fit_for_production(&self) -> Result<(), String> {
+        let why = match self.profile {
+            HsmProfile::PinCertified => return Ok(()),
+            HsmProfile::MacOnly => "protects keys but not PINs (a generic PKCS#11 token hands deciphered blocks out)",
+            HsmProfile::Test => "holds keys and PINs in this process, where anybody who reads its memory finds them",
+        };
+        Err(format!("{} {why}: PINs of real cards need a PTS HSM", self.product))
+    }
+}
+
+/// How a backend is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HsmStatus {
+    /// For logs: product and version.
+    pub product: String,
+    /// The check value of the master key, where the backend tells it.
+    pub master: Option<Kcv>,
+    /// How many opened keys it holds, where that is known.
+    pub opened: Option<usize>,
+    /// Whether all of its key material is kept from being swapped out, where that is known.
+    pub locked: Option<bool>,
+}
+
 /// A MAC as its scheme writes it into the element: 4 to 16 bytes.
 pub type Mac = SmallVec<[u8; 16]>;
-
-/// An HSM could not do what was asked. Never carries a key, a PIN or a value of the message.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum HsmError {
-    /// No backend answers.
-    #[error("no HSM available")]
-    Unavailable,
-    /// It did not answer within [`Ctx::within`].
-    #[error("HSM did not answer in time")]
-    Timeout,
-    /// Its queue is full.
-    #[error("HSM is busy")]
-    Busy,
-    /// The key is missing, of another usage, algorithm or length, or its block does not verify.
-    /// Somebody must act.
-    #[error("key {name}: {fault}")]
-    Key {
-        /// Which key, by name; `block` for a working key that travels in a block.
-        name: String,
-        /// What is wrong with it.
-        fault: KeyFault,
-    },
-    /// The policy forbids it (format translation, export, test key in production).
-    #[error("forbidden by policy: {0}")]
-    Policy(&'static str),
-    /// The call itself is wrong: our bug.
-    #[error("bad call: {0}")]
-    Input(&'static str),
-    /// The backend's own error code.
-    #[error("HSM error {0}")]
-    Backend(String),
-}
-
-/// What can be wrong with a key.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum KeyFault {
-    /// No such key.
-    #[error("not found")]
-    Missing,
-    /// Its usage or mode does not allow this.
-    #[error("usage does not allow this")]
-    Usage,
-    /// Its algorithm does not fit.
-    #[error("algorithm does not fit")]
-    Algorithm,
-    /// Its length does not fit.
-    #[error("length does not fit")]
-    Length,
-    /// The check value differs from the one expected.
-    #[error("check value differs")]
-    CheckValue,
-    /// The block's MAC, format or attributes do not hold.
-    #[error("key block does not verify")]
-    Block,
-    /// It may not leave, or the key encrypting key is too weak for it.
-    #[error("may not be exported so")]
-    NotExportable,
-}
-
-/// A PIN operation failed.
-///
-/// All faults of the block's content are one value outwards: a detailed code is a PIN oracle.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum PinError {
-    /// The deciphered block is no PIN block of the given format for this PAN.
-    #[error("PIN block does not verify")]
-    Block,
-    /// Anything else.
-    #[error(transparent)]
-    Hsm(#[from] HsmError),
-}
-
-/// An enciphered PIN block's key and format.
-#[derive(Clone, Copy)]
-pub struct PinSource<'a> {
-    /// Under which key it is enciphered.
-    pub key: &'a PinKey,
-    /// Which format is inside.
-    pub format: PinFormat,
-}
 
 /// What a freshly made key is: its block for keeping, its cipher for the other side, its check value.
 #[derive(Clone, Debug)]
@@ -275,4 +239,228 @@ pub trait Hsm: Send + Sync + 'static {
 
     /// Fills `out` with the HSM's own randomness.
     fn random(&self, ctx: &Ctx, out: &mut [u8]) -> impl Future<Output = Result<(), HsmError>> + Send;
+
+    /// How it is.
+    fn diagnostics(&self, ctx: &Ctx) -> impl Future<Output = Result<HsmStatus, HsmError>> + Send {
+        let _ = ctx;
+        ready(Err(HsmError::Unsupported("diagnostics")))
+    }
+
+    /// Which generation of a key made `mac`, the newest tried first; `None` if none did.
+    fn mac_verify_any<'k>(
+        &self,
+        ctx: &Ctx,
+        keys: &'k Generations<MacKey>,
+        scheme: &MacScheme,
+        data: &[u8],
+        mac: &[u8],
+    ) -> impl Future<Output = Result<Option<&'k MacKey>, HsmError>> + Send {
+        async move {
+            for key in keys.newest_first() {
+                if self.mac_verify(ctx, key, scheme, data, mac).await? == Verdict::Match {
+                    return Ok(Some(key));
+                }
+            }
+            Ok(None)
+        }
+    }
+
+    /// Checks a MAC under one key and makes another under a second; `None` if the first is no match.
+    fn mac_translate(
+        &self,
+        ctx: &Ctx,
+        from: (&MacKey, &MacScheme),
+        mac: &[u8],
+        to: (&MacKey, &MacScheme),
+        data: &[u8],
+    ) -> impl Future<Output = Result<Option<Mac>, HsmError>> + Send {
+        async move {
+            match self.mac_verify(ctx, from.0, from.1, data, mac).await? {
+                Verdict::NoMatch => Ok(None),
+                Verdict::Match => self.mac_generate(ctx, to.0, to.1, data).await.map(Some),
+            }
+        }
+    }
+
+    /// As [`mac_generate`](Hsm::mac_generate), under a key of one transaction.
+    fn mac_generate_dukpt(
+        &self,
+        ctx: &Ctx,
+        key: DukptKey<'_>,
+        direction: Direction,
+        scheme: &MacScheme,
+        data: &[u8],
+    ) -> impl Future<Output = Result<Mac, HsmError>> + Send {
+        let _ = (ctx, key, direction, scheme, data);
+        ready(Err(HsmError::Unsupported("MACs under DUKPT")))
+    }
+
+    /// As [`mac_verify`](Hsm::mac_verify), under a key of one transaction.
+    fn mac_verify_dukpt(
+        &self,
+        ctx: &Ctx,
+        key: DukptKey<'_>,
+        direction: Direction,
+        scheme: &MacScheme,
+        (data, mac): (&[u8], &[u8]),
+    ) -> impl Future<Output = Result<Verdict, HsmError>> + Send {
+        let _ = (ctx, key, direction, scheme, data, mac);
+        ready(Err(HsmError::Unsupported("MACs under DUKPT")))
+    }
+
+    /// Deciphers a track 2 that a device enciphered under its transaction's data key: CBC, `start` is
+    /// one cipher block. `None` if what comes out is no track.
+    fn track_decrypt_dukpt(
+        &self,
+        ctx: &Ctx,
+        key: DukptKey<'_>,
+        start: &[u8],
+        cipher: &[u8],
+    ) -> impl Future<Output = Result<Option<Track2>, HsmError>> + Send {
+        let _ = (ctx, key, start, cipher);
+        ready(Err(HsmError::Unsupported("tracks under DUKPT")))
+    }
+
+    /// As [`pin_translate`](Hsm::pin_translate), from a key of one transaction.
+    fn pin_translate_dukpt(
+        &self,
+        ctx: &Ctx,
+        from: (DukptKey<'_>, PinFormat),
+        to: PinSource<'_>,
+        block: &EncryptedPinBlock,
+        pan: &Pan,
+    ) -> impl Future<Output = Result<EncryptedPinBlock, PinError>> + Send {
+        let _ = (ctx, from, to, block, pan);
+        ready(Err(HsmError::Unsupported("PIN blocks under DUKPT").into()))
+    }
+
+    /// Compares the PIN in `block` with what the issuer keeps.
+    fn pin_verify(
+        &self,
+        ctx: &Ctx,
+        from: PinOrigin<'_>,
+        block: &EncryptedPinBlock,
+        pan: &Pan,
+        method: PinMethod<'_>,
+    ) -> impl Future<Output = Result<Verdict, PinError>> + Send {
+        let _ = (ctx, from, block, pan, method);
+        ready(Err(HsmError::Unsupported("PIN verification").into()))
+    }
+
+    /// Makes what the issuer keeps of a new PIN, out of an enciphered block.
+    fn pin_reference(
+        &self,
+        ctx: &Ctx,
+        from: PinOrigin<'_>,
+        block: &EncryptedPinBlock,
+        pan: &Pan,
+        method: ReferenceMethod<'_>,
+    ) -> impl Future<Output = Result<PinReference, PinError>> + Send {
+        let _ = (ctx, from, block, pan, method);
+        ready(Err(HsmError::Unsupported("PIN references").into()))
+    }
+
+    /// Makes a card verification value: see [`calculator::cvv`] for expiry and service code.
+    fn cvv_generate(
+        &self,
+        ctx: &Ctx,
+        key: &CvKey,
+        pan: &Pan,
+        expiry: &[u8; 4],
+        service_code: &[u8; 3],
+    ) -> impl Future<Output = Result<[u8; 3], HsmError>> + Send {
+        let _ = (ctx, key, pan, expiry, service_code);
+        ready(Err(HsmError::Unsupported("card verification values")))
+    }
+
+    /// Compares a card verification value.
+    fn cvv_verify(
+        &self,
+        ctx: &Ctx,
+        key: &CvKey,
+        pan: &Pan,
+        (expiry, service_code): (&[u8; 4], &[u8; 3]),
+        cvv: &[u8; 3],
+    ) -> impl Future<Output = Result<Verdict, HsmError>> + Send {
+        let _ = (ctx, key, pan, expiry, service_code, cvv);
+        ready(Err(HsmError::Unsupported("card verification values")))
+    }
+
+    /// Compares a dynamic CVC3 of 1 to 5 ASCII digits; `transaction.data` are the static track data.
+    fn cvc3_verify(
+        &self,
+        ctx: &Ctx,
+        key: &Cvc3Key,
+        card: &EmvCard,
+        transaction: &EmvTransaction<'_>,
+        cvc3: &[u8],
+    ) -> impl Future<Output = Result<Verdict, HsmError>> + Send {
+        let _ = (ctx, key, card, transaction, cvc3);
+        ready(Err(HsmError::Unsupported("dynamic card verification values")))
+    }
+
+    /// Compares a chip card's request cryptogram, and answers it if an answer is asked for. A wrong
+    /// cryptogram is never answered.
+    fn arqc_verify(
+        &self,
+        ctx: &Ctx,
+        key: &ImkKey,
+        (scheme, card): (&EmvScheme, &EmvCard),
+        transaction: &EmvTransaction<'_>,
+        arqc: &[u8; 8],
+        answer: Option<&ArpcSpec>,
+    ) -> impl Future<Output = Result<ArqcOutcome, HsmError>> + Send {
+        let _ = (ctx, key, scheme, card, transaction, arqc, answer);
+        ready(Err(HsmError::Unsupported("chip cryptograms")))
+    }
+
+    /// Makes the MAC of an issuer script: `command` is its five header bytes and its data.
+    fn script_mac(
+        &self,
+        ctx: &Ctx,
+        key: &ScriptKey,
+        (scheme, card): (&EmvScheme, &EmvCard),
+        (atc, arqc): ([u8; 2], [u8; 8]),
+        command: &[u8],
+    ) -> impl Future<Output = Result<[u8; 8], HsmError>> + Send {
+        let _ = (ctx, key, scheme, card, atc, arqc, command);
+        ready(Err(HsmError::Unsupported("issuer scripts")))
+    }
+
+    /// Takes in a key block of a peer: attributes are checked against what is expected of it before
+    /// its key is used, and it keeps no more than them. `kcv`, if given, must agree.
+    fn key_import_block(
+        &self,
+        ctx: &Ctx,
+        (usage, algorithm): (KeyUsage, KeyAlgorithm),
+        under: &BlockKek,
+        block: &str,
+        kcv: Option<&Kcv>,
+    ) -> impl Future<Output = Result<KeyBlock, HsmError>> + Send {
+        let _ = (ctx, usage, algorithm, under, block, kcv);
+        ready(Err(HsmError::Unsupported("import of key blocks")))
+    }
+
+    /// Writes a key for a peer as a key block (X9.143 version D) with the attributes it has.
+    fn key_export_block(
+        &self,
+        ctx: &Ctx,
+        key: &KeyRef,
+        under: &BlockKek,
+    ) -> impl Future<Output = Result<String, HsmError>> + Send {
+        let _ = (ctx, key, under);
+        ready(Err(HsmError::Unsupported("export of key blocks")))
+    }
+
+    /// Derives a device's initial key from a base key, and enciphers it for the device under `kek`.
+    fn dukpt_initial_key(
+        &self,
+        ctx: &Ctx,
+        base: &BdKey,
+        ksn: &Ksn,
+        kek: &Kek,
+    ) -> impl Future<Output = Result<(WrappedKey, Kcv), HsmError>> + Send {
+        let _ = (ctx, base, ksn, kek);
+        ready(Err(HsmError::Unsupported("initial keys of devices")))
+    }
 }

@@ -326,7 +326,7 @@ fn a_block_says_what_its_key_is_for() {
     assert_eq!(head(KeyUsage::Mac, KeyAlgorithm::Aes128), "D0144M6AC00S0000");
     assert_eq!(head(KeyUsage::Kek, KeyAlgorithm::Aes256), "D0144K0AB00N0000");
     assert_eq!(head(KeyUsage::Data, KeyAlgorithm::Tdes3), "D0112D0TD00S0000");
-    assert_eq!(head(KeyUsage::Pvv, KeyAlgorithm::Tdes2), "D0112V2TV00S0000");
+    assert_eq!(head(KeyUsage::Pvv, KeyAlgorithm::Tdes2), "D0112V2TC00S0000");
 }
 
 #[test]

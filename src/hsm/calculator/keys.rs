@@ -70,6 +70,12 @@ pub fn set_odd_parity(key: &mut [u8]) {
     }
 }
 
+/// Whether every byte of a DES family key has an odd number of ones.
+#[must_use]
+pub fn has_odd_parity(key: &[u8]) -> bool {
+    key.iter().fold(true, |odd, byte| odd & !byte.count_ones().is_multiple_of(2))
+}
+
 /// The weak and semi-weak DES keys (NIST SP 800-67, 3.3.2), parity bits cleared.
 const WEAK: [u64; 16] = [
     0x0000_0000_0000_0000,

@@ -26,6 +26,28 @@ pub(super) enum Use {
     DecryptTrack,
     /// Check a PVV.
     CheckPvv,
+    /// Make a PVV.
+    MakePvv,
+    /// Check an IBM offset.
+    CheckOffset,
+    /// Make an IBM offset.
+    MakeOffset,
+    /// Check a card verification value.
+    CheckCvv,
+    /// Make a card verification value.
+    MakeCvv,
+    /// Derive a DUKPT device's keys.
+    DeriveDevice,
+    /// Derive cards' cryptogram keys.
+    DeriveCryptogram,
+    /// Derive cards' script keys.
+    DeriveScript,
+    /// Derive cards' CVC3 keys.
+    DeriveCvc3,
+    /// Write a key block for a peer.
+    WrapBlock,
+    /// Open a peer's key block.
+    UnwrapBlock,
 }
 
 /// The part of a header that decides about use.
@@ -34,6 +56,7 @@ pub(super) struct Attributes {
     pub(super) usage: KeyUsage,
     /// Algorithm and length, from header and key together.
     pub(super) algorithm: KeyAlgorithm,
+    code: [u8; 2],
     mode: u8,
     exportability: u8,
 }
@@ -52,9 +75,34 @@ pub(super) fn header(usage: KeyUsage, algorithm: KeyAlgorithm, exportability: u8
         (KeyUsage::Mac, b'T') => (*b"M3", b'C'),
         (KeyUsage::Mac, _) => (*b"M6", b'C'),
         (KeyUsage::Data, _) => (*b"D0", b'D'),
-        (KeyUsage::Pvv, _) => (*b"V2", b'V'),
+        (KeyUsage::Pvv, _) => (*b"V2", b'C'),
+        (KeyUsage::IbmPin, _) => (*b"V1", b'C'),
+        (KeyUsage::Cvv, _) => (*b"C0", b'C'),
+        (KeyUsage::Bdk, _) => (*b"B0", b'X'),
+        (KeyUsage::InitialKey, _) => (*b"B1", b'X'),
+        (KeyUsage::EmvCryptogram, _) => (*b"E0", b'X'),
+        (KeyUsage::EmvConfidentiality, _) => (*b"E1", b'X'),
+        (KeyUsage::EmvIntegrity, _) => (*b"E2", b'X'),
+        (KeyUsage::EmvDynamic, _) => (*b"E4", b'X'),
+        (KeyUsage::KeyBlock, _) => (*b"K1", b'B'),
     };
     written(usage, family, mode, exportability)
+}
+
+/// Whether a key of this usage that is made here, or given in clear, may leave bare: working keys may,
+/// keys that other keys hang on may not leave at all.
+pub(super) fn exportability(usage: KeyUsage) -> u8 {
+    match usage {
+        KeyUsage::Pin | KeyUsage::Mac | KeyUsage::Data | KeyUsage::Pvv | KeyUsage::IbmPin | KeyUsage::Cvv => b'S',
+        KeyUsage::Kek
+        | KeyUsage::KeyBlock
+        | KeyUsage::Bdk
+        | KeyUsage::InitialKey
+        | KeyUsage::EmvCryptogram
+        | KeyUsage::EmvConfidentiality
+        | KeyUsage::EmvIntegrity
+        | KeyUsage::EmvDynamic => b'N',
+    }
 }
 
 /// The header of a data key. Mode B keeps it apart from a terminal's data key, which is D.
@@ -80,14 +128,21 @@ fn written(usage: [u8; 2], algorithm: u8, mode: u8, exportability: u8) -> Header
 }
 
 /// Whether a key of `algorithm` may have `usage`: single DES makes MACs only, unless `single_des`
-/// lets it protect PINs and tracks; a PVV key is double length.
+/// lets it protect PINs and tracks; what cards and verification values are made with is double length.
 pub(super) fn fits(usage: KeyUsage, algorithm: KeyAlgorithm, single_des: bool) -> bool {
-    match (usage, algorithm) {
-        (KeyUsage::Mac, _) => true,
-        (KeyUsage::Pvv, _) => algorithm == KeyAlgorithm::Tdes2,
-        (KeyUsage::Pin | KeyUsage::Data, KeyAlgorithm::Des) => single_des,
-        (KeyUsage::Kek, KeyAlgorithm::Des) => false,
-        (KeyUsage::Pin | KeyUsage::Data | KeyUsage::Kek, _) => true,
+    let single = algorithm == KeyAlgorithm::Des;
+    match usage {
+        KeyUsage::Mac => true,
+        KeyUsage::Pin | KeyUsage::Data => single_des || !single,
+        KeyUsage::Kek | KeyUsage::KeyBlock => !single,
+        KeyUsage::IbmPin => matches!(algorithm, KeyAlgorithm::Tdes2 | KeyAlgorithm::Tdes3),
+        KeyUsage::Bdk | KeyUsage::InitialKey => !single && algorithm != KeyAlgorithm::Tdes3,
+        KeyUsage::Pvv
+        | KeyUsage::Cvv
+        | KeyUsage::EmvCryptogram
+        | KeyUsage::EmvConfidentiality
+        | KeyUsage::EmvIntegrity
+        | KeyUsage::EmvDynamic => algorithm == KeyAlgorithm::Tdes2,
     }
 }
 
@@ -100,6 +155,15 @@ impl Attributes {
             b"M0" | b"M1" | b"M3" | b"M6" => KeyUsage::Mac,
             b"D0" => KeyUsage::Data,
             b"V2" => KeyUsage::Pvv,
+            b"V1" => KeyUsage::IbmPin,
+            b"C0" => KeyUsage::Cvv,
+            b"B0" => KeyUsage::Bdk,
+            b"B1" => KeyUsage::InitialKey,
+            b"E0" => KeyUsage::EmvCryptogram,
+            b"E1" => KeyUsage::EmvConfidentiality,
+            b"E2" => KeyUsage::EmvIntegrity,
+            b"E4" => KeyUsage::EmvDynamic,
+            b"K1" => KeyUsage::KeyBlock,
             _ => return Err(KeyFault::Usage),
         };
         let algorithm = match (header.algorithm, length) {
@@ -115,7 +179,7 @@ impl Attributes {
         if !fits(usage, algorithm, single_des) {
             return Err(KeyFault::Algorithm);
         }
-        Ok(Self { usage, algorithm, mode: header.mode, exportability: header.exportability })
+        Ok(Self { usage, algorithm, code: header.usage, mode: header.mode, exportability: header.exportability })
     }
 
     /// Whether usage and mode permit `what`.
@@ -129,8 +193,48 @@ impl Attributes {
             Use::CheckMac => (KeyUsage::Mac, b"CV"),
             Use::DecryptTrack => (KeyUsage::Data, b"BD"),
             Use::CheckPvv => (KeyUsage::Pvv, b"CV"),
+            Use::MakePvv => (KeyUsage::Pvv, b"CG"),
+            Use::CheckOffset => (KeyUsage::IbmPin, b"CV"),
+            Use::MakeOffset => (KeyUsage::IbmPin, b"CG"),
+            Use::CheckCvv => (KeyUsage::Cvv, b"CV"),
+            Use::MakeCvv => (KeyUsage::Cvv, b"CG"),
+            Use::DeriveDevice => (KeyUsage::Bdk, b"X"),
+            Use::DeriveCryptogram => (KeyUsage::EmvCryptogram, b"X"),
+            Use::DeriveScript => (KeyUsage::EmvIntegrity, b"X"),
+            Use::DeriveCvc3 => (KeyUsage::EmvDynamic, b"X"),
+            Use::WrapBlock => (KeyUsage::KeyBlock, b"BE"),
+            Use::UnwrapBlock => (KeyUsage::KeyBlock, b"BD"),
         };
         self.usage == usage && modes.contains(&self.mode)
+    }
+
+    /// The mode that a key keeps which comes in from a peer: its own if that is this usage's or a part
+    /// of it, `None` if it would do what no such key does here. Data keys only decipher: what deciphers
+    /// and enciphers is the mode of the keys that seal card numbers.
+    pub(super) fn kept_mode(&self) -> Option<u8> {
+        let modes: &[u8] = match self.usage {
+            KeyUsage::Data => return matches!(self.mode, b'B' | b'D').then_some(b'D'),
+            KeyUsage::Kek | KeyUsage::Pin | KeyUsage::KeyBlock => b"BED",
+            KeyUsage::Mac | KeyUsage::Pvv | KeyUsage::IbmPin | KeyUsage::Cvv => b"CGV",
+            KeyUsage::Bdk
+            | KeyUsage::InitialKey
+            | KeyUsage::EmvCryptogram
+            | KeyUsage::EmvConfidentiality
+            | KeyUsage::EmvIntegrity
+            | KeyUsage::EmvDynamic => b"X",
+        };
+        modes.contains(&self.mode).then_some(self.mode)
+    }
+
+    /// The header that says this again.
+    pub(super) fn header(&self) -> Header {
+        let same = header(self.usage, self.algorithm, self.exportability);
+        Header { usage: self.code, mode: self.mode, ..same }
+    }
+
+    /// Whether the key may leave in a key block.
+    pub(super) fn may_leave_in_a_block(&self) -> bool {
+        matches!(self.exportability, b'E' | b'S')
     }
 
     /// Whether the key may leave in a form without a header: `S` only, for `E` demands a key block.

@@ -2,8 +2,10 @@
 
 use super::SoftwareHsm;
 use super::attributes;
+use super::attributes::Attributes;
 use super::attributes::Use;
 use super::refuse;
+use crate::hsm::BlockKek;
 use crate::hsm::DataKeyPurpose;
 use crate::hsm::GeneratedKey;
 use crate::hsm::HsmError;
@@ -20,12 +22,15 @@ use crate::hsm::calculator::CipherKey;
 use crate::hsm::calculator::equal;
 use crate::hsm::calculator::keys::KcvMethod;
 use crate::hsm::calculator::keys::check_value;
+use crate::hsm::calculator::keys::has_odd_parity;
 use crate::hsm::calculator::keys::is_short;
 use crate::hsm::calculator::keys::is_weak;
 use crate::hsm::calculator::keys::strength;
 use crate::hsm::calculator::keys::unwrap_ecb;
 use crate::hsm::calculator::keys::wrap_ecb;
+use crate::hsm::calculator::tr31::Form;
 use crate::hsm::calculator::tr31::Header;
+use crate::hsm::calculator::tr31::KeyBlockKey;
 use zeroize::Zeroizing;
 
 /// A fault of a key that travels.
@@ -87,8 +92,8 @@ impl SoftwareHsm {
         let key = self.draw(algorithm)?;
         let cipher = CipherKey::new(algorithm, &key).map_err(|_| travelling(KeyFault::Length))?;
         let wrapped = kek.map(|kek| self.wrap_under(kek, algorithm, &key)).transpose()?;
-        let exportability = if usage == KeyUsage::Kek { b'N' } else { b'S' };
-        let block = self.block_of(&attributes::header(usage, algorithm, exportability), &key)?;
+        let header = attributes::header(usage, algorithm, attributes::exportability(usage));
+        let block = self.block_of(&header, &key)?;
         Ok(GeneratedKey { block, wrapped, kcv: kcv(&cipher, if is_aes(algorithm) { 5 } else { 4 })? })
     }
 
@@ -111,16 +116,99 @@ impl SoftwareHsm {
             return Err(travelling(KeyFault::Length));
         }
         let key = unwrap_ecb(&under.cipher, wrapped.as_bytes()).map_err(|_| travelling(KeyFault::Length))?;
-        let cipher = CipherKey::new(algorithm, &key).map_err(|_| travelling(KeyFault::Length))?;
+        self.acceptable((usage, algorithm), &key, expected)?;
+        self.block_of(&attributes::header(usage, algorithm, b'N'), &key)
+    }
+
+    /// Whether a key that came in is one: its check value, its parity if the policy asks for it, and
+    /// that it is no shorter key in disguise.
+    fn acceptable(
+        &self,
+        (usage, algorithm): (KeyUsage, KeyAlgorithm),
+        key: &[u8],
+        expected: Option<&Kcv>,
+    ) -> Result<(), HsmError> {
+        let cipher = CipherKey::new(algorithm, key).map_err(|_| travelling(KeyFault::Length))?;
         if let Some(expected) = expected
             && !equal(kcv(&cipher, expected.as_bytes().len())?.as_bytes(), expected.as_bytes())
         {
             return Err(travelling(KeyFault::CheckValue));
         }
-        if !is_aes(algorithm) && usage != KeyUsage::Mac && is_short(&key) {
+        if is_aes(algorithm) {
+            return Ok(());
+        }
+        if self.odd_parity && !has_odd_parity(key) {
+            return Err(travelling(KeyFault::Parity));
+        }
+        if usage != KeyUsage::Mac && is_short(key) {
             return Err(travelling(KeyFault::Length));
         }
-        self.block_of(&attributes::header(usage, algorithm, b'N'), &key)
+        Ok(())
+    }
+
+    /// See [`Hsm::key_import_block`](crate::hsm::Hsm::key_import_block). MAC first, then attributes,
+    /// then the key.
+    pub(super) fn import_block(
+        &self,
+        (usage, algorithm): (KeyUsage, KeyAlgorithm),
+        under: &BlockKek,
+        block: &str,
+        expected: Option<&Kcv>,
+    ) -> Result<KeyBlock, HsmError> {
+        let protection = self.load_for(&under.0, Use::UnwrapBlock)?;
+        let (header, _) = Header::parse(block).map_err(|_| travelling(KeyFault::Block))?;
+        let form = header.form;
+        if matches!(form, Form::A | Form::C) && !self.variant_blocks {
+            return Err(HsmError::Policy("key blocks of versions A and C are not taken in"));
+        }
+        if is_aes(protection.attributes.algorithm) != (form == Form::D) {
+            return Err(refuse(&under.0, KeyFault::Algorithm));
+        }
+        let opener =
+            KeyBlockKey::with_form(form, &protection.clear).map_err(|_| refuse(&under.0, KeyFault::Algorithm))?;
+        let (header, key) = opener.unwrap(block).map_err(|_| travelling(KeyFault::Block))?;
+        let attributes = Attributes::read(&header, key.len(), self.single_des).map_err(travelling)?;
+        let mode = attributes.kept_mode().filter(|_| attributes.usage == usage);
+        let mode = mode.ok_or_else(|| travelling(KeyFault::Usage))?;
+        if attributes.algorithm != algorithm {
+            return Err(travelling(KeyFault::Algorithm));
+        }
+        if strength(protection.attributes.algorithm) < strength(algorithm) {
+            return Err(refuse(&under.0, KeyFault::NotExportable));
+        }
+        self.acceptable((usage, algorithm), &key, expected)?;
+        let kept = attributes::header(usage, algorithm, header.exportability);
+        self.block_of(&Header { mode, usage: header.usage, ..kept }, &key)
+    }
+
+    /// See [`Hsm::key_export_block`](crate::hsm::Hsm::key_export_block).
+    pub(super) fn export_block(&self, key: &KeyRef, under: &BlockKek) -> Result<String, HsmError> {
+        let loaded = self.load(key)?;
+        let protection = self.load_for(&under.0, Use::WrapBlock)?;
+        let algorithm = loaded.attributes.algorithm;
+        if !is_aes(protection.attributes.algorithm) {
+            return Err(refuse(&under.0, KeyFault::Algorithm));
+        }
+        let strong = strength(protection.attributes.algorithm) >= strength(algorithm);
+        if !strong || !loaded.attributes.may_leave_in_a_block() {
+            return Err(refuse(key, KeyFault::NotExportable));
+        }
+        let writer = KeyBlockKey::new(&protection.clear).map_err(|_| refuse(&under.0, KeyFault::Algorithm))?;
+        let header = loaded.attributes.header();
+        let mut padding = Zeroizing::new(vec![0; header.padding(loaded.clear.len())]);
+        self.entropy.fill(&mut padding);
+        writer.wrap(&header, &loaded.clear, &padding).map_err(|_| travelling(KeyFault::Length))
+    }
+
+    /// A key for a peer: under its key encrypting key, with its check value.
+    pub(super) fn handed_out(
+        &self,
+        kek: &Kek,
+        algorithm: KeyAlgorithm,
+        key: &[u8],
+    ) -> Result<(WrappedKey, Kcv), HsmError> {
+        let cipher = CipherKey::new(algorithm, key).map_err(|_| travelling(KeyFault::Length))?;
+        Ok((self.wrap_under(kek, algorithm, key)?, kcv(&cipher, if is_aes(algorithm) { 5 } else { 3 })?))
     }
 
     /// See [`Hsm::key_export`](crate::hsm::Hsm::key_export).

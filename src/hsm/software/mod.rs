@@ -7,12 +7,16 @@
 mod arena;
 mod attributes;
 mod backend;
+mod cards;
 mod lifecycle;
 mod pin;
+mod transaction;
 
 use super::Capabilities;
 use super::HsmError;
 use super::HsmProfile;
+use super::HsmStatus;
+use super::Kcv;
 use super::KeyAlgorithm;
 use super::KeyBlock;
 use super::KeyFault;
@@ -20,6 +24,10 @@ use super::KeyName;
 use super::KeyRef;
 use super::KeyUsage;
 use super::TranslationPolicy;
+use super::calculator::CipherKey;
+use super::calculator::ibm::DecimalizationTable;
+use super::calculator::keys::KcvMethod;
+use super::calculator::keys::check_value;
 use super::calculator::tr31::KeyBlockKey;
 use crate::model::Entropy;
 use crate::model::PinFormat;
@@ -37,8 +45,12 @@ const CACHED: usize = 16_384;
 pub struct SoftwareHsm {
     capabilities: Capabilities,
     policy: TranslationPolicy,
+    decimalization: DecimalizationTable,
     single_des: bool,
+    odd_parity: bool,
+    variant_blocks: bool,
     protection: KeyBlockKey,
+    master_check: Option<Kcv>,
     named: HashMap<KeyName, Arc<Loaded>>,
     opened: Arena,
     entropy: Arc<dyn Entropy>,
@@ -49,7 +61,10 @@ pub struct SoftwareHsmBuilder {
     master: Zeroizing<[u8; 32]>,
     entropy: Arc<dyn Entropy>,
     policy: TranslationPolicy,
+    decimalization: DecimalizationTable,
     single_des: bool,
+    odd_parity: bool,
+    variant_blocks: bool,
     cached: usize,
     clear: Vec<(KeyName, KeyUsage, KeyAlgorithm, Zeroizing<Vec<u8>>)>,
     blocks: Vec<(KeyName, KeyBlock)>,
@@ -63,7 +78,10 @@ impl SoftwareHsm {
             master,
             entropy,
             policy: TranslationPolicy::default(),
+            decimalization: DecimalizationTable::USUAL,
             single_des: false,
+            odd_parity: false,
+            variant_blocks: false,
             cached: CACHED,
             clear: Vec::new(),
             blocks: Vec::new(),
@@ -74,6 +92,16 @@ impl SoftwareHsm {
     #[must_use]
     pub fn cached_keys(&self) -> usize {
         self.opened.len()
+    }
+
+    /// See [`Hsm::diagnostics`](crate::hsm::Hsm::diagnostics).
+    fn status(&self) -> HsmStatus {
+        HsmStatus {
+            product: self.capabilities.product.clone(),
+            master: self.master_check.clone(),
+            opened: Some(self.opened.len()),
+            locked: None,
+        }
     }
 
     /// The opened key behind a reference.
@@ -145,6 +173,27 @@ impl SoftwareHsmBuilder {
         self
     }
 
+    /// Replaces the decimalization table of IBM 3624 PINs.
+    #[must_use]
+    pub fn decimalization(mut self, table: DecimalizationTable) -> Self {
+        self.decimalization = table;
+        self
+    }
+
+    /// Refuses to take in DES family keys with a byte of even parity.
+    #[must_use]
+    pub fn odd_parity(mut self) -> Self {
+        self.odd_parity = true;
+        self
+    }
+
+    /// Takes in key blocks of the withdrawn versions A and C too.
+    #[must_use]
+    pub fn variant_blocks(mut self) -> Self {
+        self.variant_blocks = true;
+        self
+    }
+
     /// How many opened working keys to keep, at least 1.
     #[must_use]
     pub fn cached(mut self, keys: usize) -> Self {
@@ -155,8 +204,14 @@ impl SoftwareHsmBuilder {
     /// Puts it together. A name that was given twice keeps its last key.
     ///
     /// # Errors
-    /// [`HsmError::Key`] naming the first key whose length, algorithm, usage or block does not hold.
+    /// [`HsmError::Key`] naming the first key whose length, algorithm, usage or block does not hold;
+    /// [`HsmError::Policy`] for a decimalization table that gives PINs away.
     pub fn build(self) -> Result<SoftwareHsm, HsmError> {
+        if !self.decimalization.is_balanced() {
+            return Err(HsmError::Policy("a decimalization table with too few different digits"));
+        }
+        let master = CipherKey::new(KeyAlgorithm::Aes256, self.master.as_slice());
+        let master_check = master.and_then(|key| check_value(&key, KcvMethod::CmacZeros, 3)).ok();
         let protection = KeyBlockKey::new(self.master.as_slice())
             .map_err(|_| HsmError::Key { name: "master".into(), fault: KeyFault::Length })?;
         let mut hsm = SoftwareHsm {
@@ -166,8 +221,12 @@ impl SoftwareHsmBuilder {
                 product: concat!("software ", env!("CARGO_PKG_VERSION")).into(),
             },
             policy: self.policy,
+            decimalization: self.decimalization,
             single_des: self.single_des,
+            odd_parity: self.odd_parity,
+            variant_blocks: self.variant_blocks,
             protection,
+            master_check,
             named: HashMap::new(),
             opened: Arena::new(self.cached),
             entropy: self.entropy,
@@ -177,8 +236,7 @@ impl SoftwareHsmBuilder {
             if clear.len() != algorithm.key_length() {
                 return Err(fault(KeyFault::Length));
             }
-            let exportability = if usage == KeyUsage::Kek { b'N' } else { b'S' };
-            let header = attributes::header(usage, algorithm, exportability);
+            let header = attributes::header(usage, algorithm, attributes::exportability(usage));
             let loaded = Loaded::new(&header, clear, hsm.single_des).map_err(fault)?;
             hsm.named.insert(name, Arc::new(loaded));
         }
