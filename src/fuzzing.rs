@@ -2,6 +2,10 @@
 //!
 //! Each property takes the fuzzer's bytes and panics if it does not hold; reaching the end is success.
 
+mod journal;
+
+pub use journal::journal;
+
 use crate::channel;
 use crate::channel::Deframer;
 use crate::channel::FrameFault;
@@ -154,6 +158,9 @@ mod tests {
         super::framing(include_bytes!("../fuzz/corpus/framing/length_over_the_cap"));
         super::decode(include_bytes!("../fuzz/corpus/decode/iso87_ascii_0800"));
         super::decode(include_bytes!("../fuzz/corpus/decode/cn_pos_sale"));
+        super::journal(include_bytes!("../fuzz/corpus/journal/two_groups"));
+        super::journal(include_bytes!("../fuzz/corpus/journal/torn"));
+        super::journal(include_bytes!("../fuzz/corpus/journal/one_group_without_check_sum"));
         super::spec_file(include_bytes!("../fuzz/corpus/spec_file/small.toml"));
         super::spec_file(include_bytes!("../fuzz/corpus/spec_file/extends_itself.toml"));
     }
@@ -162,6 +169,24 @@ mod tests {
         #[test]
         fn framing_holds_for_any_bytes(input in proptest::collection::vec(prop_oneof![any::<u8>(), 0..4_u8], 0..300)) {
             super::framing(&input);
+        }
+
+        #[test]
+        fn journal_holds_for_any_bytes(input in proptest::collection::vec(prop_oneof![any::<u8>(), 0..4_u8], 0..300)) {
+            super::journal(&input);
+        }
+
+        #[test]
+        fn a_segment_with_a_stretch_changed_opens_or_is_refused(
+            at in 0_usize..7000,
+            noise in proptest::collection::vec(any::<u8>(), 1..40),
+        ) {
+            let mut segment = include_bytes!("../fuzz/corpus/journal/two_groups").to_vec();
+            let end = segment.len().min(at + noise.len());
+            if let Some(place) = segment.get_mut(at..end) {
+                place.copy_from_slice(&noise[..place.len()]);
+            }
+            super::journal(&segment);
         }
 
         #[test]

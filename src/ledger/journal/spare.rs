@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use tokio::sync::Notify;
 
-/// Bytes of zeros written at once.
+/// Bytes of zeros written and synced at once: few enough that the writer's own sync does not wait long behind them.
 const CHUNK: usize = 1 << 20;
 
 /// Whether the next segment is there; shared by who makes it and who uses it.
@@ -118,8 +118,9 @@ impl<D: Disk> Preparer<D> {
         while at < self.length {
             let rest = usize::try_from(self.length - at).unwrap_or(CHUNK).min(CHUNK);
             self.disk.write_at(&mut file, zeros.get(..rest).unwrap_or(&zeros), at)?;
+            self.disk.sync(&file)?;
             at += layout::offset(rest);
         }
-        self.disk.sync(&file)
+        Ok(())
     }
 }

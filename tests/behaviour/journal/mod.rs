@@ -3,6 +3,7 @@
 mod damage;
 mod faults;
 mod folder;
+mod golden;
 mod group_commit;
 mod restart;
 

@@ -75,14 +75,16 @@ fn fault(path: &Path, what: &'static str, error: io::Error) -> JournalFault {
     JournalFault { folder: path.display().to_string(), place: None, fault: Fault::Io(what, error) }
 }
 
-/// Makes a folder with all above it, and sees that its name survives power loss.
+/// Makes a folder with all above it, and sees that their names survive power loss.
 fn make(path: &Path) -> io::Result<()> {
+    let missing = |above: &&Path| !above.as_os_str().is_empty() && !above.exists();
+    let made: Vec<&Path> = path.ancestors().take_while(missing).collect();
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
+    for above in made.iter().filter_map(|made| made.parent()) {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        File::open(above)?.sync_all()?;
     }
+    Ok(())
 }
 
 impl Disk for Folder {
