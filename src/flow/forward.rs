@@ -75,8 +75,18 @@ impl<W: World> Station<W> {
             let (issuer, rrn) = (issuer.name(), due.original.rrn);
             tracing::error!(event = "dead-letter", issuer = %issuer, rrn = %rrn, rc = %code, "an issuer refuses a reversal for good");
         }
-        let event =
-            Event::Forwarded { issuer: issuer.name(), rrn: due.original.rrn, attempts: due.attempts, acknowledged };
+        let refused = match forwarded {
+            Forwarded::Refused(code) => Some(code),
+            _ => None,
+        };
+        let event = Event::Forwarded {
+            what: due.what,
+            issuer: issuer.name(),
+            rrn: due.original.rrn,
+            attempts: due.attempts,
+            acknowledged,
+            refused,
+        };
         self.parts.witness.note(Some(&due.original.identity.terminal), &event);
         if let Err(fault) = self.parts.ledger.acknowledge(due.original.id, due.what, forwarded).await {
             self.ledger_stop(&fault);

@@ -3,6 +3,7 @@
 use crate::hsm::Kcv;
 use crate::iso8583::DecodeError;
 use crate::ledger::Outcome;
+use crate::ledger::Owed;
 use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::ResponseCode;
@@ -64,16 +65,20 @@ pub enum Event<'a> {
         /// From the complete frame to the decision.
         took: Duration,
     },
-    /// An owed reversal was tried.
+    /// A message that is owed to an issuer was tried.
     Forwarded {
+        /// Which message.
+        what: Owed,
         /// Towards whom.
         issuer: &'a IssuerName,
-        /// DE 37 of the transaction it undoes.
+        /// DE 37 of the transaction it undoes or tells of.
         rrn: Rrn,
         /// How often it went before.
         attempts: u32,
         /// Whether the issuer acknowledged it.
         acknowledged: bool,
+        /// With which answer it was refused for good, if it was.
+        refused: Option<ResponseCode>,
     },
 }
 

@@ -67,11 +67,13 @@ pub(super) struct Entry {
     pub(super) refused: Option<ResponseCode>,
     /// How often what is owed may have gone.
     pub(super) attempts: u32,
+    /// Under which STAN it went last.
+    pub(super) sent_as: Option<Stan>,
 }
 
 impl Entry {
     fn new(intent: &Arc<Intent>, answer: Option<Answer>, state: State) -> Self {
-        Self { intent: Arc::clone(intent), answer, state, late: None, refused: None, attempts: 0 }
+        Self { intent: Arc::clone(intent), answer, state, late: None, refused: None, attempts: 0, sent_as: None }
     }
 
     /// The decision that stands.
@@ -98,6 +100,7 @@ impl Entry {
             approval: answer.and_then(|answer| answer.approval),
             partial: answer.and_then(|answer| answer.amount),
             attempts: self.attempts,
+            stan: self.sent_as,
         }
     }
 }
@@ -166,7 +169,12 @@ impl Book {
     fn attempted(&mut self, id: TxnId, stan: Stan) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.attempts = entry.attempts.saturating_add(1);
-        if let Some(outbound) = &entry.intent.outbound {
+        let before = entry.sent_as.replace(stan);
+        // A number that is used again says nothing of how far the link's numbers have come.
+        if let Some(outbound) = &entry.intent.outbound
+            && before != Some(stan)
+            && outbound.stan != stan
+        {
             self.stans.insert(outbound.issuer.clone(), stan);
         }
     }
@@ -180,6 +188,7 @@ impl Book {
         entry.state = to;
         if change.owes_other {
             entry.attempts = 0;
+            entry.sent_as = None;
         }
         let intent = Arc::clone(&entry.intent);
         if let Some(outbound) = &intent.outbound {

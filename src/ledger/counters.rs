@@ -75,11 +75,12 @@ mod tests {
     use crate::model::Amount;
     use crate::model::BusinessDate;
     use crate::model::TerminalId;
+    use crate::risk::Counted;
 
     fn reservation(day: i8, amount: u64, amount_limit: Option<u64>, count_limit: Option<u32>) -> Reservation {
         Reservation {
             key: CounterKey {
-                terminal: TerminalId::parse(b"10000001").unwrap(),
+                counted: Counted::Terminal(TerminalId::parse(b"10000001").unwrap()),
                 date: BusinessDate::new(2026, 11, day).unwrap(),
             },
             amount: Amount::new(amount).unwrap(),

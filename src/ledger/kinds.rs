@@ -65,6 +65,7 @@ pub const fn of(kind: Kind) -> Effects {
         Kind::Refund => row(Repeat, Money::Given, false, Some((Refunds, SETTLED))),
         Kind::CompletionAdvice => advice(Money::Taken, Some((Completes, &[Kind::Authorization]))),
         Kind::OfflineSale => advice(Money::Taken, None),
+        Kind::AuthorizationAdvice => advice(Money::Held, None),
         Kind::Adjustment => advice(Money::Untouched, Some((Adjusts, &[Kind::Sale, Kind::OfflineSale]))),
         Kind::Reversal => advice(Money::Untouched, None),
         Kind::Balance | Kind::SignIn | Kind::SignOff | Kind::Echo => row(Nothing, Money::Untouched, false, None),

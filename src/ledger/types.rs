@@ -264,6 +264,8 @@ pub struct Due {
     pub partial: Option<Amount>,
     /// How often it may have gone before; repeats are marked (0401, 0421, 0221).
     pub attempts: u32,
+    /// Under which STAN it went before: a repeat carries the number of what it repeats.
+    pub stan: Option<Stan>,
 }
 
 /// How a due message fared.

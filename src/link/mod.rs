@@ -4,7 +4,7 @@ pub mod mux;
 mod stan;
 pub mod tcp;
 
-pub use stan::StanSpace;
+pub use stan::{AFTER_RESTART, StanSpace};
 
 use crate::model::IssuerName;
 use crate::model::Stan;

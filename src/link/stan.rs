@@ -11,7 +11,27 @@ use std::sync::atomic::Ordering;
 #[derive(Debug)]
 pub struct StanSpace(AtomicU32);
 
+/// The last number of the space.
+const MOST: u32 = 999_999;
+/// How far a link's numbers start behind the last one on record: more than can have been used unrecorded.
+pub const AFTER_RESTART: u32 = 10_000;
+
 impl StanSpace {
+    /// Goes on after a restart, [`AFTER_RESTART`] behind the last number on record, also across the end of
+    /// the space: what was used since the last mark is not used again while an answer to it may come.
+    #[must_use]
+    pub fn resuming(last: Stan) -> Self {
+        let first = (last.value() + AFTER_RESTART - 1) % MOST + 1;
+        Self(AtomicU32::new(first))
+    }
+
+    /// The number given out last; that before the first one if none was.
+    #[must_use]
+    pub fn last(&self) -> Stan {
+        let next = self.0.load(Ordering::Relaxed);
+        Stan::new(if next <= 1 { MOST } else { next - 1 }).unwrap_or(Stan::FIRST)
+    }
+
     /// The first STAN given out is `first`.
     #[must_use]
     pub fn starting_at(first: Stan) -> Self {
@@ -37,6 +57,20 @@ mod tests {
         let space = StanSpace::starting_at(Stan::new(999_998).unwrap());
         let given: Vec<u32> = (0..4).map(|_| space.next().value()).collect();
         assert_eq!(given, [999_998, 999_999, 1, 2]);
+    }
+
+    #[test]
+    fn after_a_restart_the_numbers_go_on_ten_thousand_behind_the_last_on_record_and_across_the_end() {
+        for (last, first) in [(1, 10_001), (500_000, 510_000), (989_999, 999_999), (990_000, 1), (999_999, 10_000)] {
+            let space = StanSpace::resuming(Stan::new(last).unwrap());
+            assert_eq!(space.next().value(), first, "{last}");
+            assert_eq!(space.last().value(), first, "{last}");
+        }
+    }
+
+    #[test]
+    fn the_number_before_the_first_of_all_is_the_last_of_all() {
+        assert_eq!(StanSpace::starting_at(Stan::FIRST).last().value(), 999_999);
     }
 
     #[test]

@@ -91,6 +91,7 @@ response_codes! {
     IssuerInoperative = "91", "issuer or line down", "发卡方状态不正常";
     IssuerUnreachable = "92", "issuer unreachable", "发卡方线路异常";
     Timeout = "68", "issuer did not answer in time", "应答超时";
+    InProgress = "09", "request in progress", "请求正在处理";
     NoResponse = "98", "no response received", "收不到应答";
     SystemFailure = "96", "system failure", "交换中心异常";
     ApprovedPartial = "10", "approved for a part", "部分金额批准";

@@ -38,12 +38,14 @@ pub enum Kind {
     SignOff,
     /// Is anybody there? (0800, 0820)
     Echo,
+    /// A hold that was made without the issuer, told afterwards (0120).
+    AuthorizationAdvice,
 }
 
 impl Kind {
     /// Every kind, in the order of their declaration. Their places in it are what a journal writes: only
     /// ever add at the end.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Sale,
         Self::Authorization,
         Self::Balance,
@@ -60,6 +62,7 @@ impl Kind {
         Self::SignIn,
         Self::SignOff,
         Self::Echo,
+        Self::AuthorizationAdvice,
     ];
 
     /// The kind's name in dialect files, logs and reports.
@@ -82,6 +85,19 @@ impl Kind {
             Self::SignIn => "sign-in",
             Self::SignOff => "sign-off",
             Self::Echo => "echo",
+            Self::AuthorizationAdvice => "authorization-advice",
+        }
+    }
+
+    /// How the issuer is told of an approval that was given without it (x120, x220): the kind of the advice.
+    /// What has no advice of its own is told as itself, again.
+    #[must_use]
+    pub fn told_as(self) -> Self {
+        match self {
+            Self::Sale => Self::OfflineSale,
+            Self::Authorization => Self::AuthorizationAdvice,
+            Self::Completion => Self::CompletionAdvice,
+            other => other,
         }
     }
 

@@ -18,6 +18,7 @@ mod pin;
 mod request;
 mod seal;
 mod session;
+mod stand_in;
 mod time;
 
 pub use amount::{Amount, Currency};
@@ -35,4 +36,5 @@ pub use pin::{EncryptedPinBlock, Ksn, PinFormat};
 pub use request::{OriginalRef, Request};
 pub use seal::{PanToken, SealFault, SealedPan, Sealer};
 pub use session::{SessionFacts, WorkingKeys};
+pub use stand_in::{DayLimit, StandIn};
 pub use time::{BusinessDate, Clock, Entropy, Timestamp};

@@ -40,7 +40,8 @@ pub struct Sources<'a> {
     pub merchants: Vec<Source<'a>>,
     /// `terminal,merchant,currency,offset_minutes,standing,test_mode,master_key` and the limits.
     pub terminals: Vec<Source<'a>>,
-    /// `name,address,profile,pin_key,mac_key,timeout_ms,connections,echo_s`.
+    /// `name,address,profile,pin_key,mac_key,timeout_ms,connections,echo_s,sign_on`; in TOML also the lists
+    /// `accepted` and `retry`, and `stand_in_*`.
     pub issuers: Vec<Source<'a>>,
     /// `prefix,issuer,fallback`.
     pub bins: Vec<Source<'a>>,

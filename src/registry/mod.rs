@@ -10,7 +10,7 @@ mod sessions;
 mod table;
 
 pub use document::Document;
-pub use issuer::Issuer;
+pub use issuer::{Issuer, Told};
 pub use load::{Defaults, Merchant, Registry, Sources};
 pub use sessions::Sessions;
 pub use table::{Breaches, Row, Source, rows};

@@ -6,15 +6,27 @@ pub use rules::{Assessment, assess, refusals};
 
 use crate::model::Amount;
 use crate::model::BusinessDate;
+use crate::model::PanToken;
 use crate::model::ResponseCode;
 use crate::model::TerminalId;
 use std::borrow::Cow;
 
-/// Which counter a reservation is made on. A row of its own per terminal and business date.
+/// What a counter counts.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Counted {
+    /// All that a terminal sells.
+    Terminal(TerminalId),
+    /// What was approved at a terminal on behalf of issuers that could not be asked.
+    StandInTerminal(TerminalId),
+    /// What was approved for a card on behalf of its issuer.
+    StandInCard(PanToken),
+}
+
+/// Which counter a reservation is made on. A row of its own for what is counted and business date.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct CounterKey {
-    /// Whose counter.
-    pub terminal: TerminalId,
+    /// What it counts.
+    pub counted: Counted,
     /// On which business date: the intent's, also when it is given back after midnight.
     pub date: BusinessDate,
 }

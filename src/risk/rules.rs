@@ -1,6 +1,6 @@
 //! The rules that need no memory beyond the day's counters.
 
-use super::{CounterKey, Refusal, Reservation};
+use super::{Counted, CounterKey, Refusal, Reservation};
 use crate::model::Amount;
 use crate::model::BusinessDate;
 use crate::model::Kind;
@@ -57,6 +57,7 @@ pub fn refusals(request: &Request, facts: &TerminalFacts) -> impl Iterator<Item 
         | Kind::Refund => (PARTIES, &[]),
         Kind::CompletionAdvice
         | Kind::OfflineSale
+        | Kind::AuthorizationAdvice
         | Kind::Adjustment
         | Kind::Reversal
         | Kind::SignIn
@@ -75,7 +76,7 @@ pub fn assess(request: &Request, facts: &TerminalFacts, date: BusinessDate) -> A
     let refusal = refusals(request, facts).min_by_key(|refusal| refusal.code);
     let takes = matches!(request.kind, Kind::Sale | Kind::Authorization) && refusal.is_none();
     let reservation = Reservation {
-        key: CounterKey { terminal: facts.terminal, date },
+        key: CounterKey { counted: Counted::Terminal(facts.terminal), date },
         amount: request.amount,
         amount_limit: facts.limits.daily_amount,
         count_limit: facts.limits.daily_count,

@@ -3,6 +3,7 @@
 use crate::flow::Event;
 use crate::flow::Witness;
 use crate::ledger::Outcome;
+use crate::ledger::Owed;
 use crate::model::ResponseCode;
 use crate::model::TerminalId;
 use serde_json::{Value, json};
@@ -106,9 +107,11 @@ fn log(terminal: Option<&TerminalId>, event: &Event<'_>) {
             repeat,
             latency_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         ),
-        Event::Forwarded { issuer, rrn, attempts, acknowledged } => {
-            tracing::info!(event = "reversal", terminal, issuer = %issuer, rrn = %rrn, attempts, acknowledged);
+        Event::Forwarded { what, issuer, rrn, attempts, acknowledged, refused: None } => {
+            tracing::info!(event = owed_name(*what), terminal, issuer = %issuer, rrn = %rrn, attempts, acknowledged);
         }
+        // The flow has raised the alarm.
+        Event::Forwarded { .. } => {}
     }
 }
 
@@ -142,13 +145,21 @@ fn describe(event: &Event<'_>) -> Value {
             "repeat": repeat,
             "ms": took.as_secs_f64() * 1e3,
         }),
-        Event::Forwarded { issuer, rrn, attempts, acknowledged } => json!({
-            "event": "reversal",
+        Event::Forwarded { what, issuer, rrn, attempts, acknowledged, refused } => json!({
+            "event": owed_name(*what),
             "issuer": issuer.as_str(),
             "rrn": rrn.as_str(),
             "attempt": attempts + 1,
             "acknowledged": acknowledged,
+            "refused": refused.map(ResponseCode::code),
         }),
+    }
+}
+
+fn owed_name(what: Owed) -> &'static str {
+    match what {
+        Owed::Reversal => "reversal",
+        Owed::Advice => "advice",
     }
 }
 

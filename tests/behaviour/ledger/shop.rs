@@ -34,6 +34,7 @@ use tollgate::model::SealedPan;
 use tollgate::model::Stan;
 use tollgate::model::TerminalId;
 use tollgate::model::Timestamp;
+use tollgate::risk::Counted;
 use tollgate::risk::CounterKey;
 use tollgate::risk::Reservation;
 
@@ -67,7 +68,7 @@ fn identity(number: u8, stan: u32, class: MessageClass) -> Identity {
 /// What the shop's terminal limits take for `amount`.
 pub(super) fn reservation(number: u8, date: BusinessDate, amount: u64) -> Reservation {
     Reservation {
-        key: CounterKey { terminal: terminal(number), date },
+        key: CounterKey { counted: Counted::Terminal(terminal(number)), date },
         amount: Amount::new(amount).unwrap(),
         amount_limit: Amount::new(AMOUNT_LIMIT),
         count_limit: Some(COUNT_LIMIT),

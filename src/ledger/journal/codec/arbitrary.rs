@@ -25,6 +25,7 @@ use crate::model::SealedPan;
 use crate::model::Stan;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
+use crate::risk::Counted;
 use bytes::Bytes;
 use proptest::prelude::Strategy;
 use smallvec::SmallVec;
@@ -100,6 +101,11 @@ make! {
     PanToken: source => PanToken(source.array());
     Scope: source => Scope(SmallVec::from_vec(source.text(0..=14, DIGITS)));
     Acquirer: source => Acquirer::parse(&source.text(1..=11, DIGITS)).unwrap();
+    Counted: source => match source.one_of(&[0, 1, 2]) {
+        0 => Counted::Terminal(TerminalId::make(source)),
+        1 => Counted::StandInTerminal(TerminalId::make(source)),
+        _ => Counted::StandInCard(PanToken::make(source)),
+    };
     SealedPan: source => SealedPan::new(Bytes::make(source));
     MaskedPan: source => Pan::parse(&source.text(8..=19, DIGITS)).unwrap().masked();
     KeyBlock: source => KeyBlock::new(std::str::from_utf8(&source.text(0..=150, LETTERS)).unwrap());

@@ -79,6 +79,7 @@ numbered! { Kind, "kind":
     13 = [Kind::SignIn],
     14 = [Kind::SignOff],
     15 = [Kind::Echo],
+    16 = [Kind::AuthorizationAdvice],
 }
 
 // The second digit of the MTI.

@@ -49,7 +49,7 @@ macro_rules! fields {
 fields!(Identity { terminal, stan, scope, class });
 fields!(OriginalKey { terminal, stan, scope, class });
 fields!(Outbound { issuer, stan, sent, icc });
-fields!(CounterKey { terminal, date });
+fields!(CounterKey { counted, date });
 fields!(Reservation { key, amount, amount_limit, count_limit });
 fields!(Refusal { code, rule });
 fields!(Answer { code, approval, amount, stamped, settlement, balance, icc });

@@ -26,6 +26,7 @@ use crate::model::SealedPan;
 use crate::model::Stan;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
+use crate::risk::Counted;
 
 /// A noun of fixed width: how its bytes are got, how many they are, what reads them.
 macro_rules! fixed {
@@ -123,6 +124,35 @@ impl Wire for IssuerName {
 
     fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
         input.issuer()
+    }
+}
+
+/// What is counted as a number, then whose it is.
+impl Wire for Counted {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Terminal(terminal) => {
+                out.push(0);
+                terminal.put(out);
+            }
+            Self::StandInTerminal(terminal) => {
+                out.push(1);
+                terminal.put(out);
+            }
+            Self::StandInCard(token) => {
+                out.push(2);
+                token.put(out);
+            }
+        }
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        Ok(match input.byte()? {
+            0 => Self::Terminal(Wire::take(input)?),
+            1 => Self::StandInTerminal(Wire::take(input)?),
+            2 => Self::StandInCard(Wire::take(input)?),
+            _ => return Err(CodecFault::Value("counter")),
+        })
     }
 }
 
