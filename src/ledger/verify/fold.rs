@@ -1,0 +1,451 @@
+//! The checks: a fold over the records that keeps just enough to doubt the next one.
+//!
+//! It shares the lifecycle's table with the ledger, for that is the law; everything else (identities,
+//! counters, queues, follow-ups) it reckons by itself, so that a mistake of the ledger is not repeated.
+
+use super::Counts;
+use super::counters::Counters;
+use super::counters::Taken;
+use super::invariant::Invariant;
+use super::invariant::Violation;
+use super::lanes::IssuerIndex;
+use super::lanes::Lanes;
+use super::numbers::Numbers;
+use super::totals::Line;
+use super::totals::Totals;
+use super::totals::standing;
+use crate::ledger::Answer;
+use crate::ledger::DataKeyName;
+use crate::ledger::Decision;
+use crate::ledger::Intent;
+use crate::ledger::Outbound;
+use crate::ledger::Outcome;
+use crate::ledger::Owed;
+use crate::ledger::TxnId;
+use crate::ledger::journal::Place;
+use crate::ledger::kinds;
+use crate::ledger::kinds::Money;
+use crate::ledger::lifecycle::Change;
+use crate::ledger::lifecycle::Event;
+use crate::ledger::lifecycle::State;
+use crate::ledger::lifecycle::Terms;
+use crate::ledger::lifecycle::Undone;
+use crate::ledger::lifecycle::step;
+use crate::ledger::record::KeptReversal;
+use crate::ledger::record::Record;
+use crate::model::Amount;
+use crate::model::BusinessDate;
+use crate::model::Currency;
+use crate::model::IssuerName;
+use crate::model::Kind;
+use crate::model::Rrn;
+use crate::model::TerminalId;
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+/// Violations that are told one by one; more are only counted.
+pub(super) const TOLD: usize = 1_000;
+
+const EVENTS: [Event; 9] = [
+    Event::Decide(Outcome::Approved),
+    Event::Decide(Outcome::Declined),
+    Event::Decide(Outcome::TimedOut),
+    Event::ApproveUntold,
+    Event::TerminalReversal,
+    Event::LateAnswer,
+    Event::Acknowledged,
+    Event::Postponed,
+    Event::Refused,
+];
+
+/// One transaction: what the checks need of it.
+#[derive(Clone, Debug)]
+pub(super) struct Txn {
+    pub(super) rrn: Rrn,
+    pub(super) terminal: TerminalId,
+    pub(super) kind: Kind,
+    pub(super) date: BusinessDate,
+    pub(super) currency: Currency,
+    pub(super) test_mode: bool,
+    pub(super) asked: Amount,
+    pub(super) partial: Option<Amount>,
+    pub(super) follows: Option<TxnId>,
+    pub(super) state: State,
+    issuer: Option<IssuerIndex>,
+    late: Option<Outcome>,
+    attempts: u32,
+    taken: Taken,
+}
+
+impl Txn {
+    fn terms(&self) -> Terms {
+        Terms::of(kinds::of(self.kind).on_unknown, self.issuer.is_some())
+    }
+
+    /// What was approved, or asked while nothing is.
+    pub(super) fn amount(&self) -> Amount {
+        self.partial.unwrap_or(self.asked)
+    }
+
+    fn line(&self) -> Line {
+        let standing = standing(self.state);
+        Line { date: self.date, test_mode: self.test_mode, currency: self.currency, standing }
+    }
+}
+
+/// Doubts one record after the other.
+#[derive(Debug, Default)]
+pub(in crate::ledger) struct Verifier {
+    pub(super) counts: Counts,
+    pub(super) totals: Totals,
+    pub(super) violations: Vec<Violation>,
+    /// In the book.
+    pub(super) open: BTreeMap<TxnId, Txn>,
+    /// Left with their closed day; what follow-ups need of them.
+    pub(super) gone: HashMap<TxnId, Txn>,
+    pub(super) followers: HashMap<TxnId, Vec<TxnId>>,
+    numbers: Numbers,
+    lanes: Lanes,
+    counters: Counters,
+    keys: HashSet<DataKeyName>,
+    /// Approvals undone in this group whose terminal's reversal has not been seen yet, and their records.
+    undone: Vec<(TxnId, u32)>,
+    group: u64,
+    record: u32,
+    /// Whose record it is.
+    subject: Option<(TxnId, Option<Rrn>)>,
+    /// Reading what a snapshot says: states, not how they came about.
+    in_snapshot: bool,
+}
+
+impl Verifier {
+    /// The records of a snapshot follow, or have ended.
+    pub(in crate::ledger) fn snapshot(&mut self, begins: bool) {
+        self.in_snapshot = begins;
+        self.group = 0;
+        self.record = 0;
+    }
+
+    /// A group begins.
+    pub(in crate::ledger) fn group(&mut self, number: u64) {
+        self.group = number;
+        self.record = 0;
+        self.counts.groups += 1;
+    }
+
+    /// Its records end.
+    pub(in crate::ledger) fn group_ends(&mut self) {
+        for (id, record) in std::mem::take(&mut self.undone) {
+            self.record = record;
+            self.about(id);
+            self.check(Invariant::I5, false, "an approval is undone without a reversal of its terminal");
+        }
+    }
+
+    /// The next record.
+    pub(in crate::ledger) fn record(&mut self, record: &Record) {
+        self.subject = None;
+        self.counts.records += 1;
+        match record {
+            Record::Intended(intent) => self.intended(intent),
+            Record::Declined(intent, answer) => self.declined(intent, answer),
+            Record::Rerouted(id, outbound) => self.rerouted(*id, outbound),
+            Record::Decided(id, decision, to) => self.decided(*id, decision, *to),
+            Record::Moved(id, to) => self.moved(*id, *to, None),
+            Record::Refused(id, _, to) => self.moved(*id, *to, Some(Event::Refused)),
+            Record::Attempted(id, _) => self.attempted(*id),
+            Record::Late(id, outcome) => self.late(*id, *outcome),
+            Record::Reversal(kept) => self.reversal(kept),
+            Record::Terminal(..) => self.counts.terminals += 1,
+            Record::DataKey(name, _) => {
+                let fresh = self.keys.insert(*name);
+                self.check(Invariant::I6, fresh, "a data key of this name is on record already");
+            }
+            Record::Stan(issuer, _) => {
+                self.lanes.issuer(issuer);
+            }
+            Record::Closed(date) => self.closed(*date),
+        }
+        self.record += 1;
+    }
+
+    /// How many messages each issuer is owed.
+    pub(super) fn owed(&self) -> BTreeMap<IssuerName, u64> {
+        self.lanes.owed()
+    }
+
+    pub(super) fn check(&mut self, invariant: Invariant, holds: bool, what: &str) {
+        // A snapshot says where things are, not how they came there.
+        if self.in_snapshot && invariant != Invariant::I6 {
+            return;
+        }
+        *self.counts.checks.entry(invariant).or_default() += 1;
+        if holds {
+            return;
+        }
+        self.counts.violations += 1;
+        if self.violations.len() < TOLD {
+            let (id, rrn) = self.subject.map_or((None, None), |(id, rrn)| (Some(id), rrn));
+            let place = Place::new("", 0, self.group);
+            let what = what.to_owned();
+            self.violations.push(Violation { invariant, what, id, rrn, place, record: self.record });
+        }
+    }
+
+    fn about(&mut self, id: TxnId) {
+        let rrn = self.open.get(&id).or_else(|| self.gone.get(&id)).map(|txn| txn.rrn);
+        self.subject = Some((id, rrn));
+    }
+
+    /// The transaction that a record is about, if a record may be about it.
+    fn known(&mut self, id: TxnId) -> Option<Txn> {
+        self.about(id);
+        let is_gone = self.gone.contains_key(&id);
+        self.check(Invariant::I11, !is_gone, "the transaction left with its closed day");
+        let txn = self.open.get(&id).cloned();
+        if !is_gone {
+            self.check(Invariant::I2, txn.is_some(), "no intent of this number is on record");
+        }
+        txn
+    }
+
+    fn intended(&mut self, intent: &Intent) {
+        self.counts.intents += 1;
+        self.subject = Some((intent.id, Some(intent.rrn)));
+        let buried = self.numbers.is_buried(&intent.identity);
+        self.check(Invariant::I4, !buried, "a reversal came first, and the request was not declined");
+        if !self.enter(intent, None, State::Open) {
+            return;
+        }
+        let Some(txn) = self.open.get(&intent.id) else { return };
+        self.counters.take(&txn.taken);
+        let within = self.counters.within(&intent.reservations);
+        self.check(Invariant::I10, within, "its reservations bring a counter above its limit");
+        self.may_follow(intent);
+    }
+
+    fn declined(&mut self, intent: &Intent, answer: &Answer) {
+        self.counts.declined_here += 1;
+        self.subject = Some((intent.id, Some(intent.rrn)));
+        self.check(Invariant::I1, !answer.code.is_approval(), "declined with an answer that approves");
+        self.enter(intent, Some(answer), State::Stands(Outcome::Declined));
+    }
+
+    /// Adds a transaction; false if its number is in use, and then nothing else is believed of it.
+    fn enter(&mut self, intent: &Intent, answer: Option<&Answer>, state: State) -> bool {
+        let fresh = self.numbers.id(intent.id);
+        self.check(Invariant::I6, fresh, "the transaction number is on record already");
+        let fresh_rrn = self.numbers.rrn(intent.date, intent.rrn);
+        self.check(Invariant::I6, fresh_rrn, "the reference number is on record already for this date");
+        let fresh_request = self.numbers.request(&intent.identity, intent.id, intent.date);
+        self.check(Invariant::I6, fresh_request, "a request of this identity is on record already");
+        let reserves = kinds::of(intent.kind).reserves || intent.reservations.is_empty();
+        self.check(Invariant::I10, reserves, "a kind that reserves nothing has reservations");
+        if !fresh {
+            return false;
+        }
+        let taken = intent.reservations.iter().map(|one| (one.key, one.amount.minor())).collect();
+        let txn = Txn {
+            rrn: intent.rrn,
+            terminal: intent.identity.terminal,
+            kind: intent.kind,
+            date: intent.date,
+            currency: intent.currency,
+            test_mode: intent.test_mode,
+            asked: intent.amount,
+            partial: answer.and_then(|answer| answer.amount),
+            follows: intent.follows,
+            state,
+            issuer: intent.outbound.as_ref().map(|outbound| self.lanes.issuer(&outbound.issuer)),
+            late: None,
+            attempts: 0,
+            taken,
+        };
+        self.totals.add(txn.line(), txn.amount());
+        if let Some(followed) = txn.follows {
+            self.followers.entry(followed).or_default().push(intent.id);
+        }
+        self.open.insert(intent.id, txn);
+        true
+    }
+
+    fn rerouted(&mut self, id: TxnId, outbound: &Outbound) {
+        let Some(txn) = self.known(id) else { return };
+        self.check(Invariant::I3, txn.state == State::Open, "it goes another way after its decision");
+        let issuer = self.lanes.issuer(&outbound.issuer);
+        if let Some(txn) = self.open.get_mut(&id) {
+            txn.issuer = Some(issuer);
+        }
+    }
+
+    fn decided(&mut self, id: TxnId, decision: &Decision, to: State) {
+        self.counts.decisions += 1;
+        let Some(txn) = self.known(id) else { return };
+        let outcome = decision.outcome;
+        let says = decision.answer.code.is_approval() == (outcome == Outcome::Approved);
+        self.check(Invariant::I1, says, "the answer does not say what was decided");
+        let first = txn.state == State::Open;
+        self.check(Invariant::I3, first, "it is decided a second time");
+        if !first && !self.in_snapshot {
+            return;
+        }
+        let silent = outcome == Outcome::TimedOut && txn.terms() == Terms::Reverse;
+        let undone = to == State::Reversing(Undone::Silence);
+        self.check(Invariant::I4, !silent || undone, "it timed out, and no reversal is owed");
+        let leads = EVENTS.into_iter().any(|event| step(State::Open, event, txn.terms()) == to);
+        let lawful = (leads && to != State::Open && to.outcome() == Some(outcome)) || (silent && !undone);
+        self.check(Invariant::I3, lawful, "the decision leads where none leads");
+        self.set_partial(id, decision.answer.amount);
+        self.go(id, to);
+    }
+
+    fn set_partial(&mut self, id: TxnId, partial: Option<Amount>) {
+        let Some(txn) = self.open.get_mut(&id) else { return };
+        self.totals.subtract(txn.line(), txn.amount());
+        txn.partial = partial;
+        self.totals.add(txn.line(), txn.amount());
+    }
+
+    fn moved(&mut self, id: TxnId, to: State, by: Option<Event>) {
+        self.counts.moves += 1;
+        let Some(txn) = self.known(id) else { return };
+        let (from, terms) = (txn.state, txn.terms());
+        let again = matches!(from, State::Reversed(_) | State::Irreversible(_)) && matches!(to, State::Reversing(_));
+        self.check(Invariant::I4, !again, "a second reversal is owed");
+        if to == State::Reversing(Undone::Approval) && !again && !self.in_snapshot {
+            self.undone.push((id, self.record));
+        }
+        let mut events = EVENTS.into_iter().filter(|event| by.is_none_or(|by| by == *event));
+        let lawful = from != State::Open && from != to && events.any(|event| step(from, event, terms) == to);
+        self.check(Invariant::I3, lawful || again, "it moves where nothing leads");
+        if let (Some(_), None, Some(issuer)) = (from.owes(), to.owes(), txn.issuer) {
+            let first = self.lanes.is_first(issuer, txn.terminal, id);
+            self.check(Invariant::I8, first, "a message is done that was not its terminal's turn");
+            let sent = by.is_some() || txn.attempts > 0;
+            self.check(Invariant::I2, sent, "a message is acknowledged that is not on record as sent");
+        }
+        self.go(id, to);
+    }
+
+    /// Moves a transaction, with what follows from it.
+    fn go(&mut self, id: TxnId, to: State) {
+        let live_before = self.is_live(id);
+        let followed = self.open.get(&id).and_then(|txn| txn.follows);
+        let followed_live = followed.is_some_and(|followed| self.is_live(followed));
+        let Some(txn) = self.open.get_mut(&id) else { return };
+        let change = Change::between(txn.state, to);
+        self.totals.subtract(txn.line(), txn.amount());
+        txn.state = to;
+        self.totals.add(txn.line(), txn.amount());
+        if change.owes || change.owes_other {
+            // A snapshot may leave out how often a message went.
+            txn.attempts = u32::from(self.in_snapshot);
+        }
+        let (terminal, issuer) = (txn.terminal, txn.issuer);
+        match issuer {
+            Some(issuer) if change.owes => self.lanes.push(issuer, terminal, id),
+            Some(issuer) if change.settles => self.lanes.remove(issuer, terminal, id),
+            _ => {}
+        }
+        self.balance(id, live_before);
+        if let Some(followed) = followed {
+            self.balance(followed, followed_live);
+            self.follow_up_moved(id, followed);
+        }
+    }
+
+    /// Whether it keeps what it reserved.
+    fn is_live(&self, id: TxnId) -> bool {
+        self.open.get(&id).is_some_and(|txn| txn.state.is_live()) && !self.is_voided(id)
+    }
+
+    fn balance(&mut self, id: TxnId, live_before: bool) {
+        let live = self.is_live(id);
+        let Some(txn) = self.open.get(&id) else { return };
+        if live && !live_before {
+            self.counters.take(&txn.taken);
+        } else if live_before && !live {
+            let had = self.counters.give_back(&txn.taken);
+            self.check(Invariant::I10, had, "more is given back than was reserved");
+        }
+    }
+
+    fn attempted(&mut self, id: TxnId) {
+        self.counts.attempts += 1;
+        let Some(txn) = self.known(id) else { return };
+        let owed = txn.state.owes();
+        let first = txn.issuer.is_some_and(|issuer| self.lanes.is_first(issuer, txn.terminal, id));
+        match owed {
+            Some(Owed::Reversal | Owed::Advice) => {
+                self.check(Invariant::I8, first, "a message goes before its terminal's turn");
+            }
+            None => self.check(Invariant::I8, false, "a message goes that is not owed"),
+        }
+        if let Some(txn) = self.open.get_mut(&id) {
+            txn.attempts = txn.attempts.saturating_add(1);
+        }
+    }
+
+    fn late(&mut self, id: TxnId, outcome: Outcome) {
+        self.counts.late += 1;
+        let Some(txn) = self.known(id) else { return };
+        self.check(Invariant::I7, txn.state != State::Open, "an answer is late before there is a decision");
+        let stands = txn.late != Some(Outcome::Approved) || outcome == Outcome::Approved;
+        self.check(Invariant::I7, stands, "a late approval on record is talked away");
+        if let Some(txn) = self.open.get_mut(&id) {
+            txn.late = Some(outcome);
+        }
+    }
+
+    fn reversal(&mut self, kept: &KeptReversal) {
+        self.counts.reversals += 1;
+        self.subject = Some((kept.number, Some(kept.rrn)));
+        let KeptReversal { number, reversal, rrn, answer, original } = kept;
+        self.check(Invariant::I1, answer.code.is_approval(), "a reversal is not answered with yes");
+        let fresh = self.numbers.id(*number);
+        self.check(Invariant::I6, fresh, "the number of the reversal is on record already");
+        let fresh = self.numbers.rrn(reversal.date, *rrn);
+        self.check(Invariant::I6, fresh, "the reference number is on record already for this date");
+        let terminal = reversal.identity.terminal;
+        let fresh = self.numbers.reversal(&reversal.identity, &reversal.original, reversal.date);
+        self.check(Invariant::I6, fresh, "the same reversal is on record already");
+        match original {
+            Some(original) => self.undoes(*original, terminal, reversal.amount),
+            None => {
+                let known = self.numbers.original(terminal, &reversal.original);
+                let overlooked = known.is_some_and(|id| self.open.contains_key(&id));
+                self.check(Invariant::I4, !overlooked, "a reversal overlooks its original");
+                self.numbers.bury(terminal, &reversal.original, reversal.date);
+            }
+        }
+    }
+
+    fn undoes(&mut self, original: TxnId, terminal: TerminalId, amount: Amount) {
+        self.undone.retain(|(id, _)| *id != original);
+        let txn = self.open.get(&original).or_else(|| self.gone.get(&original)).cloned();
+        self.check(Invariant::I2, txn.is_some(), "a reversal undoes what is not on record");
+        let Some(txn) = txn else { return };
+        self.check(Invariant::I5, txn.terminal == terminal, "a reversal undoes another terminal's transaction");
+        let meant = kinds::of(txn.kind).money == Money::Untouched || amount == txn.asked || Some(amount) == txn.partial;
+        self.check(Invariant::I9, meant, "a reversal is of another amount than its original");
+        let stands = txn.state == State::Open
+            || (txn.terms() != Terms::Nothing && matches!(txn.state, State::Stands(Outcome::Approved) | State::Advising));
+        let left = stands && self.open.contains_key(&original);
+        self.check(Invariant::I4, !left, "a reversal leaves its original as it was");
+    }
+
+    fn closed(&mut self, date: BusinessDate) {
+        self.counts.closed.insert(date);
+        let finished = self.open.extract_if(.., |_, txn| txn.date == date && txn.state.is_finished());
+        let finished: Vec<(TxnId, Txn)> = finished.collect();
+        for (id, txn) in finished {
+            if txn.state.is_live() && !self.is_voided(id) {
+                let had = self.counters.give_back(&txn.taken);
+                self.check(Invariant::I10, had, "more is given back than was reserved");
+            }
+            self.gone.insert(id, Txn { taken: Taken::new(), ..txn });
+        }
+        self.numbers.close(date);
+    }
+}
