@@ -9,6 +9,7 @@ mod counters;
 mod durable;
 mod embedded;
 mod followers;
+mod history;
 mod identities;
 pub mod journal;
 pub mod kinds;
@@ -17,6 +18,7 @@ mod owed;
 mod plan;
 mod record;
 mod types;
+pub mod verify;
 mod waiters;
 
 pub use durable::{Found, OpenedLedger};

@@ -9,7 +9,7 @@ use super::format::SegmentHeader;
 use std::io;
 
 /// The anchor: two slots.
-pub(super) const ANCHOR: &str = "anchor";
+pub(in crate::ledger) const ANCHOR: &str = "anchor";
 /// The anchor while it is made.
 pub(super) const ANCHOR_NEW: &str = "anchor.tmp";
 /// The next segment, zero-filled, without a header.
@@ -43,13 +43,13 @@ pub struct SegmentFile {
 }
 
 /// Maps an operating system's error to the fault of a place.
-pub(super) fn at<D: Disk>(disk: &D, what: &'static str, place: Place) -> impl FnOnce(io::Error) -> JournalFault {
+pub(in crate::ledger) fn at<D: Disk>(disk: &D, what: &'static str, place: Place) -> impl FnOnce(io::Error) -> JournalFault {
     let folder = disk.folder();
     move |error| JournalFault::at(folder, place, Fault::Io(what, error))
 }
 
 /// Reads until `buffer` is full or the file ends; returns how much was read.
-pub(super) fn read_full<D: Disk>(disk: &mut D, file: &D::File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+pub(in crate::ledger) fn read_full<D: Disk>(disk: &mut D, file: &D::File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     let mut done = 0;
     while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
         match disk.read_at(file, rest, at + offset(done)) {
@@ -63,7 +63,7 @@ pub(super) fn read_full<D: Disk>(disk: &mut D, file: &D::File, buffer: &mut [u8]
 }
 
 /// A length in memory as a length in a file.
-pub(super) fn offset(length: usize) -> u64 {
+pub(in crate::ledger) fn offset(length: usize) -> u64 {
     length as u64
 }
 

@@ -22,6 +22,7 @@ use crate::ledger::Outbound;
 use crate::ledger::Outcome;
 use crate::ledger::Owed;
 use crate::ledger::TxnId;
+use crate::ledger::history::Reader;
 use crate::ledger::journal::Place;
 use crate::ledger::kinds;
 use crate::ledger::kinds::Money;
@@ -40,6 +41,7 @@ use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::Rrn;
 use crate::model::TerminalId;
+use crate::model::Timestamp;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -119,23 +121,14 @@ pub(in crate::ledger) struct Verifier {
     in_snapshot: bool,
 }
 
-impl Verifier {
-    /// The records of a snapshot follow, or have ended.
-    pub(in crate::ledger) fn snapshot(&mut self, begins: bool) {
-        self.in_snapshot = begins;
-        self.group = 0;
-        self.record = 0;
-    }
-
-    /// A group begins.
-    pub(in crate::ledger) fn group(&mut self, number: u64) {
+impl Reader for Verifier {
+    fn group(&mut self, number: u64, _wall: Timestamp) {
         self.group = number;
         self.record = 0;
         self.counts.groups += 1;
     }
 
-    /// Its records end.
-    pub(in crate::ledger) fn group_ends(&mut self) {
+    fn group_ends(&mut self) {
         for (id, record) in std::mem::take(&mut self.undone) {
             self.record = record;
             self.about(id);
@@ -143,8 +136,7 @@ impl Verifier {
         }
     }
 
-    /// The next record.
-    pub(in crate::ledger) fn record(&mut self, record: &Record) {
+    fn record(&mut self, record: &Record) {
         self.subject = None;
         self.counts.records += 1;
         match record {
@@ -170,6 +162,9 @@ impl Verifier {
         self.record += 1;
     }
 
+}
+
+impl Verifier {
     /// How many messages each issuer is owed.
     pub(super) fn owed(&self) -> BTreeMap<IssuerName, u64> {
         self.lanes.owed()

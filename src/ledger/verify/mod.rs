@@ -91,7 +91,7 @@ pub struct Report {
 /// There is no journal, or the disk does not let it be read.
 pub fn verify<D: Disk>(disk: &mut D) -> Result<Report, JournalFault> {
     let mut verifier = Verifier::default();
-    let read = history::read(disk, &mut verifier);
+    let read = history::read(disk, None, &mut verifier);
     let journal = match read {
         Ok(replayed) => Some(replayed),
         Err(fault) if matches!(fault.fault, Fault::Io(..) | Fault::Nothing | Fault::InUse) => return Err(fault),
@@ -101,8 +101,23 @@ pub fn verify<D: Disk>(disk: &mut D) -> Result<Report, JournalFault> {
         }
     };
     let mut report = verifier.report(journal);
-    history::locate(disk, &mut report.violations)?;
+    locate(disk, &mut report.violations)?;
     Ok(report)
+}
+
+/// Says in which file the groups of the violations are.
+fn locate<D: Disk>(disk: &mut D, violations: &mut [Violation]) -> Result<(), JournalFault> {
+    let mut last: Option<Place> = None;
+    for violation in violations.iter_mut().filter(|violation| violation.place.file.is_empty()) {
+        let group = violation.place.group;
+        if last.as_ref().is_none_or(|last| last.group != group) {
+            last = history::place_of(disk, group)?;
+        }
+        if let Some(place) = &last {
+            violation.place = place.clone();
+        }
+    }
+    Ok(())
 }
 
 impl Verifier {
