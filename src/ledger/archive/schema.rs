@@ -1,0 +1,78 @@
+//! The tables.
+
+/// Kept as `user_version`.
+pub(super) const VERSION: i64 = 1;
+
+/// The tables of the archive, with what each column means. Times are microseconds since 1970 UTC, amounts are
+/// minor units, numbers and codes are text as messages carry them.
+pub const SCHEMA: &str = "
+CREATE TABLE head (                -- the last group it holds; one row
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    journal BLOB NOT NULL,         -- 16 bytes
+    number INTEGER NOT NULL,
+    hash BLOB NOT NULL             -- SHA-256 of the group
+) STRICT;
+CREATE TABLE txn (                 -- a transaction, as far as it got
+    id INTEGER PRIMARY KEY,        -- the ledger's number
+    rrn TEXT NOT NULL,             -- DE 37
+    business_date TEXT NOT NULL,   -- YYYY-MM-DD
+    terminal TEXT NOT NULL,        -- DE 41
+    stan TEXT NOT NULL,            -- DE 11 of the terminal
+    scope TEXT NOT NULL,           -- batch, or local date
+    merchant TEXT NOT NULL,        -- DE 42
+    kind TEXT NOT NULL,            -- sale, refund, ..
+    processing_code TEXT NOT NULL, -- DE 3
+    amount INTEGER NOT NULL,       -- DE 4
+    currency TEXT NOT NULL,        -- DE 49
+    entry_mode TEXT NOT NULL,      -- DE 22
+    received INTEGER NOT NULL,     -- when its frame was complete
+    test_mode INTEGER NOT NULL,    -- 1: of a terminal that never settles
+    masked_pan TEXT NOT NULL,      -- first six and last four
+    token BLOB NOT NULL,           -- keyed token of the card number, 32 bytes
+    issuer TEXT,                   -- over whose link it went
+    issuer_stan TEXT,              -- DE 11 there
+    follows INTEGER,               -- number of the transaction that it follows
+    rule TEXT,                     -- the rule that declined it here
+    outcome TEXT,                  -- approved, declined, timed-out; null while open
+    code TEXT,                     -- DE 39, canonical
+    approval TEXT,                 -- DE 38
+    approved_amount INTEGER,       -- where it is not the amount: a partial approval
+    standing TEXT NOT NULL,        -- open, approved, declined, timed-out, advising, reversing, reversed, dead-letter
+    decided INTEGER,               -- time of the group of its decision
+    late TEXT,                     -- outcome of an answer that came after the decision
+    attempts INTEGER NOT NULL,     -- how often what its issuer is owed may have gone
+    refused TEXT,                  -- DE 39 with which an issuer refused what it is owed
+    closed INTEGER NOT NULL        -- 1: its business date was closed after it was finished
+) STRICT;
+CREATE INDEX txn_rrn ON txn (rrn);
+CREATE INDEX txn_terminal ON txn (terminal, stan);
+CREATE INDEX txn_date ON txn (business_date);
+CREATE INDEX txn_token ON txn (token);
+CREATE INDEX txn_follows ON txn (follows) WHERE follows IS NOT NULL;
+CREATE TABLE reversal (            -- a terminal's reversal
+    id INTEGER PRIMARY KEY,        -- the ledger's number
+    rrn TEXT NOT NULL,             -- its own DE 37
+    business_date TEXT NOT NULL,
+    terminal TEXT NOT NULL,
+    stan TEXT NOT NULL,
+    original INTEGER,              -- number of what it undoes; null: it was not known
+    original_stan TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    code TEXT NOT NULL             -- DE 39 that it was answered with
+) STRICT;
+CREATE INDEX reversal_rrn ON reversal (rrn);
+CREATE TABLE event (               -- what happened, record by record
+    id INTEGER NOT NULL,           -- of the transaction or reversal
+    number INTEGER NOT NULL,       -- group
+    record INTEGER NOT NULL,       -- which of the group, from 0
+    at INTEGER NOT NULL,           -- time of the group
+    what TEXT NOT NULL,            -- in words
+    PRIMARY KEY (id, number, record)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE day (                 -- business dates that were closed
+    business_date TEXT PRIMARY KEY,
+    number INTEGER NOT NULL        -- group of the last close
+) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 1;
+";
