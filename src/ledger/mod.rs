@@ -4,6 +4,7 @@
 //! reservations of an intent one commit, lets exactly one decision stand, and puts a reversal into
 //! the same commit as the decision that needs it.
 
+pub mod archive;
 mod book;
 mod counters;
 mod durable;

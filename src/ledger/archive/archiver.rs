@@ -12,7 +12,6 @@ use crate::ledger::journal::Head;
 use crate::ledger::journal::JournalFault;
 use crate::ledger::journal::JournalId;
 use crate::ledger::journal::Place;
-use crate::ledger::journal::RecordFault;
 use crate::ledger::journal::anchor;
 use crate::ledger::journal::codec::Decoder;
 use std::fs;
@@ -50,6 +49,8 @@ pub struct Archiver<D: Disk> {
     follower: Follower<D>,
     decoder: Decoder,
     failed: bool,
+    /// It was made anew because it did not fit; if it still does not, the fault is the journal's.
+    renewed: bool,
 }
 
 impl<D: Disk> Archiver<D> {
@@ -60,10 +61,13 @@ impl<D: Disk> Archiver<D> {
     /// There is no journal, or no archive can be made.
     pub fn open(mut disk: D, folder: &Path) -> Result<Self, ArchiveFault> {
         let path = folder.join(ARCHIVE);
-        let id = journal_id(&mut disk)?;
+        let (id, durable) = match anchor::read(&mut disk)? {
+            Some(anchored) => (anchored.id, anchored.head().number),
+            None => return Err(JournalFault::at(disk.folder(), Place::new("", 0, 0), Fault::Nothing).into()),
+        };
         let kept = Archive::open(&path).and_then(|archive| Ok((archive.head()?, archive)));
         let (archive, head) = match kept {
-            Ok((Some((of, head)), archive)) if of == id => (archive, head),
+            Ok((Some((of, head)), archive)) if of == id && head.number <= durable => (archive, head),
             Ok((None, archive)) => (archive, Head::genesis(&id)),
             Ok(_) | Err(ArchiveFault::Sqlite(_) | ArchiveFault::Schema) => {
                 remove(&path).map_err(ArchiveFault::Io)?;
@@ -72,7 +76,7 @@ impl<D: Disk> Archiver<D> {
             Err(fault) => return Err(fault),
         };
         let follower = Follower::new(disk.clone(), id, head);
-        Ok(Self { disk, path, archive, id, follower, decoder: Decoder::default(), failed: false })
+        Ok(Self { disk, path, archive, id, follower, decoder: Decoder::default(), failed: false, renewed: false })
     }
 
     /// Deletes the archive and begins again with the first group.
@@ -96,7 +100,17 @@ impl<D: Disk> Archiver<D> {
         }
         let stepped = self.groups();
         self.failed = stepped.is_err();
-        stepped
+        match &stepped {
+            Err(ArchiveFault::Journal(fault)) if matches!(fault.fault, Fault::Chain) && !self.renewed => {
+                *self = Self { renewed: true, ..Self::rebuild(self.disk.clone(), self.folder())? };
+                self.step()
+            }
+            _ => stepped,
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
     }
 
     /// Goes back to what the archive really holds.
@@ -104,8 +118,7 @@ impl<D: Disk> Archiver<D> {
         if !self.archive.connection.is_autocommit() {
             self.archive.connection.execute_batch("ROLLBACK")?;
         }
-        let again = Self::open(self.disk.clone(), self.path.parent().unwrap_or(Path::new("")))?;
-        *self = again;
+        *self = Self { renewed: self.renewed, ..Self::open(self.disk.clone(), self.folder())? };
         Ok(())
     }
 
@@ -122,7 +135,6 @@ impl<D: Disk> Archiver<D> {
                 feed.group(number, group.header.wall);
                 for (index, bytes) in (0..).zip(group.records()) {
                     let record = self.decoder.decode(bytes).map_err(|fault| {
-                        let RecordFault { index, fault } = RecordFault { index, fault };
                         JournalFault::at(folder.clone(), Place::new("", 0, number), Fault::Record { index, fault })
                     })?;
                     feed.record(&record);
@@ -134,13 +146,6 @@ impl<D: Disk> Archiver<D> {
             self.archive.connection.execute_batch("COMMIT")?;
         }
         Ok(Progress { held: self.follower.head().number, durable: anchored })
-    }
-}
-
-fn journal_id<D: Disk>(disk: &mut D) -> Result<JournalId, ArchiveFault> {
-    match anchor::read(disk)? {
-        Some(anchored) => Ok(anchored.id),
-        None => Err(JournalFault::at(disk.folder(), Place::new("", 0, 0), Fault::Nothing).into()),
     }
 }
 

@@ -43,13 +43,22 @@ pub struct SegmentFile {
 }
 
 /// Maps an operating system's error to the fault of a place.
-pub(in crate::ledger) fn at<D: Disk>(disk: &D, what: &'static str, place: Place) -> impl FnOnce(io::Error) -> JournalFault {
+pub(in crate::ledger) fn at<D: Disk>(
+    disk: &D,
+    what: &'static str,
+    place: Place,
+) -> impl FnOnce(io::Error) -> JournalFault {
     let folder = disk.folder();
     move |error| JournalFault::at(folder, place, Fault::Io(what, error))
 }
 
 /// Reads until `buffer` is full or the file ends; returns how much was read.
-pub(in crate::ledger) fn read_full<D: Disk>(disk: &mut D, file: &D::File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+pub(in crate::ledger) fn read_full<D: Disk>(
+    disk: &mut D,
+    file: &D::File,
+    buffer: &mut [u8],
+    at: u64,
+) -> io::Result<usize> {
     let mut done = 0;
     while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
         match disk.read_at(file, rest, at + offset(done)) {

@@ -161,7 +161,6 @@ impl Reader for Verifier {
         }
         self.record += 1;
     }
-
 }
 
 impl Verifier {
@@ -425,7 +424,8 @@ impl Verifier {
         let meant = kinds::of(txn.kind).money == Money::Untouched || amount == txn.asked || Some(amount) == txn.partial;
         self.check(Invariant::I9, meant, "a reversal is of another amount than its original");
         let stands = txn.state == State::Open
-            || (txn.terms() != Terms::Nothing && matches!(txn.state, State::Stands(Outcome::Approved) | State::Advising));
+            || (txn.terms() != Terms::Nothing
+                && matches!(txn.state, State::Stands(Outcome::Approved) | State::Advising));
         let left = stands && self.open.contains_key(&original);
         self.check(Invariant::I4, !left, "a reversal leaves its original as it was");
     }

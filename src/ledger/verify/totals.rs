@@ -56,10 +56,8 @@ impl Totals {
 
     pub(super) fn subtract(&mut self, line: Line, amount: Amount) {
         let Some(sum) = self.0.get_mut(&line) else { return };
-        *sum = Sum {
-            count: sum.count.saturating_sub(1),
-            amount: sum.amount.saturating_sub(u128::from(amount.minor())),
-        };
+        *sum =
+            Sum { count: sum.count.saturating_sub(1), amount: sum.amount.saturating_sub(u128::from(amount.minor())) };
         if sum.count == 0 {
             self.0.remove(&line);
         }
