@@ -24,6 +24,7 @@ pub use mac::{hmac_sha256, mac, mac_as};
 pub use pin::{ClearPin, pvv};
 pub use pin_block::{ClearBlock, Fill, PinBlockFault, decipher, decode, encipher, encode, encrypt_pin, pan_field};
 pub use track::{decrypt_track, encrypt_track};
+pub(in crate::hsm) use track::{track_secret, unpack_track};
 
 /// Why a calculation was refused. Never carries a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

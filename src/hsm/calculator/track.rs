@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 const MOST: usize = 37;
 
 /// The eight bytes before the last one: what is enciphered of a packed track.
-fn secret(packed: &mut [u8]) -> Option<&mut [u8; 8]> {
+pub(in crate::hsm) fn track_secret(packed: &mut [u8]) -> Option<&mut [u8; 8]> {
     packed.split_last_mut()?.1.last_chunk_mut::<8>()
 }
 
@@ -27,7 +27,7 @@ pub fn encrypt_track(tdk: &DesKey, track: &Track2) -> Result<Vec<u8>, CalcError>
             .map(|pair| pair.iter().take(2).fold(0, |byte, digit| byte << 4 | nibble(*digit)) << (8 - 4 * pair.len()))
             .collect(),
     );
-    tdk.encrypt(secret(&mut packed).ok_or(CalcError::DataLength)?);
+    tdk.encrypt(track_secret(&mut packed).ok_or(CalcError::DataLength)?);
     Ok(std::mem::take(&mut *packed))
 }
 
@@ -35,15 +35,20 @@ pub fn encrypt_track(tdk: &DesKey, track: &Track2) -> Result<Vec<u8>, CalcError>
 /// no track, or the lengths cannot be.
 #[must_use]
 pub fn decrypt_track(tdk: &DesKey, packed: &[u8], digits: usize) -> Option<Track2> {
-    if packed.len() != digits.div_ceil(2) {
-        return None;
-    }
     let mut clear = Zeroizing::new([0; MOST.div_ceil(2)]);
     let clear = clear.get_mut(..packed.len())?;
     clear.copy_from_slice(packed);
-    tdk.decrypt(secret(clear)?);
+    tdk.decrypt(track_secret(clear)?);
+    unpack_track(clear, digits)
+}
+
+/// A track out of its BCD bytes, of whose nibbles `digits` count. `None` if it is none.
+pub(in crate::hsm) fn unpack_track(packed: &[u8], digits: usize) -> Option<Track2> {
+    if packed.len() != digits.div_ceil(2) {
+        return None;
+    }
     let mut text = Zeroizing::new([0; MOST + 1]);
-    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(clear) {
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(packed) {
         *pair = [*byte >> 4, *byte & 0x0F].map(|nibble| match nibble {
             0..=9 => b'0' + nibble,
             0x0D => b'=',

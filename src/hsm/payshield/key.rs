@@ -2,6 +2,7 @@
 
 use super::fields::FieldFault;
 use super::fields::Fields;
+use super::fields::put_hex;
 use std::fmt;
 use std::sync::Arc;
 
@@ -42,6 +43,13 @@ impl HostKey {
         let mut fields = Fields::new(text.as_bytes());
         let key = if text.len() == 32 { Self::read_double(&mut fields) } else { Self::read(&mut fields) };
         key.ok().filter(|_| fields.end().is_ok())
+    }
+
+    /// From a scheme letter and the cipher's bytes.
+    pub(super) fn from_cipher(letter: Option<u8>, cipher: &[u8]) -> Self {
+        let mut text: Vec<u8> = letter.into_iter().collect();
+        put_hex(&mut text, cipher);
+        Self(String::from_utf8_lossy(&text).as_ref().into())
     }
 
     /// As it stands in a command.

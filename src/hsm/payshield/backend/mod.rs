@@ -1,0 +1,260 @@
+//! The trait over host commands.
+
+mod fault;
+mod held;
+mod lifecycle;
+mod mac;
+mod pin;
+mod sealing;
+
+use super::command;
+use super::command::Command;
+use super::command::Reply;
+use super::command::Tail;
+use super::command::diagnostics::Diagnostics;
+use super::command::diagnostics::DiagnosticsAnswer;
+use super::pool::Ended;
+use super::pool::Pool;
+use super::pool::PoolStats;
+use super::pool::SlotView;
+use super::setup::NamedHostKey;
+use super::setup::PayshieldSetup;
+use super::setup::SetupFault;
+use crate::hsm::Capabilities;
+use crate::hsm::Ctx;
+use crate::hsm::DataKey;
+use crate::hsm::DataKeyPurpose;
+use crate::hsm::GeneratedKey;
+use crate::hsm::Hsm;
+use crate::hsm::HsmError;
+use crate::hsm::HsmProfile;
+use crate::hsm::Kcv;
+use crate::hsm::Kek;
+use crate::hsm::KeyAlgorithm;
+use crate::hsm::KeyBlock;
+use crate::hsm::KeyFault;
+use crate::hsm::KeyName;
+use crate::hsm::KeyRef;
+use crate::hsm::KeyUsage;
+use crate::hsm::Mac;
+use crate::hsm::MacKey;
+use crate::hsm::OpenedDataKey;
+use crate::hsm::PinError;
+use crate::hsm::PinSource;
+use crate::hsm::PvKey;
+use crate::hsm::Verdict;
+use crate::hsm::WrappedKey;
+use crate::model::EncryptedPinBlock;
+use crate::model::MacScheme;
+use crate::model::Pan;
+use crate::model::PinFormat;
+use crate::model::Track2;
+use held::Held;
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio::time::timeout;
+
+/// An [`Hsm`] on the network. Share it behind an `Arc`; dropping it closes its connections.
+///
+/// Calls wait on the caller's tokio runtime, connections live on a thread of their own.
+pub struct PayshieldHsm {
+    capabilities: Capabilities,
+    named: HashMap<KeyName, NamedHostKey>,
+    pool: Pool,
+}
+
+impl PayshieldHsm {
+    /// Starts connecting. Does not wait: [`PayshieldHsm::ready`] does.
+    ///
+    /// # Errors
+    /// A number out of its range, or no thread to be had.
+    pub fn start(mut setup: PayshieldSetup) -> Result<Self, SetupFault> {
+        setup.check()?;
+        let named = std::mem::take(&mut setup.keys).into_iter().map(|key| (key.name.clone(), key)).collect();
+        let capabilities = Capabilities {
+            profile: HsmProfile::PinCertified,
+            pin_formats: vec![PinFormat::Iso0, PinFormat::Iso1, PinFormat::Iso3],
+            product: "payshield".into(),
+        };
+        let pool = Pool::start(setup).map_err(|_| SetupFault("no thread for its connections"))?;
+        Ok(Self { capabilities, named, pool })
+    }
+
+    /// Waits until a connection can be used, at most `within`. False: none could.
+    pub async fn ready(&self, within: Duration) -> bool {
+        timeout(within, self.pool.usable()).await.is_ok()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn stats(&self) -> PoolStats {
+        self.pool.stats()
+    }
+
+    /// Its connections, one by one.
+    #[must_use]
+    pub fn connections(&self) -> Vec<SlotView> {
+        self.pool.views()
+    }
+
+    /// Asks an HSM for its firmware and the check value of its master key.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn diagnostics(&self, ctx: &Ctx) -> Result<DiagnosticsAnswer, HsmError> {
+        self.call(ctx, &Diagnostics).await?.map_err(|code| fault::fault(code, "", ""))
+    }
+
+    /// The key behind a reference.
+    fn held(&self, key: &KeyRef) -> Result<Held, HsmError> {
+        match key {
+            KeyRef::Block(block) => Held::open(block),
+            KeyRef::Named(name) => {
+                let missing = || HsmError::Key { name: name.as_str().to_owned(), fault: KeyFault::Missing };
+                let named = self.named.get(name).ok_or_else(missing)?;
+                Ok(Held {
+                    name: name.as_str().to_owned(),
+                    usage: named.usage,
+                    algorithm: named.algorithm,
+                    key_type: named.key_type,
+                    key: named.key.clone(),
+                })
+            }
+        }
+    }
+
+    /// One command. If its connection fails under it, and asking twice does no harm, it is asked once
+    /// more on another.
+    async fn call<C: Command>(&self, ctx: &Ctx, command: &C) -> Result<Reply<C::Answer>, HsmError> {
+        let deadline = Instant::now() + ctx.within;
+        let body = command::write(command, &Tail { lmk: self.pool.setup().lmk, trailer: Vec::new() });
+        let mut attempts = if C::REPEATABLE { 2 } else { 1 };
+        loop {
+            attempts -= 1;
+            let failed = match self.pool.ask(&body, deadline).await {
+                Ok(answered) => match command::read_answer(command, &answered.body) {
+                    Ok(reply) => {
+                        match &reply {
+                            Err(code) if fault::is_hardware(*code) => self.pool.hardware(&answered),
+                            _ => self.pool.good(&answered),
+                        }
+                        return Ok(reply);
+                    }
+                    Err(fault) => {
+                        tracing::error!(event = "hsm-garbage", command = ?C::CODE.map(char::from), fault = %fault);
+                        self.pool.garbage(&answered);
+                        HsmError::Backend("unreadable answer".into())
+                    }
+                },
+                Err(Ended::Lost) => Ended::Lost.into(),
+                Err(ended) => return Err(ended.into()),
+            };
+            if attempts == 0 {
+                return Err(failed);
+            }
+            self.pool.repeated();
+        }
+    }
+}
+
+impl Hsm for PayshieldHsm {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn mac_generate(&self, ctx: &Ctx, key: &MacKey, scheme: &MacScheme, data: &[u8]) -> Result<Mac, HsmError> {
+        self.generate_mac(ctx, key, scheme, data).await
+    }
+
+    async fn mac_verify(
+        &self,
+        ctx: &Ctx,
+        key: &MacKey,
+        scheme: &MacScheme,
+        data: &[u8],
+        mac: &[u8],
+    ) -> Result<Verdict, HsmError> {
+        self.verify_mac(ctx, key, scheme, data, mac).await
+    }
+
+    async fn pin_translate(
+        &self,
+        ctx: &Ctx,
+        from: PinSource<'_>,
+        to: PinSource<'_>,
+        block: &EncryptedPinBlock,
+        pan: &Pan,
+    ) -> Result<EncryptedPinBlock, PinError> {
+        self.translate(ctx, from, to, block, pan).await
+    }
+
+    async fn pin_verify_pvv(
+        &self,
+        ctx: &Ctx,
+        from: PinSource<'_>,
+        block: &EncryptedPinBlock,
+        pan: &Pan,
+        pvk: &PvKey,
+        index_and_pvv: &[u8; 5],
+    ) -> Result<Verdict, PinError> {
+        self.verify_pvv(ctx, from, block, pan, (pvk, index_and_pvv)).await
+    }
+
+    async fn track_decrypt(
+        &self,
+        ctx: &Ctx,
+        key: &DataKey,
+        packed: &[u8],
+        digits: usize,
+    ) -> Result<Option<Track2>, HsmError> {
+        self.decrypt_track(ctx, key, packed, digits).await
+    }
+
+    async fn key_generate(
+        &self,
+        ctx: &Ctx,
+        usage: KeyUsage,
+        algorithm: KeyAlgorithm,
+        kek: Option<&Kek>,
+    ) -> Result<GeneratedKey, HsmError> {
+        self.generate_key(ctx, usage, algorithm, kek).await
+    }
+
+    async fn key_import(
+        &self,
+        ctx: &Ctx,
+        usage: KeyUsage,
+        algorithm: KeyAlgorithm,
+        kek: &Kek,
+        wrapped: &WrappedKey,
+        kcv: Option<&Kcv>,
+    ) -> Result<KeyBlock, HsmError> {
+        self.import_key(ctx, (usage, algorithm), kek, wrapped, kcv).await
+    }
+
+    async fn key_export(&self, ctx: &Ctx, key: &KeyRef, kek: &Kek) -> Result<WrappedKey, HsmError> {
+        self.export_key(ctx, key, kek).await
+    }
+
+    async fn key_check_value(&self, ctx: &Ctx, key: &KeyRef, length: usize) -> Result<Kcv, HsmError> {
+        self.check(ctx, &self.held(key)?, length).await
+    }
+
+    async fn data_key_new(&self, ctx: &Ctx, purpose: DataKeyPurpose) -> Result<(KeyBlock, OpenedDataKey), HsmError> {
+        self.new_data_key(ctx, purpose).await
+    }
+
+    async fn data_key_open(
+        &self,
+        ctx: &Ctx,
+        purpose: DataKeyPurpose,
+        block: &KeyBlock,
+    ) -> Result<OpenedDataKey, HsmError> {
+        self.open_data_key(ctx, purpose, block).await
+    }
+
+    async fn random(&self, ctx: &Ctx, out: &mut [u8]) -> Result<(), HsmError> {
+        self.draw(ctx, out).await
+    }
+}
