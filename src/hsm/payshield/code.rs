@@ -40,10 +40,12 @@ impl ErrorCode {
     pub const KEY_FUNCTION: Self = Self(*b"29");
     /// The hardware failed.
     pub const HARDWARE: Self = Self(*b"41");
-    /// The command is not on this HSM.
-    pub const NOT_LICENSED: Self = Self(*b"67");
+    /// The command, or this form of it, is not on this HSM.
+    pub const DISABLED: Self = Self(*b"68");
     /// The format, or the translation between two, is switched off.
     pub const FORMAT_DISABLED: Self = Self(*b"69");
+    /// A longer key that is a shorter one in disguise.
+    pub const MASQUERADE: Self = Self(*b"75");
     /// A data length that is too long, or no whole number of blocks.
     pub const DATA_LENGTH: Self = Self(*b"80");
 

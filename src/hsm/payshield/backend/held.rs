@@ -29,6 +29,9 @@ const USAGES: &[(KeyUsage, &str)] = &[
     (KeyUsage::Mac, "M0"),
     (KeyUsage::Data, "D0"),
     (KeyUsage::Pvv, "V2"),
+    (KeyUsage::Cvv, "C0"),
+    (KeyUsage::Bdk, "B0"),
+    (KeyUsage::EmvCryptogram, "E0"),
 ];
 
 const ALGORITHMS: &[(KeyAlgorithm, &str)] = &[

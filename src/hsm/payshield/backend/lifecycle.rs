@@ -34,16 +34,20 @@ fn travelling(fault: KeyFault) -> HsmError {
 }
 
 /// Which type a key of a usage has, towards a terminal or a zone.
-fn type_of(usage: KeyUsage, under: Under) -> KeyType {
-    match (usage, under) {
-        (KeyUsage::Pin, Under::Terminal) | (KeyUsage::Kek, Under::Terminal) | (KeyUsage::Pvv, _) => KeyType::TMK,
+fn type_of(usage: KeyUsage, under: Under) -> Result<KeyType, HsmError> {
+    Ok(match (usage, under) {
+        (KeyUsage::Pin | KeyUsage::Kek, Under::Terminal) | (KeyUsage::Pvv, _) => KeyType::TMK,
         (KeyUsage::Pin, Under::Zone) => KeyType::ZPK,
         (KeyUsage::Kek, Under::Zone) => KeyType::ZMK,
         (KeyUsage::Mac, Under::Terminal) => KeyType::TAK,
         (KeyUsage::Mac, Under::Zone) => KeyType::ZAK,
         (KeyUsage::Data, Under::Terminal) => KeyType::TEK,
         (KeyUsage::Data, Under::Zone) => KeyType::ZEK,
-    }
+        (KeyUsage::Cvv, _) => KeyType::CVK,
+        (KeyUsage::Bdk, _) => KeyType::BDK,
+        (KeyUsage::EmvCryptogram, _) => KeyType::MK_AC,
+        _ => return Err(HsmError::Unsupported("keys of this usage")),
+    })
 }
 
 /// Scheme letters under the LMK and towards a peer. Only key blocks hold AES keys.
@@ -61,23 +65,26 @@ fn schemes(algorithm: KeyAlgorithm, key_blocks: bool) -> Result<(u8, u8), HsmErr
 
 /// The header of a new key block: usages as this manufacturer numbers them.
 fn attributes(usage: KeyUsage, under: Under, algorithm: KeyAlgorithm) -> BlockAttributes {
-    let (usage, mode) = match (usage, under) {
-        (KeyUsage::Kek, Under::Terminal) => (b"51", b'N'),
-        (KeyUsage::Kek, Under::Zone) => (b"52", b'N'),
-        (KeyUsage::Pin, Under::Terminal) => (b"71", b'N'),
-        (KeyUsage::Pin, Under::Zone) => (b"72", b'N'),
-        (KeyUsage::Mac, _) if algorithm == KeyAlgorithm::Des => (b"M1", b'N'),
-        (KeyUsage::Mac, _) => (b"M3", b'N'),
-        (KeyUsage::Data, Under::Terminal) => (b"23", b'N'),
-        (KeyUsage::Data, Under::Zone) => (b"22", b'N'),
-        (KeyUsage::Pvv, _) => (b"V2", b'N'),
+    let usage = match (usage, under) {
+        (KeyUsage::Kek, Under::Terminal) => b"51",
+        (KeyUsage::Kek, Under::Zone) => b"52",
+        (KeyUsage::Pin, Under::Terminal) => b"71",
+        (KeyUsage::Mac, _) if algorithm == KeyAlgorithm::Des => b"M1",
+        (KeyUsage::Mac, _) => b"M3",
+        (KeyUsage::Data, Under::Terminal) => b"23",
+        (KeyUsage::Data, Under::Zone) => b"22",
+        (KeyUsage::Pvv, _) => b"V2",
+        (KeyUsage::Cvv, _) => b"C0",
+        (KeyUsage::Bdk, _) => b"B0",
+        (KeyUsage::EmvCryptogram, _) => b"E0",
+        _ => b"72",
     };
     let length = match algorithm {
         KeyAlgorithm::Des => b"D1",
         KeyAlgorithm::Tdes3 => b"T3",
         _ => b"T2",
     };
-    BlockAttributes([usage[0], usage[1], length[0], length[1], mode, b'0', b'0', b'S', b'0', b'0'])
+    BlockAttributes([usage[0], usage[1], length[0], length[1], b'N', b'0', b'0', b'S', b'0', b'0'])
 }
 
 /// The cipher of a key for a peer, without its scheme letter.
@@ -102,7 +109,7 @@ impl PayshieldHsm {
             KeyUsage::Mac => true,
             KeyUsage::Pin | KeyUsage::Data => !single || self.pool.setup().legacy_single_des,
             KeyUsage::Kek => !single,
-            KeyUsage::Pvv => algorithm == KeyAlgorithm::Tdes2,
+            _ => algorithm == KeyAlgorithm::Tdes2,
         };
         if fits { Ok(()) } else { Err(travelling(KeyFault::Algorithm)) }
     }
@@ -120,7 +127,7 @@ impl PayshieldHsm {
         let under = kek.as_ref().map_or(Under::Zone, |(_, under)| *under);
         let key_blocks = self.pool.setup().key_blocks;
         let (scheme, ecb) = schemes(algorithm, key_blocks)?;
-        let key_type = type_of(usage, under);
+        let key_type = type_of(usage, under)?;
         let name = kek.as_ref().map_or("block", |(held, _)| &held.name).to_owned();
         let command = GenerateKey {
             key_type: if key_blocks { KeyType::KEY_BLOCK } else { key_type },
@@ -162,7 +169,7 @@ impl PayshieldHsm {
         }
         let key_blocks = self.pool.setup().key_blocks;
         let (scheme, ecb) = schemes(algorithm, key_blocks)?;
-        let key_type = type_of(usage, under);
+        let key_type = type_of(usage, under)?;
         let command = ImportKey {
             key_type: if key_blocks { KeyType::KEY_BLOCK } else { key_type },
             zmk: zmk.key.clone(),

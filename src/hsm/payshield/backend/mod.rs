@@ -1,5 +1,6 @@
 //! The trait over host commands.
 
+mod card;
 mod fault;
 mod held;
 mod lifecycle;
@@ -12,7 +13,7 @@ use super::command::Command;
 use super::command::Reply;
 use super::command::Tail;
 use super::command::diagnostics::Diagnostics;
-use super::command::diagnostics::DiagnosticsAnswer;
+use super::fields::unpack_hex;
 use super::pool::Ended;
 use super::pool::Pool;
 use super::pool::PoolStats;
@@ -22,12 +23,16 @@ use super::setup::PayshieldSetup;
 use super::setup::SetupFault;
 use crate::hsm::Capabilities;
 use crate::hsm::Ctx;
+use crate::hsm::CvKey;
 use crate::hsm::DataKey;
 use crate::hsm::DataKeyPurpose;
+use crate::hsm::DukptKey;
 use crate::hsm::GeneratedKey;
 use crate::hsm::Hsm;
 use crate::hsm::HsmError;
 use crate::hsm::HsmProfile;
+use crate::hsm::HsmStatus;
+use crate::hsm::ImkKey;
 use crate::hsm::Kcv;
 use crate::hsm::Kek;
 use crate::hsm::KeyAlgorithm;
@@ -40,10 +45,17 @@ use crate::hsm::Mac;
 use crate::hsm::MacKey;
 use crate::hsm::OpenedDataKey;
 use crate::hsm::PinError;
+use crate::hsm::PinMethod;
+use crate::hsm::PinOrigin;
 use crate::hsm::PinSource;
 use crate::hsm::PvKey;
 use crate::hsm::Verdict;
 use crate::hsm::WrappedKey;
+use crate::hsm::emv::ArpcSpec;
+use crate::hsm::emv::ArqcOutcome;
+use crate::hsm::emv::EmvCard;
+use crate::hsm::emv::EmvScheme;
+use crate::hsm::emv::EmvTransaction;
 use crate::model::EncryptedPinBlock;
 use crate::model::MacScheme;
 use crate::model::Pan;
@@ -96,14 +108,6 @@ impl PayshieldHsm {
     #[must_use]
     pub fn connections(&self) -> Vec<SlotView> {
         self.pool.views()
-    }
-
-    /// Asks an HSM for its firmware and the check value of its master key.
-    ///
-    /// # Errors
-    /// As any call.
-    pub async fn diagnostics(&self, ctx: &Ctx) -> Result<DiagnosticsAnswer, HsmError> {
-        self.call(ctx, &Diagnostics).await?.map_err(|code| fault::fault(code, "", ""))
     }
 
     /// The key behind a reference.
@@ -256,5 +260,79 @@ impl Hsm for PayshieldHsm {
 
     async fn random(&self, ctx: &Ctx, out: &mut [u8]) -> Result<(), HsmError> {
         self.draw(ctx, out).await
+    }
+
+    async fn diagnostics(&self, ctx: &Ctx) -> Result<HsmStatus, HsmError> {
+        let answer = self.call(ctx, &Diagnostics).await?.map_err(|code| fault::fault(code, "", ""))?;
+        let mut check = [0; 3];
+        let master = answer.lmk_check.get(..6).and_then(|digits| unpack_hex(digits.as_bytes(), &mut check));
+        Ok(HsmStatus {
+            product: format!("payshield {}", answer.firmware),
+            master: master.and_then(|()| Kcv::new(&check)),
+            opened: None,
+            locked: None,
+        })
+    }
+
+    async fn pin_translate_dukpt(
+        &self,
+        ctx: &Ctx,
+        from: (DukptKey<'_>, PinFormat),
+        to: PinSource<'_>,
+        block: &EncryptedPinBlock,
+        pan: &Pan,
+    ) -> Result<EncryptedPinBlock, PinError> {
+        self.translate_dukpt(ctx, from, to, block, pan).await
+    }
+
+    async fn pin_verify(
+        &self,
+        ctx: &Ctx,
+        from: PinOrigin<'_>,
+        block: &EncryptedPinBlock,
+        pan: &Pan,
+        method: PinMethod<'_>,
+    ) -> Result<Verdict, PinError> {
+        match (from, method) {
+            (PinOrigin::Static(from), PinMethod::Pvv { key, index, pvv: [a, b, c, d] }) => {
+                self.verify_pvv(ctx, from, block, pan, (key, &[index, a, b, c, d])).await
+            }
+            (PinOrigin::Dukpt(..), _) => Err(HsmError::Unsupported("PIN verification under DUKPT").into()),
+            (_, PinMethod::Ibm { .. }) => Err(HsmError::Unsupported("IBM 3624 PIN verification").into()),
+        }
+    }
+
+    async fn cvv_generate(
+        &self,
+        ctx: &Ctx,
+        key: &CvKey,
+        pan: &Pan,
+        expiry: &[u8; 4],
+        service_code: &[u8; 3],
+    ) -> Result<[u8; 3], HsmError> {
+        self.generate_cvv(ctx, key, pan, (expiry, service_code)).await
+    }
+
+    async fn cvv_verify(
+        &self,
+        ctx: &Ctx,
+        key: &CvKey,
+        pan: &Pan,
+        dates: (&[u8; 4], &[u8; 3]),
+        cvv: &[u8; 3],
+    ) -> Result<Verdict, HsmError> {
+        self.verify_cvv(ctx, key, pan, dates, cvv).await
+    }
+
+    async fn arqc_verify(
+        &self,
+        ctx: &Ctx,
+        key: &ImkKey,
+        of: (&EmvScheme, &EmvCard),
+        transaction: &EmvTransaction<'_>,
+        arqc: &[u8; 8],
+        answer: Option<&ArpcSpec>,
+    ) -> Result<ArqcOutcome, HsmError> {
+        self.verify_arqc(ctx, key, of, transaction, (arqc, answer)).await
     }
 }

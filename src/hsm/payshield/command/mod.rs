@@ -87,7 +87,7 @@ const TRAILER: u8 = 0x19;
 const TRAILER_MOST: usize = 32;
 
 impl Tail {
-    fn write(&self, out: &mut Body) {
+    pub(super) fn write(&self, out: &mut Body) {
         if let Some(lmk) = self.lmk {
             out.push(b'%');
             put_number(out, usize::from(lmk), 2);

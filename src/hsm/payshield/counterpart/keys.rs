@@ -1,0 +1,132 @@
+//! A0, A6, A8, BU.
+
+use super::Counterpart;
+use super::lmk;
+use super::lmk::Opened;
+use crate::hsm::calculator::CipherKey;
+use crate::hsm::calculator::keys::KcvMethod;
+use crate::hsm::calculator::keys::check_value;
+use crate::hsm::calculator::keys::is_short;
+use crate::hsm::calculator::keys::is_weak;
+use crate::hsm::calculator::keys::set_odd_parity;
+use crate::hsm::calculator::keys::strength;
+use crate::hsm::calculator::keys::unwrap_ecb;
+use crate::hsm::calculator::keys::wrap_ecb;
+use crate::hsm::payshield::code::ErrorCode;
+use crate::hsm::payshield::code::KeyType;
+use crate::hsm::payshield::command::Reply;
+use crate::hsm::payshield::command::keys::CheckKey;
+use crate::hsm::payshield::command::keys::ExportKey;
+use crate::hsm::payshield::command::keys::GenerateKey;
+use crate::hsm::payshield::command::keys::GenerateKeyAnswer;
+use crate::hsm::payshield::command::keys::ImportKey;
+use crate::hsm::payshield::command::keys::KeyAnswer;
+use crate::hsm::payshield::command::keys::Under;
+use crate::hsm::payshield::command::keys::Wrapping;
+use crate::hsm::payshield::key::HostKey;
+use zeroize::Zeroizing;
+
+/// The length of a key by its scheme letter.
+fn length(scheme: u8) -> Result<usize, ErrorCode> {
+    match scheme {
+        b'0' | b'Z' => Ok(8),
+        b'U' | b'X' => Ok(16),
+        b'T' | b'Y' => Ok(24),
+        _ => Err(ErrorCode::KEY_SCHEME),
+    }
+}
+
+/// Three bytes of check value.
+fn kcv(key: &Opened) -> Result<[u8; 3], ErrorCode> {
+    let value = check_value(&key.cipher, KcvMethod::EncryptZeros, 3).map_err(|_| ErrorCode::KEY_LENGTH)?;
+    value.as_bytes().try_into().map_err(|_| ErrorCode::KEY_LENGTH)
+}
+
+/// A key encrypting key, as strong as the key it is for.
+fn kek(key: &HostKey, under: Under, clear: &[u8]) -> Result<Opened, ErrorCode> {
+    let key_type = if under == Under::Zone { KeyType::ZMK } else { KeyType::TMK };
+    let kek = lmk::open(key, key_type, ErrorCode::SOURCE_KEY)?;
+    let strong = strength(kek.cipher.algorithm()) >= strength(lmk::algorithm(clear)?);
+    if strong { Ok(kek) } else { Err(ErrorCode::KEY_LENGTH) }
+}
+
+/// A key as a peer gets it: plain ECB only, for the variants of a zone's scheme are another matter.
+fn wrap(wrapping: &Wrapping, clear: &[u8]) -> Result<HostKey, ErrorCode> {
+    let letter = match (wrapping.scheme, clear.len()) {
+        (b'0' | b'Z', 8) => None,
+        (b'X', 16) => Some(b'X'),
+        (b'Y', 24) => Some(b'Y'),
+        _ => return Err(ErrorCode::KEY_SCHEME),
+    };
+    let kek = kek(&wrapping.key, wrapping.under, clear)?;
+    let cipher = wrap_ecb(&kek.cipher, clear).map_err(|_| ErrorCode::KEY_LENGTH)?;
+    Ok(HostKey::from_cipher(letter, &cipher))
+}
+
+impl Counterpart {
+    pub(super) fn generate_key(&self, c: &GenerateKey) -> Reply<GenerateKeyAnswer> {
+        if c.attributes.is_some() || c.key_type == KeyType::KEY_BLOCK {
+            return Err(ErrorCode::KEY_SCHEME);
+        }
+        let mut clear = Zeroizing::new(vec![0; length(c.scheme)?]);
+        let algorithm = lmk::algorithm(&clear)?;
+        for _ in 0..16 {
+            self.entropy.fill(&mut clear);
+            set_odd_parity(&mut clear);
+            if !is_weak(algorithm, &clear) {
+                break;
+            }
+        }
+        let key = lmk::seal(&clear, c.key_type)?;
+        let wrapped = c.wrapping.as_ref().map(|wrapping| wrap(wrapping, &clear)).transpose()?;
+        Ok(GenerateKeyAnswer { key, wrapped, kcv: kcv(&lmk::opened(clear)?)? })
+    }
+}
+
+/// The second value says that the key's parity had to be mended.
+pub(super) fn import(c: &ImportKey) -> (Reply<KeyAnswer>, bool) {
+    match imported(c) {
+        Ok((answer, mended)) => (Ok(answer), mended),
+        Err(code) => (Err(code), false),
+    }
+}
+
+fn imported(c: &ImportKey) -> Result<(KeyAnswer, bool), ErrorCode> {
+    if c.attributes.is_some() {
+        return Err(ErrorCode::KEY_SCHEME);
+    }
+    let cipher = lmk::cipher_of(&c.key)?;
+    if length(c.scheme)? != cipher.len() {
+        return Err(ErrorCode::KEY_LENGTH);
+    }
+    let kek = kek(&c.zmk, Under::Zone, &cipher)?;
+    let mut clear = unwrap_ecb(&kek.cipher, &cipher).map_err(|_| ErrorCode::KEY_LENGTH)?;
+    let before = clear.clone();
+    set_odd_parity(&mut clear);
+    if is_short(&clear) {
+        return Err(ErrorCode::MASQUERADE);
+    }
+    let mended = *before != *clear;
+    let key = lmk::seal(&clear, c.key_type)?;
+    Ok((KeyAnswer { key, kcv: kcv(&lmk::opened(clear)?)? }, mended))
+}
+
+pub(super) fn export(c: &ExportKey) -> Reply<KeyAnswer> {
+    if c.attributes.is_some() {
+        return Err(ErrorCode::KEY_SCHEME);
+    }
+    let key = lmk::open(&c.key, c.key_type, ErrorCode::DESTINATION_KEY)?;
+    Ok(KeyAnswer { key: wrap(&c.wrapping, &key.clear)?, kcv: kcv(&key)? })
+}
+
+pub(super) fn check(c: &CheckKey) -> Reply<Vec<u8>> {
+    let key = lmk::open(&c.key, c.key_type, ErrorCode::SOURCE_KEY)?;
+    let mut zeros = vec![0; 8];
+    encrypt(&key.cipher, &mut zeros)?;
+    zeros.truncate(if c.full { 8 } else { 3 });
+    Ok(zeros)
+}
+
+fn encrypt(key: &CipherKey, data: &mut [u8]) -> Result<(), ErrorCode> {
+    key.encrypt_ecb(data).map_err(|_| ErrorCode::DATA_LENGTH)
+}

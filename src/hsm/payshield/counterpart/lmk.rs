@@ -1,0 +1,105 @@
+//! Keys under the public test master key of variant HSMs.
+
+use crate::hsm::KeyAlgorithm;
+use crate::hsm::calculator::CipherKey;
+use crate::hsm::calculator::keys::set_odd_parity;
+use crate::hsm::calculator::lmk;
+use crate::hsm::payshield::code::ErrorCode;
+use crate::hsm::payshield::code::KeyType;
+use crate::hsm::payshield::fields::unpack_hex;
+use crate::hsm::payshield::key::HostKey;
+use crate::hsm::payshield::key::Scheme;
+use zeroize::Zeroizing;
+
+/// Check value of the test key, as its diagnostics give it.
+pub(super) const CHECK: &str = "2686040000000000";
+
+/// The published test pairs that keys are kept under, by the last two digits of a key type.
+const PAIRS: &[(&[u8; 2], &[u8; 16])] = &[
+    (b"00", b"\x40\x40\x40\x40\x40\x40\x40\x40\x51\x51\x51\x51\x51\x51\x51\x51"),
+    (b"01", b"\x61\x61\x61\x61\x61\x61\x61\x61\x70\x70\x70\x70\x70\x70\x70\x70"),
+    (b"02", b"\xE0\xE0\x01\x01\x01\x01\x01\x01\xF1\xF1\x01\x01\x01\x01\x01\x01"),
+    (b"03", b"\x1C\x58\x7F\x1C\x13\x92\x4F\xEF\x01\x01\x01\x01\x01\x01\x01\x01"),
+    (b"08", b"\x16\x16\x16\x16\x16\x16\x16\x16\x19\x19\x19\x19\x19\x19\x19\x19"),
+    (b"09", b"\x1A\x1A\x1A\x1A\x1A\x1A\x1A\x1A\x1C\x1C\x1C\x1C\x1C\x1C\x1C\x1C"),
+    (b"0A", b"\x23\x23\x23\x23\x23\x23\x23\x23\x25\x25\x25\x25\x25\x25\x25\x25"),
+    (b"0B", b"\x26\x26\x26\x26\x26\x26\x26\x26\x29\x29\x29\x29\x29\x29\x29\x29"),
+];
+
+/// A key taken out from under the test key. No `Debug`, no `Clone`; wiped on drop.
+pub(super) struct Opened {
+    pub(super) cipher: CipherKey,
+    pub(super) clear: Zeroizing<Vec<u8>>,
+}
+
+/// The pair and the variant of a key type.
+fn place(key_type: KeyType) -> Result<(&'static [u8; 16], u8), ErrorCode> {
+    let [variant, pair @ ..] = key_type.as_str().as_bytes() else { return Err(ErrorCode::KEY_TYPE) };
+    let found = PAIRS.iter().find(|(code, _)| code.as_slice() == pair).ok_or(ErrorCode::KEY_TYPE)?;
+    let variant = variant.checked_sub(b'0').filter(|variant| *variant <= 9).ok_or(ErrorCode::KEY_TYPE)?;
+    Ok((found.1, variant))
+}
+
+fn has_odd_parity(key: &[u8]) -> bool {
+    key.iter().all(|byte| byte.count_ones() % 2 == 1)
+}
+
+/// The algorithm of a DES family key by its length.
+pub(super) fn algorithm(key: &[u8]) -> Result<KeyAlgorithm, ErrorCode> {
+    match key.len() {
+        8 => Ok(KeyAlgorithm::Des),
+        16 => Ok(KeyAlgorithm::Tdes2),
+        24 => Ok(KeyAlgorithm::Tdes3),
+        _ => Err(ErrorCode::KEY_LENGTH),
+    }
+}
+
+/// A clear key, ready for use.
+pub(super) fn opened(clear: Zeroizing<Vec<u8>>) -> Result<Opened, ErrorCode> {
+    let cipher = CipherKey::new(algorithm(&clear)?, &clear).map_err(|_| ErrorCode::KEY_LENGTH)?;
+    Ok(Opened { cipher, clear })
+}
+
+/// The cipher of a key field in hex.
+pub(super) fn cipher_of(key: &HostKey) -> Result<Vec<u8>, ErrorCode> {
+    let digits = key.digits();
+    let mut cipher = vec![0; digits.len() / 2];
+    unpack_hex(digits.as_bytes(), &mut cipher).filter(|()| !cipher.is_empty()).ok_or(ErrorCode::KEY_SCHEME)?;
+    Ok(cipher)
+}
+
+/// Opens a key; `parity` is the code that says it does not come out as a key.
+pub(super) fn open(key: &HostKey, key_type: KeyType, parity: ErrorCode) -> Result<Opened, ErrorCode> {
+    let (pair, variant) = place(key_type)?;
+    let cipher = cipher_of(key)?;
+    let open =
+        |scheme, cipher: &[u8]| lmk::decrypt_key(pair, variant, scheme, cipher).map_err(|_| ErrorCode::KEY_LENGTH);
+    let clear = match key.scheme() {
+        Scheme::Single => open(lmk::Scheme::Z, &cipher)?,
+        Scheme::DoubleVariant => open(lmk::Scheme::U, &cipher)?,
+        Scheme::TripleVariant => open(lmk::Scheme::T, &cipher)?,
+        // Two single-length keys: the same as plain double length.
+        Scheme::Pair | Scheme::DoubleEcb => open(lmk::Scheme::X, &cipher)?,
+        Scheme::TripleEcb => open(lmk::Scheme::Y, &cipher)?,
+        Scheme::Block | Scheme::Tr31 | Scheme::Stored => return Err(ErrorCode::KEY_SCHEME),
+    };
+    if !has_odd_parity(&clear) {
+        return Err(parity);
+    }
+    opened(clear)
+}
+
+/// Puts a clear key under the test key, with its parity mended.
+pub(super) fn seal(clear: &[u8], key_type: KeyType) -> Result<HostKey, ErrorCode> {
+    let (pair, variant) = place(key_type)?;
+    let (scheme, letter) = match clear.len() {
+        8 => (lmk::Scheme::Z, None),
+        16 => (lmk::Scheme::U, Some(b'U')),
+        24 => (lmk::Scheme::T, Some(b'T')),
+        _ => return Err(ErrorCode::KEY_LENGTH),
+    };
+    let mut odd = Zeroizing::new(clear.to_vec());
+    set_odd_parity(&mut odd);
+    let cipher = lmk::encrypt_key(pair, variant, scheme, &odd).map_err(|_| ErrorCode::KEY_LENGTH)?;
+    Ok(HostKey::from_cipher(letter, &cipher))
+}

@@ -1,0 +1,98 @@
+//! CA, CC, G0, DC, EC.
+
+use super::Counterpart;
+use super::lmk;
+use crate::hsm::calculator::CipherKey;
+use crate::hsm::calculator::ClearPin;
+use crate::hsm::calculator::Fill;
+use crate::hsm::calculator::PinBlockFault;
+use crate::hsm::calculator::decipher;
+use crate::hsm::calculator::decode;
+use crate::hsm::calculator::dukpt;
+use crate::hsm::calculator::encipher;
+use crate::hsm::calculator::encode;
+use crate::hsm::calculator::equal;
+use crate::hsm::calculator::pvv;
+use crate::hsm::payshield::code::ErrorCode;
+use crate::hsm::payshield::code::KeyType;
+use crate::hsm::payshield::code::PinCode;
+use crate::hsm::payshield::command::Reply;
+use crate::hsm::payshield::command::pin::Account;
+use crate::hsm::payshield::command::pin::Block;
+use crate::hsm::payshield::command::pin::PvvCheck;
+use crate::hsm::payshield::command::pin::TranslateDukpt;
+use crate::hsm::payshield::command::pin::Translation;
+use crate::hsm::payshield::command::pin::TranslationAnswer;
+use crate::hsm::payshield::key::HostKey;
+use crate::model::EncryptedPinBlock;
+use crate::model::Ksn;
+use crate::model::Pan;
+use crate::model::PinFormat;
+
+/// A card number with this account: the check digit is not looked at.
+fn pan(account: &Account) -> Result<Pan, ErrorCode> {
+    let digits = [account.0.as_slice(), b"0"].concat();
+    Pan::parse(&digits).ok_or(ErrorCode::INPUT)
+}
+
+/// The ISO format of a code; format 4 has blocks of 16 bytes, which these commands have no room for.
+fn format(code: PinCode) -> Result<PinFormat, ErrorCode> {
+    code.format().filter(|format| *format != PinFormat::Iso4).ok_or(ErrorCode::PIN_FORMAT)
+}
+
+/// Deciphers and decodes.
+fn take(key: &CipherKey, from: &Block, pan: &Pan) -> Result<ClearPin, ErrorCode> {
+    let format = format(from.format)?;
+    let block = EncryptedPinBlock::new(&from.block).ok_or(ErrorCode::INPUT)?;
+    let clear = decipher(key, format, &block, pan).map_err(|_| ErrorCode::KEY_LENGTH)?;
+    decode(format, &clear, pan).map_err(|fault| match fault {
+        PinBlockFault::PinLength => ErrorCode::PIN_LENGTH,
+        PinBlockFault::Format | PinBlockFault::PinDigit | PinBlockFault::Fill => ErrorCode::PIN_BLOCK,
+    })
+}
+
+impl Counterpart {
+    pub(super) fn translate(&self, c: &Translation, source: KeyType) -> Reply<TranslationAnswer> {
+        let key = lmk::open(&c.source, source, ErrorCode::SOURCE_KEY)?;
+        self.translate_from(&key.cipher, &c.destination, (&c.from, c.to), &c.account)
+    }
+
+    pub(super) fn translate_dukpt(&self, c: &TranslateDukpt) -> Reply<TranslationAnswer> {
+        let bdk = lmk::open(&c.bdk, KeyType::BDK, ErrorCode::SOURCE_KEY)?;
+        let ksn = c.ksn.bytes().and_then(|bytes| Ksn::new(&bytes)).ok_or(ErrorCode::INPUT)?;
+        let key = dukpt::working_key(&bdk.clear, &ksn, dukpt::Purpose::Pin).map_err(|_| ErrorCode::INPUT)?;
+        self.translate_from(&key, &c.destination, (&c.from, c.to), &c.account)
+    }
+
+    fn translate_from(
+        &self,
+        source: &CipherKey,
+        destination: &HostKey,
+        (from, to): (&Block, PinCode),
+        account: &Account,
+    ) -> Reply<TranslationAnswer> {
+        let zpk = lmk::open(destination, KeyType::ZPK, ErrorCode::DESTINATION_KEY)?;
+        let (before, after) = (format(from.format)?, format(to)?);
+        self.policy.check(before, after, false).map_err(|_| ErrorCode::FORMAT_DISABLED)?;
+        let pan = pan(account)?;
+        let pin = take(source, from, &pan)?;
+        let fill = Fill::draw(after, &*self.entropy).map_err(|_| ErrorCode::HARDWARE)?;
+        let clear = encode(after, &pin, &pan, &fill).map_err(|_| ErrorCode::HARDWARE)?;
+        let block = encipher(&zpk.cipher, after, &clear, &pan).map_err(|_| ErrorCode::KEY_LENGTH)?;
+        let block = block.as_bytes().try_into().map_err(|_| ErrorCode::PIN_FORMAT)?;
+        let length = u8::try_from(pin.length()).map_err(|_| ErrorCode::PIN_LENGTH)?;
+        Ok(TranslationAnswer { length, to: Block { block, format: to } })
+    }
+}
+
+pub(super) fn verify_pvv(c: &PvvCheck, source: KeyType) -> Reply<()> {
+    let key = lmk::open(&c.source, source, ErrorCode::SOURCE_KEY)?;
+    let pvk = lmk::open(&c.pvk, KeyType::TMK, ErrorCode::DESTINATION_KEY)?;
+    let pin = take(&key.cipher, &c.from, &pan(&c.account)?)?;
+    let verified = pan(c.verification_account.as_ref().unwrap_or(&c.account))?;
+    let [index, expected @ ..] = &c.index_and_pvv;
+    let des = pvk.cipher.des().map_err(|_| ErrorCode::KEY_LENGTH)?;
+    let index = index.checked_sub(b'0').filter(|index| *index <= 6).ok_or(ErrorCode::INPUT)?;
+    let value = pvv(des, index, &pin, &verified).map_err(|_| ErrorCode::KEY_LENGTH)?;
+    if equal(&value, expected) { Ok(()) } else { Err(ErrorCode::VERIFICATION) }
+}
