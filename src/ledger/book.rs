@@ -23,7 +23,7 @@ use super::lifecycle::State;
 use super::lifecycle::Terms;
 use super::owed::Next;
 use super::owed::Queue;
-use super::record::Counted;
+use super::record::Marks;
 use super::record::Record;
 use super::record::Standing;
 use super::standing::Departed;
@@ -53,7 +53,7 @@ pub(super) struct Book {
     pub(super) stans: BTreeMap<IssuerName, Stan>,
     /// By what is followed.
     pub(super) followers: HashMap<TxnId, Followers>,
-    pub(super) counted: Counted,
+    pub(super) marks: Marks,
     pub(super) owed: BTreeMap<IssuerName, Queue>,
     /// What left with closed days and was not taken yet.
     pub(super) departed: Vec<Departed>,
@@ -88,6 +88,7 @@ impl Entry {
             late: standing.late,
             refused: standing.refused,
             attempts: standing.attempts,
+            sent_as: standing.sent_as,
         }
     }
 
@@ -144,7 +145,7 @@ impl Book {
             }
             Record::Late(id, outcome) => self.change(*id, |entry| entry.late = Some(*outcome)),
             Record::Reversal(kept) => {
-                self.counted.last = self.counted.last.max(kept.number);
+                self.marks.last = self.marks.last.max(kept.number);
                 self.identities.add_reversal(kept);
             }
             Record::Terminal(terminal, facts) => {
@@ -158,7 +159,7 @@ impl Book {
             }
             Record::Closed(date) => self.close(*date),
             Record::Standing(standing) => self.restore(standing),
-            Record::Counted(counted) => self.counted = *counted,
+            Record::Marks(marks) => self.marks = *marks,
         }
     }
 
@@ -170,7 +171,7 @@ impl Book {
 
     fn enter(&mut self, entry: Entry) {
         let (id, intent, state) = (entry.intent.id, Arc::clone(&entry.intent), entry.state);
-        self.counted.last = self.counted.last.max(id);
+        self.marks.last = self.marks.last.max(id);
         self.identities.add_request(&intent.identity, id);
         self.rrns.insert(intent.rrn, id);
         if let Some(outbound) = &intent.outbound {

@@ -76,7 +76,7 @@ impl EmbeddedLedger {
     }
 
     fn over(book: Book, groups: Option<Arc<Groups>>, capacity: usize) -> Self {
-        let next = AtomicU64::new(book.counted.last.0 + 1);
+        let next = AtomicU64::new(book.marks.last.0 + 1);
         Self { capacity, next, groups, kept: Mutex::new(Kept { book, waiters: Waiters::default() }) }
     }
 

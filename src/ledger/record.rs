@@ -55,7 +55,7 @@ pub(super) enum Record {
     /// a closed day.
     Standing(Box<Standing>),
     /// How far the book has counted: in snapshots.
-    Counted(Counted),
+    Marks(Marks),
 }
 
 /// A transaction as it stands, with all that was done to it.
@@ -73,13 +73,15 @@ pub(super) struct Standing {
     pub(super) refused: Option<ResponseCode>,
     /// How often what is owed may have gone.
     pub(super) attempts: u32,
+    /// The trace number under which it went last.
+    pub(super) sent_as: Option<Stan>,
     /// Its follow-ups.
     pub(super) followers: Followers,
 }
 
 /// What the book counts.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Counted {
+pub(super) struct Marks {
     /// The highest transaction number on record.
     pub(super) last: TxnId,
     /// How many times a day was closed.

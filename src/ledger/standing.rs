@@ -40,7 +40,7 @@ impl Book {
         let settled = self.entries.values().filter(|entry| entry.state.owes().is_none());
         let owed = self.owed.values().flat_map(Queue::all).filter_map(|id| self.entries.get(&id));
         let transactions = settled.chain(owed).map(|entry| Record::Standing(Box::new(self.standing(entry))));
-        [Record::Counted(self.counted)]
+        [Record::Marks(self.marks)]
             .into_iter()
             .chain(keys)
             .chain(stans)
@@ -58,6 +58,7 @@ impl Book {
             late: entry.late,
             refused: entry.refused,
             attempts: entry.attempts,
+            sent_as: entry.sent_as,
             followers: self.followers.get(&entry.intent.id).cloned().unwrap_or_default(),
         }
     }
@@ -70,7 +71,7 @@ impl Book {
         if self.entries.contains_key(&id) {
             return;
         }
-        self.counted.last = self.counted.last.max(id);
+        self.marks.last = self.marks.last.max(id);
         self.identities.add_request(&intent.identity, id);
         self.rrns.insert(intent.rrn, id);
         if !standing.followers.0.is_empty() {
@@ -94,7 +95,7 @@ impl Book {
     /// Lets go what is finished of a business date. What has follow-ups in the book waits for them: they may
     /// still change what stands of it.
     pub(super) fn close(&mut self, date: BusinessDate) {
-        self.counted.closings += 1;
+        self.marks.closings += 1;
         let finished = self.entries.values().filter(|entry| entry.intent.date == date && entry.state.is_finished());
         let mut finished: Vec<TxnId> = finished.map(|entry| entry.intent.id).collect();
         let mut transactions = Vec::with_capacity(finished.len());
@@ -108,7 +109,7 @@ impl Book {
         transactions.reverse();
         let reversals = self.identities.forget_reversals(date);
         if !transactions.is_empty() || !reversals.is_empty() {
-            self.departed.push(Departed { date, closing: self.counted.closings, transactions, reversals });
+            self.departed.push(Departed { date, closing: self.marks.closings, transactions, reversals });
         }
     }
 

@@ -19,7 +19,7 @@ use crate::ledger::journal::codec::arbitrary::Make;
 use crate::ledger::journal::codec::arbitrary::Source;
 use crate::ledger::plan::Planned;
 use crate::ledger::plan::Room;
-use crate::ledger::record::Counted;
+use crate::ledger::record::Marks;
 use crate::model::Amount;
 use crate::model::Currency;
 use crate::model::IssuerName;
@@ -32,6 +32,7 @@ use crate::model::SessionFacts;
 use crate::model::Stan;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
+use crate::risk::Counted;
 use crate::risk::CounterKey;
 use crate::risk::Reservation;
 use proptest::prelude::*;
@@ -107,7 +108,7 @@ impl History {
         let followed = self.book.entries.get(&self.picked(d)).map(|entry| (entry.intent.id, entry.intent.amount));
         let follows = crate::ledger::kinds::of(kind).follows.and(followed);
         let amount = follows.map_or(Amount::new(u64::from(c % 4)).unwrap(), |(_, amount)| amount);
-        let key = CounterKey { terminal: terminal(a), date };
+        let key = CounterKey { counted: Counted::Terminal(terminal(a)), date };
         let reservation = Reservation { key, amount, amount_limit: None, count_limit: Some(8) };
         let outbound = Outbound { issuer: issuer(d), stan: Stan::FIRST, sent: Timestamp(i64::from(a)), icc: None };
         Intent {
@@ -205,7 +206,7 @@ fn told(book: &Book) -> Vec<String> {
     all.extend(book.identities.told());
     all.extend(book.counters.told());
     all.extend(book.owed.iter().flat_map(|(issuer, queue)| queue.all().map(move |id| format!("{issuer} {id:?}"))));
-    all.extend([format!("{:?} {:?} {:?}", book.terminals, book.data_keys, book.stans), format!("{:?}", book.counted)]);
+    all.extend([format!("{:?} {:?} {:?}", book.terminals, book.data_keys, book.stans), format!("{:?}", book.marks)]);
     all.sort_unstable();
     all
 }
@@ -266,5 +267,5 @@ fn what_left_with_a_closed_day_is_handed_over_in_order() {
     let departed = history.book.take_departed();
     let ids: Vec<u64> = departed[0].transactions.iter().map(|standing| standing.intent.id.0).collect();
     assert_eq!((ids, departed[0].closing, departed[0].date), (vec![1, 2, 3], 2, day(0)));
-    assert_eq!(history.book.counted, Counted { last: TxnId(3), closings: 2 });
+    assert_eq!(history.book.marks, Marks { last: TxnId(3), closings: 2 });
 }

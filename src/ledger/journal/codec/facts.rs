@@ -16,8 +16,8 @@ use crate::ledger::Outbound;
 use crate::ledger::Reversal;
 use crate::ledger::followers::Follower;
 use crate::ledger::followers::Followers;
-use crate::ledger::record::Counted;
 use crate::ledger::record::KeptReversal;
+use crate::ledger::record::Marks;
 use crate::ledger::record::Standing;
 use crate::model::SessionFacts;
 use crate::model::WorkingKeys;
@@ -63,8 +63,8 @@ fields!(KeptReversal { number, reversal, rrn, answer, original });
 fields!(WorkingKeys { generation, pin, mac, data });
 fields!(SessionFacts { version, signed_in, batch, current, pending });
 fields!(Follower { id, following, amount, state, voided });
-fields!(Standing { intent, answer, state, late, refused, attempts, followers });
-fields!(Counted { last, closings });
+fields!(Standing { intent, answer, state, late, refused, attempts, sent_as, followers });
+fields!(Marks { last, closings });
 fields!(Intent {
     id,
     rrn,

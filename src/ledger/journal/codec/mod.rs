@@ -91,7 +91,7 @@ tags! {
     12 = Stan(issuer, stan);
     13 = Closed(date);
     14 = Standing(standing);
-    15 = Counted(counted);
+    15 = Marks(marks);
 }
 
 /// Reads records. Names that come again and again are kept once.
