@@ -5,6 +5,7 @@ use super::exchange::{Exchange, Stop};
 use super::issuer::Issuer;
 use super::issuer_message;
 use super::station::{Station, World};
+use crate::channel::CorrelationKey;
 use crate::hsm::Hsm;
 use crate::hsm::PinError;
 use crate::hsm::PinSource;
@@ -28,6 +29,14 @@ use crate::model::Request;
 use crate::model::ResponseCode;
 use bytes::Bytes;
 use smallvec::SmallVec;
+
+/// A message as it will leave.
+struct Signed {
+    /// What its answer will be known by.
+    key: CorrelationKey,
+    /// The whole unit.
+    unit: Bytes,
+}
 
 /// What came of asking one issuer.
 enum Asked {
@@ -88,11 +97,17 @@ impl<W: World> Station<W> {
             Err(code) => return Asked::Own(code),
         };
         let builder = issuer_message::request(&issuer.profile.dialect, intent, way, request, pin.as_ref());
-        match self.exchange_with(issuer, builder).await {
-            None => Asked::Own(ResponseCode::SystemFailure),
-            Some(LinkReply::NotSent) => Asked::NotSent,
-            Some(LinkReply::Unknown) => Asked::Own(ResponseCode::Timeout),
-            Some(LinkReply::Answer(answer)) => {
+        let Some(signed) = self.sign_for(issuer, builder).await else { return Asked::Own(ResponseCode::SystemFailure) };
+        // The HSM took its time, and a reversal may have come: its message must not be overtaken by this one.
+        // Who decides now loses the race and reads what stands.
+        let open = self.parts.ledger.find(intent.id).is_some_and(|record| record.decided.is_none());
+        if !open {
+            return Asked::Own(ResponseCode::Timeout);
+        }
+        match self.deliver(issuer, signed).await {
+            LinkReply::NotSent => Asked::NotSent,
+            LinkReply::Unknown => Asked::Own(ResponseCode::Timeout),
+            LinkReply::Answer(answer) => {
                 issuer_message::decision(&answer, intent).map_or(Asked::Own(ResponseCode::Timeout), Asked::Decided)
             }
         }
@@ -105,18 +120,20 @@ impl<W: World> Station<W> {
         issuer: &Issuer<W::Link>,
         builder: Result<Builder, EncodeError>,
     ) -> Option<LinkReply<Message>> {
-        let body = self.sign_for(issuer, builder).await?;
-        let sent = issuer.profile.dialect.decode(body.clone()).ok()?;
-        let key = issuer.profile.correlation_key(&sent)?;
-        let unit = issuer.profile.enclose(&body, None).ok()?;
+        let signed = self.sign_for(issuer, builder).await?;
+        Some(self.deliver(issuer, signed).await)
+    }
+
+    /// Sends a message and waits for the answer; one whose MAC does not verify says nothing.
+    async fn deliver(&self, issuer: &Issuer<W::Link>, signed: Signed) -> LinkReply<Message> {
         let deadline = self.parts.clock.deadline(issuer.timeout);
-        Some(match issuer.link.request(key, unit, deadline).await {
+        match issuer.link.request(signed.key, signed.unit, deadline).await {
             LinkReply::Answer(received) if self.issuer_authentic(issuer, &received.message).await => {
                 LinkReply::Answer(received.message)
             }
             LinkReply::Answer(_) | LinkReply::Unknown => LinkReply::Unknown,
             LinkReply::NotSent => LinkReply::NotSent,
-        })
+        }
     }
 
     async fn translate_pin(
@@ -140,7 +157,7 @@ impl<W: World> Station<W> {
     }
 
     /// Encodes a message to an issuer and puts its MAC in; `None` is our fault, and logged.
-    async fn sign_for(&self, issuer: &Issuer<W::Link>, builder: Result<Builder, EncodeError>) -> Option<Bytes> {
+    async fn sign_for(&self, issuer: &Issuer<W::Link>, builder: Result<Builder, EncodeError>) -> Option<Signed> {
         let unsigned = builder.and_then(Builder::finish_unsigned);
         let unsigned = unsigned.inspect_err(|error| {
             tracing::error!(event = "encode-fault", issuer = %issuer.name(), fault = %error, "a message could not be written");
@@ -150,7 +167,9 @@ impl<W: World> Station<W> {
         let mac = self.parts.hsm.mac_generate(&Self::ctx(), &issuer.keys.mac, scheme, unsigned.mac_input()).await;
         let mac =
             mac.inspect_err(|fault| tracing::error!(event = "hsm-fault", fault = %fault, "a MAC could not be made"));
-        unsigned.sign(&mac.ok()?).ok()
+        let body = unsigned.sign(&mac.ok()?).ok()?;
+        let sent = issuer.profile.dialect.decode(body.clone()).ok()?;
+        Some(Signed { key: issuer.profile.correlation_key(&sent)?, unit: issuer.profile.enclose(&body, None).ok()? })
     }
 
     /// Whether the issuer's MAC verifies. If it does not, nobody knows what the issuer did.

@@ -212,6 +212,12 @@ impl<W: World> Station<W> {
         &self.parts.clock
     }
 
+    /// The station's ledger, for those who look and do not write.
+    #[must_use]
+    pub fn ledger(&self) -> &W::Ledger {
+        &self.parts.ledger
+    }
+
     pub(super) fn ctx() -> Ctx {
         Ctx { within: Self::HSM_TIME }
     }
