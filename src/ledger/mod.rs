@@ -18,7 +18,6 @@ mod lifecycle;
 mod owed;
 mod plan;
 mod record;
-mod standing;
 mod types;
 pub mod verify;
 mod waiters;

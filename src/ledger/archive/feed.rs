@@ -93,8 +93,7 @@ impl<'a> Feed<'a> {
             | Record::Refused(id, ..)
             | Record::Late(id, _) => self.ids.contains(id),
             Record::Closed(_) => true,
-            Record::Standing(standing) => self.ids.contains(&standing.intent.id),
-            Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) | Record::Marks(_) => false,
+            Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) => false,
         }
     }
 
@@ -120,12 +119,7 @@ impl<'a> Feed<'a> {
                 let closed = "INSERT OR REPLACE INTO day (business_date, number) VALUES (?1, ?2)";
                 self.run(closed, (date.to_string(), integer(self.group)))
             }
-            Record::Standing(standing) => {
-                let id = standing.intent.id;
-                self.run("UPDATE txn SET closed = 0 WHERE id = ?1", [integer(id.0)])?;
-                self.event(id, "came back from its closed day")
-            }
-            Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) | Record::Marks(_) => Ok(()),
+            Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) => Ok(()),
         }
     }
 

@@ -53,6 +53,8 @@ pub struct Replayed {
     pub segments: Vec<SegmentFile>,
     /// Where the next group goes, if there is a segment for it.
     pub end: Option<Place>,
+    /// Bytes of the last whole group with its padding, which end where the next one goes; 0 if there is none.
+    pub last: u64,
     /// What is behind the last group and is none.
     pub torn: Option<Torn>,
 }
@@ -72,11 +74,11 @@ pub fn replay<D: Disk>(disk: &mut D, from: Option<Head>, visit: &mut Visit<'_>) 
         return Err(JournalFault::at(disk.folder(), Place::new(layout::ANCHOR, 0, 0), fault));
     };
     let start = from.unwrap_or_else(|| Head::genesis(&anchor.id));
-    let mut walk = Walk { folder: disk.folder(), anchor, start, head: start, visit };
+    let mut walk = Walk { folder: disk.folder(), anchor, start, head: start, last: 0, visit };
     let (end, torn) = walk.all(disk, &segments)?;
     walk.ends_late_enough(end.as_ref())?;
-    let Walk { anchor, head, .. } = walk;
-    Ok(Replayed { id: anchor.id, anchor, start, head, segments, end, torn })
+    let Walk { anchor, head, last, .. } = walk;
+    Ok(Replayed { id: anchor.id, anchor, start, head, segments, end, last, torn })
 }
 
 struct Walk<'v, 'c> {
@@ -84,6 +86,7 @@ struct Walk<'v, 'c> {
     anchor: Anchored,
     start: Head,
     head: Head,
+    last: u64,
     visit: &'v mut Visit<'c>,
 }
 
@@ -173,6 +176,7 @@ impl Walk<'_, '_> {
             return Err(self.refuse(place, Fault::Chain));
         }
         self.head = group.head();
+        self.last = layout::offset(padded(group.bytes.len()));
         self.is_expected(&place)?;
         if header.number > self.start.number {
             (self.visit)(group)

@@ -87,6 +87,7 @@ pub fn open<D: Disk>(
     if let Some(torn) = &replayed.torn {
         cut(&mut disk, torn)?;
     }
+    settle(&mut disk, &replayed)?;
     let length = options.segment_bytes.next_multiple_of(layout::offset(SECTOR)).max(MIN_SEGMENT_BYTES);
     remove(&mut disk, PREPARED_NEW)?;
     let spare = Arc::new(Spare::new(reclaim(&mut disk, length)?));
@@ -121,6 +122,24 @@ fn cut<D: Disk>(disk: &mut D, torn: &Torn) -> Result<(), JournalFault> {
     let mut file = disk.open(&place.file).map_err(layout::at(disk, "the torn end cannot be cut", place.clone()))?;
     let cut = blank(disk, &mut file, place.offset, place.offset + torn.bytes);
     cut.map_err(layout::at(disk, "the torn end cannot be cut", place.clone()))
+}
+
+/// Makes durable what was read. The last run may have ended with its last group written and not synced, or its sync
+/// failed: the machine remembers the group until its power goes, and takes it for clean. It is written once
+/// more and synced before anything is answered from it, and so is the name of its segment.
+fn settle<D: Disk>(disk: &mut D, replayed: &Replayed) -> Result<(), JournalFault> {
+    let Some(end) = &replayed.end else { return Ok(()) };
+    let at = end.offset.saturating_sub(replayed.last);
+    let place = Place::new(&end.file, at, replayed.head.number);
+    let mut again = || {
+        let mut file = disk.open(&end.file)?;
+        let mut group = vec![0; usize::try_from(end.offset - at).unwrap_or(0)];
+        let read = layout::read_full(disk, &file, &mut group, at)?;
+        disk.write_at(&mut file, group.get(..read).unwrap_or_default(), at)?;
+        disk.sync(&file)?;
+        disk.sync_folder()
+    };
+    again().map_err(layout::at(disk, "the last group cannot be synced", place))
 }
 
 /// Takes over the prepared segment of the last run, if there is one of the right length; what a crash while
