@@ -7,3 +7,4 @@ pub mod certificates;
 pub mod issuer;
 pub mod load;
 pub mod terminal;
+pub mod world;

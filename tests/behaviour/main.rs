@@ -9,7 +9,6 @@ mod crypto_vectors;
 mod dialects;
 mod golden;
 mod hsm;
-mod hsm_operations;
 mod journal;
 mod ledger;
 mod link;

@@ -1,9 +1,8 @@
 //! The trait, on top of this room's synchronous operations. Nothing here waits, so no deadline is
-//! ever missed. Whatever has a key or a PIN in clear for a moment is swept away behind itself.
+//! ever missed.
 
 use super::SoftwareHsm;
 use super::attributes::Use;
-use super::memory::swept;
 use super::refuse;
 use crate::hsm::BdKey;
 use crate::hsm::BlockKek;
@@ -98,7 +97,7 @@ impl Hsm for SoftwareHsm {
         block: &EncryptedPinBlock,
         pan: &Pan,
     ) -> Result<EncryptedPinBlock, PinError> {
-        swept(|| self.translate(PinOrigin::Static(from), to, block, pan))
+        self.translate(PinOrigin::Static(from), to, block, pan)
     }
 
     async fn pin_verify_pvv(
@@ -111,7 +110,7 @@ impl Hsm for SoftwareHsm {
         index_and_pvv: &[u8; 5],
     ) -> Result<Verdict, PinError> {
         let [index, pvv @ ..] = *index_and_pvv;
-        swept(|| self.verify_pin(PinOrigin::Static(from), block, pan, PinMethod::Pvv { key: pvk, index, pvv }))
+        self.verify_pin(PinOrigin::Static(from), block, pan, PinMethod::Pvv { key: pvk, index, pvv })
     }
 
     async fn track_decrypt(
@@ -123,7 +122,7 @@ impl Hsm for SoftwareHsm {
     ) -> Result<Option<Track2>, HsmError> {
         let loaded = self.load_for(&key.0, Use::DecryptTrack)?;
         let des = loaded.cipher.des().map_err(|_| refuse(&key.0, KeyFault::Algorithm))?;
-        Ok(swept(|| decrypt_track(des, packed, digits)))
+        Ok(decrypt_track(des, packed, digits))
     }
 
     async fn key_generate(
@@ -133,7 +132,7 @@ impl Hsm for SoftwareHsm {
         algorithm: KeyAlgorithm,
         kek: Option<&Kek>,
     ) -> Result<GeneratedKey, HsmError> {
-        swept(|| self.generate(usage, algorithm, kek))
+        self.generate(usage, algorithm, kek)
     }
 
     async fn key_import(
@@ -145,11 +144,11 @@ impl Hsm for SoftwareHsm {
         wrapped: &WrappedKey,
         kcv: Option<&Kcv>,
     ) -> Result<KeyBlock, HsmError> {
-        swept(|| self.import((usage, algorithm), kek, wrapped, kcv))
+        self.import((usage, algorithm), kek, wrapped, kcv)
     }
 
     async fn key_export(&self, _ctx: &Ctx, key: &KeyRef, kek: &Kek) -> Result<WrappedKey, HsmError> {
-        swept(|| self.export(key, kek))
+        self.export(key, kek)
     }
 
     async fn key_check_value(&self, _ctx: &Ctx, key: &KeyRef, length: usize) -> Result<Kcv, HsmError> {
@@ -157,7 +156,7 @@ impl Hsm for SoftwareHsm {
     }
 
     async fn data_key_new(&self, _ctx: &Ctx, purpose: DataKeyPurpose) -> Result<(KeyBlock, OpenedDataKey), HsmError> {
-        swept(|| self.new_data_key(purpose))
+        self.new_data_key(purpose)
     }
 
     async fn data_key_open(
@@ -166,7 +165,7 @@ impl Hsm for SoftwareHsm {
         purpose: DataKeyPurpose,
         block: &KeyBlock,
     ) -> Result<OpenedDataKey, HsmError> {
-        swept(|| self.open_data_key(purpose, block))
+        self.open_data_key(purpose, block)
     }
 
     async fn random(&self, _ctx: &Ctx, out: &mut [u8]) -> Result<(), HsmError> {
@@ -186,7 +185,7 @@ impl Hsm for SoftwareHsm {
         scheme: &MacScheme,
         data: &[u8],
     ) -> Result<Mac, HsmError> {
-        swept(|| self.mac_of_transaction(key, direction, scheme, data))
+        self.mac_of_transaction(key, direction, scheme, data)
     }
 
     async fn mac_verify_dukpt(
@@ -197,7 +196,7 @@ impl Hsm for SoftwareHsm {
         scheme: &MacScheme,
         (data, mac): (&[u8], &[u8]),
     ) -> Result<Verdict, HsmError> {
-        let computed = swept(|| self.mac_of_transaction(key, direction, scheme, data))?;
+        let computed = self.mac_of_transaction(key, direction, scheme, data)?;
         Ok(if equal(&computed, mac) { Verdict::Match } else { Verdict::NoMatch })
     }
 
@@ -208,7 +207,7 @@ impl Hsm for SoftwareHsm {
         start: &[u8],
         cipher: &[u8],
     ) -> Result<Option<Track2>, HsmError> {
-        swept(|| self.track_of_transaction(key, start, cipher))
+        self.track_of_transaction(key, start, cipher)
     }
 
     async fn pin_translate_dukpt(
@@ -219,7 +218,7 @@ impl Hsm for SoftwareHsm {
         block: &EncryptedPinBlock,
         pan: &Pan,
     ) -> Result<EncryptedPinBlock, PinError> {
-        swept(|| self.translate(PinOrigin::Dukpt(key, format), to, block, pan))
+        self.translate(PinOrigin::Dukpt(key, format), to, block, pan)
     }
 
     async fn pin_verify(
@@ -230,7 +229,7 @@ impl Hsm for SoftwareHsm {
         pan: &Pan,
         method: PinMethod<'_>,
     ) -> Result<Verdict, PinError> {
-        swept(|| self.verify_pin(from, block, pan, method))
+        self.verify_pin(from, block, pan, method)
     }
 
     async fn pin_reference(
@@ -241,7 +240,7 @@ impl Hsm for SoftwareHsm {
         pan: &Pan,
         method: ReferenceMethod<'_>,
     ) -> Result<PinReference, PinError> {
-        swept(|| self.reference(from, block, pan, method))
+        self.reference(from, block, pan, method)
     }
 
     async fn cvv_generate(
@@ -274,7 +273,7 @@ impl Hsm for SoftwareHsm {
         transaction: &EmvTransaction<'_>,
         cvc3: &[u8],
     ) -> Result<Verdict, HsmError> {
-        swept(|| self.check_cvc3(key, card, transaction, cvc3))
+        self.check_cvc3(key, card, transaction, cvc3)
     }
 
     async fn arqc_verify(
@@ -286,7 +285,7 @@ impl Hsm for SoftwareHsm {
         arqc: &[u8; 8],
         answer: Option<&ArpcSpec>,
     ) -> Result<ArqcOutcome, HsmError> {
-        swept(|| self.check_arqc(key, of, transaction, arqc, answer))
+        self.check_arqc(key, of, transaction, arqc, answer)
     }
 
     async fn script_mac(
@@ -297,7 +296,7 @@ impl Hsm for SoftwareHsm {
         request: ([u8; 2], [u8; 8]),
         command: &[u8],
     ) -> Result<[u8; 8], HsmError> {
-        swept(|| self.mac_of_script(key, of, request, command))
+        self.mac_of_script(key, of, request, command)
     }
 
     async fn key_import_block(
@@ -308,11 +307,11 @@ impl Hsm for SoftwareHsm {
         block: &str,
         kcv: Option<&Kcv>,
     ) -> Result<KeyBlock, HsmError> {
-        swept(|| self.import_block(expected, under, block, kcv))
+        self.import_block(expected, under, block, kcv)
     }
 
     async fn key_export_block(&self, _ctx: &Ctx, key: &KeyRef, under: &BlockKek) -> Result<String, HsmError> {
-        swept(|| self.export_block(key, under))
+        self.export_block(key, under)
     }
 
     async fn dukpt_initial_key(
@@ -322,6 +321,6 @@ impl Hsm for SoftwareHsm {
         ksn: &Ksn,
         kek: &Kek,
     ) -> Result<(WrappedKey, Kcv), HsmError> {
-        swept(|| self.initial_key(base, ksn, kek))
+        self.initial_key(base, ksn, kek)
     }
 }

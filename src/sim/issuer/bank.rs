@@ -143,6 +143,12 @@ impl<H: Hsm> Bank<H> {
         &self.setup
     }
 
+    /// Its HSM, for hosts that write answers of their own.
+    #[must_use]
+    pub fn hsm(&self) -> &Arc<H> {
+        &self.hsm
+    }
+
     /// Every posting so far, in order of receipt.
     #[must_use]
     pub fn books(&self) -> Vec<Posting> {

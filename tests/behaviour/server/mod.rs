@@ -3,7 +3,6 @@
 mod crash;
 mod drain;
 mod hostile;
-mod keeper;
 mod lanes;
 mod limits;
 mod tls;

@@ -2,7 +2,6 @@
 
 mod bad_input;
 mod money;
-mod restart;
 mod rig;
 mod sessions;
 

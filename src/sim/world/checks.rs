@@ -1,0 +1,225 @@
+//! The invariants, each a function from what the outside saw and what the ledger says to what is wrong.
+
+use super::history::Seen;
+use crate::ledger::Effect;
+use crate::ledger::Outcome;
+use crate::ledger::Recorded;
+use crate::ledger::kinds;
+use crate::model::Amount;
+use crate::model::IssuerName;
+use crate::model::MessageClass;
+use crate::model::OnUnknown;
+use crate::model::ResponseCode;
+use crate::model::Rrn;
+use crate::sim::issuer::books::Money;
+use crate::sim::issuer::books::Posting;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+/// The ledger's records by their numbers.
+pub(super) type Records = BTreeMap<Rrn, Recorded>;
+
+/// Decisions as they were seen before, by their numbers.
+pub(super) type Decisions = BTreeMap<Rrn, (Outcome, ResponseCode)>;
+
+/// By number; two of one number are a breach.
+pub(super) fn by_number(records: Vec<Recorded>, breaches: &mut Vec<String>) -> Records {
+    let mut by_number = Records::new();
+    for record in records {
+        let rrn = record.intent.rrn;
+        if by_number.insert(rrn, record).is_some() {
+            breaches.push(format!("the number {rrn} was given twice"));
+        }
+    }
+    by_number
+}
+
+/// What must hold after every start and at the end.
+pub(super) fn always(seen: &Seen, records: &Records, decisions: &mut Decisions, breaches: &mut Vec<String>) {
+    answers_are_kept(seen, records, breaches);
+    messages_are_kept(seen, records, breaches);
+    decisions_stand(records, decisions, breaches);
+    reversals_have_reasons(seen, records, breaches);
+    nothing_goes_twice(seen, records, breaches);
+}
+
+/// I1: what a terminal was told is on record, with the same code.
+fn answers_are_kept(seen: &Seen, records: &Records, breaches: &mut Vec<String>) {
+    let mut numbers = BTreeMap::new();
+    for answer in &seen.answered {
+        let Some(rrn) = answer.rrn else { continue };
+        // A repeat of a reversal may be marked, and is the same reversal.
+        let request = if answer.class == Some(MessageClass::Reversal) { &[] } else { answer.request.as_slice() };
+        let of = (answer.terminal, answer.class, request);
+        if *numbers.entry(rrn).or_insert(of) != of {
+            breaches.push(format!("the number {rrn} was told about two requests"));
+        }
+        if answer.class == Some(MessageClass::Reversal) {
+            continue;
+        }
+        let kept = records.get(&rrn).and_then(|record| record.decided.as_ref());
+        match kept {
+            None => breaches.push(format!("I1: {rrn} was answered {} and no decision is kept", answer.code)),
+            Some(decided) if !says(decided.answer.code, &answer.code) => {
+                let kept = decided.answer.code;
+                breaches.push(format!("I1: {rrn} was answered {} and is kept as {kept}", answer.code));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Whether a dialect's code can stand for a canonical one: by approval, where the codes differ.
+fn says(code: ResponseCode, wire: &str) -> bool {
+    code.code() == wire || ResponseCode::parse(wire).is_none_or(|wire| wire.is_approval() == code.is_approval())
+}
+
+/// I2: what an issuer was sent is on record, with the same numbers.
+fn messages_are_kept(seen: &Seen, records: &Records, breaches: &mut Vec<String>) {
+    for sent in &seen.sent {
+        let kept = records.get(&sent.rrn).and_then(|record| record.intent.outbound.as_ref());
+        let holds = kept.is_some_and(|out| out.issuer == sent.issuer && (sent.reversal || out.stan == sent.stan));
+        if !holds {
+            let what = if sent.reversal { "reversal of" } else { "request" };
+            breaches.push(format!("I2: {what} {} left for {} and is not kept so", sent.rrn, sent.issuer));
+        }
+    }
+}
+
+/// I3, I7: a decision seen once is seen for ever.
+fn decisions_stand(records: &Records, decisions: &mut Decisions, breaches: &mut Vec<String>) {
+    for (rrn, record) in records {
+        let Some(decided) = &record.decided else { continue };
+        let now = (decided.outcome, decided.answer.code);
+        let before = *decisions.entry(*rrn).or_insert(now);
+        if before != now {
+            breaches.push(format!("I3: {rrn} was {before:?} and is {now:?}"));
+        }
+    }
+}
+
+/// I4, I5: what timed out is being reversed, what was approved only if its terminal wished it.
+fn reversals_have_reasons(seen: &Seen, records: &Records, breaches: &mut Vec<String>) {
+    for (rrn, record) in records {
+        let Some(decided) = &record.decided else { continue };
+        let undoable =
+            kinds::of(record.intent.kind).on_unknown == OnUnknown::Reverse && record.intent.outbound.is_some();
+        let undone = record.effect != Effect::Live;
+        if decided.outcome == Outcome::TimedOut && undoable && !undone {
+            breaches.push(format!("I4: {rrn} timed out and nothing undoes it"));
+        }
+        let sent = seen.sent.iter().any(|sent| sent.reversal && sent.rrn == *rrn);
+        if decided.outcome == Outcome::Approved && (undone || sent) && !wished(seen, record) {
+            breaches.push(format!("I5: {rrn} was approved and is undone, and its terminal never asked"));
+        }
+        if decided.outcome == Outcome::Declined && sent {
+            breaches.push(format!("I5: {rrn} was declined and is undone"));
+        }
+    }
+}
+
+fn wished(seen: &Seen, record: &Recorded) -> bool {
+    let identity = &record.intent.identity;
+    seen.wishes.iter().any(|wish| wish.terminal == identity.terminal && wish.stan == identity.stan)
+}
+
+/// I6: a request leaves once, whatever copies of it come; I4: and its reversal under one identity.
+fn nothing_goes_twice(seen: &Seen, records: &Records, breaches: &mut Vec<String>) {
+    let mut gone = BTreeSet::new();
+    for sent in seen.sent.iter().filter(|sent| !sent.reversal && !sent.advice) {
+        let Some(record) = records.get(&sent.rrn) else { continue };
+        let identity = &record.intent.identity;
+        if !gone.insert((identity.terminal, identity.stan, identity.scope.0.clone(), class(identity.class))) {
+            breaches.push(format!("I6: {} left for an issuer again", sent.rrn));
+        }
+    }
+}
+
+fn class(class: MessageClass) -> u8 {
+    u8::from(class == MessageClass::Authorization)
+}
+
+/// What must hold when nothing is under way any more.
+pub(super) fn at_rest(
+    seen: &Seen,
+    records: &Records,
+    books: &[(IssuerName, Vec<Posting>)],
+    breaches: &mut Vec<String>,
+) {
+    for (rrn, record) in records {
+        if record.decided.is_none() {
+            breaches.push(format!("I13: {rrn} was never decided"));
+        }
+        if record.effect == Effect::Reversing {
+            breaches.push(format!("I13: the reversal of {rrn} never came to an end"));
+        }
+    }
+    repeats_are_marked(seen, breaches);
+    issuers_agree(records, books, breaches);
+    terminals_agree(seen, records, breaches);
+}
+
+/// A reversal that went before is marked as a repeat.
+fn repeats_are_marked(seen: &Seen, breaches: &mut Vec<String>) {
+    let mut gone: BTreeSet<(Rrn, bool)> = BTreeSet::new();
+    for sent in seen.sent.iter().filter(|sent| sent.reversal || sent.advice) {
+        // The mark may come too early: it is durable before the message leaves, and a crash may be between.
+        if !gone.insert((sent.rrn, sent.reversal)) && !sent.repeat {
+            breaches.push(format!("{}: what is owed for it went before and is not marked as a repeat", sent.rrn));
+        }
+    }
+}
+
+/// I9, one half: what stands in an issuer's books stands in the ledger, to the cent, and the other way round.
+fn issuers_agree(records: &Records, books: &[(IssuerName, Vec<Posting>)], breaches: &mut Vec<String>) {
+    let mut booked: BTreeMap<Rrn, (IssuerName, Amount)> = BTreeMap::new();
+    for (issuer, postings) in books {
+        for posting in postings.iter().filter(|posting| matches!(posting.money, Money::Booked | Money::Held)) {
+            let Some(rrn) = posting.entry.rrn else { continue };
+            booked.insert(rrn, (issuer.clone(), posting.entry.amount));
+            let stands = records.get(&rrn).is_some_and(|record| {
+                let asked = record.intent.outbound.as_ref().is_some_and(|out| out.issuer == *issuer);
+                asked
+                    && (lives(record) || record.effect == Effect::DeadLetter)
+                    && record.intent.amount == posting.entry.amount
+            });
+            if !stands {
+                breaches.push(format!("I9: {rrn} stands in the books of {issuer} and not in the ledger"));
+            }
+        }
+    }
+    for (rrn, record) in records.iter().filter(|(_, record)| lives(record)) {
+        if !booked.contains_key(rrn) {
+            breaches
+                .push(format!("I9: {rrn} stands in the ledger and in no issuer's books ({:?})", record.intent.kind));
+        }
+    }
+}
+
+/// I9, the other half: what a terminal gave goods for stands in the ledger, and the other way round.
+fn terminals_agree(seen: &Seen, records: &Records, breaches: &mut Vec<String>) {
+    let mut sold = BTreeSet::new();
+    for deal in seen.deals.iter().filter(|deal| deal.stands) {
+        let Some(rrn) = deal.rrn else {
+            breaches.push(format!("I9: {} sold without a number", deal.terminal));
+            continue;
+        };
+        sold.insert(rrn);
+        let stands = records.get(&rrn).is_some_and(|record| lives(record) && record.intent.amount == deal.amount);
+        if !stands {
+            breaches.push(format!("I9: {} sold {rrn}, and it does not stand in the ledger", deal.terminal));
+        }
+    }
+    for (rrn, record) in records.iter().filter(|(_, record)| lives(record)) {
+        if !sold.contains(rrn) {
+            let terminal = record.intent.identity.terminal;
+            breaches.push(format!("I9: {rrn} stands in the ledger, and {terminal} sold nothing"));
+        }
+    }
+}
+
+/// Whether money moved, and stayed.
+fn lives(record: &Recorded) -> bool {
+    let approved = record.decided.as_ref().is_some_and(|decided| decided.outcome == Outcome::Approved);
+    approved && record.effect == Effect::Live && kinds::of(record.intent.kind).money != kinds::Money::Untouched
+}

@@ -1,0 +1,105 @@
+//! What must happen now and then, or the seeds test less than they say.
+
+macro_rules! sometimes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
+        /// Something rare that the seeds together must have seen.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub enum Sometimes { $($(#[$doc])* $name,)+ }
+
+        impl Sometimes {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// For people.
+            #[must_use]
+            pub fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+        }
+    };
+}
+
+sometimes! {
+    /// An issuer's approval came when the reversal had gone.
+    LateAfterReversal = "late answer after the reversal was sent",
+    /// An issuer's approval came after the decision.
+    LateApproval = "late approval",
+    /// A copy of a running request came.
+    DuplicateRunning = "duplicate while running",
+    /// A copy of an answered request came.
+    DuplicateAnswered = "duplicate after the answer",
+    /// The same number came with other content.
+    OtherContent = "same number, other content",
+    /// The station went down when an issuer had approved and nothing was decided.
+    CrashBetween = "crash between approval and decision",
+    /// The station went down when it had decided and nobody was told.
+    CrashDecided = "crash between decision and answer",
+    /// The station went down with a reversal on its way.
+    CrashForwarding = "crash while a reversal was on its way",
+    /// It went down again before it had recovered.
+    CrashRecovering = "crash during recovery",
+    /// A terminal's reversal came before its original.
+    Overtaken = "reversal overtaking its original",
+    /// A request was declined because its reversal had come before.
+    Tombstone = "tombstone decline",
+    /// A terminal reversed what was still running.
+    ReversedRunning = "reversal of a running request",
+    /// A restart found a group torn and cut it.
+    TornGroup = "torn group cut at restart",
+    /// A reversal went again, marked as a repeat.
+    RepeatMarked = "store-and-forward repeat marked",
+    /// An issuer refused a reversal for good.
+    DeadLetter = "dead letter",
+    /// The HSM did not answer.
+    HsmDown = "HSM down",
+    /// A MAC of ours was garbled.
+    GarbledMac = "garbled MAC",
+    /// There was no room for the next segment.
+    DiskFull = "disk full, requests refused",
+    /// There was room again and the station went on.
+    DiskRoom = "disk room again, requests served",
+    /// A write or a sync failed and the station ended itself.
+    DiskError = "disk error, station ended itself",
+    /// The wall clock jumped.
+    ClockStep = "clock step",
+    /// A connection was reset with requests on it.
+    Reset = "issuer connection reset under load",
+    /// A connection swallowed what was written.
+    HalfOpen = "half-open issuer connection",
+    /// A request of which nothing had left went to another issuer.
+    Rerouted = "not sent, another issuer asked",
+    /// An issuer's answer carried another amount.
+    WrongAmount = "issuer's answer with a wrong amount",
+    /// A terminal lost its power in the middle.
+    PowerCut = "terminal power cut",
+    /// A journal segment was full and another one followed.
+    NextSegment = "next journal segment",
+}
+
+/// How often each was seen.
+#[derive(Clone, Debug)]
+pub struct Coverage([u64; Sometimes::ALL.len()]);
+
+impl Default for Coverage {
+    fn default() -> Self {
+        Self([0; Sometimes::ALL.len()])
+    }
+}
+
+impl Coverage {
+    pub(super) fn count(&mut self, what: Sometimes) {
+        if let Some(count) = self.0.get_mut(what as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Adds what another world saw.
+    pub fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, more)| *sum += more);
+    }
+
+    /// What was seen how often.
+    pub fn counts(&self) -> impl Iterator<Item = (Sometimes, u64)> {
+        Sometimes::ALL.iter().copied().zip(self.0)
+    }
+}

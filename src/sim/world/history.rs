@@ -1,0 +1,123 @@
+//! What the outside saw of the station. It outlives every crash, and the checks are made of it.
+
+use crate::iso8583::Message;
+use crate::iso8583::Role;
+use crate::model::Amount;
+use crate::model::IssuerName;
+use crate::model::MessageClass;
+use crate::model::Rrn;
+use crate::model::Stan;
+use crate::model::TerminalId;
+use parking_lot::Mutex;
+
+/// An answer as it left for a terminal.
+#[derive(Clone, Debug)]
+pub(super) struct Answered {
+    /// The request's unit, to the byte.
+    pub(super) request: Vec<u8>,
+    pub(super) terminal: TerminalId,
+    pub(super) class: Option<MessageClass>,
+    /// DE 39 as written.
+    pub(super) code: String,
+    /// DE 37: the answer is of something recorded.
+    pub(super) rrn: Option<Rrn>,
+    /// Every element but MAC and transmission time.
+    pub(super) content: Vec<(u8, Vec<u8>)>,
+}
+
+/// A message as it left for an issuer.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    /// Which life of the station sent it.
+    pub(super) life: u32,
+    pub(super) issuer: IssuerName,
+    pub(super) terminal: TerminalId,
+    pub(super) rrn: Rrn,
+    pub(super) stan: Stan,
+    /// A reversal, not a request.
+    pub(super) reversal: bool,
+    /// Marked as a repeat.
+    pub(super) repeat: bool,
+    /// An advice: owed until acknowledged.
+    pub(super) advice: bool,
+}
+
+/// A wish of a terminal to undo one of its requests, as it reached the station.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Wish {
+    pub(super) terminal: TerminalId,
+    /// The original's number.
+    pub(super) stan: Stan,
+    /// The original's amount.
+    pub(super) amount: Amount,
+}
+
+/// One request of a terminal's own records.
+#[derive(Clone, Debug)]
+pub(super) struct Deal {
+    pub(super) terminal: TerminalId,
+    pub(super) stan: Stan,
+    pub(super) amount: Amount,
+    /// The valid answer's DE 37.
+    pub(super) rrn: Option<Rrn>,
+    /// Goods or money have gone over the counter, and were not taken back.
+    pub(super) stands: bool,
+    /// It moves money at all.
+    pub(super) moves: bool,
+}
+
+/// Everything that was seen.
+#[derive(Default)]
+pub(super) struct History(Mutex<Seen>);
+
+/// The lists, in order of time.
+#[derive(Clone, Default)]
+pub(super) struct Seen {
+    pub(super) answered: Vec<Answered>,
+    pub(super) sent: Vec<Sent>,
+    pub(super) wishes: Vec<Wish>,
+    pub(super) deals: Vec<Deal>,
+    /// What the checks have found wrong while the world ran.
+    pub(super) breaches: Vec<String>,
+    /// Requests of which nothing left on some link: their RRNs.
+    pub(super) not_sent: Vec<Rrn>,
+    /// Issuers that approved: their RRNs.
+    pub(super) approvals: Vec<Rrn>,
+}
+
+impl History {
+    /// Looks.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
+        look(&self.0.lock())
+    }
+
+    /// Adds.
+    pub(super) fn note<T>(&self, add: impl FnOnce(&mut Seen) -> T) -> T {
+        add(&mut self.0.lock())
+    }
+
+    /// Something that must never be so, is.
+    pub(super) fn breach(&self, what: String) {
+        self.0.lock().breaches.push(what);
+    }
+}
+
+impl Answered {
+    /// Reads an answer to `request`.
+    pub(super) fn read(request: &[u8], terminal: TerminalId, answer: &Message) -> Self {
+        let dialect = answer.dialect();
+        let volatile = [dialect.role(Role::TransmissionTime).map(|row| row.de), dialect.mac_element(answer)];
+        let elements = answer.elements().filter(|de| !volatile.contains(&Some(*de)));
+        Self {
+            request: request.to_vec(),
+            terminal,
+            class: answer.mti().and_then(|mti| mti.class()),
+            code: answer
+                .role(Role::ResponseCode)
+                .map(|code| String::from_utf8_lossy(&code).into_owned())
+                .unwrap_or_default(),
+            rrn: answer.role(Role::Rrn).and_then(|rrn| Rrn::parse(&rrn)),
+            content: elements.map(|de| (de, answer.raw(de).unwrap_or_default().to_vec())).collect(),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The whole switch in one thread and one number: the real flows, terminals and banks, over a clock, a disk,
+//! wires and an HSM of its own, with everything going wrong that a seed draws.
+//!
+//! [`Plan`] says who takes part and what goes wrong, [`run`] lets it happen and checks the invariants. The same
+//! plan gives the same history, to the byte.
+
+mod chance;
+mod checks;
+mod coverage;
+mod disk;
+mod executor;
+mod history;
+mod host;
+mod journal;
+mod nature;
+mod outside;
+mod plan;
+mod run;
+mod setup;
+mod station;
+mod swarm;
+mod till;
+mod vault;
+mod watch;
+mod weather;
+mod wire;
+
+pub use coverage::{Coverage, Sometimes};
+pub use nature::SimClock;
+pub use plan::Plan;
+pub use run::{Report, run};
+pub use station::SimWorld;
+pub use swarm::seeded;
+pub use vault::Vault;
+pub use watch::Watcher;
+pub use wire::SimLink;

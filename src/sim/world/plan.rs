@@ -1,0 +1,96 @@
+//! What a world is made of: who takes part, what they do, what goes wrong.
+
+use super::disk::Loss;
+use super::weather::Faults;
+use crate::model::Kind;
+use std::time::Duration;
+
+/// The door a terminal comes by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Way {
+    /// Working keys by sign-in, batches, reversals that repeat their original's number.
+    Pos,
+    /// Fixed keys, dates, reversals that name their original.
+    Host,
+}
+
+/// How a purchase goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Manner {
+    /// Sent once; undone if nothing comes back.
+    Plain,
+    /// Sent again and again while nothing has come back.
+    Again,
+    /// Undone after so many milliseconds, whatever comes back.
+    Reversed(u64),
+    /// Its reversal arrives before it.
+    Overtaken,
+    /// The terminal loses its power so many milliseconds after it was sent, and undoes it when it is back.
+    PowerCut(u64),
+}
+
+/// Something a terminal does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Step {
+    /// Signs in, or in again.
+    SignIn,
+    /// Buys, holds or inquires: kind, minor units, which card, how.
+    Buy(Kind, u64, usize, Manner),
+    /// Takes the last approved purchase back.
+    Undo,
+    /// Sends a request again that was answered long ago, as it was.
+    Repeat,
+    /// Sends another request under a number that was used.
+    OtherContent,
+    /// Sends a request with a wrong MAC.
+    WrongMac,
+    /// Does nothing for so many milliseconds.
+    Rest(u64),
+    /// What a crash matrix is about begins here.
+    Mark,
+}
+
+/// One terminal: its number and what it does.
+#[derive(Clone, Debug)]
+pub(super) struct TillPlan {
+    pub(super) number: u32,
+    pub(super) way: Way,
+    pub(super) steps: Vec<Step>,
+}
+
+/// The station goes down.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Crash {
+    /// So many effects after the last start, or after the start of the world.
+    pub(super) effects: u64,
+    /// Whether the last of them still happens.
+    pub(super) after: bool,
+    /// What becomes of what was not synced.
+    pub(super) loss: Loss,
+    /// How long it stays down.
+    pub(super) down: Duration,
+}
+
+/// A whole world.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// All chance comes from it.
+    pub(super) seed: u64,
+    pub(super) tills: Vec<TillPlan>,
+    pub(super) faults: Faults,
+    pub(super) crashes: Vec<Crash>,
+    /// A terminal's sales of a day, in minor units; `None` is no limit.
+    pub(super) daily_amount: Option<u64>,
+    /// Whether every answer and every message is looked up on the disk at once.
+    pub(super) strict: bool,
+    /// Whether the second issuer stands in for the first.
+    pub(super) fallback: bool,
+}
+
+impl Plan {
+    /// The world's number.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+}

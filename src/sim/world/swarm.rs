@@ -1,0 +1,117 @@
+//! A plan from a seed: which faults are on, how much, and who does what.
+
+use super::chance::Chance;
+use super::disk::Loss;
+use super::plan::Crash;
+use super::plan::Manner;
+use super::plan::Plan;
+use super::plan::Step;
+use super::plan::TillPlan;
+use super::plan::Way;
+use super::setup::TERMINALS;
+use super::weather::Faults;
+use crate::model::Kind;
+
+/// The plan of a seed. Swarm testing (Groce et al., ISSTA 2012): each seed has most faults off, and those that are on
+/// are on in earnest.
+#[must_use]
+pub fn seeded(seed: u64) -> Plan {
+    let mut chance = Chance::new(seed, 0);
+    let terminals = 1 + u32::try_from(chance.below(3)).unwrap_or(0);
+    let tills = (0..terminals).map(|index| till(&mut chance, TERMINALS[0] + index)).collect();
+    let faults = faults(&mut chance);
+    let count = if chance.below(4) == 0 { 0 } else { 1 + chance.below(3) };
+    Plan {
+        seed,
+        tills,
+        faults,
+        crashes: (0..count).map(|_| crash(&mut chance)).collect(),
+        daily_amount: (chance.below(3) == 0).then(|| 30_000 + chance.below(60_000)),
+        strict: chance.below(8) == 0,
+        fallback: chance.below(2) == 0,
+    }
+}
+
+fn till(chance: &mut Chance, number: u32) -> TillPlan {
+    let way = if chance.below(3) == 0 { Way::Host } else { Way::Pos };
+    let steps = 2 + chance.below(5);
+    TillPlan { number, way, steps: (0..steps).map(|_| step(chance)).collect() }
+}
+
+fn step(chance: &mut Chance) -> Step {
+    match chance.below(20) {
+        0 => Step::SignIn,
+        1 | 2 => Step::Undo,
+        3 | 4 => Step::Repeat,
+        5 => Step::OtherContent,
+        6 => Step::WrongMac,
+        7 => Step::Rest(chance.below(30_000)),
+        8 => Step::Buy(Kind::Balance, 0, chance.place(3), Manner::Plain),
+        9 => Step::Buy(Kind::Authorization, minor(chance), chance.place(3), manner(chance)),
+        _ => Step::Buy(Kind::Sale, minor(chance), chance.place(3), manner(chance)),
+    }
+}
+
+/// Amounts that are approved, some that are declined, and those that make an issuer misbehave by itself.
+fn minor(chance: &mut Chance) -> u64 {
+    match chance.below(8) {
+        0 => 66_600 + 1 + chance.below(10),
+        1 => 1_000 * (1 + chance.below(9)) + 51,
+        _ => 1_000 * (1 + chance.below(90)),
+    }
+}
+
+fn manner(chance: &mut Chance) -> Manner {
+    match chance.below(10) {
+        0 | 1 => Manner::Again,
+        2 => Manner::Reversed(chance.below(8_000)),
+        3 => Manner::Overtaken,
+        4 => Manner::PowerCut(chance.below(8_000)),
+        _ => Manner::Plain,
+    }
+}
+
+/// Each is off in two seeds of three.
+fn faults(chance: &mut Chance) -> Faults {
+    let mut rate = |most: u64| {
+        let on = chance.below(3) == 0;
+        let rate = u32::try_from(1 + chance.below(most)).unwrap_or(0);
+        if on { rate } else { 0 }
+    };
+    Faults {
+        lost: rate(200),
+        way_ms: 20 + u64::from(rate(2_000)),
+        issuer_way_ms: 20 + u64::from(rate(4_000)),
+        torn: rate(200),
+        vanished: rate(200),
+        silent: rate(300),
+        late: rate(300),
+        twice: rate(300),
+        wrong_stan: rate(200),
+        wrong_amount: rate(200),
+        garbage: rate(200),
+        wrong_mac: rate(200),
+        reversal_later: rate(700),
+        reversal_never: if rate(3) == 1 { 300 } else { 0 },
+        forgetful: rate(1) == 1,
+        resets: rate(4),
+        half_open: rate(3),
+        hsm_slow_ms: u64::from(rate(1_200)),
+        garbled_mac: rate(100),
+        hsm_outages: rate(3),
+        sync_ms: u64::from(rate(3_000)),
+        disk_errors: rate(60),
+        disk_full: rate(2),
+        clock_steps: rate(3),
+    }
+}
+
+fn crash(chance: &mut Chance) -> Crash {
+    let loss = [Loss::Nothing, Loss::All, Loss::Some];
+    Crash {
+        effects: 1 + chance.below(60),
+        after: chance.below(2) == 0,
+        loss: *chance.pick(&loss).unwrap_or(&Loss::All),
+        down: chance.millis(100, 40_000),
+    }
+}

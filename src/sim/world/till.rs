@@ -1,0 +1,372 @@
+//! A terminal at the counter: the simulated terminal, its line to the station, and what it does in a day.
+
+use super::coverage::Sometimes;
+use super::history::Deal;
+use super::nature::SimClock;
+use super::outside::Line;
+use super::outside::Outside;
+use super::plan::Manner;
+use super::plan::Step;
+use super::plan::TillPlan;
+use super::plan::Way;
+use crate::channel::builtin;
+use crate::hsm::calculator::ClearPin;
+use crate::iso8583::Role;
+use crate::model::Amount;
+use crate::model::Clock;
+use crate::model::Currency;
+use crate::model::Entropy;
+use crate::model::Kind;
+use crate::model::MerchantId;
+use crate::model::Stan;
+use crate::model::TerminalId;
+use crate::model::Timestamp;
+use crate::sim::cards::TestCard;
+use crate::sim::terminal::Answer;
+use crate::sim::terminal::Card;
+use crate::sim::terminal::Entry;
+use crate::sim::terminal::Heard;
+use crate::sim::terminal::Memory;
+use crate::sim::terminal::Purchase;
+use crate::sim::terminal::Sent;
+use crate::sim::terminal::Setup;
+use crate::sim::terminal::Terminal;
+use crate::sim::terminal::demo_pin_pad;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long a terminal waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often it tries to sign in, and to undo, before it does something else.
+const TRIES: usize = 3;
+/// The same when all faults have stopped: enough for everybody.
+const CALM_TRIES: usize = 20;
+
+/// One terminal and what it does.
+pub(super) struct Till {
+    outside: Arc<Outside>,
+    terminal: Terminal,
+    line: Line,
+    inbox: mpsc::UnboundedReceiver<Bytes>,
+    cards: Arc<Vec<TestCard>>,
+    entropy: Arc<dyn Entropy>,
+    /// Requests that were answered with what is on record.
+    answered: Vec<Bytes>,
+    way: Way,
+    /// Copies of the request that is waited for are under way.
+    copies: bool,
+}
+
+impl Till {
+    /// `None` if the demo has no such terminal.
+    pub(super) fn new(
+        outside: &Arc<Outside>,
+        plan: &TillPlan,
+        cards: &Arc<Vec<TestCard>>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Option<Self> {
+        let door = if plan.way == Way::Pos { "pos" } else { "host" };
+        let serial = plan.number.checked_sub(10_000_000)?;
+        let setup = Setup {
+            profile: builtin::profile(door)?,
+            terminal: TerminalId::parse(plan.number.to_string().as_bytes())?,
+            merchant: MerchantId::parse(format!("89811005411{serial:04}").as_bytes())?,
+            currency: Currency::CNY,
+            offset_minutes: 480,
+            encrypt_tracks: false,
+        };
+        let terminal = switched_on(setup, Memory::default(), &entropy)?;
+        let (sender, inbox) = mpsc::unbounded_channel();
+        let line = Line { terminal: terminal.setup().terminal, way: plan.way, inbox: sender };
+        Some(Self {
+            outside: Arc::clone(outside),
+            terminal,
+            line,
+            inbox,
+            cards: Arc::clone(cards),
+            entropy,
+            answered: Vec::new(),
+            way: plan.way,
+            copies: false,
+        })
+    }
+
+    /// Its day: its steps, and when all faults have stopped, whatever is left to undo and one last sale.
+    pub(super) async fn trade(mut self, steps: Vec<Step>) {
+        for step in steps {
+            self.step(step).await;
+        }
+        self.outside.day.step_done();
+        self.outside.day.calm().await;
+        self.undo(CALM_TRIES).await;
+        let pending = self.terminal.memory().pending.is_some();
+        for _ in 0..CALM_TRIES {
+            if pending || self.last_sale().await {
+                break;
+            }
+            self.outside.nature.after(Duration::from_secs(3)).await;
+        }
+        if pending {
+            self.outside.history.breach(format!("I13: {}'s reversal is not answered", self.line.terminal));
+        }
+        self.outside.day.closed();
+    }
+
+    /// One sale with no fault about must be approved.
+    async fn last_sale(&mut self) -> bool {
+        self.ready(CALM_TRIES).await;
+        let number = self.outside.history.read(|seen| seen.deals.len());
+        self.buy(Kind::Sale, 1_00, 0, Manner::Plain, CALM_TRIES).await;
+        self.outside
+            .history
+            .read(|seen| seen.deals.iter().skip(number).any(|deal| deal.terminal == self.line.terminal && deal.stands))
+    }
+
+    async fn step(&mut self, step: Step) {
+        match step {
+            Step::SignIn => self.sign_in().await,
+            Step::Buy(kind, minor, card, manner) => {
+                self.ready(TRIES).await;
+                self.buy(kind, minor, card, manner, TRIES).await;
+            }
+            Step::Undo => {
+                if self.terminal.memory().pending.is_none() && self.terminal.undo_last() {
+                    self.falls(self.terminal.memory().pending.as_ref().map(|undo| undo.stan));
+                }
+                self.undo(TRIES).await;
+            }
+            Step::Repeat => self.repeat().await,
+            Step::OtherContent => self.other_content().await,
+            Step::WrongMac => self.wrong_mac().await,
+            Step::Rest(millis) => self.outside.nature.after(Duration::from_millis(millis)).await,
+            Step::Mark => self.outside.mark(),
+        }
+    }
+
+    /// Nothing to undo, and keys.
+    async fn ready(&mut self, tries: usize) {
+        if self.terminal.needs_sign_in() {
+            self.sign_in().await;
+        }
+        self.undo(tries).await;
+    }
+
+    fn now(&self) -> Timestamp {
+        SimClock(Arc::clone(&self.outside.nature)).wall()
+    }
+
+    async fn sign_in(&mut self) {
+        if self.way == Way::Host {
+            return;
+        }
+        for _ in 0..TRIES {
+            let Ok(sent) = self.terminal.sign_in(self.now()) else { return };
+            self.send(&sent);
+            if self.hear(&sent, PATIENCE).await.is_some_and(|answer| answer.approved && answer.valid) {
+                return;
+            }
+        }
+    }
+
+    fn send(&self, sent: &Sent) {
+        self.outside.to_station(&self.line, sent.unit.clone(), Duration::ZERO);
+    }
+
+    /// The answer, if it comes in time.
+    async fn hear(&mut self, sent: &Sent, within: Duration) -> Option<Answer> {
+        let mut deadline = std::pin::pin!(self.outside.nature.after(within));
+        loop {
+            let unit = tokio::select! {
+                biased;
+                unit = self.inbox.recv() => unit?,
+                () = &mut deadline => return None,
+            };
+            let header = self.terminal.setup().profile.framing.length.bytes();
+            let unit = unit.slice(header.min(unit.len())..);
+            // A refusal of one copy says nothing of the others.
+            if self.copies && !self.is_recorded(&unit) {
+                continue;
+            }
+            if let Heard::Answer(answer) = self.terminal.on_answer(sent, unit) {
+                if answer.rrn.is_some() && sent.kind.is_financial() {
+                    self.answered.push(sent.unit.clone());
+                }
+                return Some(*answer);
+            }
+        }
+    }
+
+    /// Whether an answer is of something on record: it has a number.
+    fn is_recorded(&self, unit: &Bytes) -> bool {
+        let profile = &self.terminal.setup().profile;
+        let read = profile.split(unit.clone()).ok().and_then(|frame| profile.decode(&frame).ok());
+        read.is_some_and(|message| message.role(Role::Rrn).is_some())
+    }
+
+    /// One purchase, and its reversal if it needs one.
+    async fn buy(&mut self, kind: Kind, minor: u64, card: usize, manner: Manner, tries: usize) {
+        if self.terminal.memory().pending.is_some() || self.terminal.needs_sign_in() {
+            return;
+        }
+        let Some(sent) = self.prepare(kind, minor, card) else { return };
+        let deal = self.enter(&sent, minor, kind);
+        let answer = match manner {
+            Manner::Plain => {
+                self.send(&sent);
+                self.hear(&sent, PATIENCE).await
+            }
+            Manner::Again => self.insist(&sent).await,
+            Manner::Reversed(after) => {
+                self.send(&sent);
+                self.outside.nature.after(Duration::from_millis(after)).await;
+                None
+            }
+            Manner::Overtaken => {
+                self.outside.to_station(&self.line, sent.unit.clone(), Duration::from_secs(2));
+                None
+            }
+            Manner::PowerCut(after) => {
+                self.send(&sent);
+                self.outside.nature.after(Duration::from_millis(after)).await;
+                self.power_cut();
+                None
+            }
+        };
+        if let Some(answer) = answer {
+            self.judge(deal, &answer);
+            if answer.wants_sign_in() {
+                self.sign_in().await;
+            }
+        }
+        self.undo(tries).await;
+    }
+
+    async fn insist(&mut self, sent: &Sent) -> Option<Answer> {
+        self.copies = true;
+        let mut answer = None;
+        for _ in 0..4 {
+            self.send(sent);
+            let within = self.outside.nature.draw(|chance| chance.millis(200, 8_000));
+            answer = self.hear(sent, within).await;
+            if answer.is_some() {
+                break;
+            }
+        }
+        if answer.is_none() {
+            answer = self.hear(sent, PATIENCE).await;
+        }
+        self.copies = false;
+        answer
+    }
+
+    fn prepare(&mut self, kind: Kind, minor: u64, card: usize) -> Option<Sent> {
+        let card = self.cards.get(card % self.cards.len().max(1))?;
+        let pin = ClearPin::parse(card.pin().as_bytes()).ok()?;
+        let (card, amount) = (Card::of(card), Amount::new(minor)?);
+        let purchase = Purchase { kind, amount, card: &card, entry: Entry::Chip, pin: Some(&pin) };
+        let now = self.now();
+        self.terminal.purchase(&purchase, now).ok()
+    }
+
+    /// Enters a request in the terminal's own records.
+    fn enter(&self, sent: &Sent, minor: u64, kind: Kind) -> usize {
+        let stan = sent.message.role(Role::Stan).and_then(|stan| Stan::parse(&stan)).unwrap_or(Stan::FIRST);
+        let (terminal, moves) = (self.line.terminal, kind != Kind::Balance);
+        let amount = Amount::new(minor).unwrap_or(Amount::ZERO);
+        self.outside.history.note(|seen| {
+            seen.deals.push(Deal { terminal, stan, amount, rrn: None, stands: false, moves });
+            seen.deals.len() - 1
+        })
+    }
+
+    fn judge(&self, deal: usize, answer: &Answer) {
+        self.outside.history.note(|seen| {
+            if let Some(deal) = seen.deals.get_mut(deal) {
+                deal.rrn = answer.rrn;
+                deal.stands = answer.approved && answer.valid && deal.moves;
+            }
+        });
+    }
+
+    /// A purchase is taken back.
+    fn falls(&self, stan: Option<Stan>) {
+        let terminal = self.line.terminal;
+        self.outside.history.note(|seen| {
+            let deals = seen.deals.iter_mut().filter(|deal| deal.terminal == terminal && Some(deal.stan) == stan);
+            deals.for_each(|deal| deal.stands = false);
+        });
+    }
+
+    /// Sends the pending reversal until it is answered.
+    async fn undo(&mut self, tries: usize) {
+        for _ in 0..tries {
+            let now = self.now();
+            let Ok(Some(sent)) = self.terminal.reversal(now) else { return };
+            self.send(&sent);
+            if let Some(answer) = self.hear(&sent, PATIENCE).await
+                && answer.wants_sign_in()
+            {
+                self.sign_in().await;
+            }
+        }
+    }
+
+    async fn repeat(&mut self) {
+        let chosen = self.outside.nature.draw(|chance| chance.pick(&self.answered).cloned());
+        if let Some(unit) = chosen {
+            self.outside.to_station(&self.line, unit, Duration::ZERO);
+            self.outside.nature.after(Duration::from_secs(3)).await;
+        }
+    }
+
+    /// A second device under the same number sends another request under a number that was used.
+    async fn other_content(&mut self) {
+        let deals = self.outside.history.read(|seen| seen.deals.clone());
+        let Some(used) = deals.iter().rfind(|deal| deal.terminal == self.line.terminal && deal.rrn.is_some()) else {
+            return;
+        };
+        let memory = Memory { next_stan: Some(used.stan), pending: None, ..self.terminal.memory().clone() };
+        let Some(twin) = switched_on(self.terminal.setup().clone(), memory, &self.entropy) else { return };
+        let own = std::mem::replace(&mut self.terminal, twin);
+        let sent = self.prepare(Kind::Sale, used.amount.minor() + 1, 0);
+        self.terminal = own;
+        if let Some(sent) = sent {
+            self.send(&sent);
+            self.outside.nature.after(Duration::from_secs(3)).await;
+        }
+    }
+
+    async fn wrong_mac(&mut self) {
+        self.ready(TRIES).await;
+        if self.terminal.memory().pending.is_some() || self.terminal.needs_sign_in() {
+            return;
+        }
+        let Some(sent) = self.prepare(Kind::Sale, 7_00, 0) else { return };
+        let sent = sent.with_wrong_mac();
+        let deal = self.enter(&sent, 7_00, Kind::Sale);
+        self.send(&sent);
+        if let Some(answer) = self.hear(&sent, PATIENCE).await {
+            self.judge(deal, &answer);
+        }
+        self.undo(TRIES).await;
+    }
+
+    /// Only what is in its state file is left.
+    fn power_cut(&mut self) {
+        self.outside.nature.sometimes(Sometimes::PowerCut);
+        let text = self.terminal.to_json();
+        let setup = self.terminal.setup().clone();
+        let memory = Memory::from_json(&text, setup.owner(), self.terminal.pad());
+        if let Some(terminal) = memory.ok().and_then(|memory| switched_on(setup, memory, &self.entropy)) {
+            self.terminal = terminal;
+        }
+        while self.inbox.try_recv().is_ok() {}
+    }
+}
+
+fn switched_on(setup: Setup, memory: Memory, entropy: &Arc<dyn Entropy>) -> Option<Terminal> {
+    let pad = demo_pin_pad(setup.terminal, setup.profile.sign_in, Arc::clone(entropy)).ok()??;
+    Terminal::new(setup, pad, memory).ok()
+}

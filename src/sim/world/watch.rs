@@ -1,0 +1,114 @@
+//! What is checked at once, while a world runs.
+
+use super::coverage::Sometimes;
+use super::history::Answered;
+use super::history::Sent;
+use super::nature::Nature;
+use super::outside::Outside;
+use crate::flow::Event;
+use crate::flow::Witness;
+use crate::model::Kind;
+use crate::model::MessageClass;
+use crate::model::ResponseCode;
+use crate::model::TerminalId;
+use std::sync::Arc;
+
+/// An answer leaves for a terminal.
+pub(super) fn answered(outside: &Outside, answer: Answered) {
+    let money =
+        matches!(answer.class, Some(MessageClass::Financial | MessageClass::Authorization | MessageClass::Reversal));
+    if !money {
+        return;
+    }
+    let before = outside.history.read(|seen| {
+        let same = seen.answered.iter().find(|before| before.request == answer.request && before.rrn.is_some());
+        same.cloned()
+    });
+    if let Some(before) = before {
+        outside.nature.sometimes(Sometimes::DuplicateAnswered);
+        // A reversal stays pending at its terminal, whatever it is refused with; a copy under keys that are gone cannot
+        // be known.
+        let harmless = answer.class == Some(MessageClass::Reversal) || answer.code == "A0";
+        if answer.rrn.is_none() && harmless {
+            return;
+        }
+        if answer.rrn.is_none() {
+            let (terminal, code) = (answer.terminal, &answer.code);
+            outside.history.breach(format!("I6: {terminal}: a copy of what was answered is refused with {code}"));
+        } else if before.content != answer.content {
+            outside.history.breach(format!("I6: {}: a copy is answered differently", answer.terminal));
+        }
+    }
+    outside.history.note(|seen| seen.answered.push(answer));
+}
+
+/// A message leaves for an issuer.
+pub(super) fn sent(outside: &Outside, sent: Sent) {
+    let breach = outside.history.read(|seen| overtakes(&seen.sent, &sent).or_else(|| jumps(&seen.sent, &sent)));
+    if let Some(breach) = breach {
+        outside.history.breach(breach);
+    }
+    outside.history.note(|seen| seen.sent.push(sent));
+}
+
+/// I8: a request never leaves after its own reversal did.
+fn overtakes(before: &[Sent], sent: &Sent) -> Option<String> {
+    let overtaken = !sent.reversal && before.iter().any(|other| other.reversal && other.rrn == sent.rrn);
+    overtaken.then(|| format!("I8: request {} leaves after its reversal", sent.rrn))
+}
+
+/// I8: of one terminal, a reversal that was sent before another one is not sent again after it.
+fn jumps(before: &[Sent], sent: &Sent) -> Option<String> {
+    let lane = |other: &&Sent| {
+        let same = (other.life, &other.issuer, other.terminal) == (sent.life, &sent.issuer, sent.terminal);
+        same && other.reversal
+    };
+    if !sent.reversal {
+        return None;
+    }
+    let last = before.iter().rfind(lane)?;
+    let jumped = last.rrn != sent.rrn && before.iter().filter(lane).any(|other| other.rrn == sent.rrn);
+    jumped.then(|| format!("I8: reversal of {} goes on after {} was begun", sent.rrn, last.rrn))
+}
+
+/// Counts what the station says of itself.
+pub struct Watcher(pub(super) Arc<Nature>);
+
+impl Witness for Watcher {
+    fn note(&self, terminal: Option<&TerminalId>, event: &Event<'_>) {
+        let who = terminal.map_or("-", TerminalId::as_str);
+        match event {
+            Event::Decided { kind, outcome, code, rrn, rule, repeat, .. } => {
+                let repeat = if *repeat { ", again" } else { "" };
+                self.0.say(&format!("station: {who} {} {rrn} {outcome:?} {code}{repeat}", kind.name()));
+                match (kind, *rule) {
+                    (Kind::Reversal, Some("original-unknown")) => self.0.sometimes(Sometimes::Overtaken),
+                    (_, Some("counter-or-tombstone")) if *code == ResponseCode::RelatedInvalid => {
+                        self.0.sometimes(Sometimes::Tombstone);
+                    }
+                    _ => {}
+                }
+            }
+            Event::Refused { code, rule } => {
+                self.0.say(&format!("station: {who} refused with {code}, {rule}"));
+                match *rule {
+                    "duplicate-mismatch" => self.0.sometimes(Sometimes::OtherContent),
+                    "ledger-full" => self.0.sometimes(Sometimes::DiskFull),
+                    _ => {}
+                }
+            }
+            Event::Silent { why } => self.0.say(&format!("station: {who} not answered: {why}")),
+            Event::Forwarded { rrn, attempts, acknowledged, .. } => {
+                self.0
+                    .say(&format!("station: reversal of {rrn}, {attempts} tries before, acknowledged {acknowledged}"));
+            }
+            Event::Rejected { error } => self.0.say(&format!("station: {who} unreadable: {error}")),
+            Event::MacFailed { .. } => self.0.say(&format!("station: {who} MAC wrong")),
+            Event::MacVerified { .. } => {}
+        }
+    }
+
+    fn watches(&self, _: &TerminalId) -> bool {
+        false
+    }
+}
