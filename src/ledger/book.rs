@@ -23,9 +23,11 @@ use super::lifecycle::State;
 use super::lifecycle::Terms;
 use super::owed::Next;
 use super::owed::Queue;
+use super::record::Marks;
 use super::record::Record;
+use super::record::Standing;
+use super::standing::Departed;
 use crate::model::Amount;
-use crate::model::BusinessDate;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
 use crate::model::ResponseCode;
@@ -49,11 +51,12 @@ pub(super) struct Book {
     pub(super) terminals: BTreeMap<TerminalId, SessionFacts>,
     pub(super) data_keys: BTreeMap<DataKeyName, KeyBlock>,
     pub(super) stans: BTreeMap<IssuerName, Stan>,
-    /// By what is followed, which may have left the book.
+    /// By what is followed.
     pub(super) followers: HashMap<TxnId, Followers>,
-    /// The highest number on record.
-    pub(super) last: u64,
-    owed: BTreeMap<IssuerName, Queue>,
+    pub(super) marks: Marks,
+    pub(super) owed: BTreeMap<IssuerName, Queue>,
+    /// What left with closed days and was not taken yet.
+    pub(super) departed: Vec<Departed>,
 }
 
 /// One transaction.
@@ -74,6 +77,19 @@ pub(super) struct Entry {
 impl Entry {
     fn new(intent: &Arc<Intent>, answer: Option<Answer>, state: State) -> Self {
         Self { intent: Arc::clone(intent), answer, state, late: None, refused: None, attempts: 0, sent_as: None }
+    }
+
+    /// As it stood.
+    pub(super) fn standing(standing: &Standing) -> Self {
+        Self {
+            intent: Arc::clone(&standing.intent),
+            answer: standing.answer.clone(),
+            state: standing.state,
+            late: standing.late,
+            refused: standing.refused,
+            attempts: standing.attempts,
+            sent_as: standing.sent_as,
+        }
     }
 
     /// The decision that stands.
@@ -129,7 +145,7 @@ impl Book {
             }
             Record::Late(id, outcome) => self.change(*id, |entry| entry.late = Some(*outcome)),
             Record::Reversal(kept) => {
-                self.last = self.last.max(kept.number.0);
+                self.marks.last = self.marks.last.max(kept.number);
                 self.identities.add_reversal(kept);
             }
             Record::Terminal(terminal, facts) => {
@@ -142,6 +158,8 @@ impl Book {
                 self.stans.insert(issuer.clone(), *stan);
             }
             Record::Closed(date) => self.close(*date),
+            Record::Standing(standing) => self.restore(standing),
+            Record::Marks(marks) => self.marks = *marks,
         }
     }
 
@@ -153,7 +171,7 @@ impl Book {
 
     fn enter(&mut self, entry: Entry) {
         let (id, intent, state) = (entry.intent.id, Arc::clone(&entry.intent), entry.state);
-        self.last = self.last.max(id.0);
+        self.marks.last = self.marks.last.max(id);
         self.identities.add_request(&intent.identity, id);
         self.rrns.insert(intent.rrn, id);
         if let Some(outbound) = &intent.outbound {
@@ -220,7 +238,7 @@ impl Book {
     }
 
     /// Whether it keeps what it reserved: it may have moved money, and no approved void cancelled it.
-    fn is_live(&self, id: TxnId) -> bool {
+    pub(super) fn is_live(&self, id: TxnId) -> bool {
         let voided = self.followers.get(&id).is_some_and(Followers::is_voided);
         !voided && self.entries.get(&id).is_some_and(|entry| entry.state.is_live())
     }
@@ -234,21 +252,6 @@ impl Book {
         } else if live && !live_before {
             self.counters.take(&entry.intent.reservations);
         }
-    }
-
-    /// Lets go what is finished of a business date.
-    fn close(&mut self, date: BusinessDate) {
-        let finished = self.entries.extract_if(.., |_, entry| entry.intent.date == date && entry.state.is_finished());
-        let finished: Vec<Entry> = finished.map(|(_, entry)| entry).collect();
-        for entry in &finished {
-            let voided = self.followers.get(&entry.intent.id).is_some_and(Followers::is_voided);
-            if entry.state.is_live() && !voided {
-                self.counters.give_back(&entry.intent.reservations);
-            }
-            self.identities.forget_request(&entry.intent.identity, entry.intent.id);
-            self.rrns.remove(&entry.intent.rrn);
-        }
-        self.identities.forget_reversals(date);
     }
 
     /// The whole record.

@@ -35,6 +35,12 @@ impl Counters {
         reservations.iter().enumerate().filter_map(of_one).min()
     }
 
+    /// All counters, for tests; in any order.
+    #[cfg(test)]
+    pub(super) fn told(&self) -> Vec<String> {
+        self.0.iter().map(|row| format!("{row:?}")).collect()
+    }
+
     /// Makes reservations that were found possible.
     pub(super) fn take(&mut self, reservations: &[Reservation]) {
         for reservation in reservations {

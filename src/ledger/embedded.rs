@@ -26,6 +26,7 @@ use super::TxnId;
 use super::book::Book;
 use super::journal::Groups;
 use super::journal::Ticket;
+use super::journal::codec;
 use super::owed::Next;
 use super::plan::Planned;
 use super::plan::Room;
@@ -75,7 +76,7 @@ impl EmbeddedLedger {
     }
 
     fn over(book: Book, groups: Option<Arc<Groups>>, capacity: usize) -> Self {
-        let next = AtomicU64::new(book.last + 1);
+        let next = AtomicU64::new(book.marks.last.0 + 1);
         Self { capacity, next, groups, kept: Mutex::new(Kept { book, waiters: Waiters::default() }) }
     }
 
@@ -100,7 +101,21 @@ impl EmbeddedLedger {
             kept.book.apply(record);
             kept.waiters.announce(&kept.book, record);
         }
+        kept.book.take_departed();
         (commit.reply, ticket)
+    }
+
+    /// The records that rebuild the book, each a tag and its payload: equal ledgers give equal dumps. Retries'
+    /// times and what is in flight are not in it, for they mean nothing to another process.
+    #[must_use]
+    pub fn dump(&self) -> Vec<Vec<u8>> {
+        let kept = self.kept.lock();
+        let encoded = |record| {
+            let mut out = Vec::new();
+            codec::encode(&record, &mut out);
+            out
+        };
+        kept.book.dump().map(encoded).collect()
     }
 
     /// Everything that is in the book now.

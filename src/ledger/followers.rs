@@ -13,13 +13,13 @@ use smallvec::SmallVec;
 
 /// One follow-up of a transaction.
 #[derive(Clone, Copy, Debug)]
-struct Follower {
-    id: TxnId,
-    following: Following,
-    amount: Amount,
-    state: State,
+pub(super) struct Follower {
+    pub(super) id: TxnId,
+    pub(super) following: Following,
+    pub(super) amount: Amount,
+    pub(super) state: State,
     /// An approved void of its own cancelled it.
-    voided: bool,
+    pub(super) voided: bool,
 }
 
 impl Follower {
@@ -35,12 +35,22 @@ impl Follower {
     }
 }
 
-/// All follow-ups of one transaction, in order. Kept as long as the transaction can be followed, also when
-/// it has left the book.
+/// All follow-ups of one transaction, in order. They leave the book with it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Followers(SmallVec<[Follower; 1]>);
+pub(super) struct Followers(pub(super) SmallVec<[Follower; 1]>);
 
 impl Followers {
+    /// Their numbers.
+    pub(super) fn ids(&self) -> impl Iterator<Item = TxnId> {
+        self.0.iter().map(|follower| follower.id)
+    }
+
+    /// Forgets one; true if none is left.
+    pub(super) fn forget(&mut self, id: TxnId) -> bool {
+        self.0.retain(|follower| follower.id != id);
+        self.0.is_empty()
+    }
+
     /// Adds a follow-up, or moves one that is known.
     pub(super) fn note(&mut self, intent: &Intent, state: State) {
         let Some((following, _)) = kinds::of(intent.kind).follows else { return };

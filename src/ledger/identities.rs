@@ -21,15 +21,16 @@ type Number = (TerminalId, Stan, Scope);
 #[derive(Debug, Default)]
 pub(super) struct Identities {
     requests: HashMap<Number, SmallVec<[(MessageClass, TxnId); 1]>>,
-    tombstones: HashMap<Number, SmallVec<[Option<MessageClass>; 1]>>,
+    /// With the number of the reversal that left it.
+    tombstones: HashMap<Number, SmallVec<[(Option<MessageClass>, TxnId); 1]>>,
     reversals: HashMap<(Identity, OriginalKey), KeptReversal>,
 }
 
 impl Identities {
-    /// The request with this identity.
+    /// The request with this identity: the latest, should one of a closed day have come back.
     pub(super) fn request(&self, identity: &Identity) -> Option<TxnId> {
         let known = self.requests.get(&number(identity))?;
-        known.iter().find(|(class, _)| *class == identity.class).map(|(_, id)| *id)
+        known.iter().filter(|(class, _)| *class == identity.class).map(|(_, id)| *id).max()
     }
 
     /// The request that a reversal means: of its class, or the latest of any class.
@@ -45,7 +46,8 @@ impl Identities {
             return false;
         }
         let standing = self.tombstones.get(&number(identity));
-        standing.is_some_and(|classes| classes.iter().any(|class| class.is_none_or(|class| class == identity.class)))
+        let means = |class: Option<MessageClass>| class.is_none_or(|class| class == identity.class);
+        standing.is_some_and(|standing| standing.iter().any(|(class, _)| means(*class)))
     }
 
     /// The recorded answer of a reversal that came before. The same identity with another original is
@@ -68,12 +70,23 @@ impl Identities {
     pub(super) fn add_reversal(&mut self, kept: &KeptReversal) {
         let reversal = &kept.reversal;
         if kept.original.is_none() {
-            let classes = self.tombstones.entry(original_number(reversal)).or_default();
-            if !classes.contains(&reversal.original.class) {
-                classes.push(reversal.original.class);
-            }
+            let standing = self.tombstones.entry(original_number(reversal)).or_default();
+            standing.push((reversal.original.class, kept.number));
         }
         self.reversals.insert((reversal.identity.clone(), reversal.original.clone()), kept.clone());
+    }
+
+    /// All that is known, for tests; in any order.
+    #[cfg(test)]
+    pub(super) fn told(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.reversals.values().map(|kept| format!("{kept:?}")).collect();
+        for (number, known) in &self.requests {
+            all.extend(known.iter().map(|known| format!("{number:?} {known:?}")));
+        }
+        for (number, standing) in &self.tombstones {
+            all.extend(standing.iter().map(|standing| format!("{number:?} {standing:?}")));
+        }
+        all
     }
 
     /// Lets a request go.
@@ -86,16 +99,27 @@ impl Identities {
         }
     }
 
-    /// Lets the reversals of a business date go, and their tombstones.
-    pub(super) fn forget_reversals(&mut self, date: BusinessDate) {
-        let Self { reversals, tombstones, .. } = self;
-        reversals.retain(|_, kept| {
-            let stays = kept.reversal.date != date;
-            if !stays && kept.original.is_none() {
-                tombstones.remove(&original_number(&kept.reversal));
+    /// All reversals, in order of their numbers.
+    pub(super) fn all_reversals(&self) -> Vec<&KeptReversal> {
+        let mut all: Vec<&KeptReversal> = self.reversals.values().collect();
+        all.sort_unstable_by_key(|kept| kept.number);
+        all
+    }
+
+    /// Lets the reversals of a business date go, and their tombstones; in order of their numbers.
+    pub(super) fn forget_reversals(&mut self, date: BusinessDate) -> Vec<KeptReversal> {
+        let leaving = self.reversals.extract_if(|_, kept| kept.reversal.date == date);
+        let mut leaving: Vec<KeptReversal> = leaving.map(|(_, kept)| kept).collect();
+        leaving.sort_unstable_by_key(|kept| kept.number);
+        for kept in leaving.iter().filter(|kept| kept.original.is_none()) {
+            let number = original_number(&kept.reversal);
+            let Some(standing) = self.tombstones.get_mut(&number) else { continue };
+            standing.retain(|(_, left_by)| *left_by != kept.number);
+            if standing.is_empty() {
+                self.tombstones.remove(&number);
             }
-            stays
-        });
+        }
+        leaving
     }
 }
 

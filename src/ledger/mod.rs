@@ -18,6 +18,7 @@ mod lifecycle;
 mod owed;
 mod plan;
 mod record;
+mod standing;
 mod types;
 pub mod verify;
 mod waiters;

@@ -48,6 +48,13 @@ impl Queue {
         self.owed
     }
 
+    /// All entries, lane by lane and each in its order; the lane of the lowest head first.
+    pub(super) fn all(&self) -> impl Iterator<Item = TxnId> {
+        let mut lanes: Vec<&VecDeque<TxnId>> = self.lanes.values().map(|lane| &lane.waiting).collect();
+        lanes.sort_unstable_by_key(|lane| lane.front().copied());
+        lanes.into_iter().flatten().copied()
+    }
+
     /// Adds an entry at the end of its terminal's lane.
     pub(super) fn push(&mut self, terminal: TerminalId, id: TxnId) {
         self.owed += 1;

@@ -9,6 +9,7 @@ use super::Outbound;
 use super::Outcome;
 use super::Reversal;
 use super::TxnId;
+use super::followers::Followers;
 use super::lifecycle::State;
 use crate::model::BusinessDate;
 use crate::model::IssuerName;
@@ -50,6 +51,41 @@ pub(super) enum Record {
     Stan(IssuerName, Stan),
     /// What is finished of a business date leaves the book.
     Closed(BusinessDate),
+    /// A transaction as it stands: in snapshots and archives of closed days, and where one comes back from
+    /// a closed day.
+    Standing(Box<Standing>),
+    /// How far the book has counted: in snapshots.
+    Marks(Marks),
+}
+
+/// A transaction as it stands, with all that was done to it.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    /// What was asked.
+    pub(super) intent: Arc<Intent>,
+    /// What the terminal was told, once decided.
+    pub(super) answer: Option<Answer>,
+    /// Where it is.
+    pub(super) state: State,
+    /// An issuer's answer that came after the decision.
+    pub(super) late: Option<Outcome>,
+    /// Why the issuer refused what it was owed.
+    pub(super) refused: Option<ResponseCode>,
+    /// How often what is owed may have gone.
+    pub(super) attempts: u32,
+    /// The trace number under which it went last.
+    pub(super) sent_as: Option<Stan>,
+    /// Its follow-ups.
+    pub(super) followers: Followers,
+}
+
+/// What the book counts.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Marks {
+    /// The highest transaction number on record.
+    pub(super) last: TxnId,
+    /// How many times a day was closed.
+    pub(super) closings: u64,
 }
 
 /// A terminal's reversal as it is kept.

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The ledger's own number of a transaction, rising by one; never reused.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct TxnId(pub u64);
 
 /// What tells two uses of a STAN apart: the batch, or the local date, as the profile says. At most 12

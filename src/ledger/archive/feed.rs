@@ -93,7 +93,8 @@ impl<'a> Feed<'a> {
             | Record::Refused(id, ..)
             | Record::Late(id, _) => self.ids.contains(id),
             Record::Closed(_) => true,
-            Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) => false,
+            Record::Standing(standing) => self.ids.contains(&standing.intent.id),
+            Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) | Record::Marks(_) => false,
         }
     }
 
@@ -119,7 +120,12 @@ impl<'a> Feed<'a> {
                 let closed = "INSERT OR REPLACE INTO day (business_date, number) VALUES (?1, ?2)";
                 self.run(closed, (date.to_string(), integer(self.group)))
             }
-            Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) => Ok(()),
+            Record::Standing(standing) => {
+                let id = standing.intent.id;
+                self.run("UPDATE txn SET closed = 0 WHERE id = ?1", [integer(id.0)])?;
+                self.event(id, "came back from its closed day")
+            }
+            Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) | Record::Marks(_) => Ok(()),
         }
     }
 

@@ -142,9 +142,10 @@ impl<D: Disk> Writer<D> {
         let (group, head) = batch.seal(&self.id, &self.head, wall);
         let mut bytes = header.encode().to_vec();
         bytes.extend_from_slice(&group);
-        self.spare.take();
         let file = self.begin(&name, &bytes);
         let file = file.map_err(layout::at(&self.disk, "the segment cannot be begun", place))?;
+        // Only now: whoever makes the next one gives it the name that this one had until here.
+        self.spare.take();
         self.current = Some(Current { name, file, at: layout::offset(bytes.len()), length: self.length });
         Ok(self.wrote(head))
     }

@@ -34,6 +34,7 @@ use crate::ledger::lifecycle::Undone;
 use crate::ledger::lifecycle::step;
 use crate::ledger::record::KeptReversal;
 use crate::ledger::record::Record;
+use crate::ledger::record::Standing;
 use crate::model::Amount;
 use crate::model::BusinessDate;
 use crate::model::Currency;
@@ -158,6 +159,8 @@ impl Reader for Verifier {
                 self.lanes.issuer(issuer);
             }
             Record::Closed(date) => self.closed(*date),
+            Record::Standing(standing) => self.stands(standing),
+            Record::Marks(_) => {}
         }
         self.record += 1;
     }
@@ -430,11 +433,36 @@ impl Verifier {
         self.check(Invariant::I4, !left, "a reversal leaves its original as it was");
     }
 
+    /// A transaction as it stands: in a snapshot, or come back from a closed day, as it left.
+    fn stands(&mut self, standing: &Standing) {
+        let intent = &standing.intent;
+        let id = intent.id;
+        self.subject = Some((id, Some(intent.rrn)));
+        if let Some(txn) = self.gone.remove(&id) {
+            self.check(Invariant::I11, txn.state == standing.state, "it did not come back as it left");
+            let taken = intent.reservations.iter().map(|one| (one.key, one.amount.minor())).collect();
+            self.open.insert(id, Txn { taken, ..txn });
+        } else if self.enter(intent, standing.answer.as_ref(), standing.state) {
+            let Some(txn) = self.open.get_mut(&id) else { return };
+            (txn.late, txn.attempts) = (standing.late, standing.attempts);
+            if let Some(issuer) = txn.issuer.filter(|_| standing.state.owes().is_some()) {
+                self.lanes.push(issuer, txn.terminal, id);
+            }
+        }
+        self.balance(id, false);
+    }
+
     fn closed(&mut self, date: BusinessDate) {
         self.counts.closed.insert(date);
-        let finished = self.open.extract_if(.., |_, txn| txn.date == date && txn.state.is_finished());
-        let finished: Vec<(TxnId, Txn)> = finished.collect();
-        for (id, txn) in finished {
+        let finished = self.open.iter().rev().filter(|(_, txn)| txn.date == date && txn.state.is_finished());
+        let finished: Vec<TxnId> = finished.map(|(id, _)| *id).collect();
+        for id in finished {
+            // What has follow-ups in the book waits for them.
+            let followers = self.followers.get(&id);
+            if followers.is_some_and(|followers| followers.iter().any(|follower| self.open.contains_key(follower))) {
+                continue;
+            }
+            let Some(txn) = self.open.remove(&id) else { continue };
             if txn.state.is_live() && !self.is_voided(id) {
                 let had = self.counters.give_back(&txn.taken);
                 self.check(Invariant::I10, had, "more is given back than was reserved");

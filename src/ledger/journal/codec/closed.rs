@@ -8,6 +8,7 @@ use super::arbitrary::Source;
 use super::wire::Input;
 use super::wire::Wire;
 use crate::ledger::Outcome;
+use crate::ledger::kinds::Following;
 use crate::ledger::lifecycle::State;
 use crate::ledger::lifecycle::Undone;
 use crate::model::Kind;
@@ -60,6 +61,14 @@ numbered! { State, "state":
     9 = [State::Reversed(Undone::Silence)],
     10 = [State::Irreversible(Undone::Approval)],
     11 = [State::Irreversible(Undone::Silence)],
+}
+
+numbered! { Following, "follow-up":
+    0 = [Following::Voids],
+    1 = [Following::Completes],
+    2 = [Following::Refunds],
+    3 = [Following::Increments],
+    4 = [Following::Adjusts],
 }
 
 numbered! { Kind, "kind":

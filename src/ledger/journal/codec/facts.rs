@@ -14,7 +14,11 @@ use crate::ledger::Intent;
 use crate::ledger::OriginalKey;
 use crate::ledger::Outbound;
 use crate::ledger::Reversal;
+use crate::ledger::followers::Follower;
+use crate::ledger::followers::Followers;
 use crate::ledger::record::KeptReversal;
+use crate::ledger::record::Marks;
+use crate::ledger::record::Standing;
 use crate::model::SessionFacts;
 use crate::model::WorkingKeys;
 use crate::risk::CounterKey;
@@ -58,6 +62,9 @@ fields!(Reversal { identity, original, amount, received, date });
 fields!(KeptReversal { number, reversal, rrn, answer, original });
 fields!(WorkingKeys { generation, pin, mac, data });
 fields!(SessionFacts { version, signed_in, batch, current, pending });
+fields!(Follower { id, following, amount, state, voided });
+fields!(Standing { intent, answer, state, late, refused, attempts, sent_as, followers });
+fields!(Marks { last, closings });
 fields!(Intent {
     id,
     rrn,
@@ -85,3 +92,20 @@ fields!(Intent {
     outbound,
     follows,
 });
+
+impl Wire for Followers {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        Wire::take(input).map(Self)
+    }
+}
+
+#[cfg(test)]
+impl Make for Followers {
+    fn make(source: &mut Source) -> Self {
+        Self(Make::make(source))
+    }
+}

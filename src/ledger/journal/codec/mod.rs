@@ -90,6 +90,8 @@ tags! {
     11 = DataKey(name, block);
     12 = Stan(issuer, stan);
     13 = Closed(date);
+    14 = Standing(standing);
+    15 = Marks(marks);
 }
 
 /// Reads records. Names that come again and again are kept once.
