@@ -454,21 +454,25 @@ impl Verifier {
 
     fn closed(&mut self, date: BusinessDate) {
         self.counts.closed.insert(date);
-        let finished = self.open.iter().rev().filter(|(_, txn)| txn.date == date && txn.state.is_finished());
-        let finished: Vec<TxnId> = finished.map(|(id, _)| *id).collect();
-        for id in finished {
-            // What has follow-ups in the book waits for them.
+        let finished = self.open.iter().filter(|(_, txn)| txn.date == date && txn.state.is_finished());
+        let mut finished: Vec<TxnId> = finished.map(|(id, _)| *id).collect();
+        // Follow-ups have the higher numbers and go first; what has some in the book waits for them.
+        while let Some(id) = finished.pop() {
             let followers = self.followers.get(&id);
-            if followers.is_some_and(|followers| followers.iter().any(|follower| self.open.contains_key(follower))) {
-                continue;
+            if followers.is_none_or(|followers| !followers.iter().any(|follower| self.open.contains_key(follower))) {
+                self.let_go(id);
             }
-            let Some(txn) = self.open.remove(&id) else { continue };
-            if txn.state.is_live() && !self.is_voided(id) {
-                let had = self.counters.give_back(&txn.taken);
-                self.check(Invariant::I10, had, "more is given back than was reserved");
-            }
-            self.gone.insert(id, Txn { taken: Taken::new(), ..txn });
         }
         self.numbers.close(date);
+    }
+
+    fn let_go(&mut self, id: TxnId) {
+        let live = self.is_live(id);
+        let Some(txn) = self.open.remove(&id) else { return };
+        if live {
+            let had = self.counters.give_back(&txn.taken);
+            self.check(Invariant::I10, had, "more is given back than was reserved");
+        }
+        self.gone.insert(id, Txn { taken: Taken::new(), ..txn });
     }
 }

@@ -142,3 +142,6 @@ impl Verifier {
         Report { counts, totals, violations, open, owed, dead_letters, journal }
     }
 }
+
+#[cfg(test)]
+mod tests;
