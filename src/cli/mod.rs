@@ -11,6 +11,7 @@ mod dialects;
 mod encode;
 mod input;
 mod issuer;
+mod ledger;
 mod serve;
 mod spec;
 mod terminal;
@@ -90,6 +91,7 @@ enum Command {
     Demo(demo::Demo),
     Encode(encode::Encode),
     Issuer(issuer::Issuer),
+    Ledger(ledger::Ledger),
     Serve(serve::Serve),
     Spec(spec::Spec),
     Trace(trace::Trace),
@@ -108,6 +110,7 @@ impl Cli {
             Command::Demo(command) => command.run(out),
             Command::Encode(command) => command.run(out),
             Command::Issuer(command) => command.run(out),
+            Command::Ledger(command) => command.run(out),
             Command::Serve(command) => command.run(out),
             Command::Spec(command) => command.run(out),
             Command::Trace(command) => command.run(out),

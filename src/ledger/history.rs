@@ -15,6 +15,7 @@ use super::journal::layout;
 use super::journal::replay;
 use super::record::Record;
 use crate::model::Timestamp;
+use std::cmp::Ordering;
 
 /// Is told everything on record, in order.
 pub(super) trait Reader {
@@ -60,18 +61,29 @@ pub(super) fn place_of<D: Disk>(disk: &mut D, number: u64) -> Result<Option<Plac
     let firsts = names.iter().filter_map(|name| layout::segment_number(name));
     let Some(first) = firsts.filter(|first| *first <= number).max() else { return Ok(None) };
     let name = layout::segment_name(first);
-    let place = |at| Place::new(&name, at, number);
-    let file = disk.open(&name).map_err(layout::at(disk, "the segment cannot be opened", place(0)))?;
+    let place = Place::new(&name, 0, number);
+    let file = disk.open(&name).map_err(layout::at(disk, "the segment cannot be opened", place))?;
+    Ok(span_in(disk, &file, &name, number)?.map(|(at, _)| Place::new(&name, at, number)))
+}
+
+/// From where to where a group is in a segment, its padding included; `None` if it is not in it.
+pub(super) fn span_in<D: Disk>(
+    disk: &mut D,
+    file: &D::File,
+    name: &str,
+    number: u64,
+) -> Result<Option<(u64, u64)>, JournalFault> {
     let mut at = layout::offset(SEGMENT_HEADER);
-    let mut buffer = [0; GROUP_HEADER];
     loop {
-        let read = layout::read_full(disk, &file, &mut buffer, at);
-        read.map_err(layout::at(disk, "the segment cannot be read", place(at)))?;
-        match GroupHeader::peek(&buffer) {
-            Ok(header) if header.number == number => return Ok(Some(place(at))),
-            Ok(header) if header.number < number => at += layout::offset(padded(header.group_length())),
-            _ => return Ok(None),
+        let mut buffer = [0; GROUP_HEADER];
+        let read = layout::read_full(disk, file, &mut buffer, at);
+        read.map_err(layout::at(disk, "the segment cannot be read", Place::new(name, at, number)))?;
+        let Ok(header) = GroupHeader::peek(&buffer) else { return Ok(None) };
+        let end = at + layout::offset(padded(header.group_length()));
+        match header.number.cmp(&number) {
+            Ordering::Less => at = end,
+            Ordering::Equal => return Ok(Some((at, end))),
+            Ordering::Greater => return Ok(None),
         }
-        buffer = [0; GROUP_HEADER];
     }
 }

@@ -5,6 +5,7 @@
 //! the same commit as the decision that needs it.
 
 pub mod archive;
+pub mod backup;
 mod book;
 mod counters;
 mod durable;

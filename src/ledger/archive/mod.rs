@@ -162,6 +162,14 @@ impl Archive {
         Ok(rows)
     }
 
+    /// Terminals' reversals that have the number or reference number that `query` asks for.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn reversals(&self, query: &Query) -> Result<Vec<TxnId>, ArchiveFault> {
+        query.reversals(&self.connection)
+    }
+
     /// What happened to a transaction, or to a terminal's reversal, in order.
     ///
     /// # Errors

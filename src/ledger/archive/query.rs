@@ -72,6 +72,13 @@ impl Query {
         Ok(())
     }
 
+    pub(super) fn reversals(&self, connection: &Connection) -> Result<Vec<TxnId>, ArchiveFault> {
+        let mut select = connection.prepare("SELECT id FROM reversal WHERE id = ?1 OR rrn = ?2 ORDER BY id")?;
+        let (id, rrn) = (self.id.map(|id| integer(id.0)), self.rrn.map(|rrn| rrn.as_str().to_owned()));
+        let ids = select.query_map((id, rrn), |row| Ok(TxnId(row.get::<_, i64>(0)?.unsigned_abs())))?;
+        Ok(ids.collect::<Result<_, _>>()?)
+    }
+
     fn statement(&self) -> (String, Vec<Value>) {
         let text = |text: &str| Value::Text(text.to_owned());
         let wanted: [(&str, Option<Value>); 8] = [
