@@ -24,7 +24,7 @@ pub(super) fn grouped(number: impl Into<u128>) -> String {
 pub(super) fn bytes(length: u64) -> String {
     match length {
         0..1_048_576 => format!("{} KiB", length.div_ceil(1_024)),
-        _ => format!("{}.{} MiB", length >> 20, (length & 0xF_FFFF) * 10 >> 20),
+        _ => format!("{}.{} MiB", length >> 20, ((length & 0xF_FFFF) * 10) >> 20),
     }
 }
 
