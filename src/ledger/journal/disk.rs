@@ -59,7 +59,8 @@ pub trait Disk: Clone + Send + 'static {
     /// call would prove nothing.
     fn sync(&mut self, file: &Self::File) -> io::Result<()>;
 
-    /// Renames a file, replacing one that has the new name. Durable only after [`Disk::sync_folder`].
+    /// Renames a file, replacing one that has the new name; who has it open keeps it open. Durable only after
+    /// [`Disk::sync_folder`].
     ///
     /// # Errors
     /// As the disk says.

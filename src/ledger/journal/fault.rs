@@ -135,6 +135,7 @@ impl JournalFault {
                     "see to the disk, then start again: what was answered is kept (`tollgate ledger verify {folder}`)"
                 )
             }
+            Fault::Nothing => "name the ledger's folder".to_owned(),
             Fault::NoAnchor | Fault::Anchor => {
                 format!("run `tollgate ledger verify {folder}`; `tollgate ledger restore` brings a backup back")
             }

@@ -42,14 +42,15 @@ pub struct SegmentFile {
     pub length: u64,
 }
 
-/// Maps an operating system's error to the fault of a place.
+/// Maps an operating system's error to the fault of a place; one without a file is the folder.
 pub(in crate::ledger) fn at<D: Disk>(
     disk: &D,
     what: &'static str,
     place: Place,
 ) -> impl FnOnce(io::Error) -> JournalFault {
     let folder = disk.folder();
-    move |error| JournalFault::at(folder, place, Fault::Io(what, error))
+    let place = (!place.file.is_empty()).then_some(place);
+    move |error| JournalFault { folder, place, fault: Fault::Io(what, error) }
 }
 
 /// Reads until `buffer` is full or the file ends; returns how much was read.

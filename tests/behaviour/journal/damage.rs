@@ -3,6 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 use tollgate::ledger::journal::Fault;
+use tollgate::ledger::journal::anchor;
 use tollgate::ledger::journal::format::SECTOR;
 use tollgate::ledger::journal::format::SEGMENT_HEADER;
 
@@ -147,6 +148,59 @@ fn segments_that_are_swapped_or_foreign_are_refused() {
 }
 
 #[test]
+fn groups_of_another_history_of_the_same_journal_are_refused() {
+    let (image, groups) = three_segments();
+    // The same journal, gone on with in another way after its third group: every group of it is whole.
+    let disk = MemoryDisk::default();
+    let (mut journal, _) = opened(&disk, None).unwrap();
+    for (number, group) in groups.iter().enumerate() {
+        let other: Records = group.iter().map(|record| vec![3; record.len()]).collect();
+        write(&mut journal, if number < 3 { group } else { &other });
+    }
+    journal.anchor.step().unwrap();
+    let other = disk.synced();
+    for (number, (name, from, to)) in (1..).zip(places(&image)) {
+        let mut hurt = image.clone();
+        hurt.get_mut(&name).unwrap()[from..to].copy_from_slice(&other[&name][from..to]);
+        let what = format!("the other group {number}");
+        assert_eq!(survives_or_is_refused(&hurt, &groups, &what), number <= 3, "{what}");
+    }
+    for name in image.keys().filter(|name| *name != "segment-00000000000000000001.tgj") {
+        let mut hurt = image.clone();
+        hurt.insert(name.clone(), other[name].clone());
+        let refused = opened(&MemoryDisk::of(&hurt), None).err().unwrap();
+        assert!(matches!(refused.fault, Fault::Chain | Fault::NotAnchored), "{name}: {refused}");
+    }
+}
+
+#[test]
+fn a_torn_anchor_leaves_the_one_before() {
+    let disk = MemoryDisk::default();
+    for round in 0..6 {
+        let (mut journal, _) = opened(&disk, None).unwrap();
+        let before = anchor::read(&mut disk.clone()).unwrap().unwrap().head();
+        let old = disk.written()["anchor"].clone();
+        let head = write(&mut journal, &records(round, 1, 10));
+        assert!(journal.anchor.step().unwrap() && !journal.anchor.step().unwrap());
+        let image = disk.synced();
+        let new = &image["anchor"];
+        assert_eq!(anchor::read(&mut disk.clone()).unwrap().unwrap().heads, [head, before]);
+        for at in 1..new.len() {
+            let torn = [&new[..at], &old[at..]].concat();
+            let read = anchor::decode(&torn).unwrap().head();
+            assert!(read == head || read == before, "torn at {at}");
+        }
+        for slot in 0..2 {
+            let mut garbled = new.clone();
+            garbled[slot * SECTOR..][..SECTOR].fill(0xA5);
+            let read = anchor::decode(&garbled).unwrap().head();
+            assert!(read == head || read == before, "slot {slot} garbled");
+        }
+        assert!(matches!(anchor::decode(&[0xA5; 2 * SECTOR]), Err(Fault::Anchor)));
+    }
+}
+
+#[test]
 fn a_refusal_names_the_file_the_offset_and_the_group() {
     let (image, _) = three_segments();
     let places = places(&image);
@@ -188,8 +242,11 @@ fn is_cut_or_whole(image: &Image, groups: &[Records]) -> bool {
     assert_eq!(seen, groups[..if whole { groups.len() } else { groups.len() - 1 }]);
     assert!(!(whole && journal.replayed.torn.is_some()));
     let mut expected = seen;
-    expected.push(records(5, 1, 30));
-    write(&mut journal, expected.last().unwrap());
+    // Some behind it, and some in the segment after it.
+    for length in [30, 900, 900, 900] {
+        expected.push(records(5, 1, length));
+        write(&mut journal, expected.last().unwrap());
+    }
     let (replayed, seen) = read(&MemoryDisk::of(&disk.synced())).unwrap();
     assert!(seen == expected && replayed.torn.is_none(), "nothing of the torn group is left behind");
     whole
@@ -242,6 +299,37 @@ fn a_station_that_writes_can_be_looked_at() {
     assert_eq!(seen, groups[..groups.len() - 1]);
     assert_eq!(replayed.torn.map(|torn| (torn.place.offset, torn.bytes)), Some((from as u64, 1024)));
     assert!(disk.written() == torn, "looking changes nothing");
+}
+
+/// The station goes on writing while somebody looks: what looked torn is whole by the time a later group is found.
+#[test]
+fn a_group_that_was_finished_while_one_looked_is_no_gap() {
+    let disk = MemoryDisk::default();
+    let large = Options { segment_bytes: 1 << 20, ..options() };
+    let mut journal = open(disk.clone(), &large, None, &mut |_| Ok(())).unwrap();
+    let groups: Vec<Records> = (0..200).map(|seed| records(seed, 1, 4000)).collect();
+    for group in &groups[..30] {
+        write(&mut journal, group);
+    }
+    let name = "segment-00000000000000000001.tgj";
+    let torn_at = disk.written()[name].iter().rposition(|byte| *byte != 0).unwrap().next_multiple_of(SECTOR);
+    for group in &groups[30..] {
+        write(&mut journal, group);
+    }
+    let mut looked_at = disk.written();
+    looked_at.get_mut(name).unwrap()[torn_at + 700..].fill(0);
+    let looked_at = MemoryDisk::of(&looked_at);
+    let mut seen = 0;
+    let replayed = replay(&mut looked_at.clone(), None, &mut |group| {
+        seen += 1;
+        if group.header.number == 30 {
+            let mut writer = looked_at.clone();
+            let mut file = writer.open(name).unwrap();
+            writer.write_at(&mut file, &disk.written()[name], 0).unwrap();
+        }
+        Ok(())
+    });
+    assert_eq!((replayed.unwrap().head.number, seen), (200, 200));
 }
 
 #[test]
