@@ -176,8 +176,11 @@ fn groups_of_another_history_of_the_same_journal_are_refused() {
 #[test]
 fn a_torn_anchor_leaves_the_one_before() {
     let disk = MemoryDisk::default();
+    let mut journal = opened(&disk, None).unwrap().0;
     for round in 0..6 {
-        let (mut journal, _) = opened(&disk, None).unwrap();
+        if round % 3 == 0 {
+            journal = opened(&disk, None).unwrap().0;
+        }
         let before = anchor::read(&mut disk.clone()).unwrap().unwrap().head();
         let old = disk.written()["anchor"].clone();
         let head = write(&mut journal, &records(round, 1, 10));
