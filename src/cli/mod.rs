@@ -41,6 +41,14 @@ pub enum Exit {
     NoConnection = 4,
     /// The other side did not answer in time.
     Timeout = 5,
+    /// Another process uses the ledger's folder.
+    LedgerInUse = 6,
+    /// The ledger cannot be believed, or its folder not be used. Nothing was changed.
+    Ledger = 7,
+    /// The ledger's keys are not to be had: master key missing, unreadable or another's.
+    Keys = 8,
+    /// The ledger failed while the station ran, which stopped itself.
+    LedgerFailed = 9,
 }
 
 /// Why a command did not get to its answer: an exit code and a line for people.
@@ -74,7 +82,8 @@ pub type Outcome = Result<Exit, Failure>;
 
 const EXAMPLES: &str = "\
 Exit codes: 0 yes, 1 no (declined, unreadable, differs), 2 usage, 3 invalid configuration or dialect,
-4 no connection, 5 timeout.";
+4 no connection, 5 timeout; of a ledger: 6 in use by another process, 7 damaged or unusable,
+8 its keys are not to be had, 9 it failed while the station ran.";
 
 /// An ISO 8583 payment switch and the bench to try it on.
 #[derive(Debug, Parser)]

@@ -2,16 +2,21 @@
 
 use super::{Exit, Failure, Outcome};
 use crate::channel;
+use crate::flow::DataKeyFault;
+use crate::ledger::journal::Fault;
 use crate::model::Breach;
 use crate::server::Ending;
 use crate::server::config;
 use crate::server::config::Loaded;
 use crate::server::logging;
 use crate::server::run::Running;
+use crate::server::run::StartFault;
+use crate::server::station::BuildFault;
 use crate::server::stop_on_signals;
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Run the switch.
 ///
@@ -20,8 +25,11 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  tollgate serve -c specs/demo/station.toml\n  tollgate serve -c station.toml --check\n\n\
-    Exit codes: 0 drained, 1 stopped with requests in flight or by a failed ledger, 3 the file has breaches,\n\
-    4 a door could not be opened."
+    Exit codes: 0 drained, 1 stopped with requests in flight, 3 the file has breaches, 4 a door could not be\n\
+    opened, 6 another process uses the ledger's folder, 7 the ledger is damaged or its folder cannot be used\n\
+    (nothing was changed; the message names file, byte and the command to run), 8 the master key is missing or\n\
+    another one than the ledger's, 9 the ledger failed and the station stopped itself: start it again once the\n\
+    disk is well."
 )]
 pub(super) struct Serve {
     /// The station's file
@@ -51,21 +59,35 @@ impl Serve {
         if loaded.config.test_keys {
             tracing::warn!(event = "test-keys", "this station runs on published TEST KEYS");
         }
-        let patience = loaded.config.drain;
+        let drain = loaded.config.drain;
         let folder = self.config.parent().unwrap_or(Path::new("")).to_owned();
-        let running =
-            Running::start(loaded, &folder).map_err(|fault| Failure::new(Exit::NoConnection, fault.to_string()))?;
+        let running = Running::start(loaded, &folder).map_err(|fault| start_failure(&fault))?;
         stop_on_signals(running.stopper())?;
         for door in running.doors() {
             writeln!(out, "door {} listens on {}, profile {}", door.name, door.listen, door.profile.name)?;
         }
         out.flush()?;
+        // What a kept ledger owes goes on after the next start.
+        let patience = if running.is_durable() { Duration::ZERO } else { drain };
         match running.wait(patience) {
             Ok(Ending::Drained) => Ok(Exit::Ok),
             Ok(Ending::Forced) => Ok(Exit::No),
-            Err(stopped) => Err(Failure::new(Exit::No, stopped.to_string())),
+            Err(stopped) => Err(Failure::new(Exit::LedgerFailed, stopped.to_string())),
         }
     }
+}
+
+/// Why a station does not start, as scripts see it.
+pub(super) fn start_failure(fault: &StartFault) -> Failure {
+    let exit = match fault {
+        StartFault::Io(_) => Exit::NoConnection,
+        StartFault::Tls { .. } | StartFault::Build(BuildFault::Profile(_) | BuildFault::Hsm(_)) => Exit::Config,
+        StartFault::Build(BuildFault::Journal(fault)) if matches!(fault.fault, Fault::InUse) => Exit::LedgerInUse,
+        StartFault::Build(BuildFault::Journal(_) | BuildFault::Keeper { .. }) => Exit::Ledger,
+        StartFault::Build(BuildFault::DataKey(DataKeyFault::Ledger(_)) | BuildFault::Ledger(_)) => Exit::LedgerFailed,
+        StartFault::Build(BuildFault::Master(_) | BuildFault::Foreign { .. } | BuildFault::DataKey(_)) => Exit::Keys,
+    };
+    Failure::new(exit, fault.to_string())
 }
 
 /// A station from its file; breaches become one failure, a line each.

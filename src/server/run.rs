@@ -3,6 +3,7 @@
 use super::behind::{Behind, InHand};
 use super::config::Loaded;
 use super::crash::CrashOnPanic;
+use super::keeper::Keeper;
 use super::station::{BuildFault, Built, LateAnswers, Real};
 use super::tls;
 use super::trace;
@@ -10,8 +11,10 @@ use super::{Door, Ending, Plan, Server, Stopper, Tap};
 use crate::flow;
 use crate::flow::Parts;
 use crate::flow::Station;
+use crate::ledger::Found;
 use futures_util::future::join_all;
 use std::collections::HashMap;
+use std::future::pending;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,10 +46,25 @@ pub enum StartFault {
 /// How often a stop looks whether everything owed is delivered.
 const OWED_LOOK: Duration = Duration::from_millis(20);
 
+/// What a start found, and did about it.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// What was in the ledger's folder; `None` if it is in memory.
+    pub found: Option<Found>,
+    /// Requests of the last run that were decided timed out.
+    pub open: usize,
+    /// Messages that are owed to issuers.
+    pub owed: usize,
+    /// How long it took from the file to here.
+    pub took: Duration,
+}
+
 /// A running station.
 pub struct Running {
     server: Server,
     built: Arc<Built>,
+    keeper: Option<Keeper>,
+    recovered: Recovered,
     rest: JoinHandle<()>,
     stop_rest: CancellationToken,
 }
@@ -57,15 +75,16 @@ impl Running {
     /// # Errors
     /// What kept it from starting; nothing runs then.
     pub fn start(loaded: Loaded, folder: &Path) -> Result<Self, StartFault> {
-        let config = loaded.config.clone();
+        let (config, began) = (loaded.config.clone(), Instant::now());
         let listening = config.doors.iter().map(|row| listening(row, folder)).collect::<Result<Vec<_>, _>>()?;
         let doors = config.doors.iter().map(super::station::door).collect::<Result<Vec<_>, _>>()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let built = Arc::new(runtime.block_on(Built::new(loaded))?);
+        let (built, kept) = runtime.block_on(Built::new(loaded, folder))?;
+        let (keeper, found) = kept.unzip();
         let open = runtime.block_on(built.recover()).map_err(BuildFault::from)?;
-        if open > 0 {
-            tracing::warn!(event = "recovered", open, "requests of the last run are decided timed out");
-        }
+        let recovered = Recovered { found, open, owed: built.owed(), took: began.elapsed() };
+        recovered.log();
+        let built = Arc::new(built);
         let trace = config.trace.map(|port| runtime.block_on(trace::open(port))).transpose()?;
         let tap = Tap::new();
         let (ceilings, workers, drain) = (config.ceilings, config.workers, config.drain);
@@ -74,13 +93,19 @@ impl Running {
         let stop_rest = CancellationToken::new();
         let watched = trace.map(|listener| (listener, sources(&built, tap, &doors)));
         let rest = rest(runtime, &built, watched, server.stopper(), stop_rest.clone())?;
-        Ok(Self { server, built, rest, stop_rest })
+        Ok(Self { server, built, keeper, recovered, rest, stop_rest })
     }
 
     /// The doors, with the addresses they really have.
     #[must_use]
     pub fn doors(&self) -> &[Door] {
         self.server.doors()
+    }
+
+    /// What the start found.
+    #[must_use]
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
     }
 
     /// Stops it, from anywhere.
@@ -110,8 +135,14 @@ impl Running {
         self.wait(patience)
     }
 
-    /// Waits, blocking, until a stop has come to its end; then up to `patience` until what is owed to
-    /// issuers is delivered: this ledger forgets it when the process ends.
+    /// Whether the ledger is kept, and what is owed with it.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.keeper.is_some()
+    }
+
+    /// Waits, blocking, until a stop has come to its end; then up to `patience` until what is owed to issuers
+    /// is delivered, which a ledger in memory forgets with the process. At last the ledger is closed.
     ///
     /// # Errors
     /// The ledger failed and the station stopped itself: what it would have answered is not known to be
@@ -122,15 +153,48 @@ impl Running {
         if !stopper.is_forced() {
             settle(&self.built, &stopper, patience);
         }
-        if self.built.owed() > 0 {
-            tracing::error!(event = "owed", count = self.built.owed(), "reversals are still owed to issuers");
+        let owed = self.built.owed();
+        if owed > 0 && self.keeper.is_some() {
+            tracing::info!(event = "owed", count = owed, "what is owed to issuers stays in the ledger");
+        } else if owed > 0 {
+            tracing::error!(event = "owed", count = owed, "reversals are still owed to issuers");
             ending = Ending::Forced;
         }
         self.stop_rest.cancel();
         if let Err(panic) = self.rest.join() {
             std::panic::resume_unwind(panic);
         }
-        if self.built.parts().failed.is_cancelled() { Err(LedgerStopped) } else { Ok(ending) }
+        let why = self.keeper.and_then(Keeper::close);
+        match why {
+            Some(why) => Err(LedgerStopped(why)),
+            None if self.built.parts().failed.is_cancelled() => {
+                Err(LedgerStopped("what it holds contradicts itself".to_owned()))
+            }
+            None => Ok(ending),
+        }
+    }
+}
+
+impl Recovered {
+    fn log(&self) {
+        let Self { found, open, owed, took } = self;
+        if let Some(Found { is_new, transactions, groups, torn }) = found {
+            let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(event = "ledger", is_new, transactions, groups, open, owed, millis, "the ledger is open");
+            if let Some(torn) = torn {
+                let (file, offset, bytes) = (&torn.place.file, torn.place.offset, torn.bytes);
+                tracing::warn!(
+                    event = "torn",
+                    file,
+                    offset,
+                    bytes,
+                    "an unfinished group at the end was cut: nobody was told of it"
+                );
+            }
+        }
+        if *open > 0 {
+            tracing::warn!(event = "recovered", open, "requests of the last run are decided timed out");
+        }
     }
 }
 
@@ -148,10 +212,10 @@ fn settle(built: &Built, stopper: &Stopper, patience: Duration) {
     }
 }
 
-/// The ledger failed, and the station stopped itself.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the ledger failed: the station stopped itself")]
-pub struct LedgerStopped;
+/// The ledger failed, and the station stopped itself: why.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the ledger failed, and the station stopped itself: {0}")]
+pub struct LedgerStopped(String);
 
 fn listening(row: &super::config::Door, folder: &Path) -> Result<Door, StartFault> {
     let tls = row.tls.as_ref().map(|files| tls::door(folder, files)).transpose();
@@ -217,9 +281,13 @@ fn rest(
             failed.cancelled().await;
             stopper.force();
         });
+        let marks = Arc::clone(&built);
+        tokio::spawn(async move { marks.mark_stans().await });
+        let owed = join_all(names.iter().map(|name| station.forward(name)));
         tokio::select! {
             () = stop.cancelled() => {}
-            _ = join_all(names.iter().map(|name| station.forward(name))) => {}
+            // Without issuers there is nothing to send, and the others still run.
+            () = async { drop(owed.await); pending().await } => {}
         }
     };
     std::thread::Builder::new().name("forward".to_owned()).spawn(move || runtime.block_on(body))

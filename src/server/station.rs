@@ -2,9 +2,15 @@
 
 use super::clock::SystemClock;
 use super::config;
+use super::config::Keeping;
 use super::config::Loaded;
 use super::config::NamedKey;
 use super::entropy::SystemEntropy;
+use super::keeper;
+use super::keeper::Keeper;
+use super::keeper::KeeperFault;
+use super::master::MasterFault;
+use super::master::master_key;
 use super::watch::Watch;
 use crate::channel;
 use crate::channel::Profile;
@@ -25,8 +31,10 @@ use crate::hsm::MacKey;
 use crate::hsm::PinKey;
 use crate::hsm::software::SoftwareHsm;
 use crate::ledger::EmbeddedLedger;
+use crate::ledger::Found;
 use crate::ledger::Ledger;
 use crate::ledger::LedgerFault;
+use crate::ledger::journal::JournalFault;
 use crate::link::StanSpace;
 use crate::link::tcp::TcpLink;
 use crate::link::tcp::TcpLinkSetup;
@@ -37,15 +45,20 @@ use crate::model::Stan;
 use crate::registry;
 use crate::registry::Sessions;
 use arc_swap::ArcSwap;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-/// Records that the ledger in memory keeps before it is full: some 1 KiB each.
-pub const LEDGER_RECORDS: usize = 2_000_000;
 /// Late answers that may wait to be noted; further ones are counted and dropped.
 const LATE_WAITING: usize = 1024;
+
+/// Between two marks of a link's trace numbers.
+const MARK_EVERY: Duration = Duration::from_secs(1);
 
 /// An issuer and the answers it gives too late.
 pub type LateAnswers = (IssuerName, mpsc::Receiver<Received>);
@@ -71,12 +84,43 @@ pub enum BuildFault {
     /// The HSM refused its keys.
     #[error(transparent)]
     Hsm(#[from] HsmError),
+    /// The ledger's folder: another process has it, or what is in it cannot be believed.
+    #[error("{0}")]
+    Journal(Box<JournalFault>),
+    /// No room or no threads for the ledger.
+    #[error("the ledger cannot be kept in {}: {fault}", folder.display())]
+    Keeper {
+        /// Its folder.
+        folder: PathBuf,
+        /// What the operating system said.
+        fault: io::Error,
+    },
+    /// The master key.
+    #[error(transparent)]
+    Master(#[from] MasterFault),
+    /// The ledger's keys are under another master key.
+    #[error("the ledger in {} is not under the master key of {}: {fault}; \
+        name the file of its own master key as [hsm] master", folder.display(), master.display())]
+    Foreign {
+        /// The ledger's folder.
+        folder: PathBuf,
+        /// The file of the master key.
+        master: PathBuf,
+        /// Which key does not open.
+        fault: DataKeyFault,
+    },
     /// No keys to seal card numbers with.
     #[error(transparent)]
-    DataKey(#[from] DataKeyFault),
+    DataKey(DataKeyFault),
     /// The ledger could not recover.
     #[error(transparent)]
     Ledger(#[from] LedgerFault),
+}
+
+impl From<JournalFault> for BuildFault {
+    fn from(fault: JournalFault) -> Self {
+        Self::Journal(Box::new(fault))
+    }
 }
 
 /// What all links to one issuer share.
@@ -93,38 +137,55 @@ pub struct Built {
     in_flight: usize,
 }
 
+/// The ledger as it was opened: with its threads and what was found, if it is kept.
+struct Memory {
+    ledger: Arc<EmbeddedLedger>,
+    kept: Option<(Keeper, Found)>,
+    /// Its folder and the file of the master key, if it is kept.
+    places: Option<(PathBuf, PathBuf)>,
+}
+
 impl Built {
-    /// Opens the HSM, makes the sealing keys and takes the registry.
+    /// Opens the ledger and the HSM, the sealing keys, and takes the registry. Paths are relative to `folder`.
+    /// A ledger that is kept comes with its threads and what was found in it.
     ///
     /// # Errors
-    /// The HSM's, if a key is unusable; a profile that is not there.
-    pub async fn new(loaded: Loaded) -> Result<Self, BuildFault> {
-        let entropy = Arc::new(SystemEntropy);
-        let hsm = Arc::new(open_hsm(Arc::clone(&entropy), loaded.keys)?);
-        let ledger = Arc::new(EmbeddedLedger::volatile(LEDGER_RECORDS));
-        let sealer = Arc::new(open_sealer(&*hsm, &*ledger, entropy).await?);
+    /// A ledger that cannot be believed or is another's; a key that is unusable or not to be had; a profile
+    /// that is not there.
+    pub async fn new(loaded: Loaded, folder: &Path) -> Result<(Self, Option<(Keeper, Found)>), BuildFault> {
+        let (entropy, failed) = (Arc::new(SystemEntropy), CancellationToken::new());
+        let keeping = &loaded.config.keeping;
+        let Memory { ledger, kept, places } = open_ledger(keeping, folder, &failed)?;
+        let master = open_master(keeping, folder, &ledger, &entropy)?;
+        let hsm = Arc::new(open_hsm(Arc::clone(&entropy), master, loaded.keys)?);
+        let sealer = open_sealer(&*hsm, &*ledger, entropy).await.map_err(|fault| match (fault, places) {
+            (fault @ DataKeyFault::Foreign { .. }, Some((folder, master))) => {
+                BuildFault::Foreign { folder, master, fault }
+            }
+            (fault, _) => BuildFault::DataKey(fault),
+        })?;
         let sessions = Arc::new(Sessions::default());
         sessions.refill(ledger.terminals());
-        let first = first_stan();
         let side = |row: &Arc<registry::Issuer>| {
-            let profile = profile(&row.profile)?;
-            Ok(IssuerSide { row: Arc::clone(row), profile, stans: Arc::new(StanSpace::starting_at(first)) })
+            let stans = Arc::new(stans(ledger.last_stan(&row.name)));
+            Ok(IssuerSide { row: Arc::clone(row), profile: profile(&row.profile)?, stans })
         };
         let issuers = loaded.registry.issuers().map(side).collect::<Result<Vec<_>, BuildFault>>()?;
-        Ok(Self {
+        let built = Self {
             issuers,
             in_flight: loaded.config.ceilings.in_flight_per_link,
             parts: Parts {
                 hsm,
                 ledger,
                 clock: Arc::new(SystemClock::start()),
-                sealer,
+                sealer: Arc::new(sealer),
                 witness: Arc::new(Watch::default()),
                 registry: Arc::new(ArcSwap::from_pointee(loaded.registry)),
                 sessions,
-                failed: CancellationToken::new(),
+                failed,
             },
-        })
+        };
+        Ok((built, kept))
     }
 
     /// What the station's threads share.
@@ -169,6 +230,23 @@ impl Built {
         Station::<Real>::new(self.parts.clone(), Vec::new()).recover().await
     }
 
+    /// Keeps a mark of how far each link's trace numbers have come, every so often while they move and no
+    /// request takes them on record, until the ledger fails: a start goes on behind it.
+    pub async fn mark_stans(&self) {
+        let mut marked: Vec<Stan> = self.issuers.iter().map(|side| side.stans.last()).collect();
+        loop {
+            self.parts.clock.deadline(MARK_EVERY).await;
+            for (side, marked) in self.issuers.iter().zip(&mut marked) {
+                let (name, last) = (&side.row.name, side.stans.last());
+                let known = *marked == last || self.parts.ledger.last_stan(name) == Some(last);
+                if !known && self.parts.ledger.keep_stan(name, last).await.is_err() {
+                    return;
+                }
+                *marked = last;
+            }
+        }
+    }
+
     /// Messages that store-and-forward still owes.
     #[must_use]
     pub fn owed(&self) -> usize {
@@ -196,15 +274,53 @@ pub(super) fn profile(name: &str) -> Result<Arc<Profile>, BuildFault> {
     channel::builtin::profile(name).ok_or_else(|| BuildFault::Profile(name.to_owned()))
 }
 
-fn open_hsm(entropy: Arc<SystemEntropy>, keys: Vec<NamedKey>) -> Result<SoftwareHsm, HsmError> {
-    let mut master = Zeroizing::new([0; 32]);
-    entropy.fill(&mut *master);
+/// The ledger that the file asks for: kept in a folder, or in memory.
+fn open_ledger(keeping: &Keeping, folder: &Path, failed: &CancellationToken) -> Result<Memory, BuildFault> {
+    let (Some(place), Some(master)) = (&keeping.folder, &keeping.master) else {
+        tracing::warn!(event = "volatile", "the ledger is in memory: it ends with this process");
+        let ledger = Arc::new(EmbeddedLedger::volatile(keeping.capacity));
+        return Ok(Memory { ledger, kept: None, places: None });
+    };
+    let place = folder.join(place);
+    let opened = keeper::open(&place, keeping, &SystemEntropy)?;
+    let started = Keeper::start(opened, keeping.anchor, failed.clone());
+    let (ledger, found, keeper) = started.map_err(|fault| match fault {
+        KeeperFault::Journal(fault) => BuildFault::from(fault),
+        KeeperFault::Io(fault) => BuildFault::Keeper { folder: place.clone(), fault },
+    })?;
+    Ok(Memory { ledger: Arc::new(ledger), kept: Some((keeper, found)), places: Some((place, folder.join(master))) })
+}
+
+/// The master key: of its file, or random where there is none, which only a ledger in memory can do with.
+fn open_master(
+    keeping: &Keeping,
+    folder: &Path,
+    ledger: &EmbeddedLedger,
+    entropy: &SystemEntropy,
+) -> Result<Zeroizing<[u8; 32]>, BuildFault> {
+    let Some(file) = &keeping.master else {
+        let mut master = Zeroizing::new([0; 32]);
+        entropy.fill(&mut *master);
+        return Ok(master);
+    };
+    let place = keeping.folder.as_ref().map(|place| folder.join(place)).unwrap_or_default();
+    // The token key is the first thing that is kept: without it there is nothing under any master key.
+    let is_new = ledger.data_keys().is_empty();
+    Ok(master_key(&folder.join(file), (&place, is_new), entropy)?)
+}
+
+fn open_hsm(
+    entropy: Arc<SystemEntropy>,
+    master: Zeroizing<[u8; 32]>,
+    keys: Vec<NamedKey>,
+) -> Result<SoftwareHsm, HsmError> {
     let builder = SoftwareHsm::builder(entropy, master).legacy_single_des();
     keys.into_iter().fold(builder, |builder, key| builder.key(key.name, key.usage, key.algorithm, key.key)).build()
 }
 
-/// Where the links' STANs start: not where the last start of today did, most likely.
-fn first_stan() -> Stan {
+/// A link's STANs: on from the last one on record, or from where the last start of today most likely did not.
+fn stans(last: Option<Stan>) -> StanSpace {
     let seconds = SystemClock::start().wall().0 / 1_000_000;
-    u32::try_from(seconds.rem_euclid(86_400) * 11 + 1).ok().and_then(Stan::new).unwrap_or(Stan::FIRST)
+    let by_clock = || u32::try_from(seconds.rem_euclid(86_400) * 11 + 1).ok().and_then(Stan::new);
+    last.map_or_else(|| StanSpace::starting_at(by_clock().unwrap_or(Stan::FIRST)), StanSpace::resuming)
 }

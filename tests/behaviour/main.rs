@@ -9,6 +9,7 @@ mod crypto_vectors;
 mod dialects;
 mod golden;
 mod hsm;
+mod hsm_operations;
 mod journal;
 mod ledger;
 mod link;

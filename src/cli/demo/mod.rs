@@ -89,8 +89,7 @@ impl Demo {
         let loaded = serve::load(&folder.path().join("station.toml"))?;
         let cards = cards::demo();
         let banks = loaded.registry.issuers().map(|row| bank(row, &loaded, &cards)).collect::<Result<Vec<_>, _>>()?;
-        let running = Running::start(loaded, folder.path())
-            .map_err(|fault| Failure::new(Exit::NoConnection, fault.to_string()))?;
+        let running = Running::start(loaded, folder.path()).map_err(|fault| serve::start_failure(&fault))?;
         let asked = Stopper::default();
         stop_on_signals(asked.clone())?;
         leave_at_once_when_forced(asked.clone(), folder.scratch())?;

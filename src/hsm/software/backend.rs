@@ -1,8 +1,9 @@
 //! The trait, on top of this room's synchronous operations. Nothing here waits, so no deadline is
-//! ever missed.
+//! ever missed. Whatever has a key or a PIN in clear for a moment is swept away behind itself.
 
 use super::SoftwareHsm;
 use super::attributes::Use;
+use super::memory::swept;
 use super::refuse;
 use crate::hsm::BdKey;
 use crate::hsm::BlockKek;
@@ -97,7 +98,7 @@ impl Hsm for SoftwareHsm {
         block: &EncryptedPinBlock,
         pan: &Pan,
     ) -> Result<EncryptedPinBlock, PinError> {
-        self.translate(PinOrigin::Static(from), to, block, pan)
+        swept(|| self.translate(PinOrigin::Static(from), to, block, pan))
     }
 
     async fn pin_verify_pvv(
@@ -110,7 +111,7 @@ impl Hsm for SoftwareHsm {
         index_and_pvv: &[u8; 5],
     ) -> Result<Verdict, PinError> {
         let [index, pvv @ ..] = *index_and_pvv;
-        self.verify_pin(PinOrigin::Static(from), block, pan, PinMethod::Pvv { key: pvk, index, pvv })
+        swept(|| self.verify_pin(PinOrigin::Static(from), block, pan, PinMethod::Pvv { key: pvk, index, pvv }))
     }
 
     async fn track_decrypt(
@@ -122,7 +123,7 @@ impl Hsm for SoftwareHsm {
     ) -> Result<Option<Track2>, HsmError> {
         let loaded = self.load_for(&key.0, Use::DecryptTrack)?;
         let des = loaded.cipher.des().map_err(|_| refuse(&key.0, KeyFault::Algorithm))?;
-        Ok(decrypt_track(des, packed, digits))
+        Ok(swept(|| decrypt_track(des, packed, digits)))
     }
 
     async fn key_generate(
@@ -132,7 +133,7 @@ impl Hsm for SoftwareHsm {
         algorithm: KeyAlgorithm,
         kek: Option<&Kek>,
     ) -> Result<GeneratedKey, HsmError> {
-        self.generate(usage, algorithm, kek)
+        swept(|| self.generate(usage, algorithm, kek))
     }
 
     async fn key_import(
@@ -144,11 +145,11 @@ impl Hsm for SoftwareHsm {
         wrapped: &WrappedKey,
         kcv: Option<&Kcv>,
     ) -> Result<KeyBlock, HsmError> {
-        self.import((usage, algorithm), kek, wrapped, kcv)
+        swept(|| self.import((usage, algorithm), kek, wrapped, kcv))
     }
 
     async fn key_export(&self, _ctx: &Ctx, key: &KeyRef, kek: &Kek) -> Result<WrappedKey, HsmError> {
-        self.export(key, kek)
+        swept(|| self.export(key, kek))
     }
 
     async fn key_check_value(&self, _ctx: &Ctx, key: &KeyRef, length: usize) -> Result<Kcv, HsmError> {
@@ -156,7 +157,7 @@ impl Hsm for SoftwareHsm {
     }
 
     async fn data_key_new(&self, _ctx: &Ctx, purpose: DataKeyPurpose) -> Result<(KeyBlock, OpenedDataKey), HsmError> {
-        self.new_data_key(purpose)
+        swept(|| self.new_data_key(purpose))
     }
 
     async fn data_key_open(
@@ -165,7 +166,7 @@ impl Hsm for SoftwareHsm {
         purpose: DataKeyPurpose,
         block: &KeyBlock,
     ) -> Result<OpenedDataKey, HsmError> {
-        self.open_data_key(purpose, block)
+        swept(|| self.open_data_key(purpose, block))
     }
 
     async fn random(&self, _ctx: &Ctx, out: &mut [u8]) -> Result<(), HsmError> {
@@ -185,7 +186,7 @@ impl Hsm for SoftwareHsm {
         scheme: &MacScheme,
         data: &[u8],
     ) -> Result<Mac, HsmError> {
-        self.mac_of_transaction(key, direction, scheme, data)
+        swept(|| self.mac_of_transaction(key, direction, scheme, data))
     }
 
     async fn mac_verify_dukpt(
@@ -196,7 +197,7 @@ impl Hsm for SoftwareHsm {
         scheme: &MacScheme,
         (data, mac): (&[u8], &[u8]),
     ) -> Result<Verdict, HsmError> {
-        let computed = self.mac_of_transaction(key, direction, scheme, data)?;
+        let computed = swept(|| self.mac_of_transaction(key, direction, scheme, data))?;
         Ok(if equal(&computed, mac) { Verdict::Match } else { Verdict::NoMatch })
     }
 
@@ -207,7 +208,7 @@ impl Hsm for SoftwareHsm {
         start: &[u8],
         cipher: &[u8],
     ) -> Result<Option<Track2>, HsmError> {
-        self.track_of_transaction(key, start, cipher)
+        swept(|| self.track_of_transaction(key, start, cipher))
     }
 
     async fn pin_translate_dukpt(
@@ -218,7 +219,7 @@ impl Hsm for SoftwareHsm {
         block: &EncryptedPinBlock,
         pan: &Pan,
     ) -> Result<EncryptedPinBlock, PinError> {
-        self.translate(PinOrigin::Dukpt(key, format), to, block, pan)
+        swept(|| self.translate(PinOrigin::Dukpt(key, format), to, block, pan))
     }
 
     async fn pin_verify(
@@ -229,7 +230,7 @@ impl Hsm for SoftwareHsm {
         pan: &Pan,
         method: PinMethod<'_>,
     ) -> Result<Verdict, PinError> {
-        self.verify_pin(from, block, pan, method)
+        swept(|| self.verify_pin(from, block, pan, method))
     }
 
     async fn pin_reference(
@@ -240,7 +241,7 @@ impl Hsm for SoftwareHsm {
         pan: &Pan,
         method: ReferenceMethod<'_>,
     ) -> Result<PinReference, PinError> {
-        self.reference(from, block, pan, method)
+        swept(|| self.reference(from, block, pan, method))
     }
 
     async fn cvv_generate(
@@ -273,7 +274,7 @@ impl Hsm for SoftwareHsm {
         transaction: &EmvTransaction<'_>,
         cvc3: &[u8],
     ) -> Result<Verdict, HsmError> {
-        self.check_cvc3(key, card, transaction, cvc3)
+        swept(|| self.check_cvc3(key, card, transaction, cvc3))
     }
 
     async fn arqc_verify(
@@ -285,7 +286,7 @@ impl Hsm for SoftwareHsm {
         arqc: &[u8; 8],
         answer: Option<&ArpcSpec>,
     ) -> Result<ArqcOutcome, HsmError> {
-        self.check_arqc(key, of, transaction, arqc, answer)
+        swept(|| self.check_arqc(key, of, transaction, arqc, answer))
     }
 
     async fn script_mac(
@@ -296,7 +297,7 @@ impl Hsm for SoftwareHsm {
         request: ([u8; 2], [u8; 8]),
         command: &[u8],
     ) -> Result<[u8; 8], HsmError> {
-        self.mac_of_script(key, of, request, command)
+        swept(|| self.mac_of_script(key, of, request, command))
     }
 
     async fn key_import_block(
@@ -307,11 +308,11 @@ impl Hsm for SoftwareHsm {
         block: &str,
         kcv: Option<&Kcv>,
     ) -> Result<KeyBlock, HsmError> {
-        self.import_block(expected, under, block, kcv)
+        swept(|| self.import_block(expected, under, block, kcv))
     }
 
     async fn key_export_block(&self, _ctx: &Ctx, key: &KeyRef, under: &BlockKek) -> Result<String, HsmError> {
-        self.export_block(key, under)
+        swept(|| self.export_block(key, under))
     }
 
     async fn dukpt_initial_key(
@@ -321,6 +322,6 @@ impl Hsm for SoftwareHsm {
         ksn: &Ksn,
         kek: &Kek,
     ) -> Result<(WrappedKey, Kcv), HsmError> {
-        self.initial_key(base, ksn, kek)
+        swept(|| self.initial_key(base, ksn, kek))
     }
 }

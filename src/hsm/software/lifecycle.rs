@@ -53,7 +53,7 @@ impl SoftwareHsm {
     fn block_of(&self, header: &Header, key: &[u8]) -> Result<KeyBlock, HsmError> {
         let mut padding = Zeroizing::new(vec![0; header.padding(key.len())]);
         self.entropy.fill(&mut padding);
-        let block = self.protection.wrap(header, key, &padding).map_err(|_| travelling(KeyFault::Length))?;
+        let block = self.protection()?.wrap(header, key, &padding).map_err(|_| travelling(KeyFault::Length))?;
         Ok(KeyBlock::new(&block))
     }
 
@@ -235,7 +235,7 @@ impl SoftwareHsm {
 
     /// See [`Hsm::data_key_open`](crate::hsm::Hsm::data_key_open).
     pub(super) fn open_data_key(&self, purpose: DataKeyPurpose, block: &KeyBlock) -> Result<OpenedDataKey, HsmError> {
-        let (header, bytes) = self.protection.unwrap(block.as_str()).map_err(|_| travelling(KeyFault::Block))?;
+        let (header, bytes) = self.protection()?.unwrap(block.as_str()).map_err(|_| travelling(KeyFault::Block))?;
         if header != attributes::data_key_header(purpose) {
             return Err(travelling(KeyFault::Usage));
         }

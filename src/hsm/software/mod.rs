@@ -2,13 +2,15 @@
 //! whoever can read this process, and says so ([`HsmProfile::Test`]).
 //!
 //! Keys that travel do so as X9.143 version D blocks under an AES-256 master key, whose header is
-//! the policy. What was opened once is kept with its schedule in a bounded cache.
+//! the policy. What was opened once is kept with its schedule in a bounded cache, which the system is
+//! asked not to swap out; this process writes no core dumps.
 
 mod arena;
 mod attributes;
 mod backend;
 mod cards;
 mod lifecycle;
+mod memory;
 mod pin;
 mod transaction;
 
@@ -33,7 +35,11 @@ use crate::model::Entropy;
 use crate::model::PinFormat;
 use arena::Arena;
 use arena::Loaded;
+use arena::Opened;
 use attributes::Use;
+use memory::Locked;
+use memory::forbid_core_dumps;
+use memory::swept;
 use std::collections::HashMap;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -49,9 +55,10 @@ pub struct SoftwareHsm {
     single_des: bool,
     odd_parity: bool,
     variant_blocks: bool,
-    protection: KeyBlockKey,
+    protection: Locked<KeyBlockKey>,
     master_check: Option<Kcv>,
-    named: HashMap<KeyName, Arc<Loaded>>,
+    named: Locked<Loaded>,
+    places: HashMap<KeyName, usize>,
     opened: Arena,
     entropy: Arc<dyn Entropy>,
 }
@@ -100,37 +107,46 @@ impl SoftwareHsm {
             product: self.capabilities.product.clone(),
             master: self.master_check.clone(),
             opened: Some(self.opened.len()),
-            locked: None,
+            locked: Some(self.protection.is_locked() && self.named.is_locked() && self.opened.is_locked()),
         }
     }
 
+    /// The key that protects blocks at rest.
+    fn protection(&self) -> Result<&KeyBlockKey, HsmError> {
+        self.protection.first().ok_or(HsmError::Unavailable)
+    }
+
     /// The opened key behind a reference.
-    fn load(&self, key: &KeyRef) -> Result<Arc<Loaded>, HsmError> {
+    fn load(&self, key: &KeyRef) -> Result<Opened<'_>, HsmError> {
         match key {
-            KeyRef::Named(name) => self.named.get(name).cloned().ok_or_else(|| refuse(key, KeyFault::Missing)),
-            KeyRef::Block(block) => {
-                if let Some(loaded) = self.opened.get(block) {
-                    return Ok(loaded);
-                }
-                let loaded = Arc::new(self.open(block)?);
-                self.opened.put(block.clone(), Arc::clone(&loaded));
-                Ok(loaded)
+            KeyRef::Named(name) => {
+                let loaded = self.places.get(name).and_then(|place| self.named.get(*place));
+                loaded.map(Opened::Named).ok_or_else(|| refuse(key, KeyFault::Missing))
             }
+            KeyRef::Block(block) => match self.opened.get(block) {
+                Some(opened) => Ok(opened),
+                None => swept(|| Ok(self.opened.put(block.clone(), self.open(block)?))),
+            },
         }
     }
 
     /// The opened key behind a reference, if its attributes allow `what`.
-    fn load_for(&self, key: &KeyRef, what: Use) -> Result<Arc<Loaded>, HsmError> {
+    fn load_for(&self, key: &KeyRef, what: Use) -> Result<Opened<'_>, HsmError> {
         let loaded = self.load(key)?;
         if loaded.attributes.allow(what) { Ok(loaded) } else { Err(refuse(key, KeyFault::Usage)) }
     }
 
     /// Opens a block, and checks that its attributes and its key fit each other.
     fn open(&self, block: &KeyBlock) -> Result<Loaded, HsmError> {
-        let fault = |fault| HsmError::Key { name: "block".into(), fault };
-        let (header, clear) = self.protection.unwrap(block.as_str()).map_err(|_| fault(KeyFault::Block))?;
-        Loaded::new(&header, clear, self.single_des).map_err(fault)
+        opened(self.protection()?, block, self.single_des)
+            .map_err(|fault| HsmError::Key { name: "block".into(), fault })
     }
+}
+
+/// Opens a block under the master key.
+fn opened(protection: &KeyBlockKey, block: &KeyBlock, single_des: bool) -> Result<Loaded, KeyFault> {
+    let (header, clear) = protection.unwrap(block.as_str()).map_err(|_| KeyFault::Block)?;
+    Loaded::new(&header, &clear, single_des)
 }
 
 /// A fault of the key that `key` names.
@@ -210,11 +226,32 @@ impl SoftwareHsmBuilder {
         if !self.decimalization.is_balanced() {
             return Err(HsmError::Policy("a decimalization table with too few different digits"));
         }
+        forbid_core_dumps();
+        swept(|| self.opened())
+    }
+
+    /// Opens everything that was given.
+    fn opened(self) -> Result<SoftwareHsm, HsmError> {
         let master = CipherKey::new(KeyAlgorithm::Aes256, self.master.as_slice());
         let master_check = master.and_then(|key| check_value(&key, KcvMethod::CmacZeros, 3)).ok();
         let protection = KeyBlockKey::new(self.master.as_slice())
             .map_err(|_| HsmError::Key { name: "master".into(), fault: KeyFault::Length })?;
-        let mut hsm = SoftwareHsm {
+        let (mut named, mut places) = (Vec::with_capacity(self.clear.len() + self.blocks.len()), HashMap::new());
+        for (name, usage, algorithm, clear) in self.clear {
+            let header = attributes::header(usage, algorithm, attributes::exportability(usage));
+            let loaded = match clear.len() == algorithm.key_length() {
+                true => Loaded::new(&header, &clear, self.single_des),
+                false => Err(KeyFault::Length),
+            };
+            named.push(loaded.map_err(|fault| HsmError::Key { name: name.as_str().to_owned(), fault })?);
+            places.insert(name, named.len() - 1);
+        }
+        for (name, block) in self.blocks {
+            let loaded = opened(&protection, &block, self.single_des);
+            named.push(loaded.map_err(|fault| HsmError::Key { name: name.as_str().to_owned(), fault })?);
+            places.insert(name, named.len() - 1);
+        }
+        Ok(SoftwareHsm {
             capabilities: Capabilities {
                 profile: HsmProfile::Test,
                 pin_formats: vec![PinFormat::Iso0, PinFormat::Iso1, PinFormat::Iso3, PinFormat::Iso4],
@@ -225,28 +262,12 @@ impl SoftwareHsmBuilder {
             single_des: self.single_des,
             odd_parity: self.odd_parity,
             variant_blocks: self.variant_blocks,
-            protection,
+            protection: Locked::new(Box::new([protection])),
             master_check,
-            named: HashMap::new(),
+            named: Locked::new(named.into_boxed_slice()),
+            places,
             opened: Arena::new(self.cached),
             entropy: self.entropy,
-        };
-        for (name, usage, algorithm, clear) in self.clear {
-            let fault = |fault| HsmError::Key { name: name.as_str().to_owned(), fault };
-            if clear.len() != algorithm.key_length() {
-                return Err(fault(KeyFault::Length));
-            }
-            let header = attributes::header(usage, algorithm, attributes::exportability(usage));
-            let loaded = Loaded::new(&header, clear, hsm.single_des).map_err(fault)?;
-            hsm.named.insert(name, Arc::new(loaded));
-        }
-        for (name, block) in self.blocks {
-            let loaded = hsm.open(&block).map_err(|error| match error {
-                HsmError::Key { fault, .. } => HsmError::Key { name: name.as_str().to_owned(), fault },
-                other => other,
-            })?;
-            hsm.named.insert(name, Arc::new(loaded));
-        }
-        Ok(hsm)
+        })
     }
 }

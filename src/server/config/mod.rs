@@ -5,10 +5,12 @@
 
 mod door;
 mod files;
+mod keeping;
 mod keys;
 
 pub use door::{ClientCertificates, Door, DoorTls, Network};
 pub use files::{Loaded, load};
+pub use keeping::Keeping;
 pub use keys::{NamedKey, key_rows};
 
 use crate::model::Acquirer;
@@ -40,6 +42,8 @@ pub struct Config {
     pub doors: Vec<Door>,
     /// What it never goes beyond.
     pub ceilings: Ceilings,
+    /// Where and how the ledger is kept, and the master key.
+    pub keeping: Keeping,
     /// What rows of merchants and terminals inherit; its limits are the `[risk]` table.
     pub defaults: Defaults,
     /// The lists, as paths relative to the file.
@@ -107,7 +111,7 @@ const FILES: &[&str; 5] = &["merchants", "terminals", "issuers", "bins", "keys"]
 pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result<Config, Vec<Breach>> {
     let mut breaches = Breaches::default();
     let document = Document::parse(source, &mut breaches);
-    document.only(&["station", "door", "limits", "risk", "files"], &mut breaches);
+    document.only(&["station", "door", "ledger", "hsm", "limits", "risk", "files"], &mut breaches);
     let mut doors: Vec<Door> = Vec::new();
     document.tables("door", door::COLUMNS, &mut breaches, |row, breaches| {
         let Some(door) = Door::read(row, profile_known, breaches) else { return };
@@ -123,8 +127,9 @@ pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result
     let ceilings = ceilings(&document.table("limits", LIMITS, &mut breaches), &mut breaches);
     let limits = risk(&document.table("risk", RISK, &mut breaches), &mut breaches);
     let lists = lists(&document.table("files", FILES, &mut breaches), &mut breaches);
-    let config = self::station(&station, limits, &mut breaches).zip(ceilings);
-    let config = config.map(|(station, ceilings)| Config { doors, ceilings, lists, ..station });
+    let keeping = Keeping::read(&document, &mut breaches);
+    let config = self::station(&station, limits, &mut breaches).zip(ceilings).zip(keeping);
+    let config = config.map(|((station, ceilings), keeping)| Config { doors, ceilings, keeping, lists, ..station });
     match breaches.or(config)? {
         Some(config) => Ok(config),
         None => Err(vec![Breach::new(source.file, 1, "cannot be used")]),
@@ -151,6 +156,7 @@ fn station<const N: usize>(row: &Row<'_, N>, limits: Limits, breaches: &mut Brea
         trace,
         doors: Vec::new(),
         ceilings: Ceilings::default(),
+        keeping: Keeping::default(),
         defaults: Defaults { acquirer: acquirer?, currency: currency?, offset_minutes: offset_minutes?, limits },
         lists: Lists::default(),
     })

@@ -3,6 +3,7 @@
 mod crash;
 mod drain;
 mod hostile;
+mod keeper;
 mod lanes;
 mod limits;
 mod tls;

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod money;
+mod restart;
 mod rig;
 mod sessions;
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -22,11 +22,14 @@ use tollgate::model::ResponseCode;
 use tollgate::model::TerminalId;
 use tollgate::registry::Breaches;
 use tollgate::registry::Source;
+use tollgate::server::Ending;
 use tollgate::server::SystemClock;
 use tollgate::server::SystemEntropy;
 use tollgate::server::config;
 use tollgate::server::config::key_rows;
+use tollgate::server::run::Recovered;
 use tollgate::server::run::Running;
+use tollgate::server::run::StartFault;
 use tollgate::sim::cards;
 use tollgate::sim::cards::TestCard;
 use tollgate::sim::issuer;
@@ -55,8 +58,11 @@ pub(crate) struct Rig {
     running: Option<Running>,
     pub(crate) bank_a: OpenBank,
     pub(crate) bank_b: OpenBank,
-    _folder: TempDir,
+    folder: TempDir,
 }
+
+/// A ledger in a folder, in small segments so that tests see more than one.
+const KEPT: &str = "[ledger]\nfolder = \"ledger\"\nsegment_bytes = 65536\n[hsm]\nmaster = \"master.key\"\n";
 
 impl Rig {
     /// The demo's station on free ports, waiting `timeout_ms` for its banks.
@@ -71,16 +77,57 @@ impl Rig {
 
     /// The same with routes of its own too.
     pub(crate) fn with_routes(timeout_ms: u64, risk: &str, bins: &str) -> Self {
+        Self::of(timeout_ms, &format!("[risk]\n{risk}\n"), bins)
+    }
+
+    /// A station whose ledger is kept in a folder.
+    pub(crate) fn kept(timeout_ms: u64) -> Self {
+        Self::of(timeout_ms, KEPT, include_str!("../../../specs/demo/bins.csv"))
+    }
+
+    fn of(timeout_ms: u64, tables: &str, bins: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (bank_a, bank_b) = (bank("bank-a"), bank("bank-b"));
-        write_station(folder.path(), [&bank_a, &bank_b], timeout_ms, risk);
+        write_station(folder.path(), [&bank_a, &bank_b], timeout_ms, tables);
         std::fs::write(folder.path().join("bins.csv"), bins).unwrap();
-        let known = |name: &str| profile(name).is_some();
-        let loaded = config::load(&folder.path().join("station.toml"), &known).unwrap();
-        let running = Running::start(loaded, folder.path()).unwrap();
-        let rig = Self { running: Some(running), bank_a, bank_b, _folder: folder };
+        let mut rig = Self { running: None, bank_a, bank_b, folder };
+        rig.run();
         rig.await_links();
         rig
+    }
+
+    fn run(&mut self) {
+        self.running = Some(self.try_run().unwrap_or_else(|fault| panic!("{fault}")));
+    }
+
+    /// Another start of the same station.
+    pub(crate) fn try_run(&self) -> Result<Running, StartFault> {
+        let known = |name: &str| profile(name).is_some();
+        let loaded = config::load(&self.folder.path().join("station.toml"), &known).unwrap();
+        Running::start(loaded, self.folder.path())
+    }
+
+    /// Stops the switch where it stands.
+    pub(crate) fn stop(&mut self) {
+        let running = self.running.take().unwrap();
+        running.stopper().force();
+        assert!(running.wait(Duration::ZERO).is_ok(), "the ledger held");
+    }
+
+    /// Stops it as SIGTERM does, without patience for what is owed.
+    pub(crate) fn drain(&mut self) -> Ending {
+        self.running.take().unwrap().finish(Duration::ZERO).unwrap()
+    }
+
+    /// Starts it again; the banks have lived on. What it found.
+    pub(crate) fn start_again(&mut self) -> Recovered {
+        self.run();
+        self.running().recovered().clone()
+    }
+
+    /// A file of the station.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     fn running(&self) -> &Running {
@@ -124,7 +171,7 @@ impl Rig {
     }
 
     /// Inquiries until both banks answer: their links are up.
-    fn await_links(&self) {
+    pub(crate) fn await_links(&self) {
         let mut till = self.signed_in(10_000_009);
         for card in ["6225000000000253", "4111111111111111"] {
             await_that("the links are up", || till.ask(Kind::Balance, 0, card).code == Some(ResponseCode::Approved));
@@ -165,7 +212,7 @@ fn bank(name: &str) -> OpenBank {
     (bank, Some(thread))
 }
 
-fn write_station(folder: &Path, banks: [&OpenBank; 2], timeout_ms: u64, risk: &str) {
+fn write_station(folder: &Path, banks: [&OpenBank; 2], timeout_ms: u64, tables: &str) {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/demo");
     for file in ["merchants.csv", "terminals.csv", "keys.csv"] {
         std::fs::copy(demo.join(file), folder.join(file)).unwrap();
@@ -182,8 +229,9 @@ fn write_station(folder: &Path, banks: [&OpenBank; 2], timeout_ms: u64, risk: &s
         "[station]\nname = \"rig\"\ntest_keys = true\nworkers = 2\nacquirer = \"89811000\"\ncurrency = \"156\"\n\
          offset_minutes = 480\n\
          [[door]]\nname = \"pos\"\nlisten = \"127.0.0.1:0\"\nprofile = \"pos\"\n\
+         [[door]]\nname = \"side\"\nlisten = \"127.0.0.1:0\"\nprofile = \"pos\"\n\
          [[door]]\nname = \"host\"\nlisten = \"127.0.0.1:0\"\nprofile = \"host\"\npin_key = \"host/zpk\"\nmac_key = \"host/zak\"\n\
-         [risk]\n{risk}\n\
+         {tables}\
          [files]\nmerchants = [\"merchants.csv\"]\nterminals = [\"terminals.csv\"]\nissuers = [\"issuers.toml\"]\n\
          bins = [\"bins.csv\"]\nkeys = [\"keys.csv\"]\n"
     );

@@ -104,7 +104,7 @@ fn a_sign_off_stops_sales_but_neither_repeats_nor_reversals() {
 }
 
 /// 0820 with network code 002: terminal, merchant and a number, no MAC.
-fn sign_off(till: &mut Till) {
+pub(super) fn sign_off(till: &mut Till) {
     let profile = profile("pos").unwrap();
     let setup = till.terminal.setup().clone();
     let mut message = profile.dialect.build(Mti::parse(b"0820").unwrap());

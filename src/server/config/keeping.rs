@@ -1,0 +1,80 @@
+//! Where money's memory and the master key are kept: `[ledger]` and `[hsm]`.
+
+use crate::ledger::journal::MIN_SEGMENT_BYTES;
+use crate::ledger::journal::SEGMENT_BYTES;
+use crate::registry::Breaches;
+use crate::registry::Document;
+use std::path::Path;
+use std::time::Duration;
+
+const LEDGER: &[&str; 6] = &["folder", "capacity", "segment_bytes", "anchor_ms", "snapshot_s", "days_kept"];
+const HSM: &[&str; 1] = &["master"];
+
+/// Where and how the ledger is kept. Paths are relative to the station's file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Keeping {
+    /// The ledger's folder. Without one it is in memory, and ends with the process.
+    pub folder: Option<String>,
+    /// The file of the software HSM's master key. Without one it is made anew at every start, which only a
+    /// ledger in memory can do with.
+    pub master: Option<String>,
+    /// Transactions the ledger has room for, about 1 KiB of memory each.
+    pub capacity: usize,
+    /// Length of a segment of the journal.
+    pub segment_bytes: u64,
+    /// How often the anchor is written.
+    pub anchor: Duration,
+    /// How often a snapshot is taken.
+    pub snapshot: Duration,
+    /// Business dates before today whose finished transactions stay in memory.
+    pub days_kept: u16,
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            master: None,
+            capacity: 2_000_000,
+            segment_bytes: SEGMENT_BYTES,
+            anchor: Duration::from_millis(100),
+            snapshot: Duration::from_secs(600),
+            days_kept: 7,
+        }
+    }
+}
+
+impl Keeping {
+    pub(super) fn read(document: &Document<'_>, breaches: &mut Breaches) -> Option<Self> {
+        let usual = Self::default();
+        let path = |text: &str| Some(text.to_owned());
+        let hsm = document.table("hsm", HSM, breaches);
+        let master = hsm.optional("master", "a path", path, breaches);
+        let row = document.table("ledger", LEDGER, breaches);
+        let folder = row.optional("folder", "a path", path, breaches);
+        match (&folder, &master) {
+            (Some(_), None) => {
+                breaches.add(row.file(), row.line(), "folder: a ledger that is kept needs [hsm] master");
+            }
+            (Some(folder), Some(master)) if Path::new(master).starts_with(folder) => {
+                breaches.add(hsm.file(), hsm.line(), "master: the key must not be kept in the ledger's folder");
+            }
+            _ => {}
+        }
+        let capacity = u64::try_from(usual.capacity).ok()?;
+        let capacity = row.bounded("capacity", capacity, 1..=100_000_000, breaches);
+        let segment = row.bounded("segment_bytes", usual.segment_bytes, MIN_SEGMENT_BYTES..=4 << 30, breaches);
+        let anchor = row.bounded("anchor_ms", 100, 1..=60_000, breaches);
+        let snapshot = row.bounded("snapshot_s", usual.snapshot.as_secs(), 1..=86_400, breaches);
+        let days = row.bounded("days_kept", usual.days_kept.into(), 1..=3_650, breaches);
+        Some(Self {
+            folder,
+            master,
+            capacity: usize::try_from(capacity?).ok()?,
+            segment_bytes: segment?,
+            anchor: Duration::from_millis(anchor?),
+            snapshot: Duration::from_secs(snapshot?),
+            days_kept: u16::try_from(days?).ok()?,
+        })
+    }
+}
