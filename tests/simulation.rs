@@ -40,3 +40,28 @@ fn seeds() {
         println!("{count:>8} {}", what.text());
     }
 }
+
+#[test]
+fn matrix() {
+    let mut count = 0;
+    let start = std::time::Instant::now();
+    for scenario in world::scenarios() {
+        let at = std::time::Instant::now();
+        let calm = world::run(&scenario.plan);
+        println!("{}: effects {:?} {:?}", scenario.name, calm.effects, calm.breaches);
+        let mut bad = 0;
+        let all = world::crashes(&scenario, &calm);
+        for (name, plan) in &all {
+            let report = world::run(plan);
+            count += 1;
+            if !report.breaches.is_empty() {
+                bad += 1;
+                if bad < 6 {
+                    println!("   {name}: {}", report.breaches.iter().take(3).cloned().collect::<Vec<_>>().join("; "));
+                }
+            }
+        }
+        println!("    {bad} of {} bad in {:?}", all.len(), at.elapsed());
+    }
+    println!("{count} crashes in {:?}", start.elapsed());
+}

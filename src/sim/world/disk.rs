@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 /// Bytes that a disk writes all or not at all.
 const SECTOR: usize = 512;
+/// Sectors of a segment's header.
+const HEADER_SECTORS: usize = 8;
 
 /// How the station went down, as its disk sees it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -94,10 +96,15 @@ impl Platter {
         Self(Mutex::new(files))
     }
 
-    /// How many bytes its files take.
-    pub(super) fn used(&self) -> usize {
-        let files = self.0.lock();
-        files.names.values().filter_map(|node| files.nodes.get(node)).map(|node| node.seen.len()).sum()
+    /// Zeroes the last sector that is not zero of the last segment. Whether there was one besides its header.
+    pub(super) fn rot(&self) -> bool {
+        let mut files = self.0.lock();
+        let last = files.names.iter().rfind(|(name, _)| name.starts_with("segment-")).map(|(_, node)| *node);
+        let Some(node) = last.and_then(|node| files.nodes.get_mut(&node)) else { return false };
+        let sectors = node.seen.chunks_mut(SECTOR).skip(HEADER_SECTORS);
+        let Some(sector) = sectors.filter(|sector| sector.iter().any(|byte| *byte != 0)).last() else { return false };
+        sector.fill(0);
+        true
     }
 }
 

@@ -79,6 +79,8 @@ pub(super) struct Seen {
     pub(super) deals: Vec<Deal>,
     /// What the checks have found wrong while the world ran.
     pub(super) breaches: Vec<String>,
+    /// Reversals that an issuer acknowledged: in which life, of which transaction.
+    pub(super) acknowledged: Vec<(u32, Rrn)>,
     /// Requests of which nothing left on some link: their RRNs.
     pub(super) not_sent: Vec<Rrn>,
     /// Issuers that approved: their RRNs.

@@ -4,6 +4,7 @@
 //! [`Plan`] says who takes part and what goes wrong, [`run`] lets it happen and checks the invariants. The same
 //! plan gives the same history, to the byte.
 
+mod aside;
 mod chance;
 mod checks;
 mod coverage;
@@ -16,6 +17,7 @@ mod nature;
 mod outside;
 mod plan;
 mod run;
+mod scenario;
 mod setup;
 mod station;
 mod swarm;
@@ -29,6 +31,7 @@ pub use coverage::{Coverage, Sometimes};
 pub use nature::SimClock;
 pub use plan::Plan;
 pub use run::{Report, run};
+pub use scenario::{Scenario, crashes, scenarios};
 pub use station::SimWorld;
 pub use swarm::seeded;
 pub use vault::Vault;

@@ -22,8 +22,11 @@ use crate::iso8583::Message;
 use crate::iso8583::Role;
 use crate::ledger::Effect;
 use crate::ledger::Ledger;
+use crate::ledger::Outcome;
 use crate::ledger::Recorded;
+use crate::ledger::kinds;
 use crate::model::Amount;
+use crate::model::BusinessDate;
 use crate::model::Kind;
 use crate::model::Stan;
 use crate::model::TerminalId;
@@ -96,6 +99,8 @@ pub(super) struct Outside {
     pub(super) platter: Arc<Platter>,
     pub(super) day: Day,
     pub(super) strict: bool,
+    /// A terminal's limit of a day.
+    pub(super) daily_amount: Option<u64>,
     /// The pos door and the host door.
     pub(super) doors: [Door; 2],
     /// The station, while it serves.
@@ -123,6 +128,17 @@ impl Outside {
     pub(super) fn is_quiet(&self) -> bool {
         self.front()
             .is_some_and(|station| station.ledger().owed().is_empty() && station.ledger().open_intents().is_empty())
+    }
+
+    /// What a terminal has sold on a date and not taken back, as the ledger says.
+    pub(super) fn sold_on(&self, terminal: TerminalId, date: BusinessDate) -> u64 {
+        let records = self.front().map(|station| station.ledger().records()).unwrap_or_default();
+        let live = records.iter().filter(|record| {
+            let intent = &record.intent;
+            let open = record.decided.as_ref().is_none_or(|decided| decided.outcome == Outcome::Approved);
+            (intent.identity.terminal, intent.date) == (terminal, date) && open && record.effect == Effect::Live
+        });
+        live.filter(|record| kinds::of(record.intent.kind).reserves).map(|record| record.intent.amount.minor()).sum()
     }
 
     /// What the station was at when it went down.

@@ -34,6 +34,8 @@ pub(super) enum Manner {
 pub(super) enum Step {
     /// Signs in, or in again.
     SignIn,
+    /// Signs in, and does not hear the answer.
+    SignInUnheard,
     /// Buys, holds or inquires: kind, minor units, which card, how.
     Buy(Kind, u64, usize, Manner),
     /// Takes the last approved purchase back.

@@ -1,5 +1,6 @@
 //! A world from its plan to its end.
 
+use super::aside;
 use super::chance::Chance;
 use super::chance::SimEntropy;
 use super::checks;
@@ -40,7 +41,7 @@ pub struct Report {
     pub breaches: Vec<String>,
     /// What happened now and then.
     pub coverage: Coverage,
-    /// How many effects there were, and how many before the part that a crash matrix is about.
+    /// How many effects there were before the part that a crash matrix is about, and at its end.
     pub effects: (u64, u64),
 }
 
@@ -70,6 +71,7 @@ struct Running {
     next: Option<Crash>,
     life: u32,
     decisions: Decisions,
+    before_rest: u64,
 }
 
 impl Running {
@@ -90,6 +92,7 @@ impl Running {
             platter: Arc::default(),
             day: Day::new(),
             strict: plan.strict,
+            daily_amount: plan.daily_amount,
             doors: setup::doors()?,
             front: parking_lot::Mutex::new(None),
             lost: false.into(),
@@ -112,6 +115,7 @@ impl Running {
             next: None,
             life: 0,
             decisions: Decisions::new(),
+            before_rest: 0,
         };
         running.next_crash();
         running.start();
@@ -175,6 +179,7 @@ impl Running {
             return;
         }
         self.outside.nature.say("= = = faults stop");
+        self.before_rest = self.outside.nature.effects();
         self.outside.weather.calm_down();
         self.outside.nature.cut_at(None);
         self.outside.day.begin_calm();
@@ -192,6 +197,24 @@ impl Running {
             }
         }
         self.check(true);
+        self.check_disk();
+    }
+
+    /// The same of the disk as it would be if the power went now.
+    fn check_disk(&mut self) {
+        let Some(records) = aside::records(&self.outside) else { return };
+        let mut breaches = Vec::new();
+        let records = checks::by_number(records, &mut breaches);
+        self.outside.history.read(|seen| checks::always(seen, &records, &mut self.decisions, &mut breaches));
+        self.outside
+            .history
+            .note(|seen| seen.breaches.extend(breaches.iter().map(|breach| format!("on disk: {breach}"))));
+        if self.outside.strict {
+            // The anchor follows: what is newer than it cannot be missed.
+            let soon = self.outside.nature.now() + Duration::from_secs(1);
+            self.executor.run(soon, || false);
+            aside::rot(&self.outside);
+        }
     }
 
     /// Looks at everything.
@@ -218,7 +241,7 @@ impl Running {
             trace,
             breaches,
             coverage: self.outside.nature.coverage(),
-            effects: (self.outside.nature.effects(), self.outside.marked.load(Ordering::Relaxed)),
+            effects: (self.outside.marked.load(Ordering::Relaxed), self.before_rest),
         }
     }
 }

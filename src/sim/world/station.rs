@@ -37,9 +37,9 @@ use std::sync::atomic::Ordering;
 use tokio_util::sync::CancellationToken;
 
 /// Transactions that a world's ledger takes: more than any world has.
-const CAPACITY: usize = 10_000;
+pub(super) const CAPACITY: usize = 10_000;
 /// Small segments, so that there are several.
-const SEGMENT_BYTES: u64 = 12 << 10;
+pub(super) const SEGMENT_BYTES: u64 = 12 << 10;
 /// How far trace numbers jump at a restart.
 const STAN_JUMP: u32 = 10_000;
 
@@ -62,8 +62,8 @@ pub(super) struct Ground {
     pub(super) entropy: Arc<SimEntropy>,
 }
 
-/// Opens the ledger on a disk of the world.
-pub(super) fn options(entropy: &SimEntropy) -> Options {
+/// How the ledger is opened.
+fn options(entropy: &SimEntropy) -> Options {
     let mut id = [0; 16];
     entropy.fill(&mut id);
     Options { segment_bytes: SEGMENT_BYTES, ..Options::new(JournalId(id)) }
@@ -73,7 +73,9 @@ pub(super) fn options(entropy: &SimEntropy) -> Options {
 pub(super) async fn boot(outside: Arc<Outside>, ground: Arc<Ground>, life: u32) {
     let failed = CancellationToken::new();
     let Some(ledger) = open(&outside, &ground, &failed) else { return };
-    let Some(parts) = parts(&outside, &ground, ledger, failed.clone()).await else { return outside.nature.cut_now() };
+    let Some(parts) = parts(&outside, &ground, (ledger, life), failed.clone()).await else {
+        return outside.nature.cut_now();
+    };
     let issuers = issuers(&outside, &ground, &parts, life);
     let names: Vec<_> = issuers.iter().map(|issuer| issuer.name().clone()).collect();
     let station = Arc::new(Station::new(parts, issuers));
@@ -123,7 +125,7 @@ fn open(outside: &Arc<Outside>, ground: &Ground, failed: &CancellationToken) -> 
 async fn parts(
     outside: &Outside,
     ground: &Ground,
-    ledger: EmbeddedLedger,
+    (ledger, life): (EmbeddedLedger, u32),
     failed: CancellationToken,
 ) -> Option<Parts<SimWorld>> {
     let sealer = open_sealer(&*ground.hsm, &ledger, Arc::clone(&ground.entropy) as Arc<_>).await;
@@ -141,7 +143,7 @@ async fn parts(
         ledger: Arc::new(ledger),
         clock: Arc::new(SimClock(Arc::clone(&outside.nature))),
         sealer: Arc::new(sealer),
-        witness: Arc::new(Watcher(Arc::clone(&outside.nature))),
+        witness: Arc::new(Watcher { nature: Arc::clone(&outside.nature), history: Arc::clone(&outside.history), life }),
         registry: Arc::new(ArcSwap::new(Arc::clone(&ground.registry))),
         sessions: Arc::new(sessions),
         failed,

@@ -26,7 +26,7 @@ pub fn seeded(seed: u64) -> Plan {
         tills,
         faults,
         crashes: (0..count).map(|_| crash(&mut chance)).collect(),
-        daily_amount: (chance.below(3) == 0).then(|| 30_000 + chance.below(60_000)),
+        daily_amount: (chance.below(3) == 0).then(|| 100 * (300 + chance.below(900))),
         strict: chance.below(8) == 0,
         fallback: chance.below(2) == 0,
     }
@@ -82,6 +82,7 @@ fn faults(chance: &mut Chance) -> Faults {
         lost: rate(200),
         way_ms: 20 + u64::from(rate(2_000)),
         issuer_way_ms: 20 + u64::from(rate(4_000)),
+        not_taken: rate(300),
         torn: rate(200),
         vanished: rate(200),
         silent: rate(300),

@@ -18,6 +18,7 @@ use crate::model::Currency;
 use crate::model::Entropy;
 use crate::model::Kind;
 use crate::model::MerchantId;
+use crate::model::ResponseCode;
 use crate::model::Stan;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
@@ -26,6 +27,7 @@ use crate::sim::terminal::Answer;
 use crate::sim::terminal::Card;
 use crate::sim::terminal::Entry;
 use crate::sim::terminal::Heard;
+use crate::sim::terminal::MacCheck;
 use crate::sim::terminal::Memory;
 use crate::sim::terminal::Purchase;
 use crate::sim::terminal::Sent;
@@ -55,6 +57,10 @@ pub(super) struct Till {
     /// Requests that were answered with what is on record.
     answered: Vec<Bytes>,
     way: Way,
+    /// The keys it has were good for a message.
+    proven: bool,
+    /// The MAC of what it sends is wrong on purpose.
+    spoilt: bool,
     /// Copies of the request that is waited for are under way.
     copies: bool,
 }
@@ -89,6 +95,8 @@ impl Till {
             entropy,
             answered: Vec::new(),
             way: plan.way,
+            proven: false,
+            spoilt: false,
             copies: false,
         })
     }
@@ -111,7 +119,38 @@ impl Till {
         if pending {
             self.outside.history.breach(format!("I13: {}'s reversal is not answered", self.line.terminal));
         }
+        self.probe_limit().await;
         self.outside.day.closed();
+    }
+
+    /// I10: what is left of the day's limit can be sold, and not a cent more.
+    async fn probe_limit(&mut self) {
+        let Some(limit) = self.outside.daily_amount else { return };
+        let date = self.now().date(480);
+        let left = limit.saturating_sub(self.outside.sold_on(self.line.terminal, date));
+        let whole = left / 100 * 100;
+        if whole > 0 && self.sells(whole).await == Some(ResponseCode::AmountLimit) {
+            let terminal = self.line.terminal;
+            self.outside.history.breach(format!("I10: {terminal} is refused {whole} with {left} left of its limit"));
+        }
+        let left = limit.saturating_sub(self.outside.sold_on(self.line.terminal, date));
+        if left < 100 && self.sells(100).await.is_some_and(ResponseCode::is_approval) {
+            self.outside.history.breach(format!("I10: {} sells 100 with {left} left of its limit", self.line.terminal));
+        }
+    }
+
+    /// What a sale is answered.
+    async fn sells(&mut self, minor: u64) -> Option<ResponseCode> {
+        self.ready(CALM_TRIES).await;
+        let number = self.outside.history.read(|seen| seen.deals.len());
+        self.buy(Kind::Sale, minor, 0, Manner::Plain, CALM_TRIES).await;
+        let rrn = self.outside.history.read(|seen| {
+            seen.deals.iter().skip(number).find(|deal| deal.terminal == self.line.terminal).and_then(|deal| deal.rrn)
+        })?;
+        self.outside.history.read(|seen| {
+            let answer = seen.answered.iter().rfind(|answer| answer.rrn == Some(rrn))?;
+            ResponseCode::parse(&answer.code)
+        })
     }
 
     /// One sale with no fault about must be approved.
@@ -127,6 +166,7 @@ impl Till {
     async fn step(&mut self, step: Step) {
         match step {
             Step::SignIn => self.sign_in().await,
+            Step::SignInUnheard => self.sign_in_unheard().await,
             Step::Buy(kind, minor, card, manner) => {
                 self.ready(TRIES).await;
                 self.buy(kind, minor, card, manner, TRIES).await;
@@ -170,6 +210,14 @@ impl Till {
         }
     }
 
+    async fn sign_in_unheard(&mut self) {
+        let now = self.now();
+        let Ok(sent) = self.terminal.sign_in(now) else { return };
+        self.send(&sent);
+        self.outside.nature.after(PATIENCE).await;
+        while self.inbox.try_recv().is_ok() {}
+    }
+
     fn send(&self, sent: &Sent) {
         self.outside.to_station(&self.line, sent.unit.clone(), Duration::ZERO);
     }
@@ -190,11 +238,24 @@ impl Till {
                 continue;
             }
             if let Heard::Answer(answer) = self.terminal.on_answer(sent, unit) {
+                self.prove(sent, &answer);
                 if answer.rrn.is_some() && sent.kind.is_financial() {
                     self.answered.push(sent.unit.clone());
                 }
                 return Some(*answer);
             }
+        }
+    }
+
+    /// Keys that were good once are good until others are used.
+    fn prove(&mut self, sent: &Sent, answer: &Answer) {
+        let financial = sent.kind.is_financial() || sent.kind == Kind::Reversal;
+        if sent.kind == Kind::SignIn && answer.approved {
+            self.proven = false;
+        } else if financial && answer.rrn.is_some() && answer.mac == MacCheck::Ok {
+            self.proven = true;
+        } else if financial && self.proven && !self.spoilt && answer.code == Some(ResponseCode::MacFailure) {
+            self.outside.history.breach(format!("{}: keys that were used are refused", self.line.terminal));
         }
     }
 
@@ -347,9 +408,11 @@ impl Till {
         let sent = sent.with_wrong_mac();
         let deal = self.enter(&sent, 7_00, Kind::Sale);
         self.send(&sent);
+        self.spoilt = true;
         if let Some(answer) = self.hear(&sent, PATIENCE).await {
             self.judge(deal, &answer);
         }
+        self.spoilt = false;
         self.undo(TRIES).await;
     }
 

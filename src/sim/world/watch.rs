@@ -1,7 +1,9 @@
 //! What is checked at once, while a world runs.
 
+use super::aside;
 use super::coverage::Sometimes;
 use super::history::Answered;
+use super::history::History;
 use super::history::Sent;
 use super::nature::Nature;
 use super::outside::Outside;
@@ -13,11 +15,18 @@ use crate::model::ResponseCode;
 use crate::model::TerminalId;
 use std::sync::Arc;
 
+/// DE 62 of a sign-in's answer: keys.
+const KEY_DATA: u8 = 62;
+
 /// An answer leaves for a terminal.
 pub(super) fn answered(outside: &Outside, answer: Answered) {
     let money =
         matches!(answer.class, Some(MessageClass::Financial | MessageClass::Authorization | MessageClass::Reversal));
     if !money {
+        let signs_in = outside.strict && answer.code == "00" && answer.content.iter().any(|(de, _)| *de == KEY_DATA);
+        if signs_in && !aside::knows_session(outside, answer.terminal) {
+            outside.history.breach(format!("I1: {} has keys that are not kept", answer.terminal));
+        }
         return;
     }
     let before = outside.history.read(|seen| {
@@ -39,14 +48,31 @@ pub(super) fn answered(outside: &Outside, answer: Answered) {
             outside.history.breach(format!("I6: {}: a copy is answered differently", answer.terminal));
         }
     }
+    if let Some(rrn) = answer.rrn.filter(|_| outside.strict && answer.class != Some(MessageClass::Reversal)) {
+        let kept = aside::record(outside, rrn).and_then(|record| record.decided);
+        if kept.is_none() {
+            outside.history.breach(format!("I1: {rrn} is answered {} before the decision is kept", answer.code));
+        }
+    }
     outside.history.note(|seen| seen.answered.push(answer));
 }
 
 /// A message leaves for an issuer.
 pub(super) fn sent(outside: &Outside, sent: Sent) {
-    let breach = outside.history.read(|seen| overtakes(&seen.sent, &sent).or_else(|| jumps(&seen.sent, &sent)));
+    let breach = outside.history.read(|seen| {
+        let overdone = sent.reversal && seen.acknowledged.contains(&(sent.life, sent.rrn));
+        let overdone = overdone.then(|| format!("I4: reversal of {} leaves after it was acknowledged", sent.rrn));
+        overdone.or_else(|| overtakes(&seen.sent, &sent)).or_else(|| jumps(&seen.sent, &sent))
+    });
     if let Some(breach) = breach {
         outside.history.breach(breach);
+    }
+    if outside.strict {
+        let kept = aside::record(outside, sent.rrn).and_then(|record| record.intent.outbound.clone());
+        let kept = kept.is_some_and(|out| out.issuer == sent.issuer && (sent.reversal || out.stan == sent.stan));
+        if !kept {
+            outside.history.breach(format!("I2: {} leaves for {} before it is kept", sent.rrn, sent.issuer));
+        }
     }
     outside.history.note(|seen| seen.sent.push(sent));
 }
@@ -72,7 +98,11 @@ fn jumps(before: &[Sent], sent: &Sent) -> Option<String> {
 }
 
 /// Counts what the station says of itself.
-pub struct Watcher(pub(super) Arc<Nature>);
+pub struct Watcher {
+    pub(super) nature: Arc<Nature>,
+    pub(super) history: Arc<History>,
+    pub(super) life: u32,
+}
 
 impl Witness for Watcher {
     fn note(&self, terminal: Option<&TerminalId>, event: &Event<'_>) {
@@ -80,30 +110,33 @@ impl Witness for Watcher {
         match event {
             Event::Decided { kind, outcome, code, rrn, rule, repeat, .. } => {
                 let repeat = if *repeat { ", again" } else { "" };
-                self.0.say(&format!("station: {who} {} {rrn} {outcome:?} {code}{repeat}", kind.name()));
+                self.nature.say(&format!("station: {who} {} {rrn} {outcome:?} {code}{repeat}", kind.name()));
                 match (kind, *rule) {
-                    (Kind::Reversal, Some("original-unknown")) => self.0.sometimes(Sometimes::Overtaken),
+                    (Kind::Reversal, Some("original-unknown")) => self.nature.sometimes(Sometimes::Overtaken),
                     (_, Some("counter-or-tombstone")) if *code == ResponseCode::RelatedInvalid => {
-                        self.0.sometimes(Sometimes::Tombstone);
+                        self.nature.sometimes(Sometimes::Tombstone);
                     }
                     _ => {}
                 }
             }
             Event::Refused { code, rule } => {
-                self.0.say(&format!("station: {who} refused with {code}, {rule}"));
+                self.nature.say(&format!("station: {who} refused with {code}, {rule}"));
                 match *rule {
-                    "duplicate-mismatch" => self.0.sometimes(Sometimes::OtherContent),
-                    "ledger-full" => self.0.sometimes(Sometimes::DiskFull),
+                    "duplicate-mismatch" => self.nature.sometimes(Sometimes::OtherContent),
+                    "ledger-full" => self.nature.sometimes(Sometimes::DiskFull),
                     _ => {}
                 }
             }
-            Event::Silent { why } => self.0.say(&format!("station: {who} not answered: {why}")),
+            Event::Silent { why } => self.nature.say(&format!("station: {who} not answered: {why}")),
             Event::Forwarded { rrn, attempts, acknowledged, .. } => {
-                self.0
+                if *acknowledged {
+                    self.history.note(|seen| seen.acknowledged.push((self.life, *rrn)));
+                }
+                self.nature
                     .say(&format!("station: reversal of {rrn}, {attempts} tries before, acknowledged {acknowledged}"));
             }
-            Event::Rejected { error } => self.0.say(&format!("station: {who} unreadable: {error}")),
-            Event::MacFailed { .. } => self.0.say(&format!("station: {who} MAC wrong")),
+            Event::Rejected { error } => self.nature.say(&format!("station: {who} unreadable: {error}")),
+            Event::MacFailed { .. } => self.nature.say(&format!("station: {who} MAC wrong")),
             Event::MacVerified { .. } => {}
         }
     }

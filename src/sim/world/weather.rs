@@ -17,6 +17,8 @@ pub(super) struct Faults {
     pub(super) way_ms: u64,
     /// The longest way between station and issuer, in milliseconds.
     pub(super) issuer_way_ms: u64,
+    /// Requests that the link of the first issuer does not take, although it is up.
+    pub(super) not_taken: u32,
     /// Requests in the middle of which the connection is reset.
     pub(super) torn: u32,
     /// Requests that an issuer never sees.

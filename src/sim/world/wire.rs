@@ -63,6 +63,8 @@ pub(super) struct Wire {
     outside: Arc<Outside>,
     host: Arc<Host>,
     life: u32,
+    /// Whether it is the first issuer's.
+    first: bool,
     stans: StanSpace,
     state: Mutex<State>,
 }
@@ -75,6 +77,7 @@ impl SimLink {
             outside: Arc::clone(outside),
             host: Arc::clone(host),
             life,
+            first: outside.hosts.first().is_some_and(|first| Arc::ptr_eq(first, host)),
             stans: StanSpace::starting_at(first),
             state: Mutex::new(State { mux, up: true, swallows: false, queue: Duration::ZERO, connection: 0 }),
         })))
@@ -287,7 +290,8 @@ impl IssuerLink for SimLink {
         let left = Arc::new(AtomicBool::new(false));
         let registered = {
             let mut state = self.0.state.lock();
-            if !state.up {
+            let full = self.0.first && hit(&self.0.outside.nature, self.0.outside.weather.faults().not_taken, None);
+            if !state.up || full {
                 drop(state);
                 return self.0.not_sent(&unit);
             }

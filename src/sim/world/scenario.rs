@@ -1,0 +1,117 @@
+//! Named scenarios, small enough to crash at every effect.
+
+use super::disk::Loss;
+use super::plan::Crash;
+use super::plan::Manner;
+use super::plan::Plan;
+use super::plan::Step;
+use super::plan::TillPlan;
+use super::plan::Way;
+use super::run::Report;
+use super::setup::TERMINALS;
+use super::weather::Faults;
+use crate::model::Kind;
+use std::time::Duration;
+
+/// One scenario: its name and its world without a crash.
+pub struct Scenario {
+    /// What happens in it.
+    pub name: &'static str,
+    /// Its world.
+    pub plan: Plan,
+}
+
+/// Cards: of the first issuer, and of the second.
+const CARD_A: usize = 0;
+const CARD_B: usize = 1;
+/// Amounts that make an issuer misbehave (`tollgate issuer rules`).
+const SLOW: u64 = 66_601;
+const SILENT: u64 = 66_603;
+const LATE: u64 = 66_604;
+
+const fn sale(minor: u64, card: usize, manner: Manner) -> Step {
+    Step::Buy(Kind::Sale, minor, card, manner)
+}
+
+fn quiet() -> Faults {
+    Faults { way_ms: 20, issuer_way_ms: 20, ..Faults::default() }
+}
+
+fn scenario(name: &'static str, tills: &[(Way, &[Step])], faults: Faults) -> Scenario {
+    let numbered = (TERMINALS[0]..).zip(tills);
+    let tills = numbered.map(|(number, (way, steps))| TillPlan { number, way: *way, steps: steps.to_vec() }).collect();
+    let plan = Plan { seed: 1, tills, faults, crashes: Vec::new(), daily_amount: None, strict: true, fallback: false };
+    Scenario { name, plan }
+}
+
+/// One terminal that signs in before the part that counts.
+fn till(name: &'static str, steps: &[Step]) -> Scenario {
+    let steps = [&[Step::SignIn, sale(5_00, CARD_B, Manner::Plain), Step::Mark], steps].concat();
+    scenario(name, &[(Way::Pos, &steps)], quiet())
+}
+
+/// All of them.
+#[must_use]
+pub fn scenarios() -> Vec<Scenario> {
+    use Manner::{Again, Overtaken, Plain, PowerCut, Reversed};
+    let mut all = vec![
+        scenario("first sign-in, new keys", &[(Way::Pos, &[Step::SignIn, sale(10_00, CARD_A, Plain)])], quiet()),
+        till("sign-in again, new keys", &[Step::SignIn, sale(10_00, CARD_A, Plain)]),
+        till("sign-in unheard, old keys", &[Step::SignInUnheard, Step::WrongMac, sale(10_00, CARD_A, Plain)]),
+        till("sale approved", &[sale(10_00, CARD_A, Plain)]),
+        till("sale declined", &[sale(10_51, CARD_A, Plain)]),
+        till("balance inquiry", &[Step::Buy(Kind::Balance, 0, CARD_B, Plain)]),
+        till("issuer silent", &[sale(SILENT, CARD_A, Plain)]),
+        till("answer late", &[sale(LATE, CARD_B, Plain)]),
+        till("reversed before the answer", &[sale(SLOW, CARD_B, Reversed(1_000))]),
+        till("reversed after the answer", &[sale(10_00, CARD_A, Plain), Step::Undo]),
+        till("reversal overtakes its original", &[sale(10_00, CARD_A, Overtaken), Step::Rest(3_000)]),
+        till("duplicate while running", &[sale(SLOW, CARD_A, Again)]),
+        till("repeat after the answer", &[sale(10_00, CARD_A, Plain), Step::Repeat]),
+        till("other content under the same number", &[sale(10_00, CARD_A, Plain), Step::OtherContent]),
+        till("terminal loses its power", &[sale(10_00, CARD_A, PowerCut(10))]),
+        till("segments follow each other", &[sale(10_00, CARD_A, Plain); 5]),
+    ];
+    let refusing = Faults { reversal_later: 600, ..quiet() };
+    all.push(scenario(
+        "store-and-forward goes on",
+        &[(Way::Host, &[Step::Mark, sale(SILENT, CARD_B, Plain)])],
+        refusing,
+    ));
+    let never = Faults { reversal_never: 1_000, ..quiet() };
+    all.push(scenario("dead letter", &[(Way::Host, &[Step::Mark, sale(SILENT, CARD_A, Plain)])], never));
+    let not_taken = Faults { not_taken: 1_000, ..quiet() };
+    let mut rerouted =
+        scenario("not sent, rerouted", &[(Way::Host, &[Step::Mark, sale(10_00, CARD_A, Plain)])], not_taken);
+    rerouted.plan.fallback = true;
+    all.push(rerouted);
+    let steps: [&[Step]; 2] = [
+        &[Step::Buy(Kind::Authorization, 10_00, CARD_A, Plain), Step::Undo],
+        &[Step::SignIn, sale(SILENT, CARD_B, Plain)],
+    ];
+    all.push(scenario("two terminals, two issuers", &[(Way::Host, steps[0]), (Way::Pos, steps[1])], quiet()));
+    let mut limited = till("limit reached and given back", &[sale(20_00, CARD_A, Plain), Step::Repeat, Step::Undo]);
+    limited.plan.daily_amount = Some(30_00);
+    all.push(limited);
+    all
+}
+
+/// The worlds in which the station goes down before and after every effect of a scenario, by what becomes of what was
+/// not synced. `calm` is the report of the scenario without a crash.
+#[must_use]
+pub fn crashes(scenario: &Scenario, calm: &Report) -> Vec<(String, Plan)> {
+    let (from, to) = calm.effects;
+    let mut plans = Vec::new();
+    for effect in from + 1..=to {
+        for (after, loss) in [(false, Loss::All), (true, Loss::All), (true, Loss::Nothing), (true, Loss::Some)] {
+            let crash = Crash { effects: effect, after, loss, down: Duration::from_millis(700) };
+            // Where the machine only lost the process, the power goes soon after, at each effect of the new start in turn.
+            let soon = Crash { effects: 1 + effect % 9, after: effect % 2 == 0, loss: Loss::All, ..crash };
+            let crashes = if loss == Loss::Nothing { vec![crash, soon] } else { vec![crash] };
+            let when = if after { "after" } else { "before" };
+            let name = format!("{}, down {when} effect {effect}, {loss:?} lost", scenario.name);
+            plans.push((name, Plan { crashes, strict: false, ..scenario.plan.clone() }));
+        }
+    }
+    plans
+}
