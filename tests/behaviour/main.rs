@@ -15,7 +15,7 @@ mod ledger;
 mod link;
 mod load;
 mod mock_issuer;
-mod payshield_codec;
+mod payshield;
 mod pos_host;
 mod profiles;
 mod registry;

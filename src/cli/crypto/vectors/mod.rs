@@ -3,6 +3,7 @@
 mod cards;
 mod case;
 mod dukpts;
+mod frames;
 mod keys;
 mod macs;
 mod pins;
@@ -198,6 +199,7 @@ fn run_derived(case: &Case<'_>, op: &str) -> Held {
         "emv.generate_arpc" => cards::answer(case),
         "emv.cvn" => cards::by_version(case),
         "emv.script_mac" => cards::script_mac(case),
+        "payshield.frame" => frames::frame(case),
         _ => Err(Wrong::Operation),
     }
 }

@@ -85,8 +85,8 @@ fn prepare(key: &Held, scheme: &MacScheme, data: &[u8]) -> Result<(u8, u8, Body)
         }
     };
     message.extend_from_slice(data);
-    // Method 1 pads even nothing to a block, where the HSM would see an empty message.
-    if message.is_empty() && padding == b'1' {
+    // Methods 1 and 3 pad even nothing to a block, where the HSM would see an empty message.
+    if data.is_empty() && padding == b'1' {
         message.extend_from_slice(&[0; 8]);
     }
     Ok((algorithm, padding, message))

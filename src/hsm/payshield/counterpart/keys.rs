@@ -42,27 +42,6 @@ fn kcv(key: &Opened) -> Result<[u8; 3], ErrorCode> {
     value.as_bytes().try_into().map_err(|_| ErrorCode::KEY_LENGTH)
 }
 
-/// A key encrypting key, as strong as the key it is for.
-fn kek(key: &HostKey, under: Under, clear: &[u8]) -> Result<Opened, ErrorCode> {
-    let key_type = if under == Under::Zone { KeyType::ZMK } else { KeyType::TMK };
-    let kek = lmk::open(key, key_type, ErrorCode::SOURCE_KEY)?;
-    let strong = strength(kek.cipher.algorithm()) >= strength(lmk::algorithm(clear)?);
-    if strong { Ok(kek) } else { Err(ErrorCode::KEY_LENGTH) }
-}
-
-/// A key as a peer gets it: plain ECB only, for the variants of a zone's scheme are another matter.
-fn wrap(wrapping: &Wrapping, clear: &[u8]) -> Result<HostKey, ErrorCode> {
-    let letter = match (wrapping.scheme, clear.len()) {
-        (b'0' | b'Z', 8) => None,
-        (b'X', 16) => Some(b'X'),
-        (b'Y', 24) => Some(b'Y'),
-        _ => return Err(ErrorCode::KEY_SCHEME),
-    };
-    let kek = kek(&wrapping.key, wrapping.under, clear)?;
-    let cipher = wrap_ecb(&kek.cipher, clear).map_err(|_| ErrorCode::KEY_LENGTH)?;
-    Ok(HostKey::from_cipher(letter, &cipher))
-}
-
 impl Counterpart {
     pub(super) fn generate_key(&self, c: &GenerateKey) -> Reply<GenerateKeyAnswer> {
         if c.attributes.is_some() || c.key_type == KeyType::KEY_BLOCK {
@@ -78,53 +57,75 @@ impl Counterpart {
             }
         }
         let key = lmk::seal(&clear, c.key_type)?;
-        let wrapped = c.wrapping.as_ref().map(|wrapping| wrap(wrapping, &clear)).transpose()?;
+        let wrapped = c.wrapping.as_ref().map(|wrapping| self.wrap(wrapping, &clear)).transpose()?;
         Ok(GenerateKeyAnswer { key, wrapped, kcv: kcv(&lmk::opened(clear)?)? })
     }
-}
 
-/// The second value says that the key's parity had to be mended.
-pub(super) fn import(c: &ImportKey) -> (Reply<KeyAnswer>, bool) {
-    match imported(c) {
-        Ok((answer, mended)) => (Ok(answer), mended),
-        Err(code) => (Err(code), false),
+    /// A key encrypting key, as strong as the key it is for.
+    fn kek(&self, key: &HostKey, under: Under, clear: &[u8]) -> Result<Opened, ErrorCode> {
+        let key_type = if under == Under::Zone { KeyType::ZMK } else { KeyType::TMK };
+        let kek = self.open(key, key_type, ErrorCode::SOURCE_KEY)?;
+        let strong = strength(kek.cipher.algorithm()) >= strength(lmk::algorithm(clear)?);
+        if strong { Ok(kek) } else { Err(ErrorCode::KEY_LENGTH) }
     }
-}
 
-fn imported(c: &ImportKey) -> Result<(KeyAnswer, bool), ErrorCode> {
-    if c.attributes.is_some() {
-        return Err(ErrorCode::KEY_SCHEME);
+    /// A key as a peer gets it: plain ECB only, for the variants of a zone's scheme are another matter.
+    fn wrap(&self, wrapping: &Wrapping, clear: &[u8]) -> Result<HostKey, ErrorCode> {
+        let letter = match (wrapping.scheme, clear.len()) {
+            (b'0' | b'Z', 8) => None,
+            (b'X', 16) => Some(b'X'),
+            (b'Y', 24) => Some(b'Y'),
+            _ => return Err(ErrorCode::KEY_SCHEME),
+        };
+        let kek = self.kek(&wrapping.key, wrapping.under, clear)?;
+        let cipher = wrap_ecb(&kek.cipher, clear).map_err(|_| ErrorCode::KEY_LENGTH)?;
+        Ok(HostKey::from_cipher(letter, &cipher))
     }
-    let cipher = lmk::cipher_of(&c.key)?;
-    if length(c.scheme)? != cipher.len() {
-        return Err(ErrorCode::KEY_LENGTH);
-    }
-    let kek = kek(&c.zmk, Under::Zone, &cipher)?;
-    let mut clear = unwrap_ecb(&kek.cipher, &cipher).map_err(|_| ErrorCode::KEY_LENGTH)?;
-    let before = clear.clone();
-    set_odd_parity(&mut clear);
-    if is_short(&clear) {
-        return Err(ErrorCode::MASQUERADE);
-    }
-    let mended = *before != *clear;
-    let key = lmk::seal(&clear, c.key_type)?;
-    Ok((KeyAnswer { key, kcv: kcv(&lmk::opened(clear)?)? }, mended))
-}
 
-pub(super) fn export(c: &ExportKey) -> Reply<KeyAnswer> {
-    if c.attributes.is_some() {
-        return Err(ErrorCode::KEY_SCHEME);
+    /// The second value says that the key's parity had to be mended.
+    pub(super) fn import_key(&self, c: &ImportKey) -> (Reply<KeyAnswer>, bool) {
+        match self.imported(c) {
+            Ok((answer, mended)) => (Ok(answer), mended),
+            Err(code) => (Err(code), false),
+        }
     }
-    let key = lmk::open(&c.key, c.key_type, ErrorCode::DESTINATION_KEY)?;
-    Ok(KeyAnswer { key: wrap(&c.wrapping, &key.clear)?, kcv: kcv(&key)? })
-}
 
-pub(super) fn check(c: &CheckKey) -> Reply<Vec<u8>> {
-    let key = lmk::open(&c.key, c.key_type, ErrorCode::SOURCE_KEY)?;
-    let mut zeros = vec![0; 8];
-    encrypt(&key.cipher, &mut zeros)?;
-    zeros.truncate(if c.full { 8 } else { 3 });
-    Ok(zeros)
+    fn imported(&self, c: &ImportKey) -> Result<(KeyAnswer, bool), ErrorCode> {
+        if c.attributes.is_some() {
+            return Err(ErrorCode::KEY_SCHEME);
+        }
+        let cipher = lmk::cipher_of(&c.key)?;
+        if length(c.scheme)? != cipher.len() {
+            return Err(ErrorCode::KEY_LENGTH);
+        }
+        let kek = self.kek(&c.zmk, Under::Zone, &cipher)?;
+        let mut clear = unwrap_ecb(&kek.cipher, &cipher).map_err(|_| ErrorCode::KEY_LENGTH)?;
+        let mended = self.odd_parity && !lmk::has_odd_parity(&clear);
+        if mended {
+            set_odd_parity(&mut clear);
+        }
+        if is_short(&clear) {
+            return Err(ErrorCode::MASQUERADE);
+        }
+        let key = lmk::seal(&clear, c.key_type)?;
+        Ok((KeyAnswer { key, kcv: kcv(&lmk::opened(clear)?)? }, mended))
+    }
+
+    pub(super) fn export_key(&self, c: &ExportKey) -> Reply<KeyAnswer> {
+        if c.attributes.is_some() {
+            return Err(ErrorCode::KEY_SCHEME);
+        }
+        let key = self.open(&c.key, c.key_type, ErrorCode::DESTINATION_KEY)?;
+        Ok(KeyAnswer { key: self.wrap(&c.wrapping, &key.clear)?, kcv: kcv(&key)? })
+    }
+
+    pub(super) fn check_key(&self, c: &CheckKey) -> Reply<Vec<u8>> {
+        let key = self.open(&c.key, c.key_type, ErrorCode::SOURCE_KEY)?;
+        let mut zeros = vec![0; 8];
+        encrypt(&key.cipher, &mut zeros)?;
+        zeros.truncate(if c.full { 8 } else { 3 });
+        Ok(zeros)
+    }
 }
 
 fn encrypt(key: &CipherKey, data: &mut [u8]) -> Result<(), ErrorCode> {

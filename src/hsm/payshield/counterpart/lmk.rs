@@ -2,7 +2,6 @@
 
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::calculator::CipherKey;
-use crate::hsm::calculator::keys::set_odd_parity;
 use crate::hsm::calculator::lmk;
 use crate::hsm::payshield::code::ErrorCode;
 use crate::hsm::payshield::code::KeyType;
@@ -40,7 +39,8 @@ fn place(key_type: KeyType) -> Result<(&'static [u8; 16], u8), ErrorCode> {
     Ok((found.1, variant))
 }
 
-fn has_odd_parity(key: &[u8]) -> bool {
+/// Whether every byte has an odd number of ones, as a key that comes out right as a rule has.
+pub(super) fn has_odd_parity(key: &[u8]) -> bool {
     key.iter().all(|byte| byte.count_ones() % 2 == 1)
 }
 
@@ -68,8 +68,8 @@ pub(super) fn cipher_of(key: &HostKey) -> Result<Vec<u8>, ErrorCode> {
     Ok(cipher)
 }
 
-/// Opens a key; `parity` is the code that says it does not come out as a key.
-pub(super) fn open(key: &HostKey, key_type: KeyType, parity: ErrorCode) -> Result<Opened, ErrorCode> {
+/// Opens a key whatever its parity.
+pub(super) fn open(key: &HostKey, key_type: KeyType) -> Result<Opened, ErrorCode> {
     let (pair, variant) = place(key_type)?;
     let cipher = cipher_of(key)?;
     let open =
@@ -83,13 +83,10 @@ pub(super) fn open(key: &HostKey, key_type: KeyType, parity: ErrorCode) -> Resul
         Scheme::TripleEcb => open(lmk::Scheme::Y, &cipher)?,
         Scheme::Block | Scheme::Tr31 | Scheme::Stored => return Err(ErrorCode::KEY_SCHEME),
     };
-    if !has_odd_parity(&clear) {
-        return Err(parity);
-    }
     opened(clear)
 }
 
-/// Puts a clear key under the test key, with its parity mended.
+/// Puts a clear key under the test key.
 pub(super) fn seal(clear: &[u8], key_type: KeyType) -> Result<HostKey, ErrorCode> {
     let (pair, variant) = place(key_type)?;
     let (scheme, letter) = match clear.len() {
@@ -98,8 +95,6 @@ pub(super) fn seal(clear: &[u8], key_type: KeyType) -> Result<HostKey, ErrorCode
         24 => (lmk::Scheme::T, Some(b'T')),
         _ => return Err(ErrorCode::KEY_LENGTH),
     };
-    let mut odd = Zeroizing::new(clear.to_vec());
-    set_odd_parity(&mut odd);
-    let cipher = lmk::encrypt_key(pair, variant, scheme, &odd).map_err(|_| ErrorCode::KEY_LENGTH)?;
+    let cipher = lmk::encrypt_key(pair, variant, scheme, clear).map_err(|_| ErrorCode::KEY_LENGTH)?;
     Ok(HostKey::from_cipher(letter, &cipher))
 }

@@ -1,6 +1,6 @@
 //! M6, M8, M0, M2.
 
-use super::lmk;
+use super::Counterpart;
 use crate::hsm::calculator;
 use crate::hsm::calculator::equal;
 use crate::hsm::payshield::code::ErrorCode;
@@ -18,55 +18,57 @@ use crate::model::MacAlgorithm;
 use crate::model::Padding;
 use zeroize::Zeroizing;
 
-/// The MAC of a whole message; parts are not served here.
-fn mac(c: &MacFields) -> Result<Vec<u8>, ErrorCode> {
-    if c.part != Part::Only {
-        return Err(ErrorCode::DISABLED);
-    }
-    if c.key_type != KeyType::TAK && c.key_type != KeyType::ZAK {
-        return Err(ErrorCode::KEY_TYPE);
-    }
-    let key = lmk::open(&c.key, c.key_type, ErrorCode::SOURCE_KEY)?;
-    let message = match c.input {
-        Input::Binary | Input::Text => c.message.clone(),
-        Input::Hex => {
-            let mut bytes = Zeroizing::new(vec![0; c.message.len() / 2]);
-            unpack_hex(&c.message, &mut bytes).ok_or(ErrorCode::DATA_LENGTH)?;
-            bytes
+impl Counterpart {
+    /// The MAC of a whole message; parts are not served here.
+    fn mac(&self, c: &MacFields) -> Result<Vec<u8>, ErrorCode> {
+        if c.part != Part::Only {
+            return Err(ErrorCode::DISABLED);
         }
-    };
-    let (algorithm, padding) = match (c.algorithm, c.padding) {
-        (b'1', b'2') => (MacAlgorithm::Alg1, Padding::Bit),
-        (b'3', b'2') => (MacAlgorithm::X919, Padding::Bit),
-        (b'5', _) => (MacAlgorithm::TdesCmac, Padding::Zeros),
-        (algorithm @ (b'1' | b'3'), padding @ (b'0' | b'1')) => {
-            if message.is_empty() || (padding == b'0' && !message.len().is_multiple_of(8)) {
-                return Err(ErrorCode::DATA_LENGTH);
+        if c.key_type != KeyType::TAK && c.key_type != KeyType::ZAK {
+            return Err(ErrorCode::KEY_TYPE);
+        }
+        let key = self.open(&c.key, c.key_type, ErrorCode::SOURCE_KEY)?;
+        let message = match c.input {
+            Input::Binary | Input::Text => c.message.clone(),
+            Input::Hex => {
+                let mut bytes = Zeroizing::new(vec![0; c.message.len() / 2]);
+                unpack_hex(&c.message, &mut bytes).ok_or(ErrorCode::DATA_LENGTH)?;
+                bytes
             }
-            (if algorithm == b'1' { MacAlgorithm::Alg1 } else { MacAlgorithm::X919 }, Padding::Zeros)
-        }
-        _ => return Err(ErrorCode::FIELD),
-    };
-    let mac = calculator::mac(&key.cipher, algorithm, padding, &message).map_err(|_| ErrorCode::KEY_LENGTH)?;
-    mac.get(..if c.long { 8 } else { 4 }).map(<[u8]>::to_vec).ok_or(ErrorCode::FIELD)
-}
-
-pub(super) fn generate(c: &MacFields) -> Reply<MacAnswer> {
-    mac(c).map(MacAnswer::Mac)
-}
-
-pub(super) fn verify(c: &VerifyMac) -> Reply<Option<[u8; 8]>> {
-    if equal(&mac(&c.fields)?, &c.mac) { Ok(None) } else { Err(ErrorCode::VERIFICATION) }
-}
-
-/// Enciphers or deciphers whole blocks, each by itself.
-pub(super) fn data(c: &DataFields, encrypt: bool) -> Reply<Body> {
-    if ![KeyType::ZEK, KeyType::DEK, KeyType::TEK].contains(&c.key_type) {
-        return Err(ErrorCode::KEY_TYPE);
+        };
+        let (algorithm, padding) = match (c.algorithm, c.padding) {
+            (b'1', b'2') => (MacAlgorithm::Alg1, Padding::Bit),
+            (b'3', b'2') => (MacAlgorithm::X919, Padding::Bit),
+            (b'5', _) => (MacAlgorithm::TdesCmac, Padding::Zeros),
+            (algorithm @ (b'1' | b'3'), padding @ (b'0' | b'1')) => {
+                if message.is_empty() || (padding == b'0' && !message.len().is_multiple_of(8)) {
+                    return Err(ErrorCode::DATA_LENGTH);
+                }
+                (if algorithm == b'1' { MacAlgorithm::Alg1 } else { MacAlgorithm::X919 }, Padding::Zeros)
+            }
+            _ => return Err(ErrorCode::FIELD),
+        };
+        let mac = calculator::mac(&key.cipher, algorithm, padding, &message).map_err(|_| ErrorCode::KEY_LENGTH)?;
+        mac.get(..if c.long { 8 } else { 4 }).map(<[u8]>::to_vec).ok_or(ErrorCode::FIELD)
     }
-    let key = lmk::open(&c.key, c.key_type, ErrorCode::SOURCE_KEY)?;
-    let mut message = c.message.clone();
-    let done = if encrypt { key.cipher.encrypt_ecb(&mut message) } else { key.cipher.decrypt_ecb(&mut message) };
-    done.map_err(|_| ErrorCode::DATA_LENGTH)?;
-    Ok(message)
+
+    pub(super) fn generate_mac(&self, c: &MacFields) -> Reply<MacAnswer> {
+        self.mac(c).map(MacAnswer::Mac)
+    }
+
+    pub(super) fn verify_mac(&self, c: &VerifyMac) -> Reply<Option<[u8; 8]>> {
+        if equal(&self.mac(&c.fields)?, &c.mac) { Ok(None) } else { Err(ErrorCode::VERIFICATION) }
+    }
+
+    /// Enciphers or deciphers whole blocks, each by itself.
+    pub(super) fn cipher_data(&self, c: &DataFields, encrypt: bool) -> Reply<Body> {
+        if ![KeyType::ZEK, KeyType::DEK, KeyType::TEK].contains(&c.key_type) {
+            return Err(ErrorCode::KEY_TYPE);
+        }
+        let key = self.open(&c.key, c.key_type, ErrorCode::SOURCE_KEY)?;
+        let mut message = c.message.clone();
+        let done = if encrypt { key.cipher.encrypt_ecb(&mut message) } else { key.cipher.decrypt_ecb(&mut message) };
+        done.map_err(|_| ErrorCode::DATA_LENGTH)?;
+        Ok(message)
+    }
 }

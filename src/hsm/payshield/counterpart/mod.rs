@@ -24,6 +24,7 @@ use super::fields::body;
 use super::key::HostKey;
 use crate::hsm::TranslationPolicy;
 use crate::model::Entropy;
+use lmk::Opened;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -34,6 +35,7 @@ const STATUS: &str = "31640000-TEST00000";
 
 /// An HSM of host commands in process, under the public test master key.
 pub struct Counterpart {
+    odd_parity: bool,
     entropy: Arc<dyn Entropy>,
     policy: TranslationPolicy,
 }
@@ -76,7 +78,21 @@ impl Counterpart {
     /// Starts one with its randomness.
     #[must_use]
     pub fn new(entropy: Arc<dyn Entropy>) -> Self {
-        Self { entropy, policy: TranslationPolicy::default() }
+        Self { odd_parity: false, entropy, policy: TranslationPolicy::default() }
+    }
+
+    /// Refuses keys without odd parity, and mends those it takes in, as real HSMs are usually set: so
+    /// a key of another type, or under another master key, shows.
+    #[must_use]
+    pub fn odd_parity(mut self) -> Self {
+        self.odd_parity = true;
+        self
+    }
+
+    /// Opens a key; `parity` is the code that says it does not come out as one.
+    fn open(&self, key: &HostKey, key_type: KeyType, parity: ErrorCode) -> Result<Opened, ErrorCode> {
+        let opened = lmk::open(key, key_type)?;
+        if self.odd_parity && !lmk::has_odd_parity(&opened.clear) { Err(parity) } else { Ok(opened) }
     }
 
     /// Answers one command, its two letters first. `None`: not even a code.
@@ -114,7 +130,7 @@ impl Counterpart {
             }
             A::GenerateKey(c) => served(c, &self.generate_key(c), tail),
             A::ImportKey(c) => {
-                let (reply, mended) = keys::import(c);
+                let (reply, mended) = self.import_key(c);
                 let mut done = served(c, &reply, tail);
                 if mended {
                     done.result = ErrorCode::VERIFICATION;
@@ -122,21 +138,21 @@ impl Counterpart {
                 }
                 done
             }
-            A::ExportKey(c) => served(c, &keys::export(c), tail),
-            A::CheckKey(c) => served(c, &keys::check(c), tail),
+            A::ExportKey(c) => served(c, &self.export_key(c), tail),
+            A::CheckKey(c) => served(c, &self.check_key(c), tail),
             A::TranslateTerminal(c) => served(c, &self.translate(&c.0, KeyType::TMK), tail),
             A::TranslateZone(c) => served(c, &self.translate(&c.0, KeyType::ZPK), tail),
             A::TranslateDukpt(c) => served(c, &self.translate_dukpt(c), tail),
-            A::VerifyTerminalPvv(c) => served(c, &pin::verify_pvv(&c.0, KeyType::TMK), tail),
-            A::VerifyZonePvv(c) => served(c, &pin::verify_pvv(&c.0, KeyType::ZPK), tail),
-            A::GenerateMac(c) => served(c, &mac::generate(&c.0), tail),
-            A::VerifyMac(c) => served(c, &mac::verify(c), tail),
-            A::GenerateCvv(c) => served(c, &card::cvv(&c.cvk, &c.input), tail),
-            A::VerifyCvv(c) => served(c, &card::verify_cvv(c), tail),
-            A::VerifyStatic(c) => served(c, &card::verify_static(c), tail),
-            A::VerifyCsk(c) => served(c, &card::verify_csk(c), tail),
-            A::EncryptData(c) => served(c, &mac::data(&c.0, true), tail),
-            A::DecryptData(c) => served(c, &mac::data(&c.0, false), tail),
+            A::VerifyTerminalPvv(c) => served(c, &self.verify_pvv(&c.0, KeyType::TMK), tail),
+            A::VerifyZonePvv(c) => served(c, &self.verify_pvv(&c.0, KeyType::ZPK), tail),
+            A::GenerateMac(c) => served(c, &self.generate_mac(&c.0), tail),
+            A::VerifyMac(c) => served(c, &self.verify_mac(c), tail),
+            A::GenerateCvv(c) => served(c, &self.cvv(&c.cvk, &c.input), tail),
+            A::VerifyCvv(c) => served(c, &self.verify_cvv(c), tail),
+            A::VerifyStatic(c) => served(c, &self.verify_static(c), tail),
+            A::VerifyCsk(c) => served(c, &self.verify_csk(c), tail),
+            A::EncryptData(c) => served(c, &self.cipher_data(&c.0, true), tail),
+            A::DecryptData(c) => served(c, &self.cipher_data(&c.0, false), tail),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! CA, CC, G0, DC, EC.
 
 use super::Counterpart;
-use super::lmk;
 use crate::hsm::calculator::CipherKey;
 use crate::hsm::calculator::ClearPin;
 use crate::hsm::calculator::Fill;
@@ -53,12 +52,12 @@ fn take(key: &CipherKey, from: &Block, pan: &Pan) -> Result<ClearPin, ErrorCode>
 
 impl Counterpart {
     pub(super) fn translate(&self, c: &Translation, source: KeyType) -> Reply<TranslationAnswer> {
-        let key = lmk::open(&c.source, source, ErrorCode::SOURCE_KEY)?;
+        let key = self.open(&c.source, source, ErrorCode::SOURCE_KEY)?;
         self.translate_from(&key.cipher, &c.destination, (&c.from, c.to), &c.account)
     }
 
     pub(super) fn translate_dukpt(&self, c: &TranslateDukpt) -> Reply<TranslationAnswer> {
-        let bdk = lmk::open(&c.bdk, KeyType::BDK, ErrorCode::SOURCE_KEY)?;
+        let bdk = self.open(&c.bdk, KeyType::BDK, ErrorCode::SOURCE_KEY)?;
         let ksn = c.ksn.bytes().and_then(|bytes| Ksn::new(&bytes)).ok_or(ErrorCode::INPUT)?;
         let key = dukpt::working_key(&bdk.clear, &ksn, dukpt::Purpose::Pin).map_err(|_| ErrorCode::INPUT)?;
         self.translate_from(&key, &c.destination, (&c.from, c.to), &c.account)
@@ -71,7 +70,7 @@ impl Counterpart {
         (from, to): (&Block, PinCode),
         account: &Account,
     ) -> Reply<TranslationAnswer> {
-        let zpk = lmk::open(destination, KeyType::ZPK, ErrorCode::DESTINATION_KEY)?;
+        let zpk = self.open(destination, KeyType::ZPK, ErrorCode::DESTINATION_KEY)?;
         let (before, after) = (format(from.format)?, format(to)?);
         self.policy.check(before, after, false).map_err(|_| ErrorCode::FORMAT_DISABLED)?;
         let pan = pan(account)?;
@@ -83,16 +82,16 @@ impl Counterpart {
         let length = u8::try_from(pin.length()).map_err(|_| ErrorCode::PIN_LENGTH)?;
         Ok(TranslationAnswer { length, to: Block { block, format: to } })
     }
-}
 
-pub(super) fn verify_pvv(c: &PvvCheck, source: KeyType) -> Reply<()> {
-    let key = lmk::open(&c.source, source, ErrorCode::SOURCE_KEY)?;
-    let pvk = lmk::open(&c.pvk, KeyType::TMK, ErrorCode::DESTINATION_KEY)?;
-    let pin = take(&key.cipher, &c.from, &pan(&c.account)?)?;
-    let verified = pan(c.verification_account.as_ref().unwrap_or(&c.account))?;
-    let [index, expected @ ..] = &c.index_and_pvv;
-    let des = pvk.cipher.des().map_err(|_| ErrorCode::KEY_LENGTH)?;
-    let index = index.checked_sub(b'0').filter(|index| *index <= 6).ok_or(ErrorCode::INPUT)?;
-    let value = pvv(des, index, &pin, &verified).map_err(|_| ErrorCode::KEY_LENGTH)?;
-    if equal(&value, expected) { Ok(()) } else { Err(ErrorCode::VERIFICATION) }
+    pub(super) fn verify_pvv(&self, c: &PvvCheck, source: KeyType) -> Reply<()> {
+        let key = self.open(&c.source, source, ErrorCode::SOURCE_KEY)?;
+        let pvk = self.open(&c.pvk, KeyType::TMK, ErrorCode::DESTINATION_KEY)?;
+        let pin = take(&key.cipher, &c.from, &pan(&c.account)?)?;
+        let verified = pan(c.verification_account.as_ref().unwrap_or(&c.account))?;
+        let [index, expected @ ..] = &c.index_and_pvv;
+        let des = pvk.cipher.des().map_err(|_| ErrorCode::KEY_LENGTH)?;
+        let index = index.checked_sub(b'0').filter(|index| *index <= 6).ok_or(ErrorCode::INPUT)?;
+        let value = pvv(des, index, &pin, &verified).map_err(|_| ErrorCode::KEY_LENGTH)?;
+        if equal(&value, expected) { Ok(()) } else { Err(ErrorCode::VERIFICATION) }
+    }
 }
