@@ -1,6 +1,7 @@
 //! One authorization, once through the house.
 
 use super::authentic::Authentic;
+use super::chip;
 use super::content::content;
 use super::exchange::{DoorKeys, Exchange, Stop, put};
 use super::issuer::Issuer;
@@ -10,7 +11,6 @@ use crate::hsm::Hsm;
 use crate::iso8583::EncodeError;
 use crate::iso8583::Role;
 use crate::iso8583::Unsigned;
-use crate::iso8583::tlv;
 use crate::ledger::Decided;
 use crate::ledger::Intended;
 use crate::ledger::Intent;
@@ -18,7 +18,6 @@ use crate::ledger::Ledger;
 use crate::ledger::Outbound;
 use crate::link::IssuerLink;
 use crate::model::Clock;
-use crate::model::Icc;
 use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::Request;
@@ -27,13 +26,19 @@ use crate::model::SealFault;
 use crate::model::Sealer;
 use crate::model::TerminalFacts;
 use crate::risk;
+use crate::risk::Assessment;
 use crate::risk::Refusal;
 use crate::route;
 use bytes::Bytes;
 
-/// What of DE 55 a reversal may carry: verification results, cryptogram data, script results.
-/// Source: UnionPay practice, `95 9F10 9F1E 9F36 DF31`.
-const REVERSAL_TAGS: [&[u8]; 5] = [&[0x95], &[0x9F, 0x10], &[0x9F, 0x1E], &[0x9F, 0x36], &[0xDF, 0x31]];
+/// How a fresh request is decided.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Way {
+    /// Its issuer is asked.
+    Ask,
+    /// No link to any issuer is up, and the card's own may be stood in for.
+    StandIn,
+}
 
 impl<W: World> Station<W> {
     /// Sale, authorization, balance inquiry: intent, issuer, decision, answer.
@@ -47,13 +52,16 @@ impl<W: World> Station<W> {
         let started = self.parts.clock.monotonic();
         let request = self.read_request(exchange, facts, kind, authentic).await?;
         self.ready_to_seal(exchange.received.date(facts.offset_minutes)).await?;
-        let intent = self.intent(exchange, facts, &request)?;
+        let (intent, way) = self.intent(exchange, facts, &request)?;
         let mut issuer = None;
         let (decided, rule, repeat) = match self.intend(intent.clone()).await? {
             Intended::Fresh => {
-                let (decided, asked) = self.decide(&intent, &request, authentic, exchange).await?;
-                issuer = asked;
-                (decided, None, false)
+                let fresh = match way {
+                    Way::Ask => self.decide(&intent, &request, authentic, exchange).await?,
+                    Way::StandIn => self.stand_in_for(&intent).await?,
+                };
+                issuer = fresh.issuer;
+                (fresh.decided, fresh.rule, false)
             }
             Intended::Declined(decided) => {
                 let rule = intent.refusal.as_ref().map_or("counter-or-tombstone", |refusal| &*refusal.rule);
@@ -77,22 +85,40 @@ impl<W: World> Station<W> {
     }
 
     /// The intent: numbers, verdict, reservations and route, all decided before anything is sent.
-    fn intent(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, request: &Request) -> Result<Intent, Stop> {
+    fn intent(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, request: &Request) -> Result<(Intent, Way), Stop> {
         let date = exchange.received.date(facts.offset_minutes);
-        let assessment = risk::assess(request, facts, date);
-        let route = self.route(request, &[]);
-        let refusal =
-            self.session_refusal(exchange, facts, request).or(assessment.refusal).or(route.as_ref().err().cloned());
-        let outbound = route.ok().filter(|_| refusal.is_none()).map(|issuer| Outbound {
+        let token = self.parts.sealer.token(&request.pan);
+        let Assessment { refusal, mut reservations } = risk::assess(request, facts, date);
+        let mut refusal = self.session_refusal(exchange, facts, request).or(refusal);
+        let mut way = Way::Ask;
+        let issuer = match self.route(request, &[]) {
+            Ok(issuer) => Some(issuer),
+            Err(unrouted) => match self.stand_in(request, facts.test_mode) {
+                Some(Ok(behalf)) if unrouted.code == ResponseCode::IssuerInoperative => {
+                    reservations.extend(behalf.reservations(request, token, date));
+                    way = Way::StandIn;
+                    Some(behalf.issuer)
+                }
+                Some(Err(rule)) => {
+                    refusal = refusal.or(Some(Refusal { rule: rule.into(), ..unrouted }));
+                    None
+                }
+                _ => {
+                    refusal = refusal.or(Some(unrouted));
+                    None
+                }
+            },
+        };
+        let outbound = issuer.filter(|_| refusal.is_none()).map(|issuer| Outbound {
             issuer: issuer.name().clone(),
             stan: issuer.link.next_stan(),
             sent: exchange.received,
-            icc: request.icc.as_ref().and_then(reversal_icc),
+            icc: request.icc.as_ref().and_then(|icc| chip::kept(icc, way == Way::StandIn)),
         });
         let (id, rrn) = self.parts.ledger.number(date);
         let unsealed = |_: SealFault| Stop::code(ResponseCode::SystemFailure, "hsm");
         let pan = self.parts.sealer.seal(date, &request.pan, &id.0.to_be_bytes()).map_err(unsealed)?;
-        Ok(Intent {
+        let intent = Intent {
             id,
             rrn,
             identity: self.identity(exchange, facts)?,
@@ -112,13 +138,14 @@ impl<W: World> Station<W> {
             condition_code: request.condition_code,
             expiry: request.expiry,
             pan,
-            token: self.parts.sealer.token(&request.pan),
+            token,
             masked: request.pan.masked(),
             refusal,
-            reservations: assessment.reservations,
+            reservations,
             outbound,
             follows: None,
-        })
+        };
+        Ok((intent, way))
     }
 
     /// Signed off, or a batch other than the terminal's open one: it must sign in again (77).
@@ -198,13 +225,4 @@ impl<W: World> Station<W> {
         }
         builder.finish_unsigned()
     }
-}
-
-/// The parts of the chip data that a reversal may repeat; `None` where there are none.
-fn reversal_icc(icc: &Icc) -> Option<Bytes> {
-    let mut kept = Vec::new();
-    let mut objects = tlv::Reader::new(icc.as_bytes()).map_while(Result::ok);
-    let wanted = |object: &tlv::Tlv<'_>| REVERSAL_TAGS.contains(&object.tag);
-    let written = objects.by_ref().filter(wanted).all(|object| tlv::write(object.tag, object.value, &mut kept));
-    (written && !kept.is_empty()).then(|| Bytes::from(kept))
 }

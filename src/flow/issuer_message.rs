@@ -1,5 +1,6 @@
 //! What is written to issuers and read from them, in whatever dialect they speak.
 
+use super::chip;
 use super::exchange::{NO_MTI, put};
 use crate::iso8583::Builder;
 use crate::iso8583::CodeRow;
@@ -74,15 +75,15 @@ pub(super) fn reversal(
 ) -> Result<Builder, EncodeError> {
     let intent = &due.original;
     let row = dialect.kind_row(Kind::Reversal).ok_or(NO_MTI)?;
-    let original = dialect.kind_row(intent.kind).ok_or(NO_MTI)?;
+    let original = dialect.kind_row(intent.kind).or_else(|| dialect.kind_row(intent.kind.told_as())).ok_or(NO_MTI)?;
     let mti = if due.attempts > 0 { row.mti.repeat() } else { row.mti };
     let mut builder = start(dialect, row, mti, processing_code(original, intent.processing_code))?;
     common(&mut builder, intent, pan, stan, now)?;
     if let Some(approval) = &due.approval {
         put(&mut builder, Role::ApprovalCode, approval.as_bytes())?;
     }
-    if let Some(icc) = &outbound.icc {
-        put(&mut builder, Role::Icc, icc)?;
+    if let Some(icc) = outbound.icc.as_deref().and_then(chip::of_reversal) {
+        put(&mut builder, Role::Icc, &icc)?;
     }
     let reason = if due.approval.is_some() { CANCELLED } else { NOT_ANSWERED };
     put(&mut builder, Role::ReasonCode, reason)?;
@@ -92,6 +93,32 @@ pub(super) fn reversal(
     put(&mut builder, Role::OriginalTransmissionTime, &outbound.sent.digits(0)[2..])?;
     put(&mut builder, Role::OriginalLocalTime, &local)?;
     put(&mut builder, Role::OriginalAcquirer, &zero_filled(intent.acquirer.as_str()))?;
+    Ok(builder)
+}
+
+/// The advice of an approval that was given without the issuer. A repeat is the same to the bit, but for its
+/// mark and its MAC: STAN and times are those of the request that never went.
+pub(super) fn advice(
+    dialect: &Arc<Dialect>,
+    due: &Due,
+    outbound: &Outbound,
+    pan: &Pan,
+) -> Result<Builder, EncodeError> {
+    let intent = &due.original;
+    let row = dialect.kind_row(intent.kind.told_as()).ok_or(NO_MTI)?;
+    let mti = if due.attempts > 0 { row.mti.repeat() } else { row.mti };
+    let mut builder = start(dialect, row, mti, intent.processing_code)?;
+    common(&mut builder, intent, pan, outbound.stan, outbound.sent)?;
+    if let Some(part) = due.partial {
+        put(&mut builder, Role::Amount, &part.digits())?;
+    }
+    if let Some(approval) = &due.approval {
+        put(&mut builder, Role::ApprovalCode, approval.as_bytes())?;
+    }
+    put(&mut builder, Role::ResponseCode, dialect.wire_code(ResponseCode::Approved).as_bytes())?;
+    if let Some(icc) = &outbound.icc {
+        put(&mut builder, Role::Icc, icc)?;
+    }
     Ok(builder)
 }
 
@@ -153,7 +180,8 @@ fn zero_filled(digits: &str) -> [u8; 11] {
 }
 
 /// What the issuer's answer decides; `None` if it says nothing that can be booked: no code, one that the
-/// dialect does not list, another amount than was asked, or a part without its amount.
+/// dialect does not list, that the issuer is still at it, another amount than was asked, or a part without
+/// its amount.
 pub(super) fn decision(answer: &Message, intent: &Intent) -> Option<Decision> {
     let dialect = answer.dialect();
     let code = answer.role(Role::ResponseCode)?;
@@ -165,7 +193,7 @@ pub(super) fn decision(answer: &Message, intent: &Intent) -> Option<Decision> {
         Some(whole) => whole == intent.amount,
         None => !partial,
     };
-    if approves && !fits {
+    if (approves && !fits) || code == ResponseCode::InProgress {
         return None;
     }
     let bytes = |role| answer.role(role).map(|value| Bytes::copy_from_slice(&value));

@@ -11,11 +11,12 @@ use crate::model::MessageClass;
 use crate::model::Rrn;
 
 impl<W: World> Station<W> {
-    /// Notes a late answer, if its MAC verifies and it answers a request.
+    /// Notes a late answer, if its MAC verifies and it answers a request. Late answers to reversals and advices
+    /// say nothing: those go again until one is answered in time.
     pub async fn late(&self, issuer: &IssuerName, received: Received) {
         let Some(issuer) = self.issuer(issuer) else { return };
         let message = &received.message;
-        let class = message.mti().and_then(|mti| mti.class());
+        let class = message.mti().filter(|mti| !mti.is_advice()).and_then(|mti| mti.class());
         let request = matches!(class, Some(MessageClass::Authorization | MessageClass::Financial));
         let Some(rrn) = message.role(Role::Rrn).and_then(|value| Rrn::parse(&value)) else { return };
         if !request || !self.issuer_authentic(issuer, message).await {

@@ -4,9 +4,11 @@
 //! rooms decide. [`Station::answer`] is the one way in for terminals, [`Station::forward`] the one
 //! way out for what is owed to issuers.
 
+mod age;
 mod ask;
 mod authentic;
 mod authorize;
+mod chip;
 mod content;
 mod exchange;
 mod forward;
@@ -14,11 +16,16 @@ mod issuer;
 mod issuer_message;
 mod late;
 mod manage;
+mod outgoing;
 mod read;
+mod recover;
 mod reverse;
 mod sealing;
 mod sign_in;
+mod stand_in;
+mod stans;
 mod station;
+mod verdict;
 mod witness;
 
 pub use exchange::{Door, DoorKeys};

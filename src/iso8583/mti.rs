@@ -47,6 +47,13 @@ impl Mti {
         self.0[2] & 1 == 1
     }
 
+    /// Whether it tells what has been done already, or answers such a message: x12x, x22x, x42x and x13x,
+    /// x23x, x43x.
+    #[must_use]
+    pub fn is_advice(self) -> bool {
+        matches!(self.0[2], b'2' | b'3')
+    }
+
     /// The answer to this request: 0200 gives 0210, 0420 gives 0430, 0401 gives 0410. An answer is its own.
     #[must_use]
     pub fn response(self) -> Self {

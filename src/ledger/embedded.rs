@@ -42,6 +42,7 @@ use crate::model::SessionFacts;
 use crate::model::Stan;
 use crate::model::TerminalId;
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -59,6 +60,21 @@ pub struct EmbeddedLedger {
 struct Kept {
     book: Book,
     waiters: Waiters,
+    /// What is owed, and may not be durable yet: the promise that it will be. A sender waits for that of its own
+    /// message, not for all that others do meanwhile.
+    promised: HashMap<TxnId, Ticket>,
+}
+
+impl Kept {
+    /// Takes note of the ticket of a record by which something becomes owed, or is not owed any more.
+    fn promise(&mut self, record: &Record, ticket: &Ticket) {
+        let (Record::Decided(id, _, to) | Record::Moved(id, to) | Record::Refused(id, _, to)) = record else { return };
+        if to.owes().is_some() && !ticket.is_kept() {
+            self.promised.insert(*id, ticket.clone());
+        } else {
+            self.promised.remove(id);
+        }
+    }
 }
 
 impl EmbeddedLedger {
@@ -77,7 +93,7 @@ impl EmbeddedLedger {
 
     fn over(book: Book, groups: Option<Arc<Groups>>, capacity: usize) -> Self {
         let next = AtomicU64::new(book.marks.last.0 + 1);
-        Self { capacity, next, groups, kept: Mutex::new(Kept { book, waiters: Waiters::default() }) }
+        Self { capacity, next, groups, kept: Mutex::new(Kept { book, ..Kept::default() }) }
     }
 
     /// Plans, keeps, and answers once what the answer says is durable.
@@ -98,6 +114,7 @@ impl EmbeddedLedger {
             Some(groups) => groups.push(&commit.records),
         };
         for record in &commit.records {
+            kept.promise(record, &ticket);
             kept.book.apply(record);
             kept.waiters.announce(&kept.book, record);
         }
@@ -127,10 +144,15 @@ impl EmbeddedLedger {
         Room { capacity: self.capacity, on_disk: self.groups.as_ref().is_none_or(|groups| groups.has_room()) }
     }
 
-    /// The next due entry, now in flight, with the ticket of all that it says.
+    /// The next due entry, now in flight, with the ticket of what made it due.
     fn take_due(&self, issuer: &IssuerName, now: Duration) -> (Next<Due>, Ticket) {
         let mut kept = self.kept.lock();
-        (kept.book.take_due(issuer, now), self.head())
+        let next = kept.book.take_due(issuer, now);
+        let ticket = match &next {
+            Next::Now(due) => kept.promised.get(&due.original.id).cloned(),
+            Next::At(_) | Next::Nothing => None,
+        };
+        (next, ticket.unwrap_or_else(Ticket::now))
     }
 }
 

@@ -1,9 +1,12 @@
-//! Which issuer gets a request: pure, from the card number and the health of the links.
+//! Which issuer gets a request: pure, from the card number and the health of the links. And what may be
+//! approved where none can be asked.
 
 use crate::model::BinTable;
 use crate::model::IssuerName;
 use crate::model::Pan;
+use crate::model::Request;
 use crate::model::ResponseCode;
+use crate::model::StandIn;
 
 /// What the table and the links say of one card number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,4 +49,19 @@ pub fn choose<'a>(bins: &'a BinTable, pan: &Pan, up: impl Fn(&IssuerName) -> boo
         [] => Route::NoIssuer,
         issuers => issuers.iter().find(|issuer| up(issuer)).map_or(Route::AllDown, Route::To),
     }
+}
+
+/// Whether `request` may be approved on behalf of its issuer, as far as the request itself goes.
+///
+/// # Errors
+/// The rule that forbids it; logs and traces name it.
+pub fn stand_in(permission: &StandIn, request: &Request, test_mode: bool) -> Result<(), &'static str> {
+    let rules = [
+        ("stand-in-pin", request.pin_block.is_some()),
+        ("stand-in-test-mode", test_mode),
+        ("stand-in-kind", !permission.kinds.contains(&request.kind)),
+        ("stand-in-entry", !permission.methods.contains(&request.entry_mode.method())),
+        ("stand-in-most", request.amount > permission.most),
+    ];
+    rules.into_iter().find(|(_, forbids)| *forbids).map_or(Ok(()), |(rule, _)| Err(rule))
 }

@@ -91,6 +91,10 @@ pub struct BankStats {
     pub requests: u64,
     /// Reversals among them.
     pub reversals: u64,
+    /// Advices of what was approved elsewhere.
+    pub advices: u64,
+    /// Messages marked as repeats.
+    pub repeats: u64,
     /// Units that are no message, or no request; they are not answered.
     pub unreadable: u64,
     /// Requests whose MAC is wrong or missing; they are answered and not booked.
@@ -178,6 +182,8 @@ impl<H: Hsm> Bank<H> {
             let mut stats = self.stats.lock();
             stats.requests += 1;
             stats.reversals += u64::from(kind == Some(Kind::Reversal));
+            stats.advices += u64::from(matches!(kind, Some(Kind::OfflineSale | Kind::AuthorizationAdvice)));
+            stats.repeats += u64::from(message.mti().is_some_and(|mti| mti.is_repeat()));
         }
         let Some(answer) = self.decide(&message, kind, now).await else { return Vec::new() };
         self.effects(&frame, &message, &answer).await
@@ -208,6 +214,7 @@ impl<H: Hsm> Bank<H> {
                 Some(Answer::plain(ResponseCode::Approved))
             }
             Kind::Sale | Kind::Authorization | Kind::Balance => self.financial(message, kind, now).await,
+            Kind::OfflineSale | Kind::AuthorizationAdvice => self.advised(message, kind),
             _ => Some(Answer::plain(ResponseCode::FunctionUnsupported)),
         }
     }
@@ -232,6 +239,21 @@ impl<H: Hsm> Bank<H> {
             None => return unbooked(rule),
         };
         Some(self.enter(entry, code, delivery))
+    }
+
+    /// An advice: nothing is held against card, PIN and funds, for it is done. Only the amount may ask for
+    /// trouble.
+    fn advised(&self, message: &Message, kind: Kind) -> Option<Answer> {
+        let Some(entry) = reading::entry(message, kind) else { return Some(Answer::plain(ResponseCode::FormatError)) };
+        let rule = rules::rule(entry.amount);
+        if !self.holders.contains_key(&entry.pan) {
+            return Some(Answer::plain(ResponseCode::CardInvalid));
+        }
+        // What is not approved is not entered: it may come again, and another time be taken.
+        if !rule.booked || !rule.code.is_approval() {
+            return unbooked(rule);
+        }
+        Some(self.enter(entry, rule.code, rule.delivery))
     }
 
     fn enter(&self, entry: Entry, code: ResponseCode, delivery: Delivery) -> Answer {

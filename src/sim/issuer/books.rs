@@ -30,6 +30,8 @@ pub enum Reference {
     /// By STAN and retrieval reference number. Only undoes: after a restart of the switch the numbers
     /// may come round again within the issuer's memory, and a new request is not a repeat then.
     Retrieval(TerminalId, Stan, Rrn),
+    /// By retrieval reference number alone: how an advice is known again, whatever else of it changed.
+    Advised(TerminalId, Rrn),
 }
 
 /// A request as it reaches the books.
@@ -86,6 +88,8 @@ pub struct Account {
     pub balance: Amount,
     /// Held for authorizations.
     pub held: Amount,
+    /// Owed to the bank: booked by advice where there was nothing left.
+    pub overdrawn: Amount,
 }
 
 impl Account {
@@ -93,6 +97,28 @@ impl Account {
     #[must_use]
     pub fn available(&self) -> Amount {
         self.balance.minus(self.held).unwrap_or(Amount::ZERO)
+    }
+
+    /// Takes an amount, on credit where there is not enough. `None` where it cannot be counted.
+    fn taken(self, amount: Amount) -> Option<Self> {
+        match self.balance.minus(amount) {
+            Some(balance) => Some(Self { balance, ..self }),
+            None => {
+                let overdrawn = self.overdrawn.plus(amount.minus(self.balance)?)?;
+                Some(Self { balance: Amount::ZERO, overdrawn, ..self })
+            }
+        }
+    }
+
+    /// Gives an amount back: first what is owed to the bank.
+    fn returned(self, amount: Amount) -> Option<Self> {
+        match self.overdrawn.minus(amount) {
+            Some(overdrawn) => Some(Self { overdrawn, ..self }),
+            None => {
+                let balance = self.balance.plus(amount.minus(self.overdrawn)?)?;
+                Some(Self { balance, overdrawn: Amount::ZERO, ..self })
+            }
+        }
     }
 }
 
@@ -140,7 +166,7 @@ pub struct Books {
 impl Books {
     /// Opens an account. Opening it again sets its balance and drops its holds.
     pub fn open(&mut self, pan: &Pan, balance: Amount) {
-        self.accounts.insert(pan.clear().to_owned(), Account { balance, held: Amount::ZERO });
+        self.accounts.insert(pan.clear().to_owned(), Account { balance, held: Amount::ZERO, overdrawn: Amount::ZERO });
     }
 
     /// What is on an account.
@@ -215,16 +241,18 @@ impl Books {
     /// Moves the money that the kind moves.
     fn take(&mut self, entry: &Entry) -> Result<Money, ResponseCode> {
         let account = self.accounts.get_mut(entry.pan.clear()).ok_or(ResponseCode::CardInvalid)?;
-        if account.available() < entry.amount && entry.kind != Kind::Balance {
+        let asks = matches!(entry.kind, Kind::Sale | Kind::Authorization);
+        if asks && account.available() < entry.amount {
             return Err(ResponseCode::FundsInsufficient);
         }
         let overflow = ResponseCode::SystemFailure;
         match entry.kind {
-            Kind::Sale => {
-                account.balance = account.balance.minus(entry.amount).ok_or(overflow)?;
+            // An advice tells what has been done: it is booked whatever is on the account.
+            Kind::Sale | Kind::OfflineSale => {
+                *account = account.taken(entry.amount).ok_or(overflow)?;
                 Ok(Money::Booked)
             }
-            Kind::Authorization => {
+            Kind::Authorization | Kind::AuthorizationAdvice => {
                 account.held = account.held.plus(entry.amount).ok_or(overflow)?;
                 Ok(Money::Held)
             }
@@ -260,7 +288,7 @@ impl Books {
         let Some(account) = self.accounts.get_mut(posting.entry.pan.clear()) else { return Undo::Nothing };
         let amount = posting.entry.amount;
         let after = match posting.money {
-            Money::Booked => account.balance.plus(amount).map(|balance| Account { balance, ..*account }),
+            Money::Booked => account.returned(amount),
             Money::Held => account.held.minus(amount).map(|held| Account { held, ..*account }),
             Money::Untouched | Money::Undone => None,
         };
@@ -350,6 +378,26 @@ mod tests {
     }
 
     #[test]
+    fn an_advice_is_booked_whatever_is_on_the_account_and_once_however_often_it_comes() {
+        let mut books = books();
+        let advice = |stan, sent: &[u8; 10]| {
+            let terminal = TerminalId::parse(b"10000001").unwrap();
+            let rrn = Rrn::parse(b"632500000001").unwrap();
+            let advised = Reference::Advised(terminal, rrn);
+            let references = vec![advised, Reference::Sent(terminal, Stan::new(stan).unwrap(), *sent)];
+            Entry { references, ..entry(Kind::OfflineSale, stan, START + 300) }
+        };
+        let first = books.enter(advice(1, b"1121120000"), ResponseCode::Approved);
+        let again = books.enter(advice(2, b"1121120500"), ResponseCode::Approved);
+        assert_eq!((first.again, again.again, again.approval), (false, true, first.approval));
+        let account = books.account(&pan()).unwrap();
+        assert_eq!((account.balance.minor(), account.overdrawn.minor()), (0, 300));
+        assert_eq!(books.undo(&[reference(1)]), Undo::Undone);
+        let account = books.account(&pan()).unwrap();
+        assert_eq!((account.balance.minor(), account.overdrawn.minor()), (START, 0));
+    }
+
+    #[test]
     fn a_hold_lowers_what_is_available_and_not_the_balance() {
         let mut books = books();
         books.enter(entry(Kind::Authorization, 1, 900), ResponseCode::Approved);
@@ -366,21 +414,23 @@ mod tests {
         /// what stands booked, and what is held is exactly what stands held.
         #[test]
         fn the_books_agree_with_the_accounts_to_the_cent(
-            steps in prop::collection::vec((0u8..3, 1u32..12, 0u64..600), 0..80),
+            steps in prop::collection::vec((0u8..5, 1u32..12, 0u64..600), 0..80),
         ) {
             let mut books = books();
             for (what, stan, amount) in steps {
                 match what {
                     0 => { books.enter(entry(Kind::Sale, stan, amount), ResponseCode::Approved); }
                     1 => { books.enter(entry(Kind::Authorization, stan, amount), ResponseCode::Approved); }
+                    2 => { books.enter(entry(Kind::OfflineSale, stan, amount), ResponseCode::Approved); }
+                    3 => { books.enter(entry(Kind::AuthorizationAdvice, stan, amount), ResponseCode::Approved); }
                     _ => { books.undo(&[reference(stan)]); }
                 }
                 let sum = |money| books.postings().iter().filter(|posting| posting.money == money)
                     .map(|posting| posting.entry.amount.minor()).sum::<u64>();
                 let account = books.account(&pan()).unwrap();
-                prop_assert_eq!(account.balance.minor() + sum(Money::Booked), START);
+                prop_assert_eq!(account.balance.minor() + sum(Money::Booked), START + account.overdrawn.minor());
                 prop_assert_eq!(account.held.minor(), sum(Money::Held));
-                prop_assert!(account.held <= account.balance);
+                prop_assert!(account.overdrawn == Amount::ZERO || account.balance == Amount::ZERO);
             }
         }
     }

@@ -39,7 +39,9 @@ pub(super) fn entry(message: &Message, kind: Kind) -> Option<Entry> {
         None => return None,
     };
     let sent = message.role(Role::TransmissionTime).and_then(|sent| sent.as_ref().try_into().ok());
+    let advised = message.mti()?.is_advice();
     let references = [
+        rrn.filter(|_| advised).map(|rrn| Reference::Advised(terminal, rrn)),
         sent.map(|sent| Reference::Sent(terminal, stan, sent)),
         local_time(message).map(|local| Reference::Local(terminal, stan, local)),
         rrn.map(|rrn| Reference::Retrieval(terminal, stan, rrn)),

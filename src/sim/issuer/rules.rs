@@ -111,7 +111,8 @@ pub fn text() -> String {
     text.push_str(
         "Before that: unknown card 14, expired card or other expiry 54, wrong PIN 55, wrong MAC A0.\n\
          Reversals are always answered at once and approved; one that comes before its original makes\n\
-         the original be declined with 22. A request that comes again gets its recorded answer.\n",
+         the original be declined with 22. Advices (0120, 0220) are booked whatever is on\n\
+         the account, once for each reference number, or refused with what their cents say. A request that comes again gets its recorded answer.\n",
     );
     text
 }
