@@ -281,13 +281,13 @@ fn rest(
             failed.cancelled().await;
             stopper.force();
         });
-        let marks = Arc::clone(&built);
-        tokio::spawn(async move { marks.mark_stans().await });
+        let spaces = built.spaces();
         let owed = join_all(names.iter().map(|name| station.forward(name)));
         tokio::select! {
             () = stop.cancelled() => {}
             // Without issuers there is nothing to send, and the others still run.
             () = async { drop(owed.await); pending().await } => {}
+            () = station.keep_stans(&spaces) => {}
         }
     };
     std::thread::Builder::new().name("forward".to_owned()).spawn(move || runtime.block_on(body))

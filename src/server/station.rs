@@ -49,16 +49,12 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 /// Late answers that may wait to be noted; further ones are counted and dropped.
 const LATE_WAITING: usize = 1024;
-
-/// Between two marks of a link's trace numbers.
-const MARK_EVERY: Duration = Duration::from_secs(1);
 
 /// An issuer and the answers it gives too late.
 pub type LateAnswers = (IssuerName, mpsc::Receiver<Received>);
@@ -214,6 +210,7 @@ impl Built {
         setup.connections = usize::from(row.connections);
         setup.in_flight = self.in_flight;
         setup.idle = row.echo;
+        setup.sign_on = row.sign_on;
         setup.late = Some(late);
         let keys = IssuerKeys {
             mac: MacKey(KeyRef::Named(row.mac_key.clone())),
@@ -230,21 +227,10 @@ impl Built {
         Station::<Real>::new(self.parts.clone(), Vec::new()).recover().await
     }
 
-    /// Keeps a mark of how far each link's trace numbers have come, every so often while they move and no
-    /// request takes them on record, until the ledger fails: a start goes on behind it.
-    pub async fn mark_stans(&self) {
-        let mut marked: Vec<Stan> = self.issuers.iter().map(|side| side.stans.last()).collect();
-        loop {
-            self.parts.clock.deadline(MARK_EVERY).await;
-            for (side, marked) in self.issuers.iter().zip(&mut marked) {
-                let (name, last) = (&side.row.name, side.stans.last());
-                let known = *marked == last || self.parts.ledger.last_stan(name) == Some(last);
-                if !known && self.parts.ledger.keep_stan(name, last).await.is_err() {
-                    return;
-                }
-                *marked = last;
-            }
-        }
+    /// The issuers' trace numbers, as all workers' links use them.
+    #[must_use]
+    pub fn spaces(&self) -> Vec<(IssuerName, Arc<StanSpace>)> {
+        self.issuers.iter().map(|side| (side.row.name.clone(), Arc::clone(&side.stans))).collect()
     }
 
     /// Messages that store-and-forward still owes.

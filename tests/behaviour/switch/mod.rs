@@ -1,10 +1,14 @@
 //! The whole switch on the wire: real doors, real links, mock banks.
 
 mod bad_input;
+mod forward;
+mod issuers;
 mod money;
+mod peer;
 mod restart;
 mod rig;
 mod sessions;
+mod stand_in;
 
 /// A visitor's card of bank A (ISO 8583:1987, binary) and one of bank B (1993, ASCII).
 const CARD_A: &str = "6225000000000253";

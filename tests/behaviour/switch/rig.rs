@@ -1,5 +1,6 @@
 //! A whole station on free ports: the real switch, two mock banks, and a terminal that writes bytes.
 
+use super::{CARD_A, CARD_B};
 use bytes::Bytes;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 use tollgate::channel::builtin::profile;
 use tollgate::hsm::calculator::ClearPin;
 use tollgate::hsm::software::SoftwareHsm;
+use tollgate::ledger::EmbeddedLedger;
 use tollgate::ledger::Ledger;
 use tollgate::ledger::Recorded;
 use tollgate::model::Amount;
@@ -53,6 +55,29 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A bank with its host, while it lives.
 type OpenBank = (Arc<Bank<SoftwareHsm>>, Option<IssuerThread>);
 
+/// What a station is to be.
+pub(crate) struct Recipe<'a> {
+    /// How long it waits for its banks.
+    pub(crate) timeout_ms: u64,
+    /// Further tables of its file.
+    pub(crate) tables: &'a str,
+    /// Its routes.
+    pub(crate) bins: &'a str,
+    /// Further lines of bank A's row.
+    pub(crate) bank_a: &'a str,
+    /// Further lines of bank B's row.
+    pub(crate) bank_b: &'a str,
+    /// Who listens in place of bank A.
+    pub(crate) in_place_of_a: Option<SocketAddr>,
+}
+
+impl Default for Recipe<'_> {
+    fn default() -> Self {
+        let bins = include_str!("../../../specs/demo/bins.csv");
+        Self { timeout_ms: 5_000, tables: "", bins, bank_a: "", bank_b: "", in_place_of_a: None }
+    }
+}
+
 /// A running station with its banks.
 pub(crate) struct Rig {
     running: Option<Running>,
@@ -77,22 +102,23 @@ impl Rig {
 
     /// The same with routes of its own too.
     pub(crate) fn with_routes(timeout_ms: u64, risk: &str, bins: &str) -> Self {
-        Self::of(timeout_ms, &format!("[risk]\n{risk}\n"), bins)
+        Self::of(&Recipe { timeout_ms, tables: &format!("[risk]\n{risk}\n"), bins, ..Recipe::default() })
     }
 
     /// A station whose ledger is kept in a folder.
     pub(crate) fn kept(timeout_ms: u64) -> Self {
-        Self::of(timeout_ms, KEPT, include_str!("../../../specs/demo/bins.csv"))
+        Self::of(&Recipe { timeout_ms, tables: KEPT, ..Recipe::default() })
     }
 
-    fn of(timeout_ms: u64, tables: &str, bins: &str) -> Self {
+    /// What the recipe says, waiting for the banks that are mock banks.
+    pub(crate) fn of(recipe: &Recipe<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (bank_a, bank_b) = (bank("bank-a"), bank("bank-b"));
-        write_station(folder.path(), [&bank_a, &bank_b], timeout_ms, tables);
-        std::fs::write(folder.path().join("bins.csv"), bins).unwrap();
+        write_station(folder.path(), [&bank_a, &bank_b], recipe);
+        std::fs::write(folder.path().join("bins.csv"), recipe.bins).unwrap();
         let mut rig = Self { running: None, bank_a, bank_b, folder };
         rig.run();
-        rig.await_links();
+        rig.await_cards(if recipe.in_place_of_a.is_some() { &[CARD_B] } else { &[CARD_A, CARD_B] });
         rig
     }
 
@@ -128,6 +154,19 @@ impl Rig {
     /// A file of the station.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Opens a bank's host again where it was, after it was dropped.
+    pub(crate) fn reopen(bank: &mut OpenBank, address: SocketAddr) {
+        await_that("the port is free", || {
+            bank.1 = IssuerThread::start(Arc::clone(&bank.0), address).ok();
+            bank.1.is_some()
+        });
+    }
+
+    /// The ledger of the station.
+    pub(crate) fn ledger(&self) -> &EmbeddedLedger {
+        &self.running().parts().ledger
     }
 
     fn running(&self) -> &Running {
@@ -172,8 +211,12 @@ impl Rig {
 
     /// Inquiries until both banks answer: their links are up.
     pub(crate) fn await_links(&self) {
+        self.await_cards(&[CARD_A, CARD_B]);
+    }
+
+    fn await_cards(&self, cards: &[&str]) {
         let mut till = self.signed_in(10_000_009);
-        for card in ["6225000000000253", "4111111111111111"] {
+        for card in cards {
             await_that("the links are up", || till.ask(Kind::Balance, 0, card).code == Some(ResponseCode::Approved));
         }
     }
@@ -212,16 +255,19 @@ fn bank(name: &str) -> OpenBank {
     (bank, Some(thread))
 }
 
-fn write_station(folder: &Path, banks: [&OpenBank; 2], timeout_ms: u64, tables: &str) {
+fn write_station(folder: &Path, banks: [&OpenBank; 2], recipe: &Recipe<'_>) {
+    let Recipe { timeout_ms, tables, bank_a, bank_b, in_place_of_a, .. } = recipe;
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/demo");
     for file in ["merchants.csv", "terminals.csv", "keys.csv"] {
         std::fs::copy(demo.join(file), folder.join(file)).unwrap();
     }
     let rows = banks.map(|(bank, thread)| {
         let name = &bank.setup().name;
-        let address = thread.as_ref().unwrap().address();
+        let is_a = name.as_str() == "bank-a";
+        let address = in_place_of_a.filter(|_| is_a).unwrap_or(thread.as_ref().unwrap().address());
+        let more = if is_a { bank_a } else { bank_b };
         format!(
-            "[[issuer]]\nname = \"{name}\"\naddress = \"{address}\"\nprofile = \"{name}\"\ntimeout_ms = {timeout_ms}\n"
+            "[[issuer]]\nname = \"{name}\"\naddress = \"{address}\"\nprofile = \"{name}\"\ntimeout_ms = {timeout_ms}\n{more}\n"
         )
     });
     std::fs::write(folder.join("issuers.toml"), rows.concat()).unwrap();
@@ -279,11 +325,25 @@ impl Till {
     }
 
     pub(crate) fn prepare_with(&mut self, kind: Kind, minor: u64, card: &str, pin: &str) -> Sent {
-        let card = Card::of(self.cards.iter().find(|known| known.pan.clear() == card).unwrap());
         let pin = ClearPin::parse(pin.as_bytes()).unwrap();
-        let amount = Amount::new(minor).unwrap();
-        let purchase = Purchase { kind, amount, card: &card, entry: Entry::Chip, pin: Some(&pin) };
+        self.write(kind, minor, card, Entry::Chip, Some(&pin))
+    }
+
+    /// A request without a PIN, not sent.
+    pub(crate) fn prepare_without_pin(&mut self, kind: Kind, minor: u64, card: &str, entry: Entry) -> Sent {
+        self.write(kind, minor, card, entry, None)
+    }
+
+    fn write(&mut self, kind: Kind, minor: u64, card: &str, entry: Entry, pin: Option<&ClearPin>) -> Sent {
+        let card = Card::of(self.cards.iter().find(|known| known.pan.clear() == card).unwrap());
+        let purchase = Purchase { kind, amount: Amount::new(minor).unwrap(), card: &card, entry, pin };
         self.terminal.purchase(&purchase, now()).unwrap()
+    }
+
+    /// Sends a request without a PIN and judges the answer.
+    pub(crate) fn ask_without_pin(&mut self, kind: Kind, minor: u64, card: &str) -> Answer {
+        let sent = self.prepare_without_pin(kind, minor, card, Entry::Chip);
+        self.exchange(&sent)
     }
 
     /// Sends a request and judges the answer.
