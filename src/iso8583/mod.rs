@@ -36,6 +36,7 @@ pub use spec::{
     BitmapEncoding, CipherFlag, CodeRow, Counts, Dialect, ElementKind, ElementSpec, Encoding, KindRow, Layout, Length,
     MtiEncoding, PartSpec, PrefixEncoding, RoleRow, Sensitivity, Side, TagWidth,
 };
+pub use tables::CodePage;
 pub use value::Value;
 
 /// No body is longer than this, in bytes: spans count in 16 bits. Profiles cap far below it.

@@ -44,6 +44,31 @@ pub(super) const TO_037: [u8; 256] = invert(&EBCDIC_037);
 /// ASCII to code page 1047.
 pub(super) const TO_1047: [u8; 256] = invert(&EBCDIC_1047);
 
+/// A code page of EBCDIC.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CodePage {
+    /// 037: USA, Canada.
+    Ibm037,
+    /// 1047: Latin 1, open systems.
+    Ibm1047,
+}
+
+impl CodePage {
+    /// The printable ASCII character that a byte stands for, if it is one.
+    #[must_use]
+    pub fn to_ascii(self, byte: u8) -> Option<u8> {
+        let table = if self == Self::Ibm037 { &EBCDIC_037 } else { &EBCDIC_1047 };
+        Some(table[usize::from(byte)]).filter(|character| *character != 0)
+    }
+
+    /// The byte that stands for a printable ASCII character.
+    #[must_use]
+    pub fn of_ascii(self, character: u8) -> Option<u8> {
+        let table = if self == Self::Ibm037 { &TO_037 } else { &TO_1047 };
+        Some(table[usize::from(character)]).filter(|byte| *byte != 0)
+    }
+}
+
 /// The table the other way round; bytes without a partner give zero.
 const fn invert(table: &[u8; 256]) -> [u8; 256] {
     let mut inverse = [0; 256];

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod config;
+mod crypto_calculators;
 mod crypto_command;
 mod crypto_vectors;
 mod dialects;
