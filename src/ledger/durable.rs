@@ -14,6 +14,9 @@ use super::journal::RecordFault;
 use super::journal::Writer;
 use super::journal::codec::Decoder;
 use super::journal::replay::Torn;
+use super::keeper;
+use super::keeper::Keeper;
+use super::keeper::Loaded;
 use std::sync::Arc;
 
 /// What a ledger's folder held when it was opened.
@@ -27,6 +30,10 @@ pub struct Found {
     pub groups: u64,
     /// What was behind the last whole group and was cut: the last write before a crash, which nobody was told of.
     pub torn: Option<Torn>,
+    /// The group of the snapshot that was read first, if there was one.
+    pub snapshot: Option<u64>,
+    /// Snapshots that could not be used, and why.
+    pub refused: Vec<String>,
 }
 
 /// An opened ledger and the parts that make it durable, each for a thread of its own.
@@ -41,6 +48,8 @@ pub struct OpenedLedger<D: Disk> {
     pub preparer: Preparer<D>,
     /// Writes the anchor.
     pub anchor: AnchorKeeper<D>,
+    /// Makes snapshots.
+    pub keeper: Keeper<D>,
     /// What was found.
     pub found: Found,
 }
@@ -51,14 +60,18 @@ impl EmbeddedLedger {
     ///
     /// # Errors
     /// What keeps the journal from being believed; nothing was changed then.
-    pub fn open<D: Disk>(disk: D, options: &Options, capacity: usize) -> Result<OpenedLedger<D>, JournalFault> {
-        let (mut book, mut decoder) = (Book::default(), Decoder::default());
-        let opened = journal::open(disk, options, None, &mut |group| fold(&mut book, &mut decoder, group))?;
+    pub fn open<D: Disk>(mut disk: D, options: &Options, capacity: usize) -> Result<OpenedLedger<D>, JournalFault> {
+        let Loaded { mut book, head, refused } = keeper::load(&mut disk)?;
+        let mut decoder = Decoder::default();
+        let keeper = Keeper::new(disk.clone());
+        let opened = journal::open(disk, options, head, &mut |group| fold(&mut book, &mut decoder, group))?;
         let found = Found {
             is_new: opened.is_new,
             transactions: book.entries.len(),
             groups: opened.replayed.head.number - opened.replayed.start.number,
             torn: opened.replayed.torn,
+            snapshot: head.map(|head| head.number),
+            refused: refused.iter().map(ToString::to_string).collect(),
         };
         Ok(OpenedLedger {
             ledger: Self::durable(book, Arc::clone(&opened.groups), capacity),
@@ -66,13 +79,14 @@ impl EmbeddedLedger {
             writer: opened.writer,
             preparer: opened.preparer,
             anchor: opened.anchor,
+            keeper,
             found,
         })
     }
 }
 
 /// Takes the facts of one group in.
-fn fold(book: &mut Book, decoder: &mut Decoder, group: &Group<'_>) -> Result<(), RecordFault> {
+pub(super) fn fold(book: &mut Book, decoder: &mut Decoder, group: &Group<'_>) -> Result<(), RecordFault> {
     for (index, bytes) in (0..).zip(group.records()) {
         let record = decoder.decode(bytes).map_err(|fault| RecordFault { index, fault })?;
         book.apply(&record);

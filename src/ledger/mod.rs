@@ -14,6 +14,7 @@ mod followers;
 mod history;
 mod identities;
 pub mod journal;
+mod keeper;
 pub mod kinds;
 mod lifecycle;
 mod owed;
@@ -26,6 +27,7 @@ mod waiters;
 
 pub use durable::{Found, OpenedLedger};
 pub use embedded::EmbeddedLedger;
+pub use keeper::{Keeper, KeeperOptions, Kept};
 pub use types::{
     Answer, DataKeyName, DeadLetter, Decided, Decision, Due, Effect, Forwarded, Identity, Intended, Intent,
     LedgerFault, OriginalKey, Outbound, Outcome, Owed, Recorded, Reversal, Reversed, Scope, TxnId,

@@ -31,6 +31,20 @@ pub fn segment_number(name: &str) -> Option<u64> {
     decimal.then(|| digits.parse().ok()).flatten()
 }
 
+/// The name of the snapshot of the book after a group.
+#[must_use]
+pub fn snapshot_name(group: u64) -> String {
+    format!("snapshot-{group:020}.tgs")
+}
+
+/// The group of a snapshot, by its name; `None` if it is no snapshot.
+#[must_use]
+pub fn snapshot_number(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("snapshot-")?.strip_suffix(".tgs")?;
+    let decimal = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    decimal.then(|| digits.parse().ok()).flatten()
+}
+
 /// A segment file and its header.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SegmentFile {

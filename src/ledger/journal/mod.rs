@@ -6,6 +6,7 @@
 
 pub mod anchor;
 mod batch;
+pub mod blocks;
 pub mod codec;
 mod cursor;
 mod disk;

@@ -1,6 +1,7 @@
 //! The ledger: rules of the money, 1 to 5. One contract that every ledger keeps, and random histories.
 
 mod contract;
+mod driven;
 mod histories;
 mod shop;
 
@@ -17,4 +18,7 @@ fn run(behaviour: impl Future<Output = ()>) {
 }
 
 contract::keeps_the_contract!(memory, EmbeddedLedger::volatile);
+contract::keeps_the_contract!(durable, driven::in_memory);
+contract::keeps_the_contract!(in_a_folder, driven::in_a_folder);
 histories::keeps_its_invariants!(memory_histories, EmbeddedLedger::volatile);
+histories::keeps_its_invariants!(durable_histories, driven::in_memory);

@@ -1,0 +1,253 @@
+//! A durable ledger whose writer is driven by whoever waits: no thread, so that a test may poll and know.
+//!
+//! When it goes, it is opened again from what was synced, from the journal alone and from a snapshot, and
+//! must be what it was.
+
+use std::future::Future;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Mutex;
+use std::task::Poll;
+use tollgate::ledger::DataKeyName;
+use tollgate::ledger::DeadLetter;
+use tollgate::ledger::Decided;
+use tollgate::ledger::Decision;
+use tollgate::ledger::Due;
+use tollgate::ledger::EmbeddedLedger;
+use tollgate::ledger::Forwarded;
+use tollgate::ledger::Identity;
+use tollgate::ledger::Intended;
+use tollgate::ledger::Intent;
+use tollgate::ledger::KeeperOptions;
+use tollgate::ledger::Kept;
+use tollgate::ledger::Ledger;
+use tollgate::ledger::LedgerFault;
+use tollgate::ledger::OpenedLedger;
+use tollgate::ledger::OriginalKey;
+use tollgate::ledger::Outbound;
+use tollgate::ledger::Outcome;
+use tollgate::ledger::Owed;
+use tollgate::ledger::Recorded;
+use tollgate::ledger::Reversal;
+use tollgate::ledger::Reversed;
+use tollgate::ledger::TxnId;
+use tollgate::ledger::journal::Disk;
+use tollgate::ledger::journal::Folder;
+use tollgate::ledger::journal::JournalId;
+use tollgate::ledger::journal::MemoryDisk;
+use tollgate::ledger::journal::Options;
+use tollgate::ledger::journal::Step;
+use tollgate::ledger::journal::layout::snapshot_number;
+use tollgate::model::BusinessDate;
+use tollgate::model::Clock;
+use tollgate::model::IssuerName;
+use tollgate::model::KeyBlock;
+use tollgate::model::Rrn;
+use tollgate::model::SessionFacts;
+use tollgate::model::Stan;
+use tollgate::model::TerminalId;
+use tollgate::model::Timestamp;
+
+const OPTIONS: Options = Options { segment_bytes: 8 << 10, new_id: JournalId(*b"driven by a test") };
+
+/// A durable ledger in `D`, and what goes when it goes.
+pub(super) struct Driven<D: Disk, Guard> {
+    ledger: EmbeddedLedger,
+    parts: Mutex<OpenedParts<D>>,
+    disk: D,
+    capacity: usize,
+    _folder: Guard,
+}
+
+struct OpenedParts<D: Disk> {
+    writer: tollgate::ledger::journal::Writer<D>,
+    preparer: tollgate::ledger::journal::Preparer<D>,
+    anchor: tollgate::ledger::journal::AnchorKeeper<D>,
+    keeper: tollgate::ledger::Keeper<D>,
+}
+
+/// On a disk in memory.
+pub(super) fn in_memory(capacity: usize) -> Driven<MemoryDisk, ()> {
+    open(MemoryDisk::default(), capacity, ())
+}
+
+/// In a folder of its own.
+pub(super) fn in_a_folder(capacity: usize) -> Driven<Folder, tempfile::TempDir> {
+    let folder = tempfile::tempdir().unwrap();
+    open(Folder::open(folder.path()).unwrap(), capacity, folder)
+}
+
+fn open<D: Disk, Guard>(disk: D, capacity: usize, folder: Guard) -> Driven<D, Guard> {
+    let OpenedLedger { ledger, writer, preparer, anchor, keeper, .. } =
+        EmbeddedLedger::open(disk.clone(), &OPTIONS, capacity).unwrap();
+    let parts = Mutex::new(OpenedParts { writer, preparer, anchor, keeper });
+    Driven { ledger, parts, disk, capacity, _folder: folder }
+}
+
+impl<D: Disk> OpenedParts<D> {
+    /// Writes what waits; false if nothing did.
+    fn write(&mut self) -> bool {
+        match self.writer.step(Timestamp(0)).unwrap() {
+            Step::Wrote(_) => true,
+            Step::Blocked => {
+                self.preparer.step().unwrap();
+                true
+            }
+            Step::Idle | Step::Ended => false,
+        }
+    }
+}
+
+impl<D: Disk, Guard> Driven<D, Guard> {
+    /// Waits for `future`, and does the writer's work meanwhile.
+    async fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            loop {
+                if let Poll::Ready(value) = future.as_mut().poll(context) {
+                    return Poll::Ready(value);
+                }
+                if !self.parts.lock().unwrap().write() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
+    fn is_again_what_it_was(&self, from_snapshot: bool) {
+        let again = EmbeddedLedger::open(self.disk.clone(), &OPTIONS, self.capacity).unwrap();
+        assert_eq!(again.found.refused, Vec::<String>::new());
+        assert!(again.found.snapshot.is_some() == from_snapshot, "snapshot");
+        assert!(again.ledger.dump() == self.ledger.dump(), "opened again, the ledger is another one");
+        let told = |ledger: &EmbeddedLedger| format!("{:?} {:?}", ledger.records(), ledger.owed());
+        assert_eq!(told(&again.ledger), told(&self.ledger));
+    }
+}
+
+impl<D: Disk, Guard> Drop for Driven<D, Guard> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        {
+            let mut parts = self.parts.lock().unwrap();
+            while parts.write() {}
+            parts.anchor.step().unwrap();
+        }
+        self.is_again_what_it_was(false);
+        let mut parts = self.parts.lock().unwrap();
+        parts.keeper.options = KeeperOptions { journal_bytes: 0 };
+        let kept = parts.keeper.step(Timestamp(0)).unwrap();
+        drop(parts);
+        let made = self.disk.clone().list().unwrap().iter().any(|name| snapshot_number(name).is_some());
+        assert_eq!(kept != Kept::Nothing, made);
+        self.is_again_what_it_was(made);
+    }
+}
+
+impl<D: Disk, Guard: Send + Sync + 'static> Ledger for Driven<D, Guard>
+where
+    D: Sync,
+    D::File: Send,
+{
+    fn number(&self, date: BusinessDate) -> (TxnId, Rrn) {
+        self.ledger.number(date)
+    }
+
+    async fn intend(&self, intent: Intent) -> Result<Intended, LedgerFault> {
+        self.wait(self.ledger.intend(intent)).await
+    }
+
+    async fn reroute(&self, id: TxnId, outbound: Outbound) -> Result<Option<Decided>, LedgerFault> {
+        self.wait(self.ledger.reroute(id, outbound)).await
+    }
+
+    fn knows(&self, identity: &Identity) -> bool {
+        self.ledger.knows(identity)
+    }
+
+    async fn decided(&self, id: TxnId) -> Result<Decided, LedgerFault> {
+        self.wait(self.ledger.decided(id)).await
+    }
+
+    async fn decide(&self, id: TxnId, decision: Decision) -> Result<Decided, LedgerFault> {
+        self.wait(self.ledger.decide(id, decision)).await
+    }
+
+    async fn reverse(&self, reversal: Reversal) -> Result<Reversed, LedgerFault> {
+        self.wait(self.ledger.reverse(reversal)).await
+    }
+
+    async fn note_late(&self, issuer: &IssuerName, rrn: Rrn, outcome: Outcome) -> Result<Option<TxnId>, LedgerFault> {
+        self.wait(self.ledger.note_late(issuer, rrn, outcome)).await
+    }
+
+    async fn note_terminal(&self, terminal: TerminalId, facts: SessionFacts) -> Result<(), LedgerFault> {
+        self.wait(self.ledger.note_terminal(terminal, facts)).await
+    }
+
+    fn terminal(&self, terminal: TerminalId) -> Option<SessionFacts> {
+        self.ledger.terminal(terminal)
+    }
+
+    fn terminals(&self) -> Vec<(TerminalId, SessionFacts)> {
+        self.ledger.terminals()
+    }
+
+    fn data_keys(&self) -> Vec<(DataKeyName, KeyBlock)> {
+        self.ledger.data_keys()
+    }
+
+    async fn keep_data_key(&self, name: DataKeyName, block: KeyBlock) -> Result<KeyBlock, LedgerFault> {
+        self.wait(self.ledger.keep_data_key(name, block)).await
+    }
+
+    fn last_stan(&self, issuer: &IssuerName) -> Option<Stan> {
+        self.ledger.last_stan(issuer)
+    }
+
+    async fn keep_stan(&self, issuer: &IssuerName, stan: Stan) -> Result<(), LedgerFault> {
+        self.wait(self.ledger.keep_stan(issuer, stan)).await
+    }
+
+    async fn next_due<C: Clock>(&self, issuer: &IssuerName, clock: &C) -> Due {
+        self.wait(self.ledger.next_due(issuer, clock)).await
+    }
+
+    async fn sending(&self, id: TxnId, what: Owed, stan: Stan) -> Result<bool, LedgerFault> {
+        self.wait(self.ledger.sending(id, what, stan)).await
+    }
+
+    async fn acknowledge(&self, id: TxnId, what: Owed, forwarded: Forwarded) -> Result<(), LedgerFault> {
+        self.wait(self.ledger.acknowledge(id, what, forwarded)).await
+    }
+
+    fn find(&self, id: TxnId) -> Option<Recorded> {
+        self.ledger.find(id)
+    }
+
+    fn original(&self, key: &OriginalKey) -> Option<Recorded> {
+        self.ledger.original(key)
+    }
+
+    fn open_intents(&self) -> Vec<TxnId> {
+        self.ledger.open_intents()
+    }
+
+    fn owed(&self) -> Vec<(IssuerName, usize)> {
+        self.ledger.owed()
+    }
+
+    fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.ledger.dead_letters()
+    }
+
+    async fn close_day(&self, date: BusinessDate) -> Result<(), LedgerFault> {
+        self.wait(self.ledger.close_day(date)).await
+    }
+
+    fn records(&self) -> Vec<Recorded> {
+        self.ledger.records()
+    }
+}
