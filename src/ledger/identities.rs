@@ -16,13 +16,14 @@ use std::collections::HashMap;
 
 /// An identity but for its class.
 type Number = (TerminalId, Stan, Scope);
+/// The class of the original, if its reversal told it, and the number of that reversal.
+type Tombstone = (Option<MessageClass>, TxnId);
 
 /// The index of all identities. Keys are chosen by peers, hence a keyed hash.
 #[derive(Debug, Default)]
 pub(super) struct Identities {
     requests: HashMap<Number, SmallVec<[(MessageClass, TxnId); 1]>>,
-    /// With the number of the reversal that left it.
-    tombstones: HashMap<Number, SmallVec<[(Option<MessageClass>, TxnId); 1]>>,
+    tombstones: HashMap<Number, SmallVec<[Tombstone; 1]>>,
     reversals: HashMap<(Identity, OriginalKey), KeptReversal>,
 }
 
