@@ -2,6 +2,9 @@
 
 use super::EmbeddedLedger;
 use super::book::Book;
+use super::housekeeper;
+use super::housekeeper::Housekeeper;
+use super::housekeeper::Loaded;
 use super::journal;
 use super::journal::AnchorKeeper;
 use super::journal::Disk;
@@ -14,9 +17,6 @@ use super::journal::RecordFault;
 use super::journal::Writer;
 use super::journal::codec::Decoder;
 use super::journal::replay::Torn;
-use super::keeper;
-use super::keeper::Keeper;
-use super::keeper::Loaded;
 use std::sync::Arc;
 
 /// What a ledger's folder held when it was opened.
@@ -49,7 +49,7 @@ pub struct OpenedLedger<D: Disk> {
     /// Writes the anchor.
     pub anchor: AnchorKeeper<D>,
     /// Makes snapshots.
-    pub keeper: Keeper<D>,
+    pub housekeeper: Housekeeper<D>,
     /// What was found.
     pub found: Found,
 }
@@ -61,9 +61,9 @@ impl EmbeddedLedger {
     /// # Errors
     /// What keeps the journal from being believed; nothing was changed then.
     pub fn open<D: Disk>(mut disk: D, options: &Options, capacity: usize) -> Result<OpenedLedger<D>, JournalFault> {
-        let Loaded { mut book, head, refused } = keeper::load(&mut disk)?;
+        let Loaded { mut book, head, refused } = housekeeper::load(&mut disk)?;
         let mut decoder = Decoder::default();
-        let keeper = Keeper::new(disk.clone());
+        let housekeeper = Housekeeper::new(disk.clone());
         let opened = journal::open(disk, options, head, &mut |group| fold(&mut book, &mut decoder, group))?;
         let found = Found {
             is_new: opened.is_new,
@@ -79,7 +79,7 @@ impl EmbeddedLedger {
             writer: opened.writer,
             preparer: opened.preparer,
             anchor: opened.anchor,
-            keeper,
+            housekeeper,
             found,
         })
     }

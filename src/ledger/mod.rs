@@ -12,9 +12,9 @@ mod durable;
 mod embedded;
 mod followers;
 mod history;
+mod housekeeper;
 mod identities;
 pub mod journal;
-mod keeper;
 pub mod kinds;
 mod lifecycle;
 mod owed;
@@ -27,7 +27,7 @@ mod waiters;
 
 pub use durable::{Found, OpenedLedger};
 pub use embedded::EmbeddedLedger;
-pub use keeper::{Keeper, KeeperOptions, Kept};
+pub use housekeeper::{Housekeeper, Housekeeping, Tidied};
 pub use types::{
     Answer, DataKeyName, DeadLetter, Decided, Decision, Due, Effect, Forwarded, Identity, Intended, Intent,
     LedgerFault, OriginalKey, Outbound, Outcome, Owed, Recorded, Reversal, Reversed, Scope, TxnId,

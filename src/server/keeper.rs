@@ -1,12 +1,14 @@
 //! The threads that make the ledger durable: `journal` writes, `segments` makes room, `anchor` says how far
-//! the journal has come.
+//! the journal has come, `housekeeper` makes snapshots.
 
 use super::clock::SystemClock;
 use super::config::Keeping;
 use super::crash::CrashOnPanic;
 use crate::ledger::EmbeddedLedger;
 use crate::ledger::Found;
+use crate::ledger::Housekeeper;
 use crate::ledger::OpenedLedger;
+use crate::ledger::Tidied;
 use crate::ledger::journal::AnchorKeeper;
 use crate::ledger::journal::Folder;
 use crate::ledger::journal::Groups;
@@ -29,6 +31,8 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
+/// Between two looks of the housekeeper.
+const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// Between two attempts to make the next segment.
 const ROOM_LOOK: Duration = Duration::from_secs(1);
 /// While there is no room, every so many attempts say so again.
@@ -45,7 +49,7 @@ pub fn open(folder: &Path, keeping: &Keeping, entropy: &impl Entropy) -> Result<
     EmbeddedLedger::open(Folder::open(folder)?, &options, keeping.capacity)
 }
 
-/// What the three threads share.
+/// What the threads share.
 #[derive(Clone)]
 struct Common {
     groups: Arc<Groups>,
@@ -83,7 +87,7 @@ impl Keeper {
         anchor_every: Duration,
         failed: CancellationToken,
     ) -> Result<(EmbeddedLedger, Found, Self), KeeperFault> {
-        let OpenedLedger { ledger, groups, writer, mut preparer, anchor, found } = opened;
+        let OpenedLedger { ledger, groups, writer, mut preparer, anchor, housekeeper, found } = opened;
         if let Prepared::Refused(fault) = preparer.step()? {
             if found.groups == 0 {
                 return Err(KeeperFault::Io(fault));
@@ -97,6 +101,8 @@ impl Keeper {
         keeper.others.push(segments);
         let body = move |common| async move { keep_anchor(anchor, anchor_every, &common).await };
         keeper.others.push(thread("anchor", &common, body)?);
+        let tidying = thread("housekeeper", &common, |common| async move { tidy(housekeeper, &common).await })?;
+        keeper.others.push(tidying);
         Ok((ledger, found, keeper))
     }
 
@@ -209,6 +215,31 @@ async fn keep_anchor(mut anchor: AnchorKeeper<Folder>, every: Duration, common: 
             Ok(_) if stopping => return,
             Ok(_) => {}
             Err(fault) => return common.fail(&fault),
+        }
+    }
+}
+
+/// Makes snapshots. What it cannot do costs time at the next start, and nothing else.
+async fn tidy(mut housekeeper: Housekeeper<Folder>, common: &Common) {
+    let clock = SystemClock::start();
+    let mut refused: u32 = 0;
+    loop {
+        tokio::select! {
+            () = common.stop.cancelled() => return,
+            () = tokio::time::sleep(TIDY_EVERY) => {}
+        }
+        match housekeeper.step(clock.wall()) {
+            Ok(Tidied::Nothing) => {}
+            Ok(Tidied::Snapshot { group, bytes }) => {
+                tracing::info!(event = "snapshot", group, bytes, "a snapshot was made");
+                refused = 0;
+            }
+            Err(fault) => {
+                if refused.is_multiple_of(SAID_EVERY) {
+                    tracing::error!(event = "snapshot-failed", fault = %fault, "no snapshot was made");
+                }
+                refused = refused.saturating_add(1);
+            }
         }
     }
 }

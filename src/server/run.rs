@@ -178,9 +178,23 @@ impl Running {
 impl Recovered {
     fn log(&self) {
         let Self { found, open, owed, took } = self;
-        if let Some(Found { is_new, transactions, groups, torn }) = found {
+        if let Some(Found { is_new, transactions, groups, torn, snapshot, refused }) = found {
             let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(event = "ledger", is_new, transactions, groups, open, owed, millis, "the ledger is open");
+            let snapshot = snapshot.unwrap_or(0);
+            tracing::info!(
+                event = "ledger",
+                is_new,
+                transactions,
+                snapshot,
+                groups,
+                open,
+                owed,
+                millis,
+                "the ledger is open"
+            );
+            for fault in refused {
+                tracing::error!(event = "snapshot-refused", fault, "a snapshot was not used: more was read instead");
+            }
             if let Some(torn) = torn {
                 let (file, offset, bytes) = (&torn.place.file, torn.place.offset, torn.bytes);
                 tracing::warn!(

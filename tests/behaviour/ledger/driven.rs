@@ -15,11 +15,10 @@ use tollgate::ledger::Decision;
 use tollgate::ledger::Due;
 use tollgate::ledger::EmbeddedLedger;
 use tollgate::ledger::Forwarded;
+use tollgate::ledger::Housekeeping;
 use tollgate::ledger::Identity;
 use tollgate::ledger::Intended;
 use tollgate::ledger::Intent;
-use tollgate::ledger::KeeperOptions;
-use tollgate::ledger::Kept;
 use tollgate::ledger::Ledger;
 use tollgate::ledger::LedgerFault;
 use tollgate::ledger::OpenedLedger;
@@ -30,6 +29,7 @@ use tollgate::ledger::Owed;
 use tollgate::ledger::Recorded;
 use tollgate::ledger::Reversal;
 use tollgate::ledger::Reversed;
+use tollgate::ledger::Tidied;
 use tollgate::ledger::TxnId;
 use tollgate::ledger::journal::Disk;
 use tollgate::ledger::journal::Folder;
@@ -63,7 +63,7 @@ struct OpenedParts<D: Disk> {
     writer: tollgate::ledger::journal::Writer<D>,
     preparer: tollgate::ledger::journal::Preparer<D>,
     anchor: tollgate::ledger::journal::AnchorKeeper<D>,
-    keeper: tollgate::ledger::Keeper<D>,
+    housekeeper: tollgate::ledger::Housekeeper<D>,
 }
 
 /// On a disk in memory.
@@ -78,9 +78,9 @@ pub(super) fn in_a_folder(capacity: usize) -> Driven<Folder, tempfile::TempDir> 
 }
 
 fn open<D: Disk, Guard>(disk: D, capacity: usize, folder: Guard) -> Driven<D, Guard> {
-    let OpenedLedger { ledger, writer, preparer, anchor, keeper, .. } =
+    let OpenedLedger { ledger, writer, preparer, anchor, housekeeper, .. } =
         EmbeddedLedger::open(disk.clone(), &OPTIONS, capacity).unwrap();
-    let parts = Mutex::new(OpenedParts { writer, preparer, anchor, keeper });
+    let parts = Mutex::new(OpenedParts { writer, preparer, anchor, housekeeper });
     Driven { ledger, parts, disk, capacity, _folder: folder }
 }
 
@@ -137,11 +137,11 @@ impl<D: Disk, Guard> Drop for Driven<D, Guard> {
         }
         self.is_again_what_it_was(false);
         let mut parts = self.parts.lock().unwrap();
-        parts.keeper.options = KeeperOptions { journal_bytes: 0 };
-        let kept = parts.keeper.step(Timestamp(0)).unwrap();
+        parts.housekeeper.options = Housekeeping { journal_bytes: 0 };
+        let kept = parts.housekeeper.step(Timestamp(0)).unwrap();
         drop(parts);
         let made = self.disk.clone().list().unwrap().iter().any(|name| snapshot_number(name).is_some());
-        assert_eq!(kept != Kept::Nothing, made);
+        assert_eq!(kept != Tidied::Nothing, made);
         self.is_again_what_it_was(made);
     }
 }

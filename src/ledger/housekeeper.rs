@@ -1,7 +1,7 @@
 //! What is made beside the running station of segments that are full: snapshots, so that a start need not
 //! read everything, and room, by removing what they cover.
 //!
-//! Nothing here is in the ledger's way: the keeper has a book of its own, made of the last snapshot and the
+//! Nothing here is in the ledger's way: the housekeeper has a book of its own, made of the last snapshot and the
 //! full segments after it. Losing any of its files costs time at the next start and nothing else.
 
 use super::book::Book;
@@ -35,21 +35,21 @@ const KEPT: usize = 2;
 
 /// When snapshots are made.
 #[derive(Clone, Copy, Debug)]
-pub struct KeeperOptions {
+pub struct Housekeeping {
     /// Bytes of full segments since the last snapshot that are worth the next one: 256 MiB, or half the last
     /// snapshot if that is more.
     pub journal_bytes: u64,
 }
 
-impl Default for KeeperOptions {
+impl Default for Housekeeping {
     fn default() -> Self {
         Self { journal_bytes: 256 << 20 }
     }
 }
 
-/// What a step of the keeper did.
+/// What a step of the housekeeper did.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kept {
+pub enum Tidied {
     /// There was too little to do.
     Nothing,
     /// A snapshot was made.
@@ -114,16 +114,16 @@ fn read<D: Disk>(disk: &mut D, number: u64, id: JournalId) -> Result<(Book, Head
 }
 
 /// Makes snapshots, and removes what they cover. For a thread of low priority, which calls
-/// [`Keeper::step`] every so often.
-pub struct Keeper<D: Disk> {
+/// [`Housekeeper::step`] every so often.
+pub struct Housekeeper<D: Disk> {
     disk: D,
     /// When it makes snapshots.
-    pub options: KeeperOptions,
+    pub options: Housekeeping,
 }
 
-impl<D: Disk> Keeper<D> {
+impl<D: Disk> Housekeeper<D> {
     pub(super) fn new(disk: D) -> Self {
-        Self { disk, options: KeeperOptions::default() }
+        Self { disk, options: Housekeeping::default() }
     }
 
     /// Makes a snapshot if it is worth it; then removes snapshots that are superseded.
@@ -131,22 +131,22 @@ impl<D: Disk> Keeper<D> {
     /// # Errors
     /// The disk's, or what keeps the journal from being believed. The station runs on: nothing that it needs
     /// was touched.
-    pub fn step(&mut self, wall: Timestamp) -> Result<Kept, JournalFault> {
+    pub fn step(&mut self, wall: Timestamp) -> Result<Tidied, JournalFault> {
         let segments = layout::segments(&mut self.disk)?;
-        let Some((open, full)) = segments.split_last() else { return Ok(Kept::Nothing) };
+        let Some((open, full)) = segments.split_last() else { return Ok(Tidied::Nothing) };
         let made = snapshots(&mut self.disk)?;
         let newest = made.last().copied().unwrap_or(0);
         let new = full.iter().filter(|segment| segment.header.first > newest);
         let new: u64 = new.map(|segment| segment.length).sum();
         if new < self.options.journal_bytes.max(self.length(newest)? / 2) || new == 0 {
-            return Ok(Kept::Nothing);
+            return Ok(Tidied::Nothing);
         }
         let loaded = load(&mut self.disk)?;
         let head = Head { number: open.header.first - 1, hash: open.header.previous };
         let book = self.book(loaded, head)?;
         let bytes = self.write(&book, head, open, wall)?;
         self.remove_superseded()?;
-        Ok(Kept::Snapshot { group: head.number, bytes })
+        Ok(Tidied::Snapshot { group: head.number, bytes })
     }
 
     fn length(&mut self, snapshot: u64) -> Result<u64, JournalFault> {
