@@ -2,6 +2,7 @@
 // A test says what it found by panicking; the lints' own exception does not reach what tests share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod blackbox;
 mod command_line;
 mod config;
 mod crypto_calculators;

@@ -6,7 +6,7 @@ mod issuers;
 mod money;
 mod peer;
 mod restart;
-mod rig;
+pub(crate) mod rig;
 mod sessions;
 mod stand_in;
 

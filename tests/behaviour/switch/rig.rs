@@ -53,7 +53,7 @@ use tollgate::sim::terminal::demo_pin_pad;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A bank with its host, while it lives.
-type OpenBank = (Arc<Bank<SoftwareHsm>>, Option<IssuerThread>);
+pub(crate) type OpenBank = (Arc<Bank<SoftwareHsm>>, Option<IssuerThread>);
 
 /// What a station is to be.
 pub(crate) struct Recipe<'a> {
@@ -240,7 +240,7 @@ pub(crate) fn await_that(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
-fn bank(name: &str) -> OpenBank {
+pub(crate) fn bank(name: &str) -> OpenBank {
     let keys = key_rows(Source { file: "keys.csv", text: issuer::DEMO_KEYS }, &mut Breaches::default());
     let parts = issuer::Parts {
         name: IssuerName::parse(name).unwrap(),
@@ -255,7 +255,7 @@ fn bank(name: &str) -> OpenBank {
     (bank, Some(thread))
 }
 
-fn write_station(folder: &Path, banks: [&OpenBank; 2], recipe: &Recipe<'_>) {
+pub(crate) fn write_station(folder: &Path, banks: [&OpenBank; 2], recipe: &Recipe<'_>) {
     let Recipe { timeout_ms, tables, bank_a, bank_b, in_place_of_a, .. } = recipe;
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/demo");
     for file in ["merchants.csv", "terminals.csv", "keys.csv"] {

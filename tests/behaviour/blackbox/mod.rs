@@ -1,0 +1,6 @@
+//! The real binary, from outside: `tollgate serve` as a process of its own, killed, starved and lied to
+//! by its disk, while banks and terminals go on living in the test.
+
+mod kill;
+mod process;
+mod traffic;
