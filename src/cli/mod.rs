@@ -9,6 +9,7 @@ mod decode;
 mod demo;
 mod dialects;
 mod encode;
+mod hsm;
 mod input;
 mod issuer;
 mod ledger;
@@ -99,6 +100,7 @@ enum Command {
     Decode(decode::Decode),
     Demo(demo::Demo),
     Encode(encode::Encode),
+    Hsm(hsm::Hsm),
     Issuer(issuer::Issuer),
     Ledger(ledger::Ledger),
     Serve(serve::Serve),
@@ -118,6 +120,7 @@ impl Cli {
             Command::Decode(command) => command.run(out),
             Command::Demo(command) => command.run(out),
             Command::Encode(command) => command.run(out),
+            Command::Hsm(command) => command.run(out),
             Command::Issuer(command) => command.run(out),
             Command::Ledger(command) => command.run(out),
             Command::Serve(command) => command.run(out),

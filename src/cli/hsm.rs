@@ -1,0 +1,286 @@
+//! `tollgate hsm`: an HSM of host commands to try against, and keys for it.
+
+use super::Exit;
+use super::Failure;
+use super::Outcome;
+use crate::hsm::KeyAlgorithm;
+use crate::hsm::KeyUsage;
+use crate::hsm::payshield::PORT;
+use crate::hsm::payshield::behaviour::Behaviour;
+use crate::hsm::payshield::behaviour::Delay;
+use crate::hsm::payshield::code::ErrorCode;
+use crate::hsm::payshield::code::KeyType;
+use crate::hsm::payshield::counterpart::Counterpart;
+use crate::hsm::payshield::counterpart::test_key;
+use crate::hsm::payshield::serve::Served;
+use crate::hsm::payshield::serve::serve;
+use crate::registry::Breaches;
+use crate::registry::Source;
+use crate::server::SystemEntropy;
+use crate::server::config;
+use crate::server::config::ClientCertificates;
+use crate::server::config::DoorTls;
+use crate::server::config::NamedKey;
+use crate::server::tls;
+use std::io;
+use std::io::Write;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio_util::sync::CancellationToken;
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate hsm serve                                       # 127.0.0.1:1500, headers of 4, answers at once
+  tollgate hsm serve --delay exp:2ms --engines 4           # 2,000 commands a second at most
+  tollgate hsm serve --errors 0.01 --drop 0.001 --seed 7   # now and then it fails, every run alike
+  tollgate hsm keys specs/demo/keys.csv                    # those keys, as this HSM takes them";
+
+/// A payShield-style HSM for tests, under the public test master key: it protects nothing
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Hsm {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    Serve(Box<Serve>),
+    Keys(Keys),
+}
+
+impl Hsm {
+    pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
+        match self.what {
+            What::Serve(command) => command.run(out),
+            What::Keys(command) => command.run(out),
+        }
+    }
+}
+
+/// Answer host commands: NC NO B2 N0 A0 A6 A8 BU CA CC G0 DC EC M6 M8 CW CY KQ KW M0 M2
+#[derive(Debug, clap::Args)]
+struct Serve {
+    /// Where it listens; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT))]
+    listen: SocketAddr,
+    /// Characters of the header
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
+    header: u8,
+    /// How long a command takes: 2ms, 1ms..5ms (all alike), exp:2ms (exponential with this mean)
+    #[arg(long, value_name = "TIME", default_value = "0ms")]
+    delay: Delay,
+    /// How many commands are worked on at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    engines: u16,
+    /// Share of commands answered with an error, 0 to 1; diagnostics are spared all shares
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    errors: f64,
+    /// Which error
+    #[arg(long, value_name = "CODE", default_value = "41", value_parser = code)]
+    error: ErrorCode,
+    /// Share of commands never answered
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    drop: f64,
+    /// Share of commands at which the connection is closed
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    close: f64,
+    /// Share of commands answered by half, then the connection closed
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    half: f64,
+    /// Share of commands answered with bytes that are no answer
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    garbage: f64,
+    /// Share of commands answered under another call's header
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    other: f64,
+    /// Diagnostics fail like everything else
+    #[arg(long)]
+    spoil_diagnostics: bool,
+    /// Refuse keys without odd parity, as real HSMs do
+    #[arg(long)]
+    odd_parity: bool,
+    /// Where chance begins: the same seed, the same run
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// TLS: the certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "private_key")]
+    certificate: Option<PathBuf>,
+    /// TLS: its key (PEM)
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    private_key: Option<PathBuf>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "a number from 0 to 1".to_owned())
+}
+
+fn code(text: &str) -> Result<ErrorCode, String> {
+    let code = text.as_bytes().try_into().ok().and_then(ErrorCode::parse);
+    code.filter(|code| *code != ErrorCode::OK).ok_or_else(|| "two digits or letters, not 00".to_owned())
+}
+
+impl Serve {
+    fn behaviour(&self) -> Behaviour {
+        Behaviour {
+            delay: self.delay,
+            engines: usize::from(self.engines),
+            errors: self.errors,
+            error_code: self.error,
+            drop: self.drop,
+            close: self.close,
+            half: self.half,
+            garbage: self.garbage,
+            other: self.other,
+            spoils_diagnostics: self.spoil_diagnostics,
+        }
+    }
+
+    fn run(&self, out: &mut dyn Write) -> Outcome {
+        let behaviour = self.behaviour();
+        let tls = self.certificate.clone().zip(self.private_key.clone()).map(|(certificate, private_key)| DoorTls {
+            certificate: certificate.to_string_lossy().into_owned(),
+            private_key: private_key.to_string_lossy().into_owned(),
+            client_ca: None,
+            client_certificates: ClientCertificates::None,
+        });
+        let tls = tls.map(|tls| tls::door(Path::new(""), &tls)).transpose();
+        let tls = tls.map_err(|fault| Failure::new(Exit::Config, fault.to_string()))?;
+        let host = Counterpart::new(Arc::new(SystemEntropy));
+        let host = if self.odd_parity { host.odd_parity() } else { host };
+        let served = Arc::new(Served::new(host, usize::from(self.header), behaviour, self.seed));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let listener = TcpListener::bind(self.listen).await.map_err(|error| {
+                Failure::new(Exit::NoConnection, format!("cannot listen on {}: {error}", self.listen))
+            })?;
+            let mut terminate = signal(SignalKind::terminate())?;
+            self.welcome(&behaviour, listener.local_addr()?, out)?;
+            let end = CancellationToken::new();
+            let serving = serve(Arc::clone(&served), listener, tls, end.clone());
+            tokio::select! {
+                () = serving => {}
+                told = tokio::signal::ctrl_c() => told?,
+                _ = terminate.recv() => {}
+            }
+            end.cancel();
+            Ok::<(), Failure>(())
+        })?;
+        summary(&served, out)?;
+        Ok(Exit::Ok)
+    }
+
+    fn welcome(&self, behaviour: &Behaviour, address: SocketAddr, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "TEST MASTER KEY: published and worthless, for tests and demonstrations only")?;
+        writeln!(out, "hsm listens on {address}, headers of {}", self.header)?;
+        writeln!(out, "  a command takes {}, {} at once, seed {}", behaviour.delay, behaviour.engines, self.seed)?;
+        if let Some(limit) = behaviour.limit_per_second() {
+            writeln!(out, "  at most {limit:.0} commands a second")?;
+        }
+        writeln!(out, "Ctrl-C ends it.")?;
+        out.flush()
+    }
+}
+
+fn summary(served: &Served, out: &mut dyn Write) -> io::Result<()> {
+    let text = |code: [u8; 2]| String::from_utf8_lossy(&code).into_owned();
+    for ((command, result), count) in served.counts() {
+        writeln!(out, "{count:8} {} {}", text(command), text(result))?;
+    }
+    Ok(())
+}
+
+/// Print a list of clear test keys as this HSM takes them: name, usage, algorithm, type, key
+///
+/// Keys whose name begins with terminal/ are a terminal's (TMK, TPK, TAK, TEK), all others a zone's.
+#[derive(Debug, clap::Args)]
+struct Keys {
+    /// The list: name,usage,algorithm,key. Published test keys only: the output is as good as clear
+    file: PathBuf,
+}
+
+/// What an HSM takes a key for.
+fn key_type(name: &str, usage: KeyUsage) -> Option<KeyType> {
+    let is_terminals = name.starts_with("terminal/");
+    Some(match usage {
+        KeyUsage::Kek | KeyUsage::Pin if is_terminals => KeyType::TMK,
+        KeyUsage::Kek => KeyType::ZMK,
+        KeyUsage::Pin => KeyType::ZPK,
+        KeyUsage::Mac => {
+            if is_terminals {
+                KeyType::TAK
+            } else {
+                KeyType::ZAK
+            }
+        }
+        KeyUsage::Data => {
+            if is_terminals {
+                KeyType::TEK
+            } else {
+                KeyType::ZEK
+            }
+        }
+        KeyUsage::Pvv => KeyType::TMK,
+        KeyUsage::Cvv => KeyType::CVK,
+        KeyUsage::Bdk => KeyType::BDK,
+        KeyUsage::EmvCryptogram => KeyType::MK_AC,
+        _ => return None,
+    })
+}
+
+/// The word for a usage or an algorithm, as lists have it.
+fn words(key: &NamedKey) -> Option<(&'static str, &'static str)> {
+    let usage = match key.usage {
+        KeyUsage::Kek => "kek",
+        KeyUsage::Pin => "pin",
+        KeyUsage::Mac => "mac",
+        KeyUsage::Data => "data",
+        KeyUsage::Pvv => "pvv",
+        KeyUsage::Cvv => "cvv",
+        KeyUsage::Bdk => "bdk",
+        KeyUsage::EmvCryptogram => "emv-cryptogram",
+        _ => return None,
+    };
+    let algorithm = match key.algorithm {
+        KeyAlgorithm::Des => "des",
+        KeyAlgorithm::Tdes2 => "tdes2",
+        KeyAlgorithm::Tdes3 => "tdes3",
+        _ => return None,
+    };
+    Some((usage, algorithm))
+}
+
+impl Keys {
+    fn run(&self, out: &mut dyn Write) -> Outcome {
+        let shown = self.file.display().to_string();
+        let text = std::fs::read_to_string(&self.file)
+            .map_err(|error| Failure::new(Exit::Config, format!("{shown}: {error}")))?;
+        let mut breaches = Breaches::default();
+        let keys = config::key_rows(Source { file: &shown, text: &text }, &mut breaches);
+        let keys = breaches.or(keys).map_err(|breaches| {
+            let lines: Vec<String> = breaches.iter().map(ToString::to_string).collect();
+            Failure::new(Exit::Config, lines.join("\n"))
+        })?;
+        writeln!(out, "name,usage,algorithm,type,key")?;
+        for key in &keys {
+            let name = key.name.as_str();
+            let written = words(key).zip(key_type(name, key.usage));
+            let written = written.and_then(|(words, key_type)| Some((words, key_type, test_key(key_type, &key.key)?)));
+            match written {
+                Some(((usage, algorithm), key_type, under_lmk)) => {
+                    writeln!(out, "{name},{usage},{algorithm},{},{}", key_type.as_str(), under_lmk.as_str())?;
+                }
+                // A variant master key has no place for AES keys and some usages.
+                None => writeln!(out, "# {name}: no key for this HSM")?,
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}

@@ -1,0 +1,69 @@
+//! `tollgate hsm` as a user calls it.
+
+use super::rig::CTX;
+use super::rig::connected;
+use super::rig::mac;
+use super::rig::setup;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::process::Command;
+use std::process::Stdio;
+use tollgate::cli::Exit;
+use tollgate::cli::run_from;
+use tollgate::hsm::Hsm;
+use tollgate::hsm::payshield::key::HostKey;
+
+fn tollgate(arguments: &[&str]) -> (Exit, String) {
+    let mut out = Vec::new();
+    let outcome = run_from([&["tollgate", "hsm"], arguments].concat(), &mut out);
+    let text = String::from_utf8(out).unwrap();
+    match outcome {
+        Ok(exit) => (exit, text),
+        Err(failure) => (failure.exit, text + &failure.message),
+    }
+}
+
+/// Ends the process it is given, whatever the test does.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_served_hsm_says_where_and_how_fast_it_is_and_answers() {
+    let arguments = ["hsm", "serve", "--listen", "127.0.0.1:0", "--delay", "exp:1ms", "--engines", "4"];
+    let child = Command::new(env!("CARGO_BIN_EXE_tollgate")).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut running = Running(child);
+    let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.next().unwrap().contains("TEST MASTER KEY"));
+    let listens = lines.next().unwrap();
+    let address = listens.split_whitespace().nth(3).unwrap().trim_end_matches(',').parse().unwrap();
+    assert!(lines.any(|line| line.trim() == "at most 4000 commands a second"));
+    let hsm = connected(setup(&[address])).await;
+    assert!(mac(&hsm, b"x").await.is_ok());
+    assert_eq!(hsm.diagnostics(&CTX).await.unwrap().product, "payshield 0000-TEST");
+}
+
+#[test]
+fn a_list_of_clear_keys_comes_out_as_the_hsm_takes_them() {
+    let (exit, said) = tollgate(&["keys", concat!(env!("CARGO_MANIFEST_DIR"), "/specs/demo/keys.csv")]);
+    assert_eq!(exit, Exit::Ok);
+    let rows: Vec<Vec<&str>> = said.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    let keys = rows.iter().filter(|row| row.len() == 5);
+    assert!(keys.clone().all(|row| HostKey::parse(row[4]).is_some()));
+    let of = |name: &str| keys.clone().find(|row| row[0] == name).unwrap()[1..4].join(" ");
+    assert_eq!(of("terminal/10000001/tmk"), "kek tdes2 002");
+    assert_eq!(of("bank-a/zpk"), "pin tdes2 001");
+    assert!(said.contains(": no key for this HSM"), "AES keys have no place there");
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    for wrong in [["--delay", "fast"], ["--drop", "1.5"], ["--error", "00"], ["--header", "0"], ["--engines", "0"]] {
+        assert_eq!(tollgate(&[&["serve"], &wrong[..]].concat()).0, Exit::Usage, "{wrong:?}");
+    }
+}
