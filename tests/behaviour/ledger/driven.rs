@@ -33,11 +33,13 @@ use tollgate::ledger::Tidied;
 use tollgate::ledger::TxnId;
 use tollgate::ledger::journal::Disk;
 use tollgate::ledger::journal::Folder;
+use tollgate::ledger::journal::Group;
 use tollgate::ledger::journal::JournalId;
 use tollgate::ledger::journal::MemoryDisk;
 use tollgate::ledger::journal::Options;
 use tollgate::ledger::journal::Step;
 use tollgate::ledger::journal::layout::snapshot_number;
+use tollgate::ledger::journal::replay;
 use tollgate::model::BusinessDate;
 use tollgate::model::Clock;
 use tollgate::model::IssuerName;
@@ -113,6 +115,22 @@ impl<D: Disk, Guard> Driven<D, Guard> {
             }
         })
         .await
+    }
+
+    /// The ledger's own records.
+    pub(super) fn dump(&self) -> Vec<Vec<u8>> {
+        self.ledger.dump()
+    }
+
+    /// All records of the journal so far.
+    pub(super) fn written(&self) -> Vec<Vec<u8>> {
+        let mut records: Vec<Vec<u8>> = Vec::new();
+        let visit = &mut |group: &Group<'_>| {
+            records.extend(group.records().map(<[u8]>::to_vec));
+            Ok(())
+        };
+        replay(&mut self.disk.clone(), None, visit).unwrap();
+        records
     }
 
     fn is_again_what_it_was(&self, from_snapshot: bool) {

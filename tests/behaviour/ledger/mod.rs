@@ -2,6 +2,7 @@
 
 mod contract;
 mod driven;
+mod golden;
 mod histories;
 mod shop;
 

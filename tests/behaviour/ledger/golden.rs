@@ -1,0 +1,112 @@
+//! Every kind of record as bytes, and what they say. Written once, readable for ever.
+
+use super::driven;
+use super::shop::*;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use tollgate::ledger::DataKeyName;
+use tollgate::ledger::Decision;
+use tollgate::ledger::Forwarded;
+use tollgate::ledger::Intent;
+use tollgate::ledger::Ledger;
+use tollgate::ledger::Outbound;
+use tollgate::ledger::Outcome;
+use tollgate::ledger::Owed;
+use tollgate::ledger::journal::codec;
+use tollgate::model::KeyBlock;
+use tollgate::model::Kind;
+use tollgate::model::ResponseCode;
+use tollgate::model::SessionFacts;
+use tollgate::model::Stan;
+use tollgate::model::WorkingKeys;
+use tollgate::risk::Refusal;
+
+fn folder() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests/golden/journal/records"].iter().collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u32> = text.chars().filter_map(|digit| digit.to_digit(16)).collect();
+    digits.chunks(2).map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap()).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let line = |line: &[u8]| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
+    bytes.chunks(32).map(line).collect()
+}
+
+/// A day in the shop that leaves a record of every tag.
+async fn day_in_the_shop<L: Ledger>(ledger: &L) {
+    let keys = WorkingKeys { generation: 1, pin: KeyBlock::new("PIN"), mac: KeyBlock::new("MAC"), data: None };
+    ledger.note_terminal(terminal(1), SessionFacts::default().signed_in(keys)).await.unwrap();
+    ledger.keep_data_key(DataKeyName::Seal(day(21)), KeyBlock::new("SEAL")).await.unwrap();
+    ledger.keep_stan(&issuer(), Stan::new(12_345).unwrap()).await.unwrap();
+    let refusal = Some(Refusal { code: ResponseCode::AmountLimit, rule: "amount-above-most".into() });
+    ledger.intend(Intent { refusal, ..sale(ledger, 1, 1, 500) }).await.unwrap();
+    let paid = limited_sale(ledger, 1, 2, 100);
+    ledger.intend(paid.clone()).await.unwrap();
+    let other = Outbound { stan: Stan::new(77).unwrap(), ..paid.outbound.clone().unwrap() };
+    ledger.reroute(paid.id, other).await.unwrap();
+    ledger.decide(paid.id, decision(Outcome::Approved, paid.received)).await.unwrap();
+    ledger.note_late(&issuer(), paid.rrn, Outcome::Approved).await.unwrap();
+    ledger.reverse(reversal(1, 3, 2, 100)).await.unwrap();
+    assert!(ledger.sending(paid.id, Owed::Reversal, Stan::new(78).unwrap()).await.unwrap());
+    ledger.acknowledge(paid.id, Owed::Reversal, Forwarded::Acknowledged).await.unwrap();
+    let told = sale(ledger, 2, 1, 200);
+    ledger.intend(told.clone()).await.unwrap();
+    let advised = Decision { advise: true, ..decision(Outcome::Approved, told.received) };
+    ledger.decide(told.id, advised).await.unwrap();
+    let refused = Forwarded::Refused(ResponseCode::FormatError);
+    ledger.acknowledge(told.id, Owed::Advice, refused).await.unwrap();
+    let void = following(Kind::SaleVoid, &told, sale(ledger, 2, 2, 200));
+    ledger.intend(void).await.unwrap();
+    ledger.close_day(day(22)).await.unwrap();
+}
+
+/// By tag, the last record of each.
+fn records() -> BTreeMap<u8, Vec<u8>> {
+    let mut records = BTreeMap::new();
+    super::run(async {
+        let ledger = driven::in_memory(100);
+        day_in_the_shop(&ledger).await;
+        for record in ledger.written().into_iter().chain(ledger.dump()) {
+            records.entry(record[0]).or_insert(record);
+        }
+    });
+    records
+}
+
+/// `UPDATE_GOLDEN=1 cargo test` writes the bytes of tags that have none, and all texts. Bytes that are there are
+/// never written again: somebody's journal has them.
+#[test]
+fn every_record_is_read_as_its_golden_file_says() {
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    if update {
+        fs::create_dir_all(folder()).unwrap();
+        for (tag, record) in records() {
+            let path = folder().join(format!("{tag:02}.hex"));
+            if !path.exists() {
+                fs::write(path, hex(&record)).unwrap();
+            }
+        }
+    }
+    for tag in codec::TAGS {
+        let path = folder().join(format!("{tag:02}.hex"));
+        let bytes = unhex(&fs::read_to_string(&path).unwrap());
+        assert_eq!(bytes[0], *tag);
+        let told = codec::describe(&bytes).unwrap();
+        if update {
+            fs::write(path.with_extension("txt"), &told).unwrap();
+        }
+        assert_eq!(told, fs::read_to_string(path.with_extension("txt")).unwrap(), "{path:?}");
+        assert_eq!(codec::recode(&bytes).unwrap(), bytes, "{path:?}");
+    }
+}
+
+#[test]
+fn what_is_written_today_is_what_the_golden_files_hold() {
+    for (tag, record) in records() {
+        assert_eq!(hex(&record), fs::read_to_string(folder().join(format!("{tag:02}.hex"))).unwrap());
+    }
+}
