@@ -14,6 +14,7 @@ mod hsm;
 mod hsm_operations;
 mod journal;
 mod ledger;
+mod ledger_command;
 mod link;
 mod load;
 mod mock_issuer;

@@ -28,7 +28,7 @@ use tollgate::model::TerminalId;
 
 /// One thing that happens. Numbers are few, so that messages meet their copies and reversals.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Intend { terminal: u8, stan: u32, amount: u64, day: i8, inquiry: bool },
     Decide { pick: usize, outcome: Outcome },
     Reverse { terminal: u8, stan: u32, original: u32, amount: u64 },
@@ -38,7 +38,7 @@ pub(super) enum Step {
     Wait,
 }
 
-pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let outcome = || prop_oneof![Just(Outcome::Approved), Just(Outcome::Declined), Just(Outcome::TimedOut)];
     let amount = || prop_oneof![4 => Just(200u64), 1 => Just(500u64)];
     let step = prop_oneof![
@@ -66,7 +66,7 @@ struct Watcher {
     attempts: HashMap<TxnId, u32>,
 }
 
-pub(super) async fn keep_the_invariants<L: Ledger>(ledger: L, steps: Vec<Step>) {
+pub(crate) async fn keep_the_invariants<L: Ledger>(ledger: L, steps: Vec<Step>) {
     let mut watcher = Watcher {
         clock: StoppedClock::at(Duration::from_secs(1)),
         decisions: HashMap::new(),

@@ -3,8 +3,8 @@
 mod contract;
 mod driven;
 mod golden;
-mod histories;
-mod shop;
+pub(crate) mod histories;
+pub(crate) mod shop;
 
 use std::future::Future;
 use std::time::Duration;

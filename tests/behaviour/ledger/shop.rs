@@ -39,21 +39,21 @@ use tollgate::risk::CounterKey;
 use tollgate::risk::Reservation;
 
 /// What each counter of the shop may reach.
-pub(super) const AMOUNT_LIMIT: u64 = 1_000;
+pub(crate) const AMOUNT_LIMIT: u64 = 1_000;
 /// How many transactions each counter of the shop may reach.
-pub(super) const COUNT_LIMIT: u32 = 4;
+pub(crate) const COUNT_LIMIT: u32 = 4;
 /// 2026-11-21T12:00:00Z, in microseconds.
 const NOON: i64 = 1_795_262_400_000_000;
 
-pub(super) fn issuer() -> IssuerName {
+pub(crate) fn issuer() -> IssuerName {
     IssuerName::parse("bank-a").unwrap()
 }
 
-pub(super) fn terminal(number: u8) -> TerminalId {
+pub(crate) fn terminal(number: u8) -> TerminalId {
     TerminalId::parse(format!("1000000{number}").as_bytes()).unwrap()
 }
 
-pub(super) fn day(day: i8) -> BusinessDate {
+pub(crate) fn day(day: i8) -> BusinessDate {
     BusinessDate::new(2026, 11, day).unwrap()
 }
 
@@ -66,7 +66,7 @@ fn identity(number: u8, stan: u32, class: MessageClass) -> Identity {
 }
 
 /// What the shop's terminal limits take for `amount`.
-pub(super) fn reservation(number: u8, date: BusinessDate, amount: u64) -> Reservation {
+pub(crate) fn reservation(number: u8, date: BusinessDate, amount: u64) -> Reservation {
     Reservation {
         key: CounterKey { counted: Counted::Terminal(terminal(number)), date },
         amount: Amount::new(amount).unwrap(),
@@ -76,7 +76,7 @@ pub(super) fn reservation(number: u8, date: BusinessDate, amount: u64) -> Reserv
 }
 
 /// A sale on 21 November that takes nothing from any counter.
-pub(super) fn sale<L: Ledger>(ledger: &L, number: u8, stan: u32, amount: u64) -> Intent {
+pub(crate) fn sale<L: Ledger>(ledger: &L, number: u8, stan: u32, amount: u64) -> Intent {
     let date = day(21);
     let (id, rrn) = ledger.number(date);
     let pan = Pan::parse(b"6225000000000253").unwrap();
@@ -118,24 +118,24 @@ pub(super) fn sale<L: Ledger>(ledger: &L, number: u8, stan: u32, amount: u64) ->
 }
 
 /// A sale that takes its amount from its terminal's counter of its date.
-pub(super) fn limited_sale<L: Ledger>(ledger: &L, number: u8, stan: u32, amount: u64) -> Intent {
+pub(crate) fn limited_sale<L: Ledger>(ledger: &L, number: u8, stan: u32, amount: u64) -> Intent {
     let mut intent = sale(ledger, number, stan, amount);
     intent.reservations.push(reservation(number, intent.date, amount));
     intent
 }
 
 /// `intent` as a follow-up of `original`.
-pub(super) fn following(kind: Kind, original: &Intent, intent: Intent) -> Intent {
+pub(crate) fn following(kind: Kind, original: &Intent, intent: Intent) -> Intent {
     Intent { kind, follows: Some(original.id), ..intent }
 }
 
 /// A balance inquiry.
-pub(super) fn balance<L: Ledger>(ledger: &L, number: u8, stan: u32) -> Intent {
+pub(crate) fn balance<L: Ledger>(ledger: &L, number: u8, stan: u32) -> Intent {
     Intent { kind: Kind::Balance, ..sale(ledger, number, stan, 0) }
 }
 
 /// A reversal of `original_stan` that has a number of its own; it tells no class of its original.
-pub(super) fn reversal(number: u8, stan: u32, original_stan: u32, amount: u64) -> Reversal {
+pub(crate) fn reversal(number: u8, stan: u32, original_stan: u32, amount: u64) -> Reversal {
     let identity = identity(number, stan, MessageClass::Reversal);
     let original = OriginalKey {
         terminal: terminal(number),
@@ -148,7 +148,7 @@ pub(super) fn reversal(number: u8, stan: u32, original_stan: u32, amount: u64) -
 }
 
 /// The decision that an issuer's answer, or its silence, leads to.
-pub(super) fn decision(outcome: Outcome, received: Timestamp) -> Decision {
+pub(crate) fn decision(outcome: Outcome, received: Timestamp) -> Decision {
     let code = match outcome {
         Outcome::Approved => ResponseCode::Approved,
         Outcome::Declined => ResponseCode::FundsInsufficient,
@@ -160,14 +160,14 @@ pub(super) fn decision(outcome: Outcome, received: Timestamp) -> Decision {
 
 /// Time that stands still until a test moves it.
 #[derive(Clone)]
-pub(super) struct StoppedClock(std::sync::Arc<watch::Sender<Duration>>);
+pub(crate) struct StoppedClock(std::sync::Arc<watch::Sender<Duration>>);
 
 impl StoppedClock {
-    pub(super) fn at(now: Duration) -> Self {
+    pub(crate) fn at(now: Duration) -> Self {
         Self(std::sync::Arc::new(watch::Sender::new(now)))
     }
 
-    pub(super) fn move_to(&self, now: Duration) {
+    pub(crate) fn move_to(&self, now: Duration) {
         self.0.send_replace(now);
     }
 }

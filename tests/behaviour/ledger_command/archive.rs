@@ -1,0 +1,128 @@
+//! The archive: follows the journal, can be made anew, is never believed over it.
+
+use super::*;
+use std::os::unix::fs::PermissionsExt;
+use tollgate::ledger::archive::ARCHIVE;
+use tollgate::ledger::archive::Archive;
+use tollgate::ledger::archive::Archiver;
+use tollgate::ledger::archive::Query;
+
+fn archiver(folder: &Path) -> Archiver<Folder> {
+    Archiver::open(Folder::read_only(folder).unwrap(), folder).unwrap()
+}
+
+fn up_to_date(archiver: &mut Archiver<Folder>) -> u64 {
+    while !archiver.step().unwrap().is_done() {}
+    archiver.step().unwrap().held
+}
+
+fn exported(folder: &Path, how: &[&str]) -> String {
+    ledger(&[&["export", text(folder)], how].concat()).1
+}
+
+#[test]
+fn it_follows_a_running_ledger_over_segments_and_says_what_the_journal_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = a_day(folder.path());
+    let mut archiver = archiver(folder.path());
+    let held = up_to_date(&mut archiver);
+    let path = folder.path().join(ARCHIVE);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "its owner's alone");
+    assert_eq!(exported(folder.path(), &[]), exported(folder.path(), &["--scan"]));
+    for stan in 20..40 {
+        kept.end(sale(&kept.ledger, 3, stan, 5), Outcome::Approved);
+    }
+    kept.anchor();
+    assert_eq!(exported(folder.path(), &[]).lines().count(), 28, "an archive that is behind is not believed");
+    assert!(up_to_date(&mut archiver) > held);
+    assert_eq!(exported(folder.path(), &[]), exported(folder.path(), &["--scan"]));
+    let timeline = |archive: &Archive| archive.timeline(tollgate::ledger::TxnId(4)).unwrap();
+    let scanned = Archive::of(&mut Folder::read_only(folder.path()).unwrap(), &Query::default()).unwrap().0;
+    assert_eq!(timeline(&Archive::read_only(&path).unwrap()), timeline(&scanned));
+}
+
+#[test]
+fn it_goes_on_where_it_was_and_holds_nothing_that_is_not_anchored() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = a_day(folder.path());
+    let held = up_to_date(&mut archiver(folder.path()));
+    kept.end(sale(&kept.ledger, 3, 20, 5), Outcome::Approved);
+    assert_eq!(up_to_date(&mut archiver(folder.path())), held, "the anchor has not named it yet");
+    kept.anchor();
+    assert_eq!(up_to_date(&mut archiver(folder.path())), held + 2);
+}
+
+#[test]
+fn it_is_made_anew_when_it_is_garbage_another_journals_or_ahead() {
+    let (folder, other) = (a_past_day(), tempfile::tempdir().unwrap());
+    let path = folder.path().join(ARCHIVE);
+    let whole = exported(folder.path(), &["--scan"]);
+    std::fs::write(&path, b"this is no database at all").unwrap();
+    assert_eq!(exported(folder.path(), &[]), whole, "searches read the journal then");
+    up_to_date(&mut archiver(folder.path()));
+    assert_eq!(exported(folder.path(), &[]), whole);
+    // A shorter history of the same journal, as after a restore of an older backup.
+    let kept = Kept::open(Folder::open(other.path()).unwrap());
+    kept.end(sale(&kept.ledger, 1, 1, 5), Outcome::Approved);
+    kept.anchor();
+    std::fs::copy(&path, other.path().join(ARCHIVE)).unwrap();
+    up_to_date(&mut archiver(other.path()));
+    assert_eq!(exported(other.path(), &[]), exported(other.path(), &["--scan"]));
+    assert_eq!(exported(other.path(), &[]).lines().count(), 1);
+}
+
+#[test]
+fn another_history_under_the_same_numbers_is_noticed_by_its_hash() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (folder, amount) in [(&folder, 5), (&other, 6)] {
+        let kept = Kept::open(Folder::open(folder.path()).unwrap());
+        kept.end(sale(&kept.ledger, 1, 1, amount), Outcome::Approved);
+        kept.anchor();
+        up_to_date(&mut archiver(folder.path()));
+        kept.end(sale(&kept.ledger, 1, 2, amount), Outcome::Approved);
+        kept.anchor();
+    }
+    std::fs::copy(folder.path().join(ARCHIVE), other.path().join(ARCHIVE)).unwrap();
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(other.path().join(format!("{ARCHIVE}{suffix}")));
+    }
+    up_to_date(&mut archiver(other.path()));
+    let amounts: Vec<i64> = Archive::read_only(&other.path().join(ARCHIVE))
+        .unwrap()
+        .find(&Query::default(), 10)
+        .unwrap()
+        .iter()
+        .map(|row| row.amount)
+        .collect();
+    assert_eq!(amounts, [6, 6]);
+}
+
+#[test]
+fn rebuild_archive_makes_it_anew_unless_a_station_uses_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = a_day(folder.path());
+    let (exit, said) = ledger(&["rebuild-archive", text(folder.path())]);
+    assert_eq!(exit, Exit::Usage);
+    assert!(said.contains("another process uses this folder"), "{said}");
+    drop(kept);
+    std::fs::write(folder.path().join(ARCHIVE), b"garbage").unwrap();
+    let (exit, said) = ledger(&["rebuild-archive", text(folder.path())]);
+    assert_eq!(exit, Exit::Ok, "{said}");
+    assert_eq!(exported(folder.path(), &[]), exported(folder.path(), &["--scan"]));
+    let stat = ledger(&["stat", text(folder.path())]).1;
+    assert!(stat.contains("archive   up to group"), "{stat}");
+}
+
+#[test]
+fn no_clear_card_number_is_in_the_archive_file() {
+    let folder = a_past_day();
+    up_to_date(&mut archiver(folder.path()));
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        let has = |wanted: &[u8]| bytes.windows(wanted.len()).any(|window| window == wanted);
+        assert!(!has(CANARY.as_bytes()) && !has(&[0x62, 0x25, 0, 0, 0, 0, 0x02, 0x53]));
+        seen += usize::from(has(b"622500******0253"));
+    }
+    assert!(seen > 0, "the masked form is there: the search can find something");
+}

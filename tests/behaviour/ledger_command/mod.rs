@@ -1,0 +1,165 @@
+//! `tollgate ledger` on the files of a real ledger, in process.
+
+mod archive;
+mod backup;
+mod search;
+mod verify;
+
+use crate::ledger::shop::StoppedClock;
+use crate::ledger::shop::decision;
+use crate::ledger::shop::following;
+use crate::ledger::shop::issuer;
+use crate::ledger::shop::limited_sale;
+use crate::ledger::shop::reversal;
+use crate::ledger::shop::sale;
+use futures_util::poll;
+use std::cell::RefCell;
+use std::future::Future;
+use std::path::Path;
+use std::pin::pin;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::time::Duration;
+use tollgate::cli::Exit;
+use tollgate::cli::run_from;
+use tollgate::ledger::EmbeddedLedger;
+use tollgate::ledger::Forwarded;
+use tollgate::ledger::Intended;
+use tollgate::ledger::Intent;
+use tollgate::ledger::Ledger;
+use tollgate::ledger::OpenedLedger;
+use tollgate::ledger::Outcome;
+use tollgate::ledger::journal::AnchorKeeper;
+use tollgate::ledger::journal::Disk;
+use tollgate::ledger::journal::Folder;
+use tollgate::ledger::journal::JournalId;
+use tollgate::ledger::journal::Options;
+use tollgate::ledger::journal::Preparer;
+use tollgate::ledger::journal::Step;
+use tollgate::ledger::journal::Writer;
+use tollgate::model::Kind;
+use tollgate::model::Stan;
+use tollgate::model::Timestamp;
+
+/// The shop's card, in clear: it must be nowhere.
+const CANARY: &str = "6225000000000253";
+/// 2026-11-21T12:00:00Z.
+const NOON: Timestamp = Timestamp(1_795_262_400_000_000);
+
+/// Runs `tollgate ledger ..`: exit code, and what it printed, the failure's text included.
+fn ledger(arguments: &[&str]) -> (Exit, String) {
+    let mut out = Vec::new();
+    let outcome = run_from([&["tollgate", "ledger"], arguments].concat(), &mut out);
+    let text = String::from_utf8(out).unwrap();
+    let (exit, text) = match outcome {
+        Ok(exit) => (exit, text),
+        Err(failure) => (failure.exit, text + &failure.message),
+    };
+    assert!(!text.contains(CANARY), "a card number in clear: {text}");
+    (exit, text)
+}
+
+/// A ledger over a disk.
+struct Kept<D: Disk> {
+    ledger: EmbeddedLedger,
+    keeper: Keeper<D>,
+}
+
+/// Writes while somebody waits.
+struct Keeper<D: Disk>(RefCell<(Writer<D>, Preparer<D>, AnchorKeeper<D>)>);
+
+impl<D: Disk> Kept<D> {
+    fn open(disk: D) -> Self {
+        let options = Options { segment_bytes: 8 << 10, new_id: JournalId(*b"a journal's name") };
+        let OpenedLedger { ledger, writer, preparer, anchor, .. } =
+            EmbeddedLedger::open(disk, &options, 1_000).unwrap();
+        Self { ledger, keeper: Keeper(RefCell::new((writer, preparer, anchor))) }
+    }
+
+    fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.keeper.wait(future)
+    }
+
+    fn anchor(&self) {
+        self.keeper.anchor();
+    }
+
+    fn intend(&self, intent: Intent) -> Intent {
+        self.wait(self.ledger.intend(intent.clone())).unwrap();
+        intent
+    }
+
+    fn end(&self, intent: Intent, outcome: Outcome) -> Intent {
+        let intent = self.intend(intent);
+        self.wait(self.ledger.decide(intent.id, decision(outcome, intent.received))).unwrap();
+        intent
+    }
+
+    /// Sends what is due, and says how it fared.
+    fn send(&self, forwarded: Forwarded) {
+        let (bank, clock) = (issuer(), StoppedClock::at(Duration::from_secs(1)));
+        let due = self.wait(async {
+            match poll!(pin!(self.ledger.next_due(&bank, &clock))) {
+                Poll::Ready(due) => due,
+                Poll::Pending => panic!("nothing is due"),
+            }
+        });
+        let (id, what) = (due.original.id, due.what);
+        assert!(self.wait(self.ledger.sending(id, what, Stan::new(900).unwrap())).unwrap());
+        self.wait(self.ledger.acknowledge(id, what, forwarded)).unwrap();
+    }
+}
+
+impl<D: Disk> Keeper<D> {
+    /// Waits for something of the ledger.
+    fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        for _ in 0..100_000 {
+            if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                return done;
+            }
+            let mut keeper = self.0.borrow_mut();
+            if keeper.0.step(NOON).unwrap() == Step::Blocked {
+                keeper.1.step().unwrap();
+            }
+        }
+        panic!("it waits for what never comes");
+    }
+
+    fn anchor(&self) {
+        self.0.borrow_mut().2.step().unwrap();
+    }
+}
+
+/// Some of everything: 1 approved, 2 timed out and undone and late, 3 declined by its limit, 4 approved and undone
+/// by its terminal (the reversal is 5), 6 approved and voided by 7, 8 open, 9 declined by the issuer.
+fn a_day(folder: &Path) -> Kept<Folder> {
+    let kept = Kept::open(Folder::open(folder).unwrap());
+    let shop = &kept.ledger;
+    kept.end(limited_sale(shop, 1, 1, 900), Outcome::Approved);
+    let silent = kept.end(sale(shop, 1, 2, 1251), Outcome::TimedOut);
+    kept.send(Forwarded::Acknowledged);
+    kept.wait(shop.note_late(&issuer(), silent.rrn, Outcome::Approved)).unwrap();
+    let declined = kept.wait(shop.intend(limited_sale(shop, 1, 3, 200))).unwrap();
+    assert!(matches!(declined, Intended::Declined(_)));
+    kept.end(sale(shop, 2, 4, 400), Outcome::Approved);
+    kept.wait(shop.reverse(reversal(2, 5, 4, 400))).unwrap();
+    let voided = kept.end(sale(shop, 2, 6, 700), Outcome::Approved);
+    kept.end(following(Kind::SaleVoid, &voided, sale(shop, 2, 7, 700)), Outcome::Approved);
+    kept.intend(sale(shop, 3, 8, 800));
+    kept.end(sale(shop, 3, 9, 999), Outcome::Declined);
+    kept.anchor();
+    kept
+}
+
+/// A folder with [`a_day`] in it that nobody uses any more.
+fn a_past_day() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    drop(a_day(folder.path()));
+    folder
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
