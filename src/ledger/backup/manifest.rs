@@ -8,6 +8,7 @@ use super::copy::hex;
 use crate::ledger::journal::Disk;
 use crate::ledger::journal::Head;
 use crate::ledger::journal::JournalId;
+use crate::ledger::journal::layout;
 use crate::ledger::verify::Report;
 use crate::model::Timestamp;
 use serde::Deserialize;
@@ -102,22 +103,21 @@ impl Manifest {
     pub(super) fn write<T: Disk>(&self, to: &mut T) -> Result<(), BackupFault> {
         let text = serde_json::to_string_pretty(self).map_err(|fault| BackupFault::Unproved(fault.to_string()))?;
         let itself = copy::write(to, MANIFEST, (text + "\n").as_bytes())?;
-        let sums = self.files.iter().chain([&itself]).map(|file| format!("{}  {}\n", file.sha256, file.name));
-        copy::write(to, SUMS, sums.collect::<String>().as_bytes())?;
+        copy::write(to, SUMS, sums(self.files.iter().chain([&itself])).concat().as_bytes())?;
         to.sync_folder().map_err(|error| BackupFault::Io(to.folder(), error))
     }
 
     /// Reads it and checks it against the list of sums, and that its names are names of files in this folder.
     pub(super) fn read<D: Disk>(from: &mut D) -> Result<Self, BackupFault> {
         let text = part(from, MANIFEST)?;
-        let sums = part(from, SUMS)?;
+        let listed = part(from, SUMS)?;
         let here = format!("{}/{MANIFEST}", from.folder());
-        let sum = hex(&Sha256::digest(&text));
-        let listed = |sha256: &str, name: &str| {
-            let line = format!("{sha256}  {name}");
-            sums.split(|byte| *byte == b'\n').any(|listed| listed == line.as_bytes())
-        };
-        if !listed(&sum, MANIFEST) {
+        let mut listed: Vec<String> =
+            listed.split_inclusive(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into()).collect();
+        listed.sort();
+        let sha256 = hex(&Sha256::digest(&text));
+        let itself = FileEntry { name: MANIFEST.to_owned(), bytes: layout::offset(text.len()), sha256 };
+        if !sums([&itself]).iter().all(|sum| listed.contains(sum)) {
             return Err(BackupFault::Changed(here));
         }
         let read: Self = serde_json::from_slice(&text)
@@ -125,13 +125,13 @@ impl Manifest {
         if read.format != FORMAT {
             return Err(BackupFault::Incomplete(format!("{here}: of a format that this release does not know")));
         }
-        for file in &read.files {
-            if !is_plain(&file.name) {
-                return Err(BackupFault::Incomplete(format!("{here}: names what is no file of a ledger")));
-            }
-            if !listed(&file.sha256, &file.name) {
-                return Err(BackupFault::Changed(format!("{}/{SUMS}", from.folder())));
-            }
+        if read.files.iter().any(|file| !is_plain(&file.name)) {
+            return Err(BackupFault::Incomplete(format!("{here}: names what is no file of a ledger")));
+        }
+        let mut due = sums(read.files.iter().chain([&itself]));
+        due.sort();
+        if due != listed {
+            return Err(BackupFault::Changed(format!("{}/{SUMS}", from.folder())));
         }
         Ok(read)
     }
@@ -146,6 +146,11 @@ impl Manifest {
     pub(super) fn journal(&self) -> Result<JournalId, BackupFault> {
         bytes(&self.journal).map(JournalId)
     }
+}
+
+/// The lines of the list of check sums.
+fn sums<'a>(files: impl IntoIterator<Item = &'a FileEntry>) -> Vec<String> {
+    files.into_iter().map(|file| format!("{}  {}\n", file.sha256, file.name)).collect()
 }
 
 fn part<D: Disk>(from: &mut D, name: &str) -> Result<Vec<u8>, BackupFault> {

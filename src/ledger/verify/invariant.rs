@@ -20,7 +20,7 @@ pub enum Invariant {
     I5,
     /// No request, reversal, number or reference number is on record twice.
     I6,
-    /// A late answer comes after a decision and changes nothing.
+    /// A late answer is noted, and changes nothing.
     I7,
     /// What an issuer is owed goes first in, first out per terminal.
     I8,

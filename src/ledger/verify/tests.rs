@@ -335,9 +335,8 @@ fn i6_a_request_a_reversal_and_a_number_on_record_twice() {
 }
 
 #[test]
-fn i7_an_answer_late_before_its_time_and_one_talked_away() {
+fn i7_a_late_approval_talked_away() {
     let late = |outcome| Record::Late(TxnId(1), outcome);
-    finds(I7, "before there is", 1, 1, vec![vec![intended(sale(1, 1)), late(Outcome::Approved)]]);
     let talked = vec![vec![intended(sale(1, 1)), timed_out(1), late(Outcome::Approved)], vec![late(Outcome::Declined)]];
     finds(I7, "talked away", 2, 1, talked);
 }

@@ -136,7 +136,8 @@ impl Watcher {
             2 => (Forwarded::Retry(now + Duration::from_secs(2)), Effect::Reversing),
             _ => (Forwarded::Acknowledged, Effect::Reversed),
         };
-        if effect == Effect::Reversing {
+        // What cannot even be made is refused without having gone.
+        if effect != Effect::DeadLetter {
             *self.attempts.entry(id).or_default() += 1;
             assert!(ledger.sending(id, Owed::Reversal, Stan::FIRST).await.unwrap());
         }

@@ -16,7 +16,7 @@ fn a_ledger_in_order_is_told_with_counts_also_while_it_is_in_use() {
     let (exit, said) = ledger(&["verify", text(folder.path())]);
     assert_eq!(exit, Exit::Ok, "{said}");
     for wanted in [
-        "8 intents, 1 declined here, 6 decisions",
+        "7 intents, 1 declined here, 6 decisions",
         "open 1, owed bank-a 1, dead letters 0",
         "I12  chain, anchor, segments, snapshots",
         "every promise was kept",
@@ -136,7 +136,7 @@ fn stat_tells_what_there_is() {
     let folder = a_past_day();
     let (exit, said) = ledger(&["stat", text(folder.path())]);
     assert_eq!(exit, Exit::Ok, "{said}");
-    for wanted in ["requests  9", "open      1", "owed      bank-a 1", "archive   none", "2026-11-21  156  reversed"] {
+    for wanted in ["requests  8", "open      1", "owed      bank-a 1", "archive   none", "2026-11-21  156  reversed"] {
         assert!(said.contains(wanted), "{wanted} in {said}");
     }
     let json: Value = serde_json::from_str(&ledger(&["stat", text(folder.path()), "--json"]).1).unwrap();
