@@ -5,8 +5,9 @@
 //! and not undone) is compared to the cent with what the switch and the issuers booked.
 
 use super::cards::TestCard;
-use super::terminal::drive::{DriveFault, Driver, Outcome, Target};
-use super::terminal::{Answer, Card, Entry, Memory, PadFault, Purchase, Setup, Terminal, demo_pin_pad};
+use super::terminal::drive::{Attendant, DriveFault, Driver, Event, Outcome, Target};
+use super::terminal::{Answer, Card, Entry, Memory, MemoryFault, PadFault, Purchase, Setup, Terminal, demo_pin_pad};
+use super::till_roll::{Remembered, TillRoll};
 use crate::hsm::calculator::ClearPin;
 use crate::model::Amount;
 use crate::model::Kind;
@@ -16,6 +17,7 @@ use crate::server::SystemEntropy;
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -130,6 +132,9 @@ pub enum LoadFault {
     /// A PIN pad refused its key.
     #[error(transparent)]
     Pad(#[from] PadFault),
+    /// What a terminal remembers is not its own.
+    #[error("terminal {0}: {1}")]
+    Memory(TerminalId, MemoryFault),
 }
 
 /// Runs the plan until `stop` says `true`, then lets every terminal undo what it owes. Needs a tokio
@@ -138,7 +143,24 @@ pub enum LoadFault {
 /// # Errors
 /// [`LoadFault`]: nothing was sent.
 pub async fn run(plan: &Plan, live: &Arc<Live>, stop: &watch::Receiver<bool>) -> Result<Vec<Belief>, LoadFault> {
-    if plan.terminals.is_empty() || plan.cards.is_empty() || plan.rate.partial_cmp(&0.0).is_none_or(|o| o.is_le()) {
+    if plan.rate.partial_cmp(&0.0).is_none_or(|order| order.is_le()) {
+        return Err(LoadFault::Empty);
+    }
+    go_on(plan, None, live, stop).await
+}
+
+/// The same with terminals that go on from a record and keep it. With a rate of zero they only undo what
+/// they owe.
+///
+/// # Errors
+/// [`LoadFault`]: nothing was sent.
+pub async fn go_on(
+    plan: &Plan,
+    roll: Option<&Arc<TillRoll>>,
+    live: &Arc<Live>,
+    stop: &watch::Receiver<bool>,
+) -> Result<Vec<Belief>, LoadFault> {
+    if plan.terminals.is_empty() || plan.cards.is_empty() || plan.rate.is_nan() || plan.rate < 0.0 {
         return Err(LoadFault::Empty);
     }
     let start = Instant::now();
@@ -146,23 +168,17 @@ pub async fn run(plan: &Plan, live: &Arc<Live>, stop: &watch::Receiver<bool>) ->
     let cards: Arc<[TestCard]> = plan.cards.clone().into();
     let mut tasks = JoinSet::new();
     for (at, setup) in plan.terminals.iter().enumerate() {
-        let terminal = setup.terminal;
-        let pad = demo_pin_pad(terminal, setup.profile.sign_in, Arc::new(SystemEntropy))?;
-        let pos = Terminal::new(setup.clone(), pad.ok_or(LoadFault::NoKey(terminal))?, Memory::default())?;
         let mut clerk = Clerk {
-            driver: Driver::new(pos, plan.target.clone(), ()),
+            driver: driver(setup, roll, &plan.target)?,
             chance: Chance(plan.seed ^ (at as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
             cards: Arc::clone(&cards),
             mix: (plan.declines, plan.trouble),
             live: Arc::clone(live),
-            belief: Belief { terminal, sales: Vec::new(), unresolved: false },
         };
-        let slot = Slot { start, first: at as f64 / plan.rate, every: count as f64 / plan.rate };
+        let sells = plan.rate > 0.0;
+        let slot = sells.then(|| Slot { start, first: at as f64 / plan.rate, every: count as f64 / plan.rate });
         let stop = stop.clone();
-        tasks.spawn(async move {
-            clerk.work(slot, stop).await;
-            clerk.belief
-        });
+        tasks.spawn(async move { clerk.work(slot, stop).await });
     }
     let mut beliefs: Vec<Belief> = Vec::with_capacity(count);
     while let Some(joined) = tasks.join_next().await {
@@ -170,6 +186,48 @@ pub async fn run(plan: &Plan, live: &Arc<Live>, stop: &watch::Receiver<bool>) ->
     }
     beliefs.sort_by_key(|belief| belief.terminal);
     Ok(beliefs)
+}
+
+/// A terminal as it was left, and who keeps its record.
+fn driver(setup: &Setup, roll: Option<&Arc<TillRoll>>, target: &Target) -> Result<Driver<Teller>, LoadFault> {
+    let terminal = setup.terminal;
+    let pad = demo_pin_pad(terminal, setup.profile.sign_in, Arc::new(SystemEntropy))?;
+    let pad = pad.ok_or(LoadFault::NoKey(terminal))?;
+    let Remembered { memory, sales } = roll.map(|roll| roll.remembered(terminal)).unwrap_or_default();
+    let memory = match memory {
+        Some(text) => {
+            Memory::from_json(&text, setup.owner(), &pad).map_err(|fault| LoadFault::Memory(terminal, fault))?
+        }
+        None => Memory::default(),
+    };
+    let teller = Teller { roll: roll.map(Arc::clone), asked: None, earned: None, sales };
+    Ok(Driver::new(Terminal::new(setup.clone(), pad, memory)?, target.clone(), teller))
+}
+
+/// Keeps what one terminal knows.
+struct Teller {
+    roll: Option<Arc<TillRoll>>,
+    /// The sale under way.
+    asked: Option<Amount>,
+    /// The sale that was approved just now, not kept yet.
+    earned: Option<(Rrn, Amount)>,
+    sales: Vec<(Rrn, Amount)>,
+}
+
+impl Attendant for Teller {
+    fn keep(&mut self, terminal: &Terminal) -> std::io::Result<()> {
+        let sale = self.earned.take();
+        self.sales.extend(sale);
+        self.roll.as_ref().map_or(Ok(()), |roll| roll.add(terminal, sale))
+    }
+
+    fn see(&mut self, event: Event<'_>) {
+        let Event::Answered(answer) = event else { return };
+        if let Some(asked) = self.asked.take().filter(|_| answer.valid && answer.approved) {
+            let rrn = answer.rrn.or_else(|| Rrn::parse(&[b' '; 12]));
+            self.earned = rrn.map(|rrn| (rrn, answer.amount.unwrap_or(asked)));
+        }
+    }
 }
 
 /// When one terminal sells, in seconds from the start.
@@ -188,19 +246,24 @@ impl Slot {
 
 /// Who stands behind one counter.
 struct Clerk {
-    driver: Driver,
+    driver: Driver<Teller>,
     chance: Chance,
     cards: Arc<[TestCard]>,
     mix: (u16, u16),
     live: Arc<Live>,
-    belief: Belief,
 }
 
 impl Clerk {
-    async fn work(&mut self, slot: Slot, mut stop: watch::Receiver<bool>) {
+    async fn work(&mut self, slot: Option<Slot>, mut stop: watch::Receiver<bool>) -> Belief {
         for round in 0.. {
+            let next = async {
+                match slot {
+                    Some(slot) => sleep_until(slot.at(round)).await,
+                    None => pending().await,
+                }
+            };
             tokio::select! {
-                () = sleep_until(slot.at(round)) => {}
+                () = next => {}
                 _ = stop.wait_for(|stop| *stop) => break,
             }
             if self.sell().await.is_err() {
@@ -215,7 +278,9 @@ impl Clerk {
                 sleep_until(deadline.min(Instant::now() + Duration::from_millis(500))).await;
             }
         }
-        self.belief.unresolved = self.driver.terminal().memory().pending.is_some();
+        let unresolved = self.driver.terminal().memory().pending.is_some();
+        let terminal = self.driver.terminal().setup().terminal;
+        Belief { terminal, sales: std::mem::take(&mut self.driver.attendant_mut().sales), unresolved }
     }
 
     /// Signs in and undoes as far as needed. Whether a sale may go.
@@ -249,19 +314,20 @@ impl Clerk {
         let sent = self.driver.prepare(&purchase)?;
         self.live.sent.fetch_add(1, Ordering::Relaxed);
         let began = Instant::now();
-        let outcome = self.driver.send(&sent).await?;
-        self.note(amount, &outcome, began.elapsed());
+        self.driver.attendant_mut().asked = Some(amount);
+        let outcome = self.driver.send(&sent).await;
+        self.driver.attendant_mut().asked = None;
+        let outcome = outcome?;
+        self.note(&outcome, began.elapsed());
         if outcome.answer().is_some_and(|answer| answer.wants_sign_in() && !answer.approved) {
             self.driver.sign_in().await?;
         }
         Ok(())
     }
 
-    fn note(&mut self, asked: Amount, outcome: &Outcome, taken: Duration) {
+    fn note(&mut self, outcome: &Outcome, taken: Duration) {
         match outcome.answer().filter(|answer| answer.valid) {
-            Some(Answer { approved: true, wire_code, amount, rrn, .. }) => {
-                let rrn = rrn.or_else(|| Rrn::parse(&[b' '; 12]));
-                self.belief.sales.extend(rrn.map(|rrn| (rrn, amount.unwrap_or(asked))));
+            Some(Answer { approved: true, wire_code, .. }) => {
                 self.live.approved.fetch_add(1, Ordering::Relaxed);
                 self.live.note(wire_code, Some(taken));
             }

@@ -5,6 +5,8 @@
 pub mod cards;
 pub mod certificates;
 pub mod issuer;
+mod lines;
 pub mod load;
 pub mod terminal;
+pub mod till_roll;
 pub mod world;

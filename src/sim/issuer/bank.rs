@@ -1,10 +1,12 @@
 //! What a mock issuer does with one message. Waits for nothing but its HSM: bytes in, effects out.
 
+use super::book_file::BookFile;
 use super::books::Account;
 use super::books::Books;
 use super::books::Entered;
 use super::books::Entry;
 use super::books::Posting;
+use super::books::Reference;
 use super::reading;
 use super::reading::Card;
 use super::rules;
@@ -112,7 +114,9 @@ pub struct Bank<H> {
     pub(super) setup: BankSetup,
     pub(super) hsm: Arc<H>,
     holders: HashMap<Pan, Holder>,
-    books: Mutex<Books>,
+    pub(super) books: Mutex<Books>,
+    /// Where the books are kept; locked before them.
+    pub(super) file: Mutex<Option<BookFile>>,
     stats: Mutex<BankStats>,
 }
 
@@ -138,7 +142,7 @@ impl<H: Hsm> Bank<H> {
             books.open(&card.pan, card.balance);
             holders.insert(card.pan, Holder { expiry: card.expiry.digits(), index_and_pvv });
         }
-        Self { setup, hsm, holders, books: Mutex::new(books), stats: Mutex::default() }
+        Self { setup, hsm, holders, books: Mutex::new(books), file: Mutex::default(), stats: Mutex::default() }
     }
 
     /// How it is set up.
@@ -209,10 +213,7 @@ impl<H: Hsm> Bank<H> {
         }
         match kind {
             Kind::SignIn | Kind::SignOff | Kind::Echo => Some(Answer::plain(ResponseCode::Approved)),
-            Kind::Reversal => {
-                self.books.lock().undo(&reading::original(message));
-                Some(Answer::plain(ResponseCode::Approved))
-            }
+            Kind::Reversal => self.undo(&reading::original(message)).then(|| Answer::plain(ResponseCode::Approved)),
             Kind::Sale | Kind::Authorization | Kind::Balance => self.financial(message, kind, now).await,
             Kind::OfflineSale | Kind::AuthorizationAdvice => self.advised(message, kind),
             _ => Some(Answer::plain(ResponseCode::FunctionUnsupported)),
@@ -238,7 +239,7 @@ impl<H: Hsm> Bank<H> {
             None if rule.booked => (rule.code, rule.delivery),
             None => return unbooked(rule),
         };
-        Some(self.enter(entry, code, delivery))
+        self.enter(entry, code, delivery)
     }
 
     /// An advice: nothing is held against card, PIN and funds, for it is done. Only the amount may ask for
@@ -253,15 +254,30 @@ impl<H: Hsm> Bank<H> {
         if !rule.booked || !rule.code.is_approval() {
             return unbooked(rule);
         }
-        Some(self.enter(entry, rule.code, rule.delivery))
+        self.enter(entry, rule.code, rule.delivery)
     }
 
-    fn enter(&self, entry: Entry, code: ResponseCode, delivery: Delivery) -> Answer {
+    /// Books kept in a file note the reversal first; what cannot be noted is not done and not answered.
+    fn undo(&self, original: &[Reference]) -> bool {
+        let mut file = self.file.lock();
+        let noted = file.as_mut().is_none_or(|file| file.undo(original).is_ok());
+        if noted {
+            self.books.lock().undo(original);
+        }
+        noted
+    }
+
+    /// The same for a request.
+    fn enter(&self, entry: Entry, code: ResponseCode, delivery: Delivery) -> Option<Answer> {
+        let mut file = self.file.lock();
+        if let Some(file) = file.as_mut().filter(|_| self.holders.contains_key(&entry.pan)) {
+            file.enter(&entry, code).ok()?;
+        }
         let entered = self.books.lock().enter(entry, code);
         // Trouble is for requests that went through: a repeat and a decline are answered plainly.
         let trouble = entered.code.is_approval() && !entered.again;
         let delivery = if trouble { delivery } else { Delivery::Plain };
-        Answer { code: entered.code, entered: Some(entered), delivery }
+        Some(Answer { code: entered.code, entered: Some(entered), delivery })
     }
 
     /// What the issuer has against the card or the PIN.

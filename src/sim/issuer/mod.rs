@@ -5,6 +5,7 @@
 
 mod assemble;
 mod bank;
+mod book_file;
 pub mod books;
 mod host;
 mod reading;
