@@ -10,6 +10,7 @@ use crate::ledger::Housekeeper;
 use crate::ledger::OpenedLedger;
 use crate::ledger::Tidied;
 use crate::ledger::journal::AnchorKeeper;
+use crate::ledger::journal::Fault;
 use crate::ledger::journal::Folder;
 use crate::ledger::journal::Groups;
 use crate::ledger::journal::JournalFault;
@@ -28,11 +29,12 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use std::time::Instant;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
-/// Between two looks of the housekeeper.
-const TIDY_EVERY: Duration = Duration::from_secs(10);
+/// How long a process that was killed may take to let go of the folder.
+const DYING: Duration = Duration::from_secs(2);
 /// Between two attempts to make the next segment.
 const ROOM_LOOK: Duration = Duration::from_secs(1);
 /// While there is no room, every so many attempts say so again.
@@ -46,7 +48,18 @@ pub fn open(folder: &Path, keeping: &Keeping, entropy: &impl Entropy) -> Result<
     let mut id = JournalId([0; 16]);
     entropy.fill(&mut id.0);
     let options = Options { segment_bytes: keeping.segment_bytes, ..Options::new(id) };
-    EmbeddedLedger::open(Folder::open(folder)?, &options, keeping.capacity)
+    EmbeddedLedger::open(lock(folder)?, &options, keeping.capacity)
+}
+
+/// The folder for this process alone. One that was killed a moment ago may still be on its way out.
+fn lock(folder: &Path) -> Result<Folder, JournalFault> {
+    let until = Instant::now() + DYING;
+    loop {
+        match Folder::open(folder) {
+            Err(JournalFault { fault: Fault::InUse, .. }) if Instant::now() < until => std::thread::sleep(DYING / 50),
+            other => return other,
+        }
+    }
 }
 
 /// What the threads share.
@@ -84,9 +97,10 @@ impl Keeper {
     /// No room for the first segment of a new ledger, or no thread.
     pub fn start(
         opened: OpenedLedger<Folder>,
-        anchor_every: Duration,
+        keeping: &Keeping,
         failed: CancellationToken,
     ) -> Result<(EmbeddedLedger, Found, Self), KeeperFault> {
+        let (anchor_every, snapshot_every) = (keeping.anchor, keeping.snapshot);
         let OpenedLedger { ledger, groups, writer, mut preparer, anchor, housekeeper, found } = opened;
         if let Prepared::Refused(fault) = preparer.step()? {
             if found.groups == 0 {
@@ -101,8 +115,8 @@ impl Keeper {
         keeper.others.push(segments);
         let body = move |common| async move { keep_anchor(anchor, anchor_every, &common).await };
         keeper.others.push(thread("anchor", &common, body)?);
-        let tidying = thread("housekeeper", &common, |common| async move { tidy(housekeeper, &common).await })?;
-        keeper.others.push(tidying);
+        let body = move |common| async move { tidy(housekeeper, snapshot_every, &common).await };
+        keeper.others.push(thread("housekeeper", &common, body)?);
         Ok((ledger, found, keeper))
     }
 
@@ -220,13 +234,13 @@ async fn keep_anchor(mut anchor: AnchorKeeper<Folder>, every: Duration, common: 
 }
 
 /// Makes snapshots. What it cannot do costs time at the next start, and nothing else.
-async fn tidy(mut housekeeper: Housekeeper<Folder>, common: &Common) {
+async fn tidy(mut housekeeper: Housekeeper<Folder>, every: Duration, common: &Common) {
     let clock = SystemClock::start();
     let mut refused: u32 = 0;
     loop {
         tokio::select! {
             () = common.stop.cancelled() => return,
-            () = tokio::time::sleep(TIDY_EVERY) => {}
+            () = tokio::time::sleep(every) => {}
         }
         match housekeeper.step(clock.wall()) {
             Ok(Tidied::Nothing) => {}

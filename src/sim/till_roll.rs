@@ -49,10 +49,10 @@ impl TillRoll {
         for (at, line) in text.lines().enumerate() {
             let read = serde_json::from_str::<Line>(line).ok().and_then(|line| line.read());
             let what = || format!("line {}: not of a terminal's record", at + 1);
-            let (terminal, memory, sales) = read.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, what()))?;
+            let (terminal, step) = read.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, what()))?;
             let known = begun.entry(terminal).or_default();
-            known.memory = Some(memory);
-            known.sales.extend(sales);
+            known.memory = step.memory;
+            known.sales.extend(step.sales);
         }
         let mut short = String::new();
         for (terminal, known) in &begun {
@@ -87,9 +87,10 @@ impl Line {
         Self { terminal: terminal.to_string(), memory, sales: sales.collect() }
     }
 
-    fn read(&self) -> Option<(TerminalId, String, Vec<(Rrn, Amount)>)> {
+    fn read(&self) -> Option<(TerminalId, Remembered)> {
         let sale = |(rrn, amount): &(String, u64)| Some((Rrn::parse(rrn.as_bytes())?, Amount::new(*amount)?));
         let sales = self.sales.iter().map(sale).collect::<Option<_>>()?;
-        Some((TerminalId::parse(self.terminal.as_bytes())?, self.memory.to_string(), sales))
+        let step = Remembered { memory: Some(self.memory.to_string()), sales };
+        Some((TerminalId::parse(self.terminal.as_bytes())?, step))
     }
 }

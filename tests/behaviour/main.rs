@@ -18,6 +18,7 @@ mod ledger_command;
 mod link;
 mod load;
 mod mock_issuer;
+mod outside_kept;
 mod payshield;
 mod pos_host;
 mod profiles;

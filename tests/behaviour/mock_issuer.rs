@@ -17,6 +17,7 @@ use tollgate::hsm::software::SoftwareHsm;
 use tollgate::iso8583::Message;
 use tollgate::iso8583::Role;
 use tollgate::model::Kind;
+use tollgate::model::ResponseCode;
 use tollgate::model::Stan;
 use tollgate::model::Timestamp;
 use tollgate::sim::issuer::Act;
@@ -88,7 +89,7 @@ impl Table {
 fn a_sale_within_the_funds_is_approved_and_booked() {
     for table in tables() {
         let answer = table.answer(table.sale(1, 12_300));
-        assert_eq!(table.side.code(&answer), (tollgate::model::ResponseCode::Approved, true));
+        assert_eq!(table.side.code(&answer), (ResponseCode::Approved, true));
         assert!(answer.role(Role::ApprovalCode).is_some());
         assert_eq!(answer.role(Role::Stan).unwrap().as_str(), Some("000001"));
         assert_eq!(table.balance(), BALANCE - 12_300);
@@ -373,4 +374,31 @@ fn the_command_prints_its_rules_and_refuses_an_issuer_that_the_station_does_not_
     assert_eq!((exit, String::from_utf8(out).unwrap()), (Exit::Ok, rules::text()));
     let failure = run_from(["tollgate", "issuer", "--name", "nobody"], &mut Vec::new()).unwrap_err();
     assert_eq!(failure.exit, Exit::Config);
+}
+
+#[test]
+fn books_kept_in_a_file_are_the_same_after_a_restart_and_hold_no_card_number() {
+    for (table, again) in tables().into_iter().zip(tables()) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("books.log");
+        assert_eq!(table.bank.keep_books(&file).unwrap(), 0);
+        let approval = table.side.code(&table.answer(table.sale(1, 12_00)));
+        table.code(table.sale(2, 20_00));
+        table.code(table.sale(3, 20_51));
+        table.reversal(table.sale(2, 20_00), 4, false);
+        // The reversal of one that is yet to come.
+        table.reversal(table.sale(9, 30_00), 5, false);
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(!text.contains(table.pan), "a whole card number is in the file");
+        // The last line of a killed process may be cut short.
+        std::fs::write(&file, text + "{\"enter\":").unwrap();
+        assert_eq!(again.bank.keep_books(&file).unwrap(), 5);
+        assert_eq!(again.bank.accounts(), table.bank.accounts());
+        let money = |table: &Table| table.bank.books().iter().map(|posting| posting.money).collect::<Vec<_>>();
+        assert_eq!(money(&again), money(&table));
+        assert_eq!(again.side.code(&again.answer(again.sale(1, 12_00))), approval, "a repeat gets the recorded answer");
+        again.code(again.sale(9, 30_00));
+        let last = again.bank.books().pop().map(|posting| posting.code);
+        assert_eq!(last, Some(ResponseCode::RelatedFailed), "its reversal came first");
+    }
 }

@@ -6,11 +6,12 @@ use crate::model::MerchantId;
 use crate::model::TerminalId;
 use crate::sim::certificates;
 use crate::sim::issuer::DEMO_KEYS;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const STATION: &str = include_str!("../../../specs/demo/station.toml");
 const FILES: [(&str, &str); 5] = [
@@ -32,10 +33,22 @@ client_ca = "ca.pem"
 client_certificates = "required"
 "#;
 
+/// What differs in a folder that stays: the ledger is kept, and all of it stays open for the comparison.
+const KEPT: [(&str, &str); 3] = [
+    ("# folder = \"ledger\"", "folder = \"ledger\""),
+    ("# master = \"hsm-master.key\"", "master = \"hsm-master.key\""),
+    ("days_kept = 7", "days_kept = 3650"),
+];
+
+/// How long a demo that was killed may take to be gone.
+const DYING: Duration = Duration::from_secs(2);
+
 /// Where the demo keeps its files.
 pub(super) struct Folder {
     path: PathBuf,
     scratch: bool,
+    /// Held for as long as this demo runs.
+    _lock: File,
 }
 
 impl Folder {
@@ -52,9 +65,13 @@ impl Folder {
             .unwrap_or_else(|| std::env::temp_dir().join(format!("tollgate-demo-{}", std::process::id())));
         make_private(&path, scratch)
             .map_err(|error| Failure::new(Exit::Config, format!("{}: {error}", path.display())))?;
-        let folder = Self { path, scratch };
+        let lock = lock(&path)?;
+        let folder = Self { path, scratch, _lock: lock };
         certificates::write(&folder.path)?;
         let mut station = STATION.to_owned() + TLS_DOOR;
+        if !scratch {
+            station = KEPT.iter().fold(station, |station, (from, to)| station.replacen(from, to, 1));
+        }
         if let Some(listen) = options.listen {
             station = station.replacen("\"127.0.0.1:8583\"", &format!("\"{listen}\""), 1);
             if !listen.ip().is_loopback() {
@@ -75,6 +92,11 @@ impl Folder {
         &self.path
     }
 
+    /// A file of the outside world's, where the folder stays.
+    pub(super) fn kept(&self, name: &str) -> Option<PathBuf> {
+        (!self.scratch).then(|| self.path.join(name))
+    }
+
     /// The folder, if it is to go away with the demo.
     pub(super) fn scratch(&self) -> Option<PathBuf> {
         self.scratch.then(|| self.path.clone())
@@ -92,6 +114,25 @@ impl Folder {
 /// A folder for its owner alone: a visitor's master key is in it. A scratch folder must be new.
 fn make_private(path: &Path, scratch: bool) -> io::Result<()> {
     DirBuilder::new().mode(0o700).recursive(!scratch).create(path)
+}
+
+/// One demo at a time: another one would write over this one's files.
+fn lock(path: &Path) -> Result<File, Failure> {
+    let refuse = |error: io::Error| Failure::new(Exit::Config, format!("{}: {error}", path.display()));
+    let mut options = OpenOptions::new();
+    let lock = options.write(true).create(true).truncate(false).mode(0o600).open(path.join("lock")).map_err(refuse)?;
+    let until = Instant::now() + DYING;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(DYING / 50),
+            Err(TryLockError::WouldBlock) => {
+                let what = format!("{}: another demo uses this folder", path.display());
+                return Err(Failure::new(Exit::LedgerInUse, what));
+            }
+            Err(TryLockError::Error(error)) => return Err(refuse(error)),
+        }
+    }
 }
 
 impl Drop for Folder {

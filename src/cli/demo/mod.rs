@@ -23,21 +23,25 @@ use crate::sim::cards::TestCard;
 use crate::sim::issuer;
 use crate::sim::issuer::Bank;
 use crate::sim::issuer::IssuerThread;
+use crate::sim::till_roll::TillRoll;
 use clap::Args;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Run a switch, two mock issuers and simulated terminals on loopback, with TEST KEYS.
 ///
 /// Prints its doors, test cards and commands to try, and a live line. At the end it undoes what is owed
-/// and compares terminals, switch and issuers to the cent.
+/// and compares terminals, switch and issuers to the cent. With --data all three go on where they were, also
+/// after `kill -9`, and the comparison is over all runs in that folder.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  tollgate demo\n  tollgate demo --for 10s --rate 50/s\n  \
+    tollgate demo --data demo-data                      kill it as you like, and start it again\n  \
     tollgate demo --listen 0.0.0.0:8583 --terminal 30000001:898110054119001 --tmk-file tmk.hex\n\n\
-    Exit codes: 0 everything agrees, 1 it does not, 4 a port is in use.")]
+    Exit codes: 0 everything agrees, 1 it does not, 4 a port is in use, 6 another demo uses the folder;\n\
+    7, 8, 9 of the ledger as with `tollgate serve`.")]
 pub(super) struct Demo {
     #[command(flatten)]
     options: Options,
@@ -54,7 +58,7 @@ struct Options {
     /// Where the simulated sales' choices begin
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Keep the data in this folder; a scratch folder that goes away otherwise
+    /// Keep everything in this folder and go on with what is there; a scratch folder that goes away otherwise
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Where the door `pos` listens instead of 127.0.0.1:8583
@@ -88,24 +92,31 @@ impl Demo {
         let folder = Folder::make(&options)?;
         let loaded = serve::load(&folder.path().join("station.toml"))?;
         let cards = cards::demo();
-        let banks = loaded.registry.issuers().map(|row| bank(row, &loaded, &cards)).collect::<Result<Vec<_>, _>>()?;
+        let banks = loaded.registry.issuers().map(|row| bank(row, &loaded, &cards, &folder));
+        let banks = banks.collect::<Result<Vec<_>, _>>()?;
+        let roll = folder.kept("terminals.log").map(|path| till_roll(&path)).transpose()?;
         let running = Running::start(loaded, folder.path()).map_err(|fault| serve::start_failure(&fault))?;
         let asked = Stopper::default();
         stop_on_signals(asked.clone())?;
         leave_at_once_when_forced(asked.clone(), folder.scratch())?;
         print::welcome(out, &running, folder.path(), &cards)?;
+        print::recovered(out, running.recovered())?;
         let started = Instant::now();
         let registry = running.parts().registry.load_full();
-        let traffic = Traffic::start(&registry, &cards, pos_address(&running), options.rate, options.seed)?;
+        let traffic = Traffic::start(&registry, &cards, pos_address(&running), (options.rate, options.seed), roll)?;
         watch(out, &running, &asked, options.time)?;
         let live = traffic.as_ref().map(|traffic| Arc::clone(&traffic.live));
+        // A station that stopped itself has nobody to undo anything with.
+        let traffic = traffic.filter(|_| !running.stopper().is_forced());
         let beliefs = traffic.map(Traffic::finish).transpose()?.unwrap_or_default();
         let parts = running.parts().clone();
-        running.finish(SETTLING).map_err(|fault| Failure::new(Exit::No, fault.to_string()))?;
+        let went_on = running.recovered().found.as_ref().is_some_and(|found| !found.is_new);
+        running.finish(SETTLING).map_err(|fault| Failure::new(Exit::LedgerFailed, fault.to_string()))?;
         let books: Vec<_> = banks.iter().map(|(name, bank, _)| (name.clone(), bank.books())).collect();
         let records = crate::ledger::Ledger::records(&*parts.ledger);
         let comparison = verify::compare(&records, &books, &beliefs);
-        print::goodbye(out, &parts, live.as_deref(), &comparison, started.elapsed())?;
+        print::goodbye(out, &parts, live.as_deref(), started.elapsed())?;
+        print::verdict(out, &comparison, went_on)?;
         Ok(if comparison.differences.is_empty() { Exit::Ok } else { Exit::No })
     }
 }
@@ -113,7 +124,7 @@ impl Demo {
 type OpenBank = (IssuerName, Arc<Bank<SoftwareHsm>>, IssuerThread);
 
 /// One mock issuer, listening where the station will look for it.
-fn bank(row: &Issuer, loaded: &Loaded, cards: &[TestCard]) -> Result<OpenBank, Failure> {
+fn bank(row: &Issuer, loaded: &Loaded, cards: &[TestCard], folder: &Folder) -> Result<OpenBank, Failure> {
     let config = |what: String| Failure::new(Exit::Config, what);
     let profile =
         channel::builtin::profile(&row.profile).ok_or_else(|| config(format!("no profile {}", row.profile)))?;
@@ -126,10 +137,18 @@ fn bank(row: &Issuer, loaded: &Loaded, cards: &[TestCard]) -> Result<OpenBank, F
         entropy: Arc::new(SystemEntropy),
     };
     let bank = Arc::new(issuer::assemble(&parts).map_err(|error| config(error.to_string()))?);
+    if let Some(path) = folder.kept(&format!("{}.log", row.name)) {
+        bank.keep_books(&path).map_err(|error| config(format!("{}: {error}", path.display())))?;
+    }
     let address: SocketAddr = row.address.parse().map_err(|_| config(format!("{} is no address", row.address)))?;
     let thread = IssuerThread::start(Arc::clone(&bank), address)
         .map_err(|error| Failure::new(Exit::NoConnection, format!("issuer {} at {address}: {error}", row.name)))?;
     Ok((row.name.clone(), bank, thread))
+}
+
+fn till_roll(path: &Path) -> Result<Arc<TillRoll>, Failure> {
+    let roll = TillRoll::open(path).map(Arc::new);
+    roll.map_err(|error| Failure::new(Exit::Config, format!("{}: {error}", path.display())))
 }
 
 fn pos_address(running: &Running) -> SocketAddr {
@@ -145,7 +164,8 @@ fn pos_address(running: &Running) -> SocketAddr {
 fn watch(out: &mut dyn Write, running: &Running, asked: &Stopper, time: Option<Duration>) -> std::io::Result<()> {
     let started = Instant::now();
     let live = std::io::stdout().is_terminal();
-    while !asked.is_stopping() && time.is_none_or(|time| started.elapsed() < time) {
+    let ended = running.stopper();
+    while !asked.is_stopping() && !ended.is_stopping() && time.is_none_or(|time| started.elapsed() < time) {
         let left = time.map_or(LIVE, |time| time.saturating_sub(started.elapsed()));
         std::thread::sleep(left.min(LIVE));
         if live {

@@ -2,9 +2,11 @@
 
 use super::verify::Comparison;
 use crate::flow::Parts;
+use crate::ledger::Found;
 use crate::ledger::Ledger;
 use crate::model::Amount;
 use crate::model::ResponseCode;
+use crate::server::run::Recovered;
 use crate::server::run::Running;
 use crate::server::station::Real;
 use crate::sim::cards::CardUse;
@@ -18,7 +20,8 @@ use std::time::Duration;
 
 /// Doors, cards and commands to try.
 pub(super) fn welcome(out: &mut dyn Write, running: &Running, folder: &Path, cards: &[TestCard]) -> io::Result<()> {
-    writeln!(out, "tollgate {} demo: TEST KEYS, throwaway data in {}", env!("CARGO_PKG_VERSION"), folder.display())?;
+    let data = if running.is_durable() { "data kept in" } else { "throwaway data in" };
+    writeln!(out, "tollgate {} demo: TEST KEYS, {data} {}", env!("CARGO_PKG_VERSION"), folder.display())?;
     writeln!(out, "\ndoors")?;
     for door in running.doors() {
         let tls = if door.tls.is_some() { ", mutual TLS" } else { "" };
@@ -52,6 +55,27 @@ pub(super) fn welcome(out: &mut dyn Write, running: &Running, folder: &Path, car
     out.flush()
 }
 
+/// What the start found in the folder; nothing of a ledger in memory.
+pub(super) fn recovered(out: &mut dyn Write, recovered: &Recovered) -> io::Result<()> {
+    let Some(Found { is_new, transactions, torn, .. }) = &recovered.found else { return Ok(()) };
+    if *is_new {
+        writeln!(out, "a new ledger: kill this as you like, and start it again with the same --data\n")?;
+        return out.flush();
+    }
+    let Recovered { open, owed, took, .. } = recovered;
+    let torn = match torn {
+        None => "no torn end".to_owned(),
+        Some(torn) => format!("an unfinished write of {} bytes at the end was cut, nobody was told of it", torn.bytes),
+    };
+    writeln!(
+        out,
+        "recovered in {:.2} s: {transactions} transactions; {open} were open and are decided timed out; \
+         {owed} messages are owed to issuers; {torn}\n",
+        took.as_secs_f64()
+    )?;
+    out.flush()
+}
+
 /// One line, drawn over itself.
 pub(super) fn live(out: &mut dyn Write, running: &Running, since: Duration) -> io::Result<()> {
     let codes = running.parts().witness.codes();
@@ -69,14 +93,8 @@ pub(super) fn live(out: &mut dyn Write, running: &Running, since: Duration) -> i
     out.flush()
 }
 
-/// Outcomes, latency, and whether everybody agrees.
-pub(super) fn goodbye(
-    out: &mut dyn Write,
-    parts: &Parts<Real>,
-    live: Option<&Live>,
-    comparison: &Comparison,
-    took: Duration,
-) -> io::Result<()> {
+/// Outcomes and latency of this run.
+pub(super) fn goodbye(out: &mut dyn Write, parts: &Parts<Real>, live: Option<&Live>, took: Duration) -> io::Result<()> {
     writeln!(out, "\n\nanswers by response code, {:.1} s", took.as_secs_f64())?;
     for (code, count) in parts.witness.codes() {
         let text = ResponseCode::parse(code).map_or("", ResponseCode::text);
@@ -87,7 +105,11 @@ pub(super) fn goodbye(
         let sent = live.sent.load(Ordering::Relaxed);
         writeln!(out, "simulated sales: {sent} sent, p50 {:.2} ms, p99 {:.2} ms", quantile(0.5), quantile(0.99))?;
     }
-    writeln!(out, "reversals owed: {}", parts.ledger.owed().iter().map(|(_, count)| count).sum::<usize>())?;
+    writeln!(out, "reversals owed: {}", parts.ledger.owed().iter().map(|(_, count)| count).sum::<usize>())
+}
+
+/// Whether everybody agrees, over this run or all of them.
+pub(super) fn verdict(out: &mut dyn Write, comparison: &Comparison, went_on: bool) -> io::Result<()> {
     writeln!(out, "\nverify")?;
     writeln!(
         out,
@@ -105,6 +127,10 @@ pub(super) fn goodbye(
         writeln!(out, "  DIFFERENCE {difference}")?;
     }
     match comparison.differences.len() {
+        0 if went_on => writeln!(
+            out,
+            "  terminals, switch and issuers agree to the cent, over this run and those before it: nothing was lost"
+        ),
         0 => writeln!(out, "  terminals, switch and issuers agree to the cent"),
         count => writeln!(out, "  {count} differences"),
     }

@@ -13,6 +13,7 @@ use crate::sim::load::LoadFault;
 use crate::sim::load::Plan;
 use crate::sim::terminal::Setup;
 use crate::sim::terminal::drive::Target;
+use crate::sim::till_roll::TillRoll;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -39,7 +40,8 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// Starts selling at `rate` a second; none at all for a rate of zero.
+    /// Starts selling at `rate` a second. None at all for a rate of zero, but terminals that go on from a
+    /// record undo what they owe.
     ///
     /// # Errors
     /// No thread, no runtime.
@@ -47,10 +49,10 @@ impl Traffic {
         registry: &Registry,
         cards: &[TestCard],
         door: SocketAddr,
-        rate: f64,
-        seed: u64,
+        (rate, seed): (f64, u64),
+        roll: Option<Arc<TillRoll>>,
     ) -> Result<Option<Self>, Failure> {
-        if rate <= 0.0 {
+        if rate <= 0.0 && roll.as_ref().is_none_or(|roll| roll.is_new()) {
             return Ok(None);
         }
         let broken = |what: &str| Failure::new(Exit::Config, what.to_owned());
@@ -72,7 +74,7 @@ impl Traffic {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::clone(&live);
-        let body = move || runtime.block_on(load::run(&plan, &shared, &stopped));
+        let body = move || runtime.block_on(load::go_on(&plan, roll.as_ref(), &shared, &stopped));
         let thread = std::thread::Builder::new().name("terminals".to_owned()).spawn(body)?;
         Ok(Some(Self { live, stop, thread }))
     }

@@ -24,7 +24,7 @@ pub struct Keeping {
     pub segment_bytes: u64,
     /// How often the anchor is written.
     pub anchor: Duration,
-    /// How often a snapshot is taken.
+    /// How often is looked whether a segment is full, and a snapshot due.
     pub snapshot: Duration,
     /// Business dates before today whose finished transactions stay in memory.
     pub days_kept: u16,
@@ -38,7 +38,7 @@ impl Default for Keeping {
             capacity: 2_000_000,
             segment_bytes: SEGMENT_BYTES,
             anchor: Duration::from_millis(100),
-            snapshot: Duration::from_secs(600),
+            snapshot: Duration::from_secs(10),
             days_kept: 7,
         }
     }

@@ -16,9 +16,10 @@ use tollgate::server::keeper::Keeper;
 
 /// Segments as short as they can be, so that there are many.
 fn open(folder: &Path) -> (EmbeddedLedger, Found, Keeper) {
-    let keeping = Keeping { segment_bytes: MIN_SEGMENT_BYTES, ..Keeping::default() };
+    let anchor = Duration::from_millis(1);
+    let keeping = Keeping { segment_bytes: MIN_SEGMENT_BYTES, anchor, ..Keeping::default() };
     let opened = keeper::open(folder, &keeping, &SystemEntropy).unwrap();
-    Keeper::start(opened, Duration::from_millis(1), CancellationToken::new()).unwrap()
+    Keeper::start(opened, &keeping, CancellationToken::new()).unwrap()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
