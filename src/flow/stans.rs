@@ -14,7 +14,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 impl<W: World> Station<W> {
     /// Keeps a mark of each space whose numbers have moved, at most once a second, for as long as the future
-    /// is driven. A link that starts again goes on behind it ([`StanSpace::resuming`]).
+    /// is driven. A link that starts again goes on after it ([`StanSpace::resuming`]).
     pub async fn keep_stans(&self, spaces: &[(IssuerName, Arc<StanSpace>)]) {
         let mut marks: Vec<Stan> = spaces.iter().map(|(_, space)| space.last()).collect();
         loop {

@@ -13,11 +13,11 @@ pub struct StanSpace(AtomicU32);
 
 /// The last number of the space.
 const MOST: u32 = 999_999;
-/// How far a link's numbers start behind the last one on record: more than can have been used unrecorded.
+/// How far after the last one on record a link's numbers start: more than can have been used unrecorded.
 pub const AFTER_RESTART: u32 = 10_000;
 
 impl StanSpace {
-    /// Goes on after a restart, [`AFTER_RESTART`] behind the last number on record, also across the end of
+    /// Goes on after a restart, [`AFTER_RESTART`] after the last number on record, also across the end of
     /// the space: what was used since the last mark is not used again while an answer to it may come.
     #[must_use]
     pub fn resuming(last: Stan) -> Self {
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_restart_the_numbers_go_on_ten_thousand_behind_the_last_on_record_and_across_the_end() {
+    fn after_a_restart_the_numbers_go_on_ten_thousand_after_the_last_on_record_and_across_the_end() {
         for (last, first) in [(1, 10_001), (500_000, 510_000), (989_999, 999_999), (990_000, 1), (999_999, 10_000)] {
             let space = StanSpace::resuming(Stan::new(last).unwrap());
             assert_eq!(space.next().value(), first, "{last}");
