@@ -9,6 +9,7 @@ use crate::server::Ending;
 use crate::server::config;
 use crate::server::config::Loaded;
 use crate::server::logging;
+use crate::server::reload_on_hangup;
 use crate::server::run::Running;
 use crate::server::run::StartFault;
 use crate::server::station::BuildFault;
@@ -21,7 +22,8 @@ use std::time::Duration;
 /// Run the switch.
 ///
 /// Doors, issuers, terminals, routes and limits are in the station's file and the lists it names.
-/// SIGTERM answers what is in flight and ends; a second one ends at once.
+/// SIGTERM answers what is in flight and ends; a second one ends at once. SIGHUP reads merchants, terminals,
+/// routes and risk limits again; if they have a breach, the log says so and nothing changes.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  tollgate serve -c specs/demo/station.toml\n  tollgate serve -c station.toml --check\n\n\
@@ -63,6 +65,7 @@ impl Serve {
         let folder = self.config.parent().unwrap_or(Path::new("")).to_owned();
         let running = Running::start(loaded, &folder).map_err(|fault| start_failure(&fault))?;
         stop_on_signals(running.stopper())?;
+        reload_on_hangup(running.reload(self.config))?;
         for door in running.doors() {
             writeln!(out, "door {} listens on {}, profile {}", door.name, door.listen, door.profile.name)?;
         }

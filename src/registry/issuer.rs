@@ -34,7 +34,7 @@ pub(super) const COLUMNS: &[&str; 18] = &[
 ];
 
 /// One issuer as the switch uses it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Issuer {
     /// Its name in routes, links and queues.
     pub name: IssuerName,

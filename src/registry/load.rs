@@ -20,7 +20,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// What holds where neither a terminal's nor its merchant's row says anything.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Defaults {
     /// DE 32.
     pub acquirer: Acquirer,

@@ -1,9 +1,12 @@
 //! A station that runs: workers behind the doors, and one thread for what is owed and who watches.
 
 use super::behind::{Behind, InHand};
+use super::config::Config;
 use super::config::Loaded;
 use super::crash::CrashOnPanic;
+use super::expiry;
 use super::keeper::Keeper;
+use super::reload::Reload;
 use super::station::{BuildFault, Built, LateAnswers, Real};
 use super::tls;
 use super::trace;
@@ -17,6 +20,7 @@ use std::collections::HashMap;
 use std::future::pending;
 use std::io;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -65,6 +69,7 @@ pub struct Running {
     built: Arc<Built>,
     keeper: Option<Keeper>,
     recovered: Recovered,
+    config: Config,
     rest: JoinHandle<()>,
     stop_rest: CancellationToken,
 }
@@ -85,6 +90,7 @@ impl Running {
         let recovered = Recovered { found, open, owed: built.owed(), took: began.elapsed() };
         recovered.log();
         let built = Arc::new(built);
+        runtime.spawn(expiry::watch(certificates(&config.doors, folder)));
         let trace = config.trace.map(|port| runtime.block_on(trace::open(port))).transpose()?;
         let tap = Tap::new();
         let (ceilings, workers, drain) = (config.ceilings, config.workers, config.drain);
@@ -93,7 +99,7 @@ impl Running {
         let stop_rest = CancellationToken::new();
         let watched = trace.map(|listener| (listener, sources(&built, tap, &doors)));
         let rest = rest(runtime, &built, watched, server.stopper(), stop_rest.clone())?;
-        Ok(Self { server, built, keeper, recovered, rest, stop_rest })
+        Ok(Self { server, built, keeper, recovered, config, rest, stop_rest })
     }
 
     /// The doors, with the addresses they really have.
@@ -106,6 +112,12 @@ impl Running {
     #[must_use]
     pub fn recovered(&self) -> &Recovered {
         &self.recovered
+    }
+
+    /// Reads the lists again when asked to; `file` is the station's, with which it was started.
+    #[must_use]
+    pub fn reload(&self, file: PathBuf) -> Reload {
+        Reload::new(file, self.config.clone(), Arc::clone(&self.parts().registry))
     }
 
     /// Stops it, from anywhere.
@@ -230,6 +242,13 @@ fn settle(built: &Built, stopper: &Stopper, patience: Duration) {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the ledger failed, and the station stopped itself: {0}")]
 pub struct LedgerStopped(String);
+
+/// The certificate files of all doors.
+fn certificates(doors: &[super::config::Door], folder: &Path) -> Vec<PathBuf> {
+    let files = doors.iter().filter_map(|door| door.tls.as_ref());
+    let files = files.flat_map(|tls| [Some(&tls.certificate), tls.client_ca.as_ref()]);
+    files.flatten().map(|file| folder.join(file)).collect()
+}
 
 fn listening(row: &super::config::Door, folder: &Path) -> Result<Door, StartFault> {
     let tls = row.tls.as_ref().map(|files| tls::door(folder, files)).transpose();

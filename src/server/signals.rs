@@ -1,5 +1,6 @@
-//! `SIGTERM` and `SIGINT`: the first drains, the second forces.
+//! `SIGTERM` and `SIGINT`: the first drains, the second forces. `SIGHUP`: the lists are read again.
 
+use super::reload::Reload;
 use super::worker::Stopper;
 use std::io;
 use tokio::runtime::Builder;
@@ -24,6 +25,26 @@ pub fn stop_on_signals(stopper: Stopper) -> io::Result<()> {
         stopper.force();
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(listen))?;
+    Ok(())
+}
+
+/// Reads the lists again at each `SIGHUP` from now on, on a thread of its own: until then that signal would
+/// end the process.
+///
+/// # Errors
+/// The handler cannot be installed.
+pub fn reload_on_hangup(reload: Reload) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let mut hangup = {
+        let _inside = runtime.enter();
+        signal(SignalKind::hangup())?
+    };
+    let listen = async move {
+        while hangup.recv().await.is_some() {
+            reload.run_and_say();
+        }
+    };
+    std::thread::Builder::new().name("reload".to_owned()).spawn(move || runtime.block_on(listen))?;
     Ok(())
 }
 

@@ -20,7 +20,7 @@ pub(super) const COLUMNS: &[&str; 10] = &[
 ];
 
 /// One listener.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Door {
     /// Its name in logs.
     pub name: Box<str>,
@@ -39,7 +39,7 @@ pub struct Door {
 }
 
 /// TLS of a door. Paths are relative to the station's file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DoorTls {
     /// PEM file of the server's certificate chain.
     pub certificate: String,

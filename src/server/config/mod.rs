@@ -26,7 +26,7 @@ use crate::registry::Source;
 use std::time::Duration;
 
 /// A station as its file describes it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
     /// Its name in logs.
     pub name: Box<str>,
@@ -51,7 +51,7 @@ pub struct Config {
 }
 
 /// The files a station's file names.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Lists {
     /// Merchants.
     pub merchants: Vec<String>,

@@ -6,6 +6,7 @@ mod hostile;
 mod keeper;
 mod lanes;
 mod limits;
+mod reload;
 mod tls;
 
 use bytes::Bytes;

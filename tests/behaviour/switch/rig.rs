@@ -25,6 +25,7 @@ use tollgate::model::TerminalId;
 use tollgate::registry::Breaches;
 use tollgate::registry::Source;
 use tollgate::server::Ending;
+use tollgate::server::ReloadFault;
 use tollgate::server::SystemClock;
 use tollgate::server::SystemEntropy;
 use tollgate::server::config;
@@ -149,6 +150,11 @@ impl Rig {
     pub(crate) fn start_again(&mut self) -> Recovered {
         self.run();
         self.running().recovered().clone()
+    }
+
+    /// Reads the station's lists again, as SIGHUP does.
+    pub(crate) fn reload(&self) -> Result<usize, ReloadFault> {
+        self.running().reload(self.file("station.toml")).run()
     }
 
     /// A file of the station.
