@@ -76,7 +76,12 @@ fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         number(counts.late),
     )?;
     let (open, dead, closed) = (number(report.open), number(report.dead_letters), counts.closed.len());
-    writeln!(out, "open {open}, owed {}, dead letters {dead}, closed days {closed}", print::owed(report))?;
+    writeln!(
+        out,
+        "open {open}, owed {}, dead letters {dead}, closed days {closed}, snapshots {}",
+        print::owed(report),
+        counts.snapshots
+    )?;
     if counts.foreign_originals > 0 {
         let foreign = number(counts.foreign_originals);
         writeln!(out, "note: {foreign} follow-ups follow what is not in these files: their amounts were not checked")?;
@@ -121,6 +126,7 @@ fn json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         "groups": counts.groups,
         "records": counts.records,
         "head": report.journal.as_ref().map(|journal| journal.head.number),
+        "snapshots": counts.snapshots,
         "torn_bytes": report.journal.as_ref().and_then(|journal| journal.torn.as_ref()).map(|torn| torn.bytes),
         "open": report.open,
         "owed": print::owed_json(report),

@@ -5,6 +5,7 @@ use super::Archive;
 use super::ArchiveFault;
 use super::feed::Feed;
 use super::follower::Follower;
+use crate::ledger::history;
 use crate::ledger::history::Reader;
 use crate::ledger::journal::Disk;
 use crate::ledger::journal::Fault;
@@ -68,15 +69,28 @@ impl<D: Disk> Archiver<D> {
         let kept = Archive::open(&path).and_then(|archive| Ok((archive.head()?, archive)));
         let (archive, head) = match kept {
             Ok((Some((of, head)), archive)) if of == id && head.number <= durable => (archive, head),
-            Ok((None, archive)) => (archive, Head::genesis(&id)),
+            Ok((None, archive)) => Self::begin(&mut disk, archive, id)?,
             Ok(_) | Err(ArchiveFault::Sqlite(_) | ArchiveFault::Schema) => {
                 remove(&path).map_err(ArchiveFault::Io)?;
-                (Archive::open(&path)?, Head::genesis(&id))
+                Self::begin(&mut disk, Archive::open(&path)?, id)?
             }
             Err(fault) => return Err(fault),
         };
         let follower = Follower::new(disk.clone(), id, head);
         Ok(Self { disk, path, archive, id, follower, decoder: Decoder::default(), failed: false, renewed: false })
+    }
+
+    /// Where an empty archive begins: with the first group, or if that is gone, with a snapshot.
+    fn begin(disk: &mut D, archive: Archive, id: JournalId) -> Result<(Archive, Head), ArchiveFault> {
+        archive.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let mut feed = Feed::new(&archive, None);
+        let base = history::base(disk, &mut feed)?;
+        feed.finish()?;
+        if let Some(head) = base {
+            archive.set_head(id, head)?;
+        }
+        archive.connection.execute_batch("COMMIT")?;
+        Ok((archive, base.unwrap_or_else(|| Head::genesis(&id))))
     }
 
     /// Deletes the archive and begins again with the first group.
@@ -101,7 +115,9 @@ impl<D: Disk> Archiver<D> {
         let stepped = self.groups();
         self.failed = stepped.is_err();
         match &stepped {
-            Err(ArchiveFault::Journal(fault)) if matches!(fault.fault, Fault::Chain) && !self.renewed => {
+            Err(ArchiveFault::Journal(fault))
+                if matches!(fault.fault, Fault::Chain | Fault::Nothing) && !self.renewed =>
+            {
                 *self = Self { renewed: true, ..Self::rebuild(self.disk.clone(), self.folder())? };
                 self.step()
             }
@@ -132,7 +148,7 @@ impl<D: Disk> Archiver<D> {
             while self.follower.head().number < until {
                 let group = self.follower.next()?;
                 let number = group.header.number;
-                feed.group(number, group.header.wall);
+                feed.group(&group);
                 for (index, bytes) in (0..).zip(group.records()) {
                     let record = self.decoder.decode(bytes).map_err(|fault| {
                         JournalFault::at(folder.clone(), Place::new("", 0, number), Fault::Record { index, fault })

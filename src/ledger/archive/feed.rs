@@ -10,9 +10,11 @@ use crate::ledger::Intent;
 use crate::ledger::Outbound;
 use crate::ledger::TxnId;
 use crate::ledger::history::Reader;
+use crate::ledger::journal::Group;
 use crate::ledger::lifecycle::State;
 use crate::ledger::record::KeptReversal;
 use crate::ledger::record::Record;
+use crate::ledger::record::Standing;
 use crate::ledger::verify::standing;
 use crate::model::ResponseCode;
 use crate::model::Timestamp;
@@ -38,8 +40,12 @@ pub(super) struct Feed<'a> {
 }
 
 impl Reader for Feed<'_> {
-    fn group(&mut self, number: u64, wall: Timestamp) {
-        (self.group, self.wall, self.record) = (number, wall, 0);
+    fn snapshot(&mut self, _begins: bool) {
+        self.record = 0;
+    }
+
+    fn group(&mut self, group: &Group<'_>) {
+        (self.group, self.wall, self.record) = (group.header.number, group.header.wall, 0);
     }
 
     fn record(&mut self, record: &Record) {
@@ -93,7 +99,13 @@ impl<'a> Feed<'a> {
             | Record::Refused(id, ..)
             | Record::Late(id, _) => self.ids.contains(id),
             Record::Closed(_) => true,
-            Record::Standing(standing) => self.ids.contains(&standing.intent.id),
+            Record::Standing(standing) => {
+                let is_wanted = query.is_for(&standing.intent);
+                if is_wanted {
+                    self.ids.insert(standing.intent.id);
+                }
+                is_wanted
+            }
             Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) | Record::Marks(_) => false,
         }
     }
@@ -120,11 +132,7 @@ impl<'a> Feed<'a> {
                 let closed = "INSERT OR REPLACE INTO day (business_date, number) VALUES (?1, ?2)";
                 self.run(closed, (date.to_string(), integer(self.group)))
             }
-            Record::Standing(standing) => {
-                let id = standing.intent.id;
-                self.run("UPDATE txn SET closed = 0 WHERE id = ?1", [integer(id.0)])?;
-                self.event(id, "came back from its closed day")
-            }
+            Record::Standing(standing) => self.stands(standing),
             Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) | Record::Marks(_) => Ok(()),
         }
     }
@@ -140,6 +148,17 @@ impl<'a> Feed<'a> {
     }
 
     fn intended(&self, intent: &Intent, what: &str) -> Result<(), ArchiveFault> {
+        if self.wanted.is_none() || self.ids.contains(&intent.id) {
+            self.enter(intent)?;
+            self.event(intent.id, what)?;
+        }
+        match intent.follows {
+            Some(followed) => self.event(followed, &words::followed_by(intent)),
+            None => Ok(()),
+        }
+    }
+
+    fn enter(&self, intent: &Intent) -> Result<(), ArchiveFault> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let outbound = intent.outbound.as_ref();
         let parameters = rusqlite::params![
@@ -164,14 +183,7 @@ impl<'a> Feed<'a> {
             intent.follows.map(|id| integer(id.0)),
             intent.refusal.as_ref().map(|refusal| refusal.rule.as_ref()),
         ];
-        if self.wanted.is_none() || self.ids.contains(&intent.id) {
-            self.run(INTENDED, parameters)?;
-            self.event(intent.id, what)?;
-        }
-        match intent.follows {
-            Some(followed) => self.event(followed, &words::followed_by(intent)),
-            None => Ok(()),
-        }
+        self.run(INTENDED, parameters)
     }
 
     fn declined(&self, intent: &Intent, answer: &Answer) -> Result<(), ArchiveFault> {
@@ -179,6 +191,29 @@ impl<'a> Feed<'a> {
         let parameters = (integer(intent.id.0), "declined", answer.code.code(), None::<&str>, None::<i64>);
         let (id, outcome, code, approval, amount) = parameters;
         self.run(DECIDED, (id, outcome, code, approval, amount, "declined", self.wall.0))
+    }
+
+    /// A transaction as it stands: of a snapshot, where the groups that led to it are gone, or come back from its
+    /// closed day.
+    fn stands(&self, standing: &Standing) -> Result<(), ArchiveFault> {
+        let (intent, state) = (&standing.intent, standing.state);
+        self.enter(intent)?;
+        let update = "UPDATE txn SET outcome = ?2, code = ?3, approval = ?4, approved_amount = ?5, standing = ?6,
+            late = ?7, attempts = ?8, refused = ?9, closed = 0 WHERE id = ?1";
+        let answer = standing.answer.as_ref();
+        let parameters = rusqlite::params![
+            integer(intent.id.0),
+            state.outcome().map(words::outcome),
+            answer.map(|answer| answer.code.code()),
+            answer.and_then(|answer| answer.approval).map(|approval| approval.as_str().to_owned()),
+            answer.and_then(|answer| answer.amount).map(|amount| integer(amount.minor())),
+            self::standing(state),
+            standing.late.map(words::outcome),
+            standing.attempts,
+            standing.refused.map(|code| code.code()),
+        ];
+        self.run(update, parameters)?;
+        self.event(intent.id, words::stands(intent, state).as_str())
     }
 
     fn rerouted(&self, id: TxnId, outbound: &Outbound) -> Result<(), ArchiveFault> {

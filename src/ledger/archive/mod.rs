@@ -92,7 +92,7 @@ impl Archive {
         let archive = Self::in_memory()?;
         archive.connection.execute_batch("BEGIN")?;
         let mut feed = Feed::new(&archive, Some(query));
-        let replayed = history::read(disk, None, &mut feed)?;
+        let replayed = history::read(disk, &mut feed)?;
         feed.finish()?;
         archive.connection.execute_batch("COMMIT")?;
         Ok((archive, replayed))

@@ -7,6 +7,7 @@ use crate::ledger::Outcome;
 use crate::ledger::lifecycle::State;
 use crate::ledger::lifecycle::Undone;
 use crate::ledger::record::KeptReversal;
+use crate::ledger::verify::standing;
 use crate::model::Amount;
 use crate::model::Currency;
 use crate::model::ResponseCode;
@@ -90,6 +91,12 @@ pub(super) fn refused(by: ResponseCode, to: State) -> String {
 
 pub(super) fn late(of: Outcome) -> String {
     format!("late answer: {}; the decision stands", outcome(of))
+}
+
+/// A transaction that comes as it stands, without its history.
+pub(super) fn stands(intent: &Intent, state: State) -> String {
+    let money = money(intent.amount, intent.currency);
+    format!("on record as: {} {money}, card {}, {}", intent.kind.name(), intent.masked, standing(state))
 }
 
 /// What a reversal says of itself.

@@ -160,6 +160,13 @@ fn opened<D: Disk>(from: &mut D) -> Result<Sources<D::File>, BackupFault> {
         source.end = end_of(from, &source, head.number)?;
         sources.push(source);
     }
+    // Snapshots that are newer than the anchor are of no use without what it does not name yet.
+    let older = |name: &String| layout::snapshot_number(name).is_some_and(|number| number <= head.number);
+    let names = from.list().map_err(|error| BackupFault::Io(from.folder(), error))?;
+    for name in names.iter().filter(|name| older(name)) {
+        let opened = Source::whole(from, name);
+        sources.push(opened.map_err(|error| BackupFault::Io(format!("{}/{name}", from.folder()), error))?);
+    }
     Ok((anchored.id, head, sources))
 }
 

@@ -23,6 +23,7 @@ use crate::ledger::Outcome;
 use crate::ledger::Owed;
 use crate::ledger::TxnId;
 use crate::ledger::history::Reader;
+use crate::ledger::journal::Group;
 use crate::ledger::journal::Place;
 use crate::ledger::kinds;
 use crate::ledger::kinds::Money;
@@ -42,7 +43,6 @@ use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::Rrn;
 use crate::model::TerminalId;
-use crate::model::Timestamp;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -76,8 +76,8 @@ pub(super) struct Txn {
     pub(super) follows: Option<TxnId>,
     pub(super) state: State,
     issuer: Option<IssuerIndex>,
-    late: Option<Outcome>,
-    attempts: u32,
+    pub(super) late: Option<Outcome>,
+    pub(super) attempts: u32,
     taken: Taken,
 }
 
@@ -120,11 +120,19 @@ pub(in crate::ledger) struct Verifier {
     subject: Option<(TxnId, Option<Rrn>)>,
     /// Reading what a snapshot says: states, not how they came about.
     in_snapshot: bool,
+    /// Reading began with a snapshot: what left before it is not known.
+    is_based: bool,
 }
 
 impl Reader for Verifier {
-    fn group(&mut self, number: u64, _wall: Timestamp) {
-        self.group = number;
+    fn snapshot(&mut self, begins: bool) {
+        self.in_snapshot = begins;
+        self.is_based = true;
+        self.record = 0;
+    }
+
+    fn group(&mut self, group: &Group<'_>) {
+        self.group = group.header.number;
         self.record = 0;
         self.counts.groups += 1;
     }
@@ -439,11 +447,14 @@ impl Verifier {
         self.subject = Some((id, Some(intent.rrn)));
         if let Some(txn) = self.gone.remove(&id) {
             self.check(Invariant::I11, txn.state == standing.state, "it did not come back as it left");
-            let taken = intent.reservations.iter().map(|one| (one.key, one.amount.minor())).collect();
-            self.open.insert(id, Txn { taken, ..txn });
-        } else if self.enter(intent, standing.answer.as_ref(), standing.state) {
+            self.open.insert(id, Txn { taken: taken(standing), ..txn });
+            self.balance(id, false);
+            return;
+        }
+        self.check(Invariant::I2, self.is_based, "it comes as it stands, and nothing on record led to it");
+        if self.enter(intent, standing.answer.as_ref(), standing.state) {
             let Some(txn) = self.open.get_mut(&id) else { return };
-            (txn.late, txn.attempts) = (standing.late, standing.attempts);
+            (txn.late, txn.attempts, txn.taken) = (standing.late, standing.attempts, taken(standing));
             if let Some(issuer) = txn.issuer.filter(|_| standing.state.owes().is_some()) {
                 self.lanes.push(issuer, txn.terminal, id);
             }
@@ -474,4 +485,12 @@ impl Verifier {
         }
         self.gone.insert(id, Txn { taken: Taken::new(), ..txn });
     }
+}
+
+/// What a transaction reserves that comes as it stands: nothing, if it was voided by what has left.
+fn taken(standing: &Standing) -> Taken {
+    if standing.followers.is_voided() {
+        return Taken::new();
+    }
+    standing.intent.reservations.iter().map(|one| (one.key, one.amount.minor())).collect()
 }

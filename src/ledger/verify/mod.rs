@@ -9,6 +9,7 @@ mod follow_ups;
 mod invariant;
 mod lanes;
 mod numbers;
+mod snapshots;
 mod totals;
 
 pub use invariant::Invariant;
@@ -17,7 +18,8 @@ pub use totals::Line;
 pub use totals::Sum;
 pub use totals::Totals;
 
-pub(super) use fold::Verifier;
+use fold::Verifier;
+use snapshots::Beside;
 pub(super) use totals::standing;
 
 use super::history;
@@ -59,6 +61,8 @@ pub struct Counts {
     pub closed: BTreeSet<BusinessDate>,
     /// Follow-ups whose original is in none of these files, so that their bounds could not be checked.
     pub foreign_originals: u64,
+    /// Snapshots that were compared with the journal.
+    pub snapshots: u64,
     /// How often each promise was checked.
     pub checks: BTreeMap<Invariant, u64>,
     /// How often one was not kept.
@@ -90,10 +94,14 @@ pub struct Report {
 /// # Errors
 /// There is no journal, or the disk does not let it be read.
 pub fn verify<D: Disk>(disk: &mut D) -> Result<Report, JournalFault> {
-    let mut verifier = Verifier::default();
-    let read = history::read(disk, None, &mut verifier);
+    let mut beside = Beside::new(disk)?;
+    let read = history::read(disk, &mut beside);
+    let mut verifier = beside.verifier;
     let journal = match read {
-        Ok(replayed) => Some(replayed),
+        Ok(replayed) => {
+            verifier.ends(&beside.snapshots, replayed.head.number);
+            Some(replayed)
+        }
         Err(fault) if matches!(fault.fault, Fault::Io(..) | Fault::Nothing | Fault::InUse) => return Err(fault),
         Err(fault) => {
             verifier.broken(&fault);

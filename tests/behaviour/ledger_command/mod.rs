@@ -3,6 +3,7 @@
 mod archive;
 mod backup;
 mod search;
+mod snapshots;
 mod verify;
 
 use crate::ledger::shop::StoppedClock;
@@ -25,11 +26,13 @@ use tollgate::cli::Exit;
 use tollgate::cli::run_from;
 use tollgate::ledger::EmbeddedLedger;
 use tollgate::ledger::Forwarded;
+use tollgate::ledger::Housekeeper;
 use tollgate::ledger::Intended;
 use tollgate::ledger::Intent;
 use tollgate::ledger::Ledger;
 use tollgate::ledger::OpenedLedger;
 use tollgate::ledger::Outcome;
+use tollgate::ledger::Tidied;
 use tollgate::ledger::journal::AnchorKeeper;
 use tollgate::ledger::journal::Disk;
 use tollgate::ledger::journal::Folder;
@@ -64,6 +67,7 @@ fn ledger(arguments: &[&str]) -> (Exit, String) {
 struct Kept<D: Disk> {
     ledger: EmbeddedLedger,
     keeper: Keeper<D>,
+    housekeeper: RefCell<Housekeeper<D>>,
 }
 
 /// Writes while somebody waits.
@@ -72,9 +76,11 @@ struct Keeper<D: Disk>(RefCell<(Writer<D>, Preparer<D>, AnchorKeeper<D>)>);
 impl<D: Disk> Kept<D> {
     fn open(disk: D) -> Self {
         let options = Options { segment_bytes: 8 << 10, new_id: JournalId(*b"a journal's name") };
-        let OpenedLedger { ledger, writer, preparer, anchor, .. } =
+        let OpenedLedger { ledger, writer, preparer, anchor, mut housekeeper, .. } =
             EmbeddedLedger::open(disk, &options, 1_000).unwrap();
-        Self { ledger, keeper: Keeper(RefCell::new((writer, preparer, anchor))) }
+        housekeeper.options.journal_bytes = 1;
+        let keeper = Keeper(RefCell::new((writer, preparer, anchor)));
+        Self { ledger, keeper, housekeeper: RefCell::new(housekeeper) }
     }
 
     fn wait<T>(&self, future: impl Future<Output = T>) -> T {
@@ -83,6 +89,14 @@ impl<D: Disk> Kept<D> {
 
     fn anchor(&self) {
         self.keeper.anchor();
+    }
+
+    /// Makes a snapshot of the full segments; says after which group.
+    fn snapshot(&self) -> u64 {
+        match self.housekeeper.borrow_mut().step(NOON).unwrap() {
+            Tidied::Snapshot { group, .. } => group,
+            Tidied::Nothing => panic!("no snapshot"),
+        }
     }
 
     fn intend(&self, intent: Intent) -> Intent {

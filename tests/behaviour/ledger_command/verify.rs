@@ -148,7 +148,7 @@ proptest! {
     #[test]
     fn any_history_of_the_ledger_verifies(steps in histories::steps()) {
         let disk = MemoryDisk::default();
-        let Kept { ledger, keeper } = Kept::open(disk.clone());
+        let Kept { ledger, keeper, .. } = Kept::open(disk.clone());
         keeper.wait(histories::keep_the_invariants(ledger, steps));
         keeper.anchor();
         let report = verify(&mut disk.clone()).unwrap();
