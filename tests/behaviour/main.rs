@@ -20,6 +20,7 @@ mod load;
 mod mock_issuer;
 mod outside_kept;
 mod payshield;
+mod pkcs11;
 mod pos_host;
 mod profiles;
 mod registry;

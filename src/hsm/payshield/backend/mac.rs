@@ -12,6 +12,9 @@ use crate::hsm::Mac;
 use crate::hsm::MacKey;
 use crate::hsm::Verdict;
 use crate::hsm::calculator::equal;
+use crate::hsm::mac_element;
+use crate::hsm::mac_element::binary_length;
+use crate::hsm::mac_element::union_pay_fold;
 use crate::hsm::payshield::code::ErrorCode;
 use crate::hsm::payshield::code::KeyType;
 use crate::hsm::payshield::command::mac::GenerateMac;
@@ -23,32 +26,19 @@ use crate::hsm::payshield::command::mac::Part;
 use crate::hsm::payshield::command::mac::VerifyMac;
 use crate::hsm::payshield::fields::Body;
 use crate::hsm::payshield::fields::body;
-use crate::hsm::payshield::fields::put_hex;
 use crate::hsm::payshield::fields::unpack_hex;
 use crate::model::MacAlgorithm;
 use crate::model::MacOutput;
 use crate::model::MacScheme;
 use crate::model::Padding;
 
-/// Bytes of MAC behind the scheme's element; the HSM gives 4 or 8.
-fn binary_length(scheme: &MacScheme) -> Result<usize, HsmError> {
-    let length = usize::from(scheme.length);
-    let (binary, halved) = match scheme.output {
-        MacOutput::Binary => (length, false),
-        MacOutput::AsciiHex => (length / 2, length % 2 == 1),
-    };
-    if (4..=16).contains(&length) && binary <= 8 && !halved { Ok(binary) } else { Err(HsmError::Input("MAC length")) }
-}
+/// Bytes of MAC that the HSM gives at most.
+const WHOLE: usize = 8;
 
-/// The UnionPay fold: data to 8 bytes, written as 16 characters. Its MAC is a CBC-MAC over these.
-fn fold(data: &[u8]) -> Body {
-    let mut folded = [0_u8; 8];
-    for block in data.chunks(8) {
-        folded.iter_mut().zip(block).for_each(|(into, byte)| *into ^= byte);
-    }
-    let mut text = body();
-    put_hex(&mut text, &folded);
-    text
+fn body_of(bytes: &[u8]) -> Body {
+    let mut message = body();
+    message.extend_from_slice(bytes);
+    message
 }
 
 /// The message as the HSM is to see it, with its algorithm and padding digits.
@@ -67,13 +57,13 @@ fn prepare(key: &Held, scheme: &MacScheme, data: &[u8]) -> Result<(u8, u8, Body)
         return Err(HsmError::Input("message too long for a MAC"));
     }
     let algorithm = match scheme.algorithm {
-        MacAlgorithm::CupEcb => return Ok((b'1', b'0', fold(data))),
+        MacAlgorithm::CupEcb => return Ok((b'1', b'0', body_of(&union_pay_fold(data)))),
         MacAlgorithm::Alg1 => b'1',
         MacAlgorithm::X919 => b'3',
         MacAlgorithm::TdesCmac => b'5',
         MacAlgorithm::AesCmac => b'6',
     };
-    let mut message = body();
+    let mut message = body_of(&[]);
     let padding = match (scheme.algorithm, scheme.padding) {
         (MacAlgorithm::TdesCmac | MacAlgorithm::AesCmac, _) => b'3',
         (_, Padding::Zeros) => b'1',
@@ -90,18 +80,6 @@ fn prepare(key: &Held, scheme: &MacScheme, data: &[u8]) -> Result<(u8, u8, Body)
         message.extend_from_slice(&[0; 8]);
     }
     Ok((algorithm, padding, message))
-}
-
-/// The MAC as its element has it.
-fn written(scheme: &MacScheme, mac: &[u8]) -> Mac {
-    match scheme.output {
-        MacOutput::Binary => Mac::from_slice(mac),
-        MacOutput::AsciiHex => {
-            let mut text = Vec::with_capacity(16);
-            put_hex(&mut text, mac);
-            Mac::from_slice(&text)
-        }
-    }
 }
 
 /// The MAC's bytes out of its element; `None` if it is not written as the scheme says.
@@ -153,8 +131,8 @@ impl PayshieldHsm {
         data: &[u8],
     ) -> Result<Mac, HsmError> {
         let key = self.mac_key(key)?;
-        let length = binary_length(scheme)?;
-        Ok(written(scheme, &self.mac(ctx, &key, scheme, data, length).await?))
+        let length = binary_length(scheme, WHOLE)?;
+        Ok(mac_element::write(scheme, &self.mac(ctx, &key, scheme, data, length).await?))
     }
 
     /// See [`Hsm::mac_verify`](crate::hsm::Hsm::mac_verify).
@@ -167,7 +145,7 @@ impl PayshieldHsm {
         element: &[u8],
     ) -> Result<Verdict, HsmError> {
         let key = self.mac_key(key)?;
-        let length = binary_length(scheme)?;
+        let length = binary_length(scheme, WHOLE)?;
         let Some(mac) = unwritten(scheme, element, length) else { return Ok(Verdict::NoMatch) };
         if !matches!(length, 4 | 8) {
             // The HSM compares 4 bytes or 8; for any other length it is asked for the MAC.

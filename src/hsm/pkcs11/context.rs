@@ -1,0 +1,46 @@
+//! The one PKCS#11 context of this process.
+//!
+//! A library keeps its state once a process, whatever its callers think: a second context, or sessions
+//! opened from two threads at once, end in undefined behaviour with some of them. So there is one
+//! context, it is never finalized, and whoever opens a session holds its lock.
+
+use super::Pkcs11Fault;
+use cryptoki::context::CInitializeArgs;
+use cryptoki::context::CInitializeFlags;
+use cryptoki::context::Pkcs11;
+use cryptoki::error::Error;
+use cryptoki::error::RvError;
+use cryptoki::session::Session;
+use cryptoki::session::UserType;
+use cryptoki::types::AuthPin;
+use parking_lot::Mutex;
+use std::path::Path;
+use std::path::PathBuf;
+
+static CONTEXT: Mutex<Option<(PathBuf, Pkcs11)>> = Mutex::new(None);
+
+/// Loads and initializes the library, if nobody did.
+fn library(loaded: &mut Option<(PathBuf, Pkcs11)>, path: &Path) -> Result<Pkcs11, Pkcs11Fault> {
+    if let Some((which, context)) = loaded {
+        return if which == path { Ok(context.clone()) } else { Err(Pkcs11Fault::AnotherLibrary) };
+    }
+    let context = Pkcs11::new(path).map_err(|_| Pkcs11Fault::Library)?;
+    context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).map_err(Pkcs11Fault::of)?;
+    *loaded = Some((path.to_owned(), context.clone()));
+    Ok(context)
+}
+
+/// Opens a session with the token of this label and logs in.
+pub(super) fn open_session(path: &Path, token: &str, pin: &AuthPin) -> Result<Session, Pkcs11Fault> {
+    let mut loaded = CONTEXT.lock();
+    let context = library(&mut loaded, path)?;
+    let slots = context.get_slots_with_token().map_err(Pkcs11Fault::of)?;
+    let labelled = |slot: &cryptoki::slot::Slot| context.get_token_info(*slot).is_ok_and(|info| info.label() == token);
+    let slot = slots.into_iter().find(labelled).ok_or(Pkcs11Fault::Token)?;
+    let session = context.open_rw_session(slot).map_err(Pkcs11Fault::of)?;
+    match session.login(UserType::User, Some(pin)) {
+        // Login is the application's: another session's counts for this one.
+        Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(session),
+        Err(error) => Err(Pkcs11Fault::of(error)),
+    }
+}

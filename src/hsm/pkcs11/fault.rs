@@ -1,0 +1,78 @@
+//! What goes wrong with a token. Names only: errors of the library carry no values.
+
+use crate::hsm::HsmError;
+use crate::hsm::KeyFault;
+use cryptoki::error::Error;
+use cryptoki::error::RvError;
+
+/// A token, its library or a key of it cannot be used.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Pkcs11Fault {
+    /// The library is not there, or is none.
+    #[error("the PKCS#11 library cannot be loaded")]
+    Library,
+    /// This process has loaded another library, and can have one only.
+    #[error("this process uses another PKCS#11 library already")]
+    AnotherLibrary,
+    /// No token has this label.
+    #[error("no token with this label")]
+    Token,
+    /// The token's PIN is wrong, locked or expired.
+    #[error("the token refuses its PIN")]
+    Pin,
+    /// The session or the token is gone.
+    #[error("the token is gone")]
+    Gone,
+    /// There is no such key, or something is wrong with it.
+    #[error("key {0}: {1}")]
+    Key(String, KeyFault),
+    /// Any other return value of the library, by its name.
+    #[error("PKCS#11 {0}")]
+    Other(String),
+    /// The call itself is wrong.
+    #[error("bad call: {0}")]
+    Input(&'static str),
+    /// No thread to be had.
+    #[error("no thread for its sessions")]
+    Thread,
+}
+
+impl Pkcs11Fault {
+    /// What an error of the library means.
+    pub(super) fn of(error: Error) -> Self {
+        let Error::Pkcs11(value, _) = error else { return Self::Other("call failed".into()) };
+        match value {
+            RvError::SessionHandleInvalid
+            | RvError::SessionClosed
+            | RvError::DeviceRemoved
+            | RvError::DeviceError
+            | RvError::TokenNotPresent
+            | RvError::CryptokiNotInitialized
+            | RvError::UserNotLoggedIn => Self::Gone,
+            RvError::PinIncorrect | RvError::PinLocked | RvError::PinExpired | RvError::PinInvalid => Self::Pin,
+            other => Self::Other(format!("{other:?}")),
+        }
+    }
+
+    /// The same, of an operation with the key of this name.
+    pub(super) fn of_key(error: Error, name: &str) -> Self {
+        match error {
+            Error::Pkcs11(RvError::MechanismInvalid | RvError::KeyTypeInconsistent | RvError::KeySizeRange, _) => {
+                Self::Key(name.to_owned(), KeyFault::Algorithm)
+            }
+            Error::Pkcs11(RvError::KeyFunctionNotPermitted, _) => Self::Key(name.to_owned(), KeyFault::Usage),
+            other => Self::of(other),
+        }
+    }
+}
+
+impl From<Pkcs11Fault> for HsmError {
+    fn from(fault: Pkcs11Fault) -> Self {
+        match fault {
+            Pkcs11Fault::Key(name, fault) => Self::Key { name, fault },
+            Pkcs11Fault::Gone => Self::Unavailable,
+            Pkcs11Fault::Input(what) => Self::Input(what),
+            other => Self::Backend(other.to_string()),
+        }
+    }
+}
