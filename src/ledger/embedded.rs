@@ -96,6 +96,12 @@ impl EmbeddedLedger {
         Self { capacity, next, groups, kept: Mutex::new(Kept { book, ..Kept::default() }) }
     }
 
+    /// The business date of the oldest transaction in the book: no older date has anything to close.
+    #[must_use]
+    pub fn oldest(&self) -> Option<BusinessDate> {
+        self.kept.lock().book.entries.first_key_value().map(|(_, entry)| entry.intent.date)
+    }
+
     /// Plans, keeps, and answers once what the answer says is durable.
     async fn commit<T>(&self, plan: impl FnOnce(&Book) -> Planned<T>) -> Result<T, LedgerFault> {
         let (reply, ticket) = {

@@ -1,5 +1,5 @@
 //! The threads that make the ledger durable: `journal` writes, `segments` makes room, `anchor` says how far
-//! the journal has come, `housekeeper` makes snapshots.
+//! the journal has come, `housekeeper` makes snapshots, `archive` feeds the tables for search and reports.
 
 use super::clock::SystemClock;
 use super::config::Keeping;
@@ -9,6 +9,8 @@ use crate::ledger::Found;
 use crate::ledger::Housekeeper;
 use crate::ledger::OpenedLedger;
 use crate::ledger::Tidied;
+use crate::ledger::archive::ArchiveFault;
+use crate::ledger::archive::Archiver;
 use crate::ledger::journal::AnchorKeeper;
 use crate::ledger::journal::Fault;
 use crate::ledger::journal::Folder;
@@ -35,6 +37,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a process that was killed may take to let go of the folder.
 const DYING: Duration = Duration::from_secs(2);
+/// Between two looks for what the archive has not got yet.
+const ARCHIVE_EVERY: Duration = Duration::from_secs(1);
+/// Until the archive is tried again.
+const ARCHIVE_AGAIN: Duration = Duration::from_secs(10);
 /// Between two attempts to make the next segment.
 const ROOM_LOOK: Duration = Duration::from_secs(1);
 /// While there is no room, every so many attempts say so again.
@@ -97,6 +103,7 @@ impl Keeper {
     /// No room for the first segment of a new ledger, or no thread.
     pub fn start(
         opened: OpenedLedger<Folder>,
+        folder: &Path,
         keeping: &Keeping,
         failed: CancellationToken,
     ) -> Result<(EmbeddedLedger, Found, Self), KeeperFault> {
@@ -117,6 +124,8 @@ impl Keeper {
         keeper.others.push(thread("anchor", &common, body)?);
         let body = move |common| async move { tidy(housekeeper, snapshot_every, &common).await };
         keeper.others.push(thread("housekeeper", &common, body)?);
+        let folder = folder.to_owned();
+        keeper.others.push(thread("archive", &common, |common| async move { archive(&folder, &common).await })?);
         Ok((ledger, found, keeper))
     }
 
@@ -256,4 +265,41 @@ async fn tidy(mut housekeeper: Housekeeper<Folder>, every: Duration, common: &Co
             }
         }
     }
+}
+
+/// Feeds the archive. It answers nothing: what goes wrong with it is said, and tried again.
+async fn archive(folder: &Path, common: &Common) {
+    let mut refused: u32 = 0;
+    let mut archiver: Option<Archiver<Folder>> = None;
+    while !common.stop.is_cancelled() {
+        let stepped = match &mut archiver {
+            Some(archiver) => archiver.step().map(|progress| progress.is_done()),
+            None => open_archive(folder).map(|opened| {
+                archiver = Some(opened);
+                false
+            }),
+        };
+        let wait = match stepped {
+            Ok(false) => continue,
+            Ok(true) => {
+                refused = 0;
+                ARCHIVE_EVERY
+            }
+            Err(fault) => {
+                if refused.is_multiple_of(SAID_EVERY) {
+                    tracing::error!(event = "archive-failed", fault = %fault, "the archive for search and reports falls behind");
+                }
+                refused = refused.saturating_add(1);
+                ARCHIVE_AGAIN
+            }
+        };
+        tokio::select! {
+            () = common.stop.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+fn open_archive(folder: &Path) -> Result<Archiver<Folder>, ArchiveFault> {
+    Archiver::open(Folder::read_only(folder)?, folder)
 }

@@ -8,6 +8,7 @@ mod behind;
 pub mod clock;
 pub mod config;
 mod crash;
+mod days;
 mod door;
 pub mod entropy;
 pub mod expiry;

@@ -4,6 +4,7 @@ use super::behind::{Behind, InHand};
 use super::config::Config;
 use super::config::Loaded;
 use super::crash::CrashOnPanic;
+use super::days;
 use super::expiry;
 use super::keeper::Keeper;
 use super::reload::Reload;
@@ -17,6 +18,7 @@ use crate::flow::Station;
 use crate::ledger::Found;
 use futures_util::future::join_all;
 use std::collections::HashMap;
+use std::future::Future;
 use std::future::pending;
 use std::io;
 use std::path::Path;
@@ -90,6 +92,7 @@ impl Running {
         let recovered = Recovered { found, open, owed: built.owed(), took: began.elapsed() };
         recovered.log();
         let built = Arc::new(built);
+        runtime.spawn(close_days(&built, &config));
         runtime.spawn(expiry::watch(certificates(&config.doors, folder)));
         let trace = config.trace.map(|port| runtime.block_on(trace::open(port))).transpose()?;
         let tap = Tap::new();
@@ -282,6 +285,13 @@ async fn note_late(station: Arc<Station<Real>>, (issuer, mut answers): LateAnswe
     }
 }
 
+/// Closes old business dates, for as long as it is driven.
+fn close_days(built: &Built, config: &Config) -> impl Future<Output = ()> + Send + 'static {
+    let (ledger, keeping) = (Arc::clone(&built.parts().ledger), config.keeping.clone());
+    let offset = config.defaults.offset_minutes;
+    async move { days::close_old_days(&ledger, &keeping, offset).await }
+}
+
 fn sources(built: &Built, tap: Tap, doors: &[flow::Door]) -> Arc<trace::Sources> {
     let profiles = doors.iter().map(|door| (door.name.as_str().into(), Arc::clone(&door.profile)));
     let profiles: HashMap<_, _> = profiles.collect();
@@ -316,11 +326,11 @@ fn rest(
         });
         let spaces = built.spaces();
         let owed = join_all(names.iter().map(|name| station.forward(name)));
+        // What ends of these, without issuers or with a ledger that failed, must not end the watch.
+        let work = async { tokio::join!(owed, station.keep_stans(&spaces)) };
         tokio::select! {
             () = stop.cancelled() => {}
-            // Without issuers there is nothing to send, and the others still run.
-            () = async { drop(owed.await); pending().await } => {}
-            () = station.keep_stans(&spaces) => {}
+            () = async { drop(work.await); pending().await } => {}
         }
     };
     std::thread::Builder::new().name("forward".to_owned()).spawn(move || runtime.block_on(body))

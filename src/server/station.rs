@@ -269,7 +269,7 @@ fn open_ledger(keeping: &Keeping, folder: &Path, failed: &CancellationToken) -> 
     };
     let place = folder.join(place);
     let opened = keeper::open(&place, keeping, &SystemEntropy)?;
-    let started = Keeper::start(opened, keeping, failed.clone());
+    let started = Keeper::start(opened, &place, keeping, failed.clone());
     let (ledger, found, keeper) = started.map_err(|fault| match fault {
         KeeperFault::Journal(fault) => BuildFault::from(fault),
         KeeperFault::Io(fault) => BuildFault::Keeper { folder: place.clone(), fault },

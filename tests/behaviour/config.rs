@@ -42,6 +42,21 @@ fn what_is_left_out_has_the_written_default() {
 }
 
 #[test]
+fn a_ledger_that_is_kept_needs_a_master_key_outside_its_folder() {
+    let with = |tables: &str| read(&format!("{STATION}{DOOR}{tables}"));
+    let none = with("").unwrap().keeping;
+    assert_eq!((none.folder, none.master, none.capacity), (None, None, 2_000_000));
+    let kept = with("[ledger]\nfolder = \"data\"\nanchor_ms = 5\n[hsm]\nmaster = \"m.key\"\n").unwrap().keeping;
+    assert_eq!((kept.folder.as_deref(), kept.anchor), (Some("data"), Duration::from_millis(5)));
+    let breaches = with("[ledger]\nfolder = \"data\"\n").unwrap_err();
+    assert!(breaches[0].contains("needs [hsm] master"), "{breaches:?}");
+    let breaches = with("[ledger]\nfolder = \"data\"\n[hsm]\nmaster = \"data/m.key\"\n").unwrap_err();
+    assert!(breaches[0].contains("must not be kept in the ledger's folder"), "{breaches:?}");
+    let breaches = with("[ledger]\nsegment_bytes = 100\ndays = 3\n").unwrap_err();
+    assert_eq!(breaches.len(), 2, "{breaches:?}");
+}
+
+#[test]
 fn a_tls_door_names_its_files() {
     let tls = "certificate = \"a.pem\"\nprivate_key = \"a.key\"\nclient_ca = \"ca.pem\"\nclient_certificates = \"required\"\n";
     let config = read(&format!("{STATION}{DOOR}{tls}")).unwrap();

@@ -3,4 +3,5 @@
 
 mod kill;
 mod process;
+mod refusals;
 mod traffic;

@@ -19,7 +19,7 @@ fn open(folder: &Path) -> (EmbeddedLedger, Found, Keeper) {
     let anchor = Duration::from_millis(1);
     let keeping = Keeping { segment_bytes: MIN_SEGMENT_BYTES, anchor, ..Keeping::default() };
     let opened = keeper::open(folder, &keeping, &SystemEntropy).unwrap();
-    Keeper::start(opened, &keeping, CancellationToken::new()).unwrap()
+    Keeper::start(opened, folder, &keeping, CancellationToken::new()).unwrap()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
