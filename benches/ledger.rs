@@ -184,7 +184,7 @@ fn restart(transactions: u64) {
         ledger.found.groups,
         resident()
     );
-    ledger.housekeeper.options = Housekeeping { journal_bytes: 0 };
+    ledger.housekeeper.options = Housekeeping { journal_bytes: 0, ..Housekeeping::default() };
     let made = measured("snapshot of it, beside", || ledger.housekeeper.step(Timestamp(0)).unwrap());
     println!("  {made:?}");
     drop(ledger);

@@ -2,16 +2,19 @@
 
 use super::EmbeddedLedger;
 use super::book::Book;
+use super::closed::ClosedDays;
 use super::housekeeper;
 use super::housekeeper::Housekeeper;
 use super::housekeeper::Loaded;
 use super::journal;
 use super::journal::AnchorKeeper;
 use super::journal::Disk;
+use super::journal::Fault;
 use super::journal::Group;
 use super::journal::Groups;
 use super::journal::JournalFault;
 use super::journal::Options;
+use super::journal::Place;
 use super::journal::Preparer;
 use super::journal::RecordFault;
 use super::journal::Writer;
@@ -63,8 +66,15 @@ impl EmbeddedLedger {
     pub fn open<D: Disk>(mut disk: D, options: &Options, capacity: usize) -> Result<OpenedLedger<D>, JournalFault> {
         let Loaded { mut book, head, refused } = housekeeper::load(&mut disk)?;
         let mut decoder = Decoder::default();
-        let housekeeper = Housekeeper::new(disk.clone());
-        let opened = journal::open(disk, options, head, &mut |group| fold(&mut book, &mut decoder, group))?;
+        let opened = journal::open(disk.clone(), options, head, &mut |group| fold(&mut book, &mut decoder, group))?;
+        let closed = ClosedDays::open(&mut disk, opened.replayed.id);
+        let closed = Arc::new(
+            closed.map_err(|fault| JournalFault::at(disk.folder(), Place::new("", 0, 0), Fault::ClosedDays(fault)))?,
+        );
+        for departed in book.take_departed() {
+            closed.add(departed);
+        }
+        let housekeeper = Housekeeper::new(disk, Arc::clone(&closed));
         let found = Found {
             is_new: opened.is_new,
             transactions: book.entries.len(),
@@ -74,7 +84,7 @@ impl EmbeddedLedger {
             refused: refused.iter().map(ToString::to_string).collect(),
         };
         Ok(OpenedLedger {
-            ledger: Self::durable(book, Arc::clone(&opened.groups), capacity),
+            ledger: Self::durable(book, Arc::clone(&opened.groups), closed, capacity),
             groups: opened.groups,
             writer: opened.writer,
             preparer: opened.preparer,

@@ -24,6 +24,7 @@ use super::Reversal;
 use super::Reversed;
 use super::TxnId;
 use super::book::Book;
+use super::closed::ClosedDays;
 use super::journal::Groups;
 use super::journal::Ticket;
 use super::journal::codec;
@@ -32,6 +33,7 @@ use super::plan::Planned;
 use super::plan::Room;
 use super::record::Commit;
 use super::record::Record;
+use super::record::Standing;
 use super::waiters::Waiters;
 use crate::model::BusinessDate;
 use crate::model::Clock;
@@ -53,12 +55,15 @@ pub struct EmbeddedLedger {
     capacity: usize,
     next: AtomicU64,
     groups: Option<Arc<Groups>>,
-    kept: Mutex<Kept>,
+    /// What left the book with closed days, where that is kept.
+    pub(super) closed: Option<Arc<ClosedDays>>,
+    pub(super) kept: Mutex<Kept>,
 }
 
+/// What is behind the ledger's lock.
 #[derive(Default)]
-struct Kept {
-    book: Book,
+pub(super) struct Kept {
+    pub(super) book: Book,
     waiters: Waiters,
     /// What is owed, and may not be durable yet: the promise that it will be. A sender waits for that of its own
     /// message, not for all that others do meanwhile.
@@ -87,13 +92,13 @@ impl EmbeddedLedger {
     }
 
     /// A ledger that goes on from `book`, which is the fold of what `groups` follows.
-    pub(super) fn durable(book: Book, groups: Arc<Groups>, capacity: usize) -> Self {
-        Self::over(book, Some(groups), capacity)
+    pub(super) fn durable(book: Book, groups: Arc<Groups>, closed: Arc<ClosedDays>, capacity: usize) -> Self {
+        Self { closed: Some(closed), ..Self::over(book, Some(groups), capacity) }
     }
 
     fn over(book: Book, groups: Option<Arc<Groups>>, capacity: usize) -> Self {
         let next = AtomicU64::new(book.marks.last.0 + 1);
-        Self { capacity, next, groups, kept: Mutex::new(Kept { book, ..Kept::default() }) }
+        Self { capacity, next, groups, closed: None, kept: Mutex::new(Kept { book, ..Kept::default() }) }
     }
 
     /// The business date of the oldest transaction in the book: no older date has anything to close.
@@ -114,18 +119,32 @@ impl EmbeddedLedger {
     }
 
     fn keep<T>(&self, kept: &mut Kept, commit: Commit<T>) -> (T, Ticket) {
-        let ticket = match &self.groups {
-            None => Ticket::now(),
-            Some(groups) if commit.records.is_empty() => groups.head(),
-            Some(groups) => groups.push(&commit.records),
-        };
+        let ticket = self.push(&commit.records);
         for record in &commit.records {
-            kept.promise(record, &ticket);
-            kept.book.apply(record);
-            kept.waiters.announce(&kept.book, record);
+            self.take_in(kept, record, &ticket);
         }
-        kept.book.take_departed();
         (commit.reply, ticket)
+    }
+
+    /// Queues records for the journal: all of one commit.
+    pub(super) fn push(&self, records: &[Record]) -> Ticket {
+        match &self.groups {
+            None => Ticket::now(),
+            Some(groups) if records.is_empty() => groups.head(),
+            Some(groups) => groups.push(records),
+        }
+    }
+
+    /// Takes a record in that was pushed.
+    pub(super) fn take_in(&self, kept: &mut Kept, record: &Record, ticket: &Ticket) {
+        kept.promise(record, ticket);
+        kept.book.apply(record);
+        kept.waiters.announce(&kept.book, record);
+        for departed in kept.book.take_departed() {
+            if let Some(closed) = &self.closed {
+                closed.add(departed);
+            }
+        }
     }
 
     /// The records that rebuild the book, each a tag and its payload: equal ledgers give equal dumps. Retries'
@@ -142,11 +161,11 @@ impl EmbeddedLedger {
     }
 
     /// Everything that is in the book now.
-    fn head(&self) -> Ticket {
+    pub(super) fn head(&self) -> Ticket {
         self.groups.as_ref().map_or_else(Ticket::now, |groups| groups.head())
     }
 
-    fn room(&self) -> Room {
+    pub(super) fn room(&self) -> Room {
         Room { capacity: self.capacity, on_disk: self.groups.as_ref().is_none_or(|groups| groups.has_room()) }
     }
 
@@ -169,7 +188,9 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn intend(&self, intent: Intent) -> Result<Intended, LedgerFault> {
-        self.commit(|book| book.plan_intent(intent, self.room())).await
+        let (told, ticket) = self.intend_after(intent)?;
+        ticket.kept().await?;
+        Ok(told)
     }
 
     async fn reroute(&self, id: TxnId, outbound: Outbound) -> Result<Option<Decided>, LedgerFault> {
@@ -177,13 +198,19 @@ impl Ledger for EmbeddedLedger {
     }
 
     fn knows(&self, identity: &Identity) -> bool {
-        self.kept.lock().book.identities.request(identity).is_some()
+        let in_book = self.kept.lock().book.identities.request(identity).is_some();
+        let wanted = |standing: &Standing| standing.intent.identity == *identity;
+        in_book || self.recorded_before(|closed| closed.keyed.request(identity), wanted).is_some()
     }
 
     async fn decided(&self, id: TxnId) -> Result<Decided, LedgerFault> {
         let (known, mut decision) = {
             let mut kept = self.kept.lock();
-            let known = kept.book.entry(id)?.decided();
+            let Ok(entry) = kept.book.entry(id) else {
+                drop(kept);
+                return self.decided_before(id);
+            };
+            let known = entry.decided();
             let waits = known.is_none().then(|| kept.waiters.decision(id));
             (known, waits)
         };
@@ -196,16 +223,21 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn decide(&self, id: TxnId, decision: Decision) -> Result<Decided, LedgerFault> {
-        self.commit(|book| book.plan_decision(id, decision)).await
+        let (decided, ticket) = self.decide_after(id, decision)?;
+        ticket.kept().await?;
+        Ok(decided)
     }
 
     async fn reverse(&self, reversal: Reversal) -> Result<Reversed, LedgerFault> {
-        let number = self.number(reversal.date);
-        self.commit(|book| book.plan_reversal(reversal, number, self.room())).await
+        let (reversed, ticket) = self.reverse_after(reversal)?;
+        ticket.kept().await?;
+        Ok(reversed)
     }
 
     async fn note_late(&self, issuer: &IssuerName, rrn: Rrn, outcome: Outcome) -> Result<Option<TxnId>, LedgerFault> {
-        self.commit(|book| book.plan_late(issuer, rrn, outcome)).await
+        let (whose, ticket) = self.note_late_after(issuer, rrn, outcome)?;
+        ticket.kept().await?;
+        Ok(whose)
     }
 
     async fn note_terminal(&self, terminal: TerminalId, facts: SessionFacts) -> Result<(), LedgerFault> {
@@ -294,12 +326,17 @@ impl Ledger for EmbeddedLedger {
     }
 
     fn find(&self, id: TxnId) -> Option<Recorded> {
-        self.kept.lock().book.recorded(id)
+        let in_book = self.kept.lock().book.recorded(id);
+        in_book.or_else(|| self.recorded_before(|closed| closed.keyed.id(id), |standing| standing.intent.id == id))
     }
 
     fn original(&self, key: &OriginalKey) -> Option<Recorded> {
-        let kept = self.kept.lock();
-        kept.book.identities.original(key).and_then(|id| kept.book.recorded(id))
+        let in_book = {
+            let kept = self.kept.lock();
+            kept.book.identities.original(key).and_then(|id| kept.book.recorded(id))
+        };
+        let wanted = |standing: &Standing| key.means(&standing.intent.identity);
+        in_book.or_else(|| self.recorded_before(|closed| closed.keyed.original(key.terminal, key), wanted))
     }
 
     fn open_intents(&self) -> Vec<TxnId> {
@@ -317,7 +354,9 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn close_day(&self, date: BusinessDate) -> Result<(), LedgerFault> {
-        self.commit(|_| Ok(Commit::of([Record::Closed(date)], ()))).await
+        let close = |book: &Book| Ok(Commit::of([Record::Closed(date)], book.closes_in_parts(date)));
+        while self.commit(close).await? {}
+        Ok(())
     }
 
     fn records(&self) -> Vec<Recorded> {

@@ -1,10 +1,13 @@
 //! What is made beside the running station of segments that are full: snapshots, so that a start need not
 //! read everything, and room, by removing what they cover.
 //!
+//! What left with closed days goes into files of its own first.
+//!
 //! Nothing here is in the ledger's way: the housekeeper has a book of its own, made of the last snapshot and the
 //! full segments after it. Losing any of its files costs time at the next start and nothing else.
 
 use super::book::Book;
+use super::closed::ClosedDays;
 use super::durable::fold;
 use super::journal::Disk;
 use super::journal::Fault;
@@ -27,6 +30,7 @@ use super::journal::layout::snapshot_number;
 use super::journal::replay;
 use crate::model::Timestamp;
 use std::io;
+use std::sync::Arc;
 
 /// A snapshot while it is made.
 const SNAPSHOT_NEW: &str = "snapshot.tmp";
@@ -39,11 +43,16 @@ pub struct Housekeeping {
     /// Bytes of full segments since the last snapshot that are worth the next one: 256 MiB, or half the last
     /// snapshot if that is more.
     pub journal_bytes: u64,
+    /// How many closed days stay: duplicates and originals of older ones are not known any more.
+    pub days: usize,
+    /// Whether segments are removed that the older of two snapshots covers: what closed days need of them is in
+    /// the files of the days. Without, the whole history stays, for the archive to be made again from.
+    pub remove_segments: bool,
 }
 
 impl Default for Housekeeping {
     fn default() -> Self {
-        Self { journal_bytes: 256 << 20 }
+        Self { journal_bytes: 256 << 20, days: 400, remove_segments: false }
     }
 }
 
@@ -117,13 +126,14 @@ fn read<D: Disk>(disk: &mut D, number: u64, id: JournalId) -> Result<(Book, Head
 /// [`Housekeeper::step`] every so often.
 pub struct Housekeeper<D: Disk> {
     disk: D,
-    /// When it makes snapshots.
+    closed: Arc<ClosedDays>,
+    /// When it makes snapshots, and what it removes.
     pub options: Housekeeping,
 }
 
 impl<D: Disk> Housekeeper<D> {
-    pub(super) fn new(disk: D) -> Self {
-        Self { disk, options: Housekeeping::default() }
+    pub(super) fn new(disk: D, closed: Arc<ClosedDays>) -> Self {
+        Self { disk, closed, options: Housekeeping::default() }
     }
 
     /// Makes a snapshot if it is worth it; then removes snapshots that are superseded.
@@ -143,9 +153,15 @@ impl<D: Disk> Housekeeper<D> {
         }
         let loaded = load(&mut self.disk)?;
         let head = Head { number: open.header.first - 1, hash: open.header.previous };
-        let book = self.book(loaded, head)?;
+        let mut book = self.book(loaded, head)?;
+        // First the days, so that nothing a snapshot leaves out is nowhere.
+        let departed = book.take_departed();
+        let closed = self.closed.write(&mut self.disk, departed, book.marks.closings, wall);
+        closed.map_err(|fault| self.closed_days(fault))?;
         let bytes = self.write(&book, head, open, wall)?;
-        self.remove_superseded()?;
+        self.remove_superseded(full)?;
+        let forgotten = self.closed.forget(&mut self.disk, self.options.days);
+        forgotten.map_err(|fault| self.closed_days(fault))?;
         Ok(Tidied::Snapshot { group: head.number, bytes })
     }
 
@@ -183,12 +199,23 @@ impl<D: Disk> Housekeeper<D> {
         written.map_err(layout::at(&self.disk, "the snapshot cannot be written", Place::new(&name, 0, head.number)))
     }
 
-    fn remove_superseded(&mut self) -> Result<(), JournalFault> {
+    fn closed_days(&self, fault: FileFault) -> JournalFault {
+        JournalFault::at(self.disk.folder(), Place::new("", 0, 0), Fault::ClosedDays(fault))
+    }
+
+    fn remove_superseded(&mut self, full: &[SegmentFile]) -> Result<(), JournalFault> {
         let made = snapshots(&mut self.disk)?;
-        for number in made.iter().rev().skip(KEPT) {
-            let name = snapshot_name(*number);
-            let place = Place::new(&name, 0, *number);
-            self.disk.remove(&name).map_err(layout::at(&self.disk, "the old snapshot cannot be removed", place))?;
+        let mut gone: Vec<String> = made.iter().rev().skip(KEPT).map(|number| snapshot_name(*number)).collect();
+        let covered = made.iter().rev().nth(KEPT - 1).filter(|_| self.options.remove_segments);
+        if let Some(covered) = covered {
+            // A segment ends where the next begins; the oldest goes first, so that what is left is a whole journal.
+            let ends = full.iter().skip(1).map(|next| next.header.first - 1);
+            let over = full.iter().zip(ends).take_while(|(_, end)| end <= covered);
+            gone.extend(over.map(|(segment, _)| segment.name.clone()));
+        }
+        for name in gone {
+            let place = Place::new(&name, 0, 0);
+            self.disk.remove(&name).map_err(layout::at(&self.disk, "the old file cannot be removed", place))?;
         }
         let synced = self.disk.sync_folder();
         synced.map_err(|error| {

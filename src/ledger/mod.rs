@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod backup;
 mod book;
+mod closed;
 mod counters;
 mod durable;
 mod embedded;
@@ -19,6 +20,7 @@ pub mod kinds;
 mod lifecycle;
 mod owed;
 mod plan;
+mod recall;
 mod record;
 mod standing;
 mod types;

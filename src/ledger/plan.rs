@@ -41,8 +41,8 @@ pub(super) type Planned<T> = Result<Commit<T>, LedgerFault>;
 
 impl Book {
     /// Duplicate, tombstone, original, refusal, reservations: in this order, the first that has something
-    /// to say.
-    pub(super) fn plan_intent(&self, mut intent: Intent, room: Room) -> Planned<Intended> {
+    /// to say. `buried`: a closed day knows that a reversal of it came first.
+    pub(super) fn plan_intent(&self, mut intent: Intent, room: Room, buried: bool) -> Planned<Intended> {
         if let Some(known) = self.identities.request(&intent.identity) {
             return Ok(Commit::nothing(self.again(known, &intent)?));
         }
@@ -56,7 +56,8 @@ impl Book {
         if !row.reserves {
             intent.reservations.clear();
         }
-        let tombstone = self.identities.has_tombstone(&intent.identity).then_some(ResponseCode::RelatedInvalid);
+        let buried = buried || self.identities.has_tombstone(&intent.identity);
+        let tombstone = buried.then_some(ResponseCode::RelatedInvalid);
         let refusal = tombstone
             .or_else(|| self.follow_refusal(&intent, row))
             .or(intent.refusal.as_ref().map(|refusal| refusal.code))

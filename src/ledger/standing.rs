@@ -7,6 +7,7 @@
 use super::TxnId;
 use super::book::Book;
 use super::book::Entry;
+use super::followers::Followers;
 use super::owed::Queue;
 use super::record::KeptReversal;
 use super::record::Record;
@@ -14,8 +15,11 @@ use super::record::Standing;
 use crate::model::BusinessDate;
 use std::sync::Arc;
 
+/// How many transactions leave by one record. Part of the format: a journal is read with the number that it was
+/// written with.
+pub(super) const CLOSED_AT_ONCE: usize = 4_096;
+
 /// What left the book when a day was closed.
-#[allow(dead_code, reason = "the archive of closed days is being built")]
 #[derive(Clone, Debug)]
 pub(super) struct Departed {
     /// The day.
@@ -92,25 +96,42 @@ impl Book {
         }
     }
 
-    /// Lets go what is finished of a business date. What has follow-ups in the book waits for them: they may
-    /// still change what stands of it.
+    /// Lets go what is finished of a business date: of so many of the lowest numbers, so that nobody waits long,
+    /// and with the last of them of the day's reversals too. What has follow-ups in the book waits for them:
+    /// they may still change what stands of it.
     pub(super) fn close(&mut self, date: BusinessDate) {
         self.marks.closings += 1;
-        let finished = self.entries.values().filter(|entry| entry.intent.date == date && entry.state.is_finished());
-        let mut finished: Vec<TxnId> = finished.map(|entry| entry.intent.id).collect();
+        let finished: Vec<TxnId> = self.leaving(date).take(CLOSED_AT_ONCE).collect();
         let mut transactions = Vec::with_capacity(finished.len());
-        // Follow-ups have the higher numbers: they go first.
-        while let Some(id) = finished.pop() {
-            let followers = self.followers.get(&id);
-            if followers.is_none_or(|followers| !followers.ids().any(|follower| self.entries.contains_key(&follower))) {
-                transactions.extend(self.let_go(id));
+        for id in &finished {
+            let mut next = Some(*id);
+            while let Some(standing) = next.and_then(|id| self.let_go(id)) {
+                next = standing.intent.follows.filter(|followed| self.leaves(date, *followed));
+                transactions.push(standing);
             }
         }
-        transactions.reverse();
-        let reversals = self.identities.forget_reversals(date);
+        transactions.sort_unstable_by_key(|standing| standing.intent.id);
+        let is_last = finished.len() < CLOSED_AT_ONCE;
+        let reversals = if is_last { self.identities.forget_reversals(date) } else { Vec::new() };
         if !transactions.is_empty() || !reversals.is_empty() {
             self.departed.push(Departed { date, closing: self.marks.closings, transactions, reversals });
         }
+    }
+
+    /// Whether closing the date once more would let more go.
+    pub(super) fn closes_in_parts(&self, date: BusinessDate) -> bool {
+        self.leaving(date).take(CLOSED_AT_ONCE).count() == CLOSED_AT_ONCE
+    }
+
+    /// What closing the date lets go, in order.
+    fn leaving(&self, date: BusinessDate) -> impl Iterator<Item = TxnId> {
+        self.entries.keys().copied().filter(move |id| self.leaves(date, *id))
+    }
+
+    fn leaves(&self, date: BusinessDate, id: TxnId) -> bool {
+        let waits = |followers: &Followers| followers.ids().any(|follower| self.entries.contains_key(&follower));
+        self.entries.get(&id).is_some_and(|entry| entry.intent.date == date && entry.state.is_finished())
+            && !self.followers.get(&id).is_some_and(waits)
     }
 
     fn let_go(&mut self, id: TxnId) -> Option<Standing> {

@@ -99,6 +99,9 @@ pub enum Fault {
         /// Why.
         fault: CodecFault,
     },
+    /// What is kept of a closed day cannot be read.
+    #[error("a closed day: {0}")]
+    ClosedDays(super::blocks::FileFault),
     /// A group that fits no segment.
     #[error("a group of {0} bytes fits no segment")]
     TooLarge(usize),

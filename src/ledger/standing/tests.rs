@@ -135,7 +135,7 @@ impl History {
         match what % 13 {
             0..=3 => {
                 let intent = self.intent([a, b, c, d]);
-                let planned: Planned<Intended> = self.book.plan_intent(intent, ROOM);
+                let planned: Planned<Intended> = self.book.plan_intent(intent, ROOM, false);
                 self.keep(planned);
             }
             4 | 5 => {

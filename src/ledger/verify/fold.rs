@@ -36,6 +36,7 @@ use crate::ledger::lifecycle::step;
 use crate::ledger::record::KeptReversal;
 use crate::ledger::record::Record;
 use crate::ledger::record::Standing;
+use crate::ledger::standing::CLOSED_AT_ONCE;
 use crate::model::Amount;
 use crate::model::BusinessDate;
 use crate::model::Currency;
@@ -464,16 +465,27 @@ impl Verifier {
 
     fn closed(&mut self, date: BusinessDate) {
         self.counts.closed.insert(date);
-        let finished = self.open.iter().filter(|(_, txn)| txn.date == date && txn.state.is_finished());
-        let mut finished: Vec<TxnId> = finished.map(|(id, _)| *id).collect();
-        // Follow-ups have the higher numbers and go first; what has some in the book waits for them.
-        while let Some(id) = finished.pop() {
-            let followers = self.followers.get(&id);
-            if followers.is_none_or(|followers| !followers.iter().any(|follower| self.open.contains_key(follower))) {
+        let finished = self.open.keys().copied().filter(|id| self.leaves(date, *id)).take(CLOSED_AT_ONCE);
+        let finished: Vec<TxnId> = finished.collect();
+        let is_last = finished.len() < CLOSED_AT_ONCE;
+        for id in finished {
+            let mut next = Some(id);
+            while let Some(id) = next {
+                let followed = self.open.get(&id).and_then(|txn| txn.follows);
                 self.let_go(id);
+                next = followed.filter(|followed| self.leaves(date, *followed));
             }
         }
-        self.numbers.close(date);
+        if is_last {
+            self.numbers.close(date);
+        }
+    }
+
+    /// Whether it is finished and nothing in the book follows it.
+    fn leaves(&self, date: BusinessDate, id: TxnId) -> bool {
+        let waits = |followers: &Vec<TxnId>| followers.iter().any(|follower| self.open.contains_key(follower));
+        self.open.get(&id).is_some_and(|txn| txn.date == date && txn.state.is_finished())
+            && !self.followers.get(&id).is_some_and(waits)
     }
 
     fn let_go(&mut self, id: TxnId) {

@@ -7,7 +7,9 @@ use std::future::Future;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Mutex;
+use std::task::Context;
 use std::task::Poll;
+use std::task::Waker;
 use tollgate::ledger::DataKeyName;
 use tollgate::ledger::DeadLetter;
 use tollgate::ledger::Decided;
@@ -38,6 +40,7 @@ use tollgate::ledger::journal::JournalId;
 use tollgate::ledger::journal::MemoryDisk;
 use tollgate::ledger::journal::Options;
 use tollgate::ledger::journal::Step;
+use tollgate::ledger::journal::layout::segment_number;
 use tollgate::ledger::journal::layout::snapshot_number;
 use tollgate::ledger::journal::replay;
 use tollgate::model::BusinessDate;
@@ -133,7 +136,73 @@ impl<D: Disk, Guard> Driven<D, Guard> {
         records
     }
 
-    fn is_again_what_it_was(&self, from_snapshot: bool) {
+    /// The same ledger after its process ended.
+    pub(super) fn reopened(self) -> Driven<D, ()>
+    where
+        Guard: Default,
+    {
+        let (disk, capacity) = (self.disk.clone(), self.capacity);
+        drop(self);
+        open(disk, capacity, ())
+    }
+
+    /// The same ledger with its segment full, and the housekeeper through with it.
+    pub(super) fn tidied(self) -> Self {
+        let begun = self.segments();
+        let issuer = IssuerName::parse("bank-z").unwrap();
+        while self.segments() == begun {
+            let mut kept = pin!(self.wait(self.ledger.keep_stan(&issuer, Stan::FIRST)));
+            let context = &mut Context::from_waker(Waker::noop());
+            assert!(kept.as_mut().poll(context).is_ready());
+        }
+        assert!(self.tidy() != Tidied::Nothing);
+        self
+    }
+
+    fn segments(&self) -> usize {
+        self.disk
+            .clone()
+            .list()
+            .unwrap()
+            .iter()
+            .filter(|name| segment_number(name).is_some())
+            .max()
+            .map_or(0, |name| usize::try_from(segment_number(name).unwrap()).unwrap())
+    }
+
+    /// The number of the first group that is still in a segment.
+    pub(super) fn journal_begins(&self) -> u64 {
+        self.disk.clone().list().unwrap().iter().filter_map(|name| segment_number(name)).min().unwrap()
+    }
+
+    /// From now on covered segments are removed, and days beyond so many.
+    pub(super) fn forgetful(&self, days: usize) {
+        let housekeeping = Housekeeping { journal_bytes: 0, days, remove_segments: true };
+        self.parts.lock().unwrap().housekeeper.options = housekeeping;
+    }
+
+    fn tidy(&self) -> Tidied {
+        let mut parts = self.parts.lock().unwrap();
+        while parts.write() {}
+        parts.anchor.step().unwrap();
+        parts.housekeeper.options.journal_bytes = 0;
+        parts.housekeeper.step(Timestamp(0)).unwrap()
+    }
+
+    /// Removes the files with this ending; how many there were.
+    pub(super) fn remove(&self, ending: &str) -> usize {
+        let mut disk = self.disk.clone();
+        let gone: Vec<String> = disk.list().unwrap().into_iter().filter(|name| name.ends_with(ending)).collect();
+        gone.iter().for_each(|name| disk.remove(name).unwrap());
+        gone.len()
+    }
+
+    fn has_snapshot(&self) -> bool {
+        self.disk.clone().list().unwrap().iter().any(|name| snapshot_number(name).is_some())
+    }
+
+    fn is_again_what_it_was(&self) {
+        let from_snapshot = self.has_snapshot();
         let again = EmbeddedLedger::open(self.disk.clone(), &OPTIONS, self.capacity).unwrap();
         assert_eq!(again.found.refused, Vec::<String>::new());
         assert!(again.found.snapshot.is_some() == from_snapshot, "snapshot");
@@ -153,14 +222,9 @@ impl<D: Disk, Guard> Drop for Driven<D, Guard> {
             while parts.write() {}
             parts.anchor.step().unwrap();
         }
-        self.is_again_what_it_was(false);
-        let mut parts = self.parts.lock().unwrap();
-        parts.housekeeper.options = Housekeeping { journal_bytes: 0 };
-        let kept = parts.housekeeper.step(Timestamp(0)).unwrap();
-        drop(parts);
-        let made = self.disk.clone().list().unwrap().iter().any(|name| snapshot_number(name).is_some());
-        assert_eq!(kept != Tidied::Nothing, made);
-        self.is_again_what_it_was(made);
+        self.is_again_what_it_was();
+        self.tidy();
+        self.is_again_what_it_was();
     }
 }
 

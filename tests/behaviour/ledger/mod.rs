@@ -1,5 +1,6 @@
 //! The ledger: rules of the money, 1 to 5. One contract that every ledger keeps, and random histories.
 
+mod closed;
 mod contract;
 mod driven;
 mod golden;
