@@ -237,6 +237,9 @@ impl<D: Disk> RecordFile<D> {
     }
 }
 
+/// Is shown every record and where it is.
+pub type VisitRecord<'a> = dyn FnMut(RecordPlace, &[u8]) -> Result<(), super::CodecFault> + 'a;
+
 /// An open file of records.
 pub struct RecordReader<F> {
     file: F,
@@ -292,11 +295,7 @@ impl<F> RecordReader<F> {
     ///
     /// # Errors
     /// The first thing that is not as it was written, or what `visit` says.
-    pub fn read<D: Disk<File = F>>(
-        &self,
-        disk: &mut D,
-        visit: &mut dyn FnMut(RecordPlace, &[u8]) -> Result<(), super::CodecFault>,
-    ) -> Result<u64, FileFault> {
+    pub fn read<D: Disk<File = F>>(&self, disk: &mut D, visit: &mut VisitRecord<'_>) -> Result<u64, FileFault> {
         let (mut at, mut blocks, mut records, mut sums) = (layout::offset(HEADER), 0u32, 0u64, 0u32);
         let mut buffer = Vec::new();
         loop {

@@ -246,7 +246,8 @@ proptest! {
             history.note(Record::Closed(day(number)));
         }
         let book = &history.book;
-        prop_assert!(book.entries.values().all(|entry| !entry.state.is_finished() || book.followers.get(&entry.intent.id).is_some()));
+        let waits = |entry: &Entry| book.followers.contains_key(&entry.intent.id);
+        prop_assert!(book.entries.values().all(|entry| !entry.state.is_finished() || waits(entry)));
         if book.entries.is_empty() {
             prop_assert!(book.followers.is_empty() && book.rrns.is_empty());
             prop_assert_eq!((book.identities.told(), book.counters.told()), (vec![], vec![]));

@@ -64,11 +64,7 @@ fn a_snapshot_that_forgot_a_transaction_or_is_rotten_is_a_violation_that_names_i
     forget_one(folder.path(), group);
     let (exit, said) = verdict(folder.path());
     assert_eq!(exit, Exit::No, "{said}");
-    assert!(
-        said.contains("I12: transactions are missing from the snapshot")
-           ,
-        "{said}"
-    );
+    assert!(said.contains("I12: transactions are missing from the snapshot"), "{said}");
     assert!(said.contains(&snapshot_name(group)), "{said}");
     let mut rotten = whole.clone();
     rotten[700] ^= 1;
