@@ -20,6 +20,11 @@ pub mod journal_format {
     #![doc = include_str!("journal_format.md")]
 }
 
+/// The three HSMs: what each can do, what calls become on the wire, what its answers mean.
+pub mod hsms {
+    #![doc = include_str!("hsms.md")]
+}
+
 /// Running a station: its file, limits, logs, and why something was refused.
 pub mod operations {
     #![doc = include_str!("operations.md")]
