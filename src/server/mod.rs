@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 mod crash;
 mod days;
+mod descriptors;
 mod door;
 pub mod entropy;
 pub mod expiry;

@@ -5,6 +5,7 @@ use super::config::Config;
 use super::config::Loaded;
 use super::crash::CrashOnPanic;
 use super::days;
+use super::descriptors;
 use super::expiry;
 use super::keeper::Keeper;
 use super::reload::Reload;
@@ -96,7 +97,8 @@ impl Running {
         runtime.spawn(expiry::watch(certificates(&config.doors, folder)));
         let trace = config.trace.map(|port| runtime.block_on(trace::open(port))).transpose()?;
         let tap = Tap::new();
-        let (ceilings, workers, drain) = (config.ceilings, config.workers, config.drain);
+        let (workers, drain) = (config.workers, config.drain);
+        let ceilings = descriptors::within(config.ceilings, descriptors(&built, workers, doors.len()));
         let plan = Plan { doors: listening, ceilings, workers, drain, tap: tap.clone() };
         let server = Server::start(plan, worker(&built, doors.clone(), ceilings.in_flight_per_terminal))?;
         let stop_rest = CancellationToken::new();
@@ -251,6 +253,16 @@ fn certificates(doors: &[super::config::Door], folder: &Path) -> Vec<PathBuf> {
     let files = doors.iter().filter_map(|door| door.tls.as_ref());
     let files = files.flat_map(|tls| [Some(&tls.certificate), tls.client_ca.as_ref()]);
     files.flatten().map(|file| folder.join(file)).collect()
+}
+
+/// File descriptors that a running station has besides those for sessions and of the ledger.
+fn descriptors(built: &Built, workers: usize, doors: usize) -> usize {
+    /// Of a worker's runtime, and one for a connection that is refused.
+    const OF_A_WORKER: usize = 6;
+    let workers = if workers == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { workers };
+    let links: usize = built.parts().registry.load().issuers().map(|issuer| usize::from(issuer.connections)).sum();
+    // Store-and-forward has links of its own.
+    workers * (OF_A_WORKER + doors + links) + links
 }
 
 fn listening(row: &super::config::Door, folder: &Path) -> Result<Door, StartFault> {

@@ -45,7 +45,7 @@ fn a_station_that_is_killed_again_and_again_loses_nothing() {
     assert!(approved > rounds, "there was traffic");
 }
 
-fn verified(station: &Station) {
+pub(super) fn verified(station: &Station) {
     let verdict = station.ledger("verify", &[]);
     let (said, why) = (String::from_utf8_lossy(&verdict.stdout), String::from_utf8_lossy(&verdict.stderr));
     assert!(verdict.status.success(), "{said}{why}");

@@ -1,7 +1,14 @@
 //! The real binary, from outside: `tollgate serve` as a process of its own, killed, starved and lied to
 //! by its disk, while banks and terminals go on living in the test.
 
+mod counter;
+mod crowd;
+mod full_disk;
 mod kill;
+mod means;
 mod process;
 mod refusals;
+mod strace;
+mod surgery;
+mod trace;
 mod traffic;

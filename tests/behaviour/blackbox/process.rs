@@ -1,10 +1,14 @@
 //! A station as a process, with banks that outlive it.
 
+use crate::switch::CARD_A;
+use crate::switch::CARD_B;
 use crate::switch::rig::OpenBank;
 use crate::switch::rig::Recipe;
+use crate::switch::rig::Till;
 use crate::switch::rig::await_that;
 use crate::switch::rig::bank;
 use crate::switch::rig::write_station;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::io::BufReader;
@@ -19,6 +23,8 @@ use std::process::Output;
 use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
+use tollgate::model::Kind;
+use tollgate::model::ResponseCode;
 use tollgate::model::Rrn;
 use tollgate::sim::issuer::books::Money;
 
@@ -30,6 +36,7 @@ pub(super) struct Station {
     banks: [OpenBank; 2],
     door: SocketAddr,
     child: Option<Child>,
+    level: &'static str,
 }
 
 impl Station {
@@ -43,9 +50,8 @@ impl Station {
         std::fs::write(folder.path().join("bins.csv"), recipe.bins).unwrap();
         // A port that nobody has now: the station must come back to the same door after each death.
         let door = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let station = Self { folder, banks, door, child: None };
-        let text = std::fs::read_to_string(station.file("station.toml")).unwrap();
-        std::fs::write(station.file("station.toml"), text.replacen("127.0.0.1:0", &door.to_string(), 1)).unwrap();
+        let station = Self { folder, banks, door, child: None, level: "warn" };
+        station.edit("127.0.0.1:0", &door.to_string());
         station
     }
 
@@ -64,10 +70,15 @@ impl Station {
         self.door
     }
 
+    /// What it logs from now on: `warn` at first.
+    pub(super) fn says(&mut self, level: &'static str) {
+        self.level = level;
+    }
+
     /// The command that serves.
     pub(super) fn command(&self) -> Command {
         let mut command = Command::new(TOLLGATE);
-        command.args(["serve", "--log", "warn", "-c"]).arg(self.file("station.toml"));
+        command.args(["serve", "--log", self.level, "-c"]).arg(self.file("station.toml"));
         command
     }
 
@@ -77,18 +88,40 @@ impl Station {
     }
 
     /// The same by a command of the test's own.
-    pub(super) fn start_as(&mut self, mut command: Command) {
+    pub(super) fn start_as(&mut self, command: Command) {
+        if let Err(status) = self.try_start_as(command) {
+            panic!("it did not start: {status}\n{}", self.log());
+        }
+    }
+
+    /// The same where it may be refused: how it ended then.
+    pub(super) fn try_start_as(&mut self, mut command: Command) -> Result<(), ExitStatus> {
         assert!(self.child.is_none(), "one at a time");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.file("log")).unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let opened = lines.any(|line| line.unwrap().starts_with("door pos "));
-        if !opened {
-            panic!("it did not start: {}\n{}", child.wait().unwrap(), self.log());
+        if !lines.any(|line| line.unwrap().starts_with("door pos ")) {
+            return Err(child.wait().unwrap());
         }
         // What it prints later must not block it.
         std::thread::spawn(move || lines.for_each(drop));
         self.child = Some(child);
+        Ok(())
+    }
+
+    /// A start that must be refused: its exit code, and what it said.
+    pub(super) fn refusal(&mut self) -> (Option<i32>, String) {
+        let said = self.log().len();
+        let refused = self.try_start_as(self.command());
+        let status = refused.expect_err("it must not start");
+        (status.code(), self.log().get(said..).unwrap_or_default().to_owned())
+    }
+
+    /// Changes a line of the station's file.
+    pub(super) fn edit(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.file("station.toml")).unwrap();
+        assert!(text.contains(from), "no `{from}` in\n{text}");
+        std::fs::write(self.file("station.toml"), text.replacen(from, to, 1)).unwrap();
     }
 
     /// What it logged, over all its lives.
@@ -126,6 +159,16 @@ impl Station {
         self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
+    /// Waits until both banks answer.
+    pub(super) fn await_links(&self) {
+        let mut till = Till::at(self.door, 10_000_009, "pos");
+        till.sign_in();
+        for card in [CARD_A, CARD_B] {
+            let mut up = || till.ask(Kind::Balance, 0, card).code == Some(ResponseCode::Approved);
+            await_that("the links are up", &mut up);
+        }
+    }
+
     /// `tollgate ledger VERB DIR ..`
     pub(super) fn ledger(&self, verb: &str, more: &[&str]) -> Output {
         Command::new(TOLLGATE).args(["ledger", verb]).arg(self.file("ledger")).args(more).output().unwrap()
@@ -133,7 +176,7 @@ impl Station {
 
     /// What is open and owed, as the files say.
     pub(super) fn unfinished(&self) -> u64 {
-        let said: serde_json::Value = serde_json::from_slice(&self.ledger("stat", &["--json"]).stdout).unwrap();
+        let said = self.stat();
         let owed = said["owed"].as_object().map_or(0, |owed| owed.values().filter_map(|count| count.as_u64()).sum());
         said["open"].as_u64().unwrap() + owed
     }
@@ -152,13 +195,17 @@ impl Station {
         booked
     }
 
-    /// What the ledger's files hold approved and not undone, by reference number: terminal and amount.
-    pub(super) fn standing(&self) -> BTreeMap<Rrn, (String, u64)> {
+    /// The transactions of the ledger's files.
+    pub(super) fn rows(&self) -> Vec<Value> {
         let exported = self.ledger("export", &[]);
         assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
-        let rows = exported.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let rows = rows.map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap());
-        let standing = rows.filter(|row| row["standing"] == "approved" && row["kind"] == "sale");
+        let lines = exported.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+    }
+
+    /// What the ledger's files hold approved and not undone, by reference number: terminal and amount.
+    pub(super) fn standing(&self) -> BTreeMap<Rrn, (String, u64)> {
+        let standing = self.rows().into_iter().filter(|row| row["standing"] == "approved" && row["kind"] == "sale");
         standing
             .map(|row| {
                 let amount = row["approved_amount"].as_u64().or(row["amount"].as_u64()).unwrap();
@@ -166,6 +213,11 @@ impl Station {
                 (rrn, (row["terminal"].as_str().unwrap().to_owned(), amount))
             })
             .collect()
+    }
+
+    /// What `tollgate ledger stat` says.
+    pub(super) fn stat(&self) -> Value {
+        serde_json::from_slice(&self.ledger("stat", &["--json"]).stdout).unwrap()
     }
 
     /// Waits until nothing is open or owed any more.

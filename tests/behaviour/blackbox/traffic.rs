@@ -19,8 +19,25 @@ use tollgate::sim::load::Plan;
 use tollgate::sim::terminal::Setup;
 use tollgate::sim::terminal::drive::Target;
 
-/// How many terminals sell.
-const TERMINALS: u32 = 24;
+/// How terminals sell.
+pub(super) struct Habits {
+    /// How many there are.
+    pub(super) terminals: u32,
+    /// Sales a second, of all together.
+    pub(super) rate: f64,
+    /// Of a thousand sales, how many make trouble.
+    pub(super) trouble: u16,
+    /// How long they wait for an answer.
+    pub(super) patience: Duration,
+    /// Where the choices begin.
+    pub(super) seed: u64,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self { terminals: 24, rate: 120.0, trouble: 20, patience: Duration::from_secs(3), seed: 1 }
+    }
+}
 
 /// Terminals on a thread of their own.
 pub(super) struct Traffic {
@@ -32,21 +49,26 @@ pub(super) struct Traffic {
 impl Traffic {
     /// Sells `rate` times a second at this door.
     pub(super) fn start(door: SocketAddr, rate: f64, seed: u64) -> Self {
+        Self::of(door, &Habits { rate, seed, ..Habits::default() })
+    }
+
+    /// Sells at this door as told.
+    pub(super) fn of(door: SocketAddr, habits: &Habits) -> Self {
         let live = Arc::new(Live::new().unwrap());
         let target = Target {
             address: door.to_string(),
             tls: None,
             connect_within: Duration::from_millis(500),
-            answer_within: Duration::from_secs(3),
+            answer_within: habits.patience,
         };
         let plan = Plan {
-            terminals: (1..=TERMINALS).map(setup).collect(),
+            terminals: (1..=habits.terminals).map(setup).collect(),
             target,
             cards: cards::demo().into_iter().filter(|card| card.used_by == CardUse::Traffic).collect(),
-            rate,
+            rate: habits.rate,
             declines: 60,
-            trouble: 20,
-            seed,
+            trouble: habits.trouble,
+            seed: habits.seed,
         };
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -54,6 +76,11 @@ impl Traffic {
         let body = move || runtime.block_on(load::run(&plan, &shared, &stopped)).unwrap();
         let thread = std::thread::Builder::new().name("terminals".to_owned()).spawn(body).unwrap();
         Self { live, stop, thread }
+    }
+
+    /// Sales without an answer that could be believed.
+    pub(super) fn silent(&self) -> u64 {
+        self.live.silent.load(Ordering::Relaxed)
     }
 
     /// Sales sent and approved so far.

@@ -11,5 +11,5 @@ mod sessions;
 mod stand_in;
 
 /// A visitor's card of bank A (ISO 8583:1987, binary) and one of bank B (1993, ASCII).
-const CARD_A: &str = "6225000000000253";
-const CARD_B: &str = "4111111111111111";
+pub(crate) const CARD_A: &str = "6225000000000253";
+pub(crate) const CARD_B: &str = "4111111111111111";

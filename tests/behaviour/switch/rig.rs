@@ -299,6 +299,11 @@ pub(crate) struct Till {
 
 impl Till {
     pub(crate) fn new(rig: &Rig, number: u32, door: &str) -> Self {
+        Self::at(rig.door(door), number, door)
+    }
+
+    /// A terminal of the demo's lists at a door, wherever its station is.
+    pub(crate) fn at(address: SocketAddr, number: u32, door: &str) -> Self {
         let serial = number - 10_000_000;
         let setup = Setup {
             profile: profile(door).unwrap(),
@@ -308,14 +313,18 @@ impl Till {
             offset_minutes: 480,
             encrypt_tracks: false,
         };
-        Self::of(rig, setup, door)
+        Self::with(address, setup)
     }
 
     pub(crate) fn of(rig: &Rig, setup: Setup, door: &str) -> Self {
+        Self::with(rig.door(door), setup)
+    }
+
+    fn with(address: SocketAddr, setup: Setup) -> Self {
         let signs_in = setup.profile.sign_in;
         let pad = demo_pin_pad(setup.terminal, signs_in, Arc::new(SystemEntropy)).unwrap().unwrap();
         let terminal = Terminal::new(setup, pad, Memory::default()).unwrap();
-        Self { terminal, line: connect(rig.door(door)), cards: cards::demo() }
+        Self { terminal, line: connect(address), cards: cards::demo() }
     }
 
     pub(crate) fn sign_in(&mut self) {
