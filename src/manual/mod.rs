@@ -15,6 +15,11 @@ pub mod dialects {
     #![doc = include_str!("dialects.md")]
 }
 
+/// What may go wrong, what happens then, and the tests that show it.
+pub mod faults {
+    #![doc = include_str!("faults.md")]
+}
+
 /// The files of the durable ledger, byte by byte.
 pub mod journal_format {
     #![doc = include_str!("journal_format.md")]

@@ -9,6 +9,7 @@ mod crypto_calculators;
 mod crypto_command;
 mod crypto_vectors;
 mod dialects;
+mod faults;
 mod golden;
 mod hsm;
 mod hsm_operations;

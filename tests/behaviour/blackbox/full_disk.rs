@@ -28,7 +28,7 @@ impl Mount {
         let quietly = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
         std::fs::File::create(image).unwrap().set_len(SMALL).unwrap();
         let mut make = Command::new("mkfs.ext4");
-        let made = quietly(make.args(["-q", "-F", "-m", "0", "-O", "^has_journal"]).arg(image));
+        let made = quietly(make.args(["-q", "-F", "-b", "4096", "-m", "0", "-O", "^has_journal"]).arg(image));
         let mounted = (made && quietly(Command::new("mount").args(["-o", "loop"]).arg(image).arg(at)))
             || quietly(Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(at));
         mounted.then(|| Self(at.to_owned()))
@@ -102,7 +102,7 @@ fn without_room_sales_are_96_and_repeats_and_reversals_are_answered() {
     assert_eq!(other.sell(2_00).unwrap().code, Some(ResponseCode::SystemFailure));
     mount.empty();
     await_that("sales are accepted again", || counter.sell(17_00).unwrap().approved);
-    assert!(station.log().contains("ledger-room"), "{}", station.log());
+    await_that("it says that there is room", || station.log().contains("ledger-room"));
     station.await_finished();
     assert!(station.stop().success());
     verified(&station);
