@@ -3,8 +3,10 @@
 //! Each property takes the fuzzer's bytes and panics if it does not hold; reaching the end is success.
 
 mod journal;
+mod key_block;
 
 pub use journal::journal;
+pub use key_block::key_block;
 
 use crate::channel;
 use crate::channel::Deframer;
@@ -158,6 +160,14 @@ mod tests {
         super::framing(include_bytes!("../fuzz/corpus/framing/length_over_the_cap"));
         super::decode(include_bytes!("../fuzz/corpus/decode/iso87_ascii_0800"));
         super::decode(include_bytes!("../fuzz/corpus/decode/cn_pos_sale"));
+        super::key_block(include_bytes!("../fuzz/corpus/key_block/version_a_with_optional_blocks"));
+        super::key_block(include_bytes!("../fuzz/corpus/key_block/version_b"));
+        super::key_block(include_bytes!("../fuzz/corpus/key_block/version_c"));
+        super::key_block(include_bytes!("../fuzz/corpus/key_block/version_d"));
+        super::key_block(include_bytes!("../fuzz/corpus/key_block/tampered"));
+        super::key_block(include_bytes!("../fuzz/corpus/key_block/optional_block_longer_than_the_text"));
+        super::key_block(include_bytes!("../fuzz/corpus/key_block/extended_length"));
+        super::key_block(include_bytes!("../fuzz/corpus/key_block/of_our_own"));
         super::journal(include_bytes!("../fuzz/corpus/journal/two_groups"));
         super::journal(include_bytes!("../fuzz/corpus/journal/torn"));
         super::journal(include_bytes!("../fuzz/corpus/journal/one_group_without_check_sum"));
@@ -187,6 +197,20 @@ mod tests {
                 place.copy_from_slice(&noise[..place.len()]);
             }
             super::journal(&segment);
+        }
+
+        #[test]
+        fn key_blocks_hold_for_any_bytes(input in proptest::collection::vec(any::<u8>(), 0..120)) {
+            super::key_block(&input);
+        }
+
+        #[test]
+        fn a_key_block_with_one_stretch_changed_is_read_or_refused(
+            at in 0_usize..112, byte in prop_oneof![any::<u8>(), b'0'..=b'9'], length in 1_usize..4,
+        ) {
+            let mut block = include_bytes!("../fuzz/corpus/key_block/version_a_with_optional_blocks").to_vec();
+            block.iter_mut().skip(at).take(length).for_each(|place| *place = byte);
+            super::key_block(&block);
         }
 
         #[test]
