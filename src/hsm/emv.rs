@@ -117,7 +117,7 @@ impl Cvn {
         use SessionKeyMethod::{Common, MChip, Master};
         match self {
             Self::Visa10 => scheme(A, Master, Padding::Zeros, ScriptKeyMethod::Visa),
-            Self::Visa18 => scheme(A, Common, Padding::Bit, ScriptKeyMethod::Visa),
+            Self::Visa18 => scheme(B, Common, Padding::Bit, ScriptKeyMethod::Visa),
             Self::Visa22 => scheme(B, Common, Padding::Bit, ScriptKeyMethod::Common),
             Self::Mastercard16 | Self::Mastercard17 => scheme(A, MChip, Padding::Bit, ScriptKeyMethod::Common),
             Self::Mastercard20 | Self::Mastercard21 => scheme(A, Common, Padding::Bit, ScriptKeyMethod::Common),

@@ -10,6 +10,11 @@ pub mod changelog {
     #![doc = include_str!("changelog.md")]
 }
 
+/// `tollgate crypto`: calculators, which keys they take, known answers; what the software HSM does.
+pub mod crypto {
+    #![doc = include_str!("crypto.md")]
+}
+
 /// The languages of messages as files: every attribute, and how to make one's own.
 pub mod dialects {
     #![doc = include_str!("dialects.md")]
