@@ -7,6 +7,7 @@ use crate::ledger::journal::MemoryDisk;
 use crate::ledger::journal::Options;
 use crate::ledger::journal::Step;
 use crate::ledger::journal::anchor;
+use crate::ledger::journal::codec;
 use crate::ledger::journal::format::GROUP_HEADER;
 use crate::ledger::journal::format::GroupHeader;
 use crate::ledger::journal::format::MAX_RECORDS;
@@ -31,6 +32,9 @@ pub fn journal(input: &[u8]) {
     let header = SegmentHeader { id: ID, first: 1, previous, created: Timestamp(0), length };
     as_segment(&[&header.encode(), input].concat());
     as_group(input);
+    if let Ok(again) = codec::recode(input) {
+        assert!(again == input, "a record is written again as it was");
+    }
 }
 
 /// Opens a journal whose first segment has these bytes, writes a group, and opens it again.
