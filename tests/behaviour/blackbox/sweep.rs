@@ -1,5 +1,6 @@
 //! Looks for secrets in bytes, in every form in which they might be written down.
 
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::path::Path;
@@ -33,6 +34,9 @@ fn of_bytes(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         (|byte| format!("{byte:02X}"), |byte| format!("{byte:02x}"));
     let list = bytes.iter().map(u8::to_string).collect::<Vec<_>>();
     let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
+    let escaped = bytes.escape_ascii().to_string();
+    let shown = format!("{:?}", Bytes::copy_from_slice(bytes));
+    let shown = shown.strip_prefix("b\"").and_then(|rest| rest.strip_suffix('"')).unwrap().to_owned();
     let mut forms = vec![
         ("as it is", bytes.to_vec()),
         ("reversed", reversed),
@@ -42,7 +46,10 @@ fn of_bytes(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("hex, lower case, spaced", hex(lower, " ").into_bytes()),
         ("a list of numbers", list.join(", ").into_bytes()),
         ("a list of numbers, close", list.join(",").into_bytes()),
-        ("escaped", bytes.escape_ascii().to_string().into_bytes()),
+        ("escaped", escaped.clone().into_bytes()),
+        ("escaped two times", escaped.replace('\\', "\\\\").into_bytes()),
+        ("escaped as a buffer", shown.clone().into_bytes()),
+        ("escaped as a buffer, two times", shown.replace('\\', "\\\\").into_bytes()),
     ];
     for (form, before) in [("base64", 0), ("base64 from the second byte", 1), ("base64 from the third byte", 2)] {
         forms.push((form, base64(bytes, before)));
