@@ -77,7 +77,7 @@ fn more_than_the_banks_take_is_refused_at_once_and_what_was_taken_is_decided_in_
     }
     station.await_links();
     // The bank answers none of them; five times as many as its links take are asked for at once.
-    let sent: Vec<Sent> = tills.iter_mut().map(|till| till.prepare(Kind::Sale, 666_02, CARD_A)).collect();
+    let sent: Vec<Sent> = tills.iter_mut().map(|till| till.prepare(Kind::Sale, 66_602, CARD_A)).collect();
     for (till, sent) in tills.iter_mut().zip(&sent) {
         till.line.write_all(&sent.unit).unwrap();
     }

@@ -178,7 +178,7 @@ fn day(station: &Station, number: u32, sweeper: &mut Sweeper) {
         let wrong = till.prepare_with(Kind::Sale, 10_00, card, pin);
         ask(&mut till, &wrong, sweeper);
     }
-    for amount in [10_00, 20_51, 666_03, 666_05, 666_06, 666_07, 666_08, 666_09, 666_10] {
+    for amount in [10_00, 20_51, 66_603, 66_605, 66_606, 66_607, 66_608, 66_609, 66_610] {
         let sale = till.prepare(Kind::Sale, amount, if amount % 2 == 0 { CARD_A } else { CARD_B });
         ask(&mut till, &sale, sweeper);
     }
@@ -187,7 +187,7 @@ fn day(station: &Station, number: u32, sweeper: &mut Sweeper) {
         ask(&mut till, &hold, sweeper);
     }
     for (tag, value) in forbidden_tags() {
-        for amount in [40_00, 666_03] {
+        for amount in [40_00, 66_603] {
             let sale = till.prepare(Kind::Sale, amount, CARD_A);
             till.send(&with_tag(&till, &sale, tag, &value));
             let unit = till.receive().expect("an answer to a sale with a track in its chip data");

@@ -213,7 +213,7 @@ fn a_slow_disk_makes_answers_late_and_loses_none() {
     await_that("terminals sell", || traffic.so_far().1 >= 60);
     // The bank never answers this one: its deadline holds, whatever else waits for the disk.
     let began = Instant::now();
-    assert_eq!(counter.sell(666_02).unwrap().code, Some(ResponseCode::Timeout));
+    assert_eq!(counter.sell(66_602).unwrap().code, Some(ResponseCode::Timeout));
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     let silent = traffic.silent();
     let mut beliefs = traffic.finish();

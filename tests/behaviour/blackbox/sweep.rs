@@ -28,10 +28,8 @@ const SHORTEST: usize = 5;
 
 /// The forms of some bytes.
 fn of_bytes(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
-    let hex =
-        |case: fn(u8) -> String, between: &str| bytes.iter().map(|byte| case(*byte)).collect::<Vec<_>>().join(between);
-    let (upper, lower): (fn(u8) -> String, fn(u8) -> String) =
-        (|byte| format!("{byte:02X}"), |byte| format!("{byte:02x}"));
+    let upper = |between: &str| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(between);
+    let lower = |between: &str| upper(between).to_lowercase();
     let list = bytes.iter().map(u8::to_string).collect::<Vec<_>>();
     let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
     let escaped = bytes.escape_ascii().to_string();
@@ -40,10 +38,10 @@ fn of_bytes(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut forms = vec![
         ("as it is", bytes.to_vec()),
         ("reversed", reversed),
-        ("hex, upper case", hex(upper, "").into_bytes()),
-        ("hex, lower case", hex(lower, "").into_bytes()),
-        ("hex, upper case, spaced", hex(upper, " ").into_bytes()),
-        ("hex, lower case, spaced", hex(lower, " ").into_bytes()),
+        ("hex, upper case", upper("").into_bytes()),
+        ("hex, lower case", lower("").into_bytes()),
+        ("hex, upper case, spaced", upper(" ").into_bytes()),
+        ("hex, lower case, spaced", lower(" ").into_bytes()),
         ("a list of numbers", list.join(", ").into_bytes()),
         ("a list of numbers, close", list.join(",").into_bytes()),
         ("escaped", escaped.clone().into_bytes()),
