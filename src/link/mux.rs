@@ -176,10 +176,12 @@ impl<K: Clone + Eq + Hash, W> Mux<K, W> {
     /// Ends every request of a connection that was lost. `sent` says whether bytes of one may have
     /// left; those are given up, the others forgotten. Returns each waiter with that verdict.
     pub fn lose(&mut self, connection: usize, sent: impl Fn(&W) -> bool) -> Vec<(W, bool)> {
-        let keys = self.pending.iter().filter(|(_, pending)| pending.connection == connection);
-        let keys: Vec<K> = keys.map(|(key, _)| key.clone()).collect();
+        let of_connection = self.pending.iter().filter(|(_, pending)| pending.connection == connection);
+        let mut keys: Vec<(u64, K)> = of_connection.map(|(key, pending)| (pending.ticket, key.clone())).collect();
+        // In the order in which they came: whoever is told first acts first.
+        keys.sort_unstable_by_key(|(ticket, _)| *ticket);
         let mut lost = Vec::with_capacity(keys.len());
-        for key in keys {
+        for (_, key) in keys {
             let Some(pending) = self.remove(&key) else { continue };
             let left = sent(&pending.waiter);
             if left {
