@@ -235,6 +235,7 @@ impl Terminal {
         let mut message = self.setup.profile.dialect.build(if repeated { row.mti.repeat() } else { row.mti });
         message.role(Role::Stan, &stan.digits())?;
         self.stamps(&mut message, now)?;
+        self.original_local_time(&mut message, &undo)?;
         for (de, value) in &undo.elements {
             message.set(*de, value)?;
         }
@@ -250,6 +251,16 @@ impl Terminal {
             message.role(Role::ResponseCode, &undo.reason)?;
         }
         self.finish(Kind::Reversal, message).map(Some)
+    }
+
+    /// The local date and time are the original's: of two uses of a number they tell which one is meant.
+    fn original_local_time(&self, message: &mut Builder, undo: &Undo) -> Result<(), TerminalFault> {
+        let local = &undo.sent.1;
+        let values = [(Role::LocalYear, &local[..2]), (Role::LocalDate, &local[2..6]), (Role::LocalTime, &local[6..])];
+        for (role, value) in values.into_iter().filter(|(role, _)| self.has(*role) && !self.has(Role::Batch)) {
+            message.role(role, value)?;
+        }
+        Ok(())
     }
 
     fn name_original(&self, message: &mut Builder, undo: &Undo) -> Result<(), TerminalFault> {
