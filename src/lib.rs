@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod link;
 pub mod manual;
 pub mod model;
+pub mod mutant;
 pub mod registry;
 pub mod risk;
 pub mod route;

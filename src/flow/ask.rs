@@ -21,6 +21,8 @@ use crate::model::EncryptedPinBlock;
 use crate::model::IssuerName;
 use crate::model::Request;
 use crate::model::ResponseCode;
+use crate::mutant;
+use crate::mutant::Mutant;
 use smallvec::SmallVec;
 
 /// What came of asking one issuer.
@@ -102,6 +104,9 @@ impl<W: World> Station<W> {
         exchange: &Exchange<'_>,
     ) -> Asked {
         let Some(issuer) = self.issuer(&way.issuer) else { return Asked::NotSent };
+        let later =
+            mutant::is(Mutant::StanAfterIntent).then(|| Outbound { stan: issuer.link.next_stan(), ..way.clone() });
+        let way = later.as_ref().unwrap_or(way);
         let pin = match self.translate_pin(request, authentic, exchange, issuer).await {
             Ok(pin) => pin,
             Err(code) => return Asked::Own(code),
@@ -113,7 +118,7 @@ impl<W: World> Station<W> {
         // The HSM took its time, and a reversal may have come: its message must not be overtaken by this one.
         // Who decides now loses the race and reads what stands.
         let open = self.parts.ledger.find(intent.id).is_some_and(|record| record.decided.is_none());
-        if !open {
+        if !open && !mutant::is(Mutant::LeavesAfterReversal) {
             return Asked::Own(ResponseCode::Timeout);
         }
         match self.send(issuer, outgoing).await {

@@ -15,6 +15,8 @@ use crate::model::ResponseCode;
 use crate::model::SessionFacts;
 use crate::model::TerminalId;
 use crate::model::WorkingKeys;
+use crate::mutant;
+use crate::mutant::Mutant;
 
 /// The keys a message verified under: they also decipher its PIN and sign its answer, whatever has
 /// been issued since (rules of the money, 10).
@@ -36,6 +38,9 @@ impl<W: World> Station<W> {
             DoorKeys::Issued => {
                 let session =
                     self.session(terminal).ok_or(Stop::code(ResponseCode::SignInRequired, "not-signed-in"))?;
+                if mutant::is(Mutant::GenerationBeforeMac) {
+                    self.promote(terminal, session.pending.as_ref().map(|keys| keys.generation)).await?;
+                }
                 let candidates =
                     session.generations().map(|keys| (Some(keys.generation), Authentic::from(keys))).collect();
                 let (generation, keys) = self.verify_any(exchange, terminal, candidates).await?;

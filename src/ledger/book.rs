@@ -35,6 +35,8 @@ use crate::model::Rrn;
 use crate::model::SessionFacts;
 use crate::model::Stan;
 use crate::model::TerminalId;
+use crate::mutant;
+use crate::mutant::Mutant;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -247,6 +249,9 @@ impl Book {
     fn balance(&mut self, id: TxnId, live_before: bool) {
         let live = self.is_live(id);
         let Some(entry) = self.entries.get(&id) else { return };
+        if mutant::is(Mutant::ReservationsKept) && live_before && !live {
+            return;
+        }
         if live_before && !live {
             self.counters.give_back(&entry.intent.reservations);
         } else if live && !live_before {

@@ -43,6 +43,8 @@ use crate::model::Rrn;
 use crate::model::SessionFacts;
 use crate::model::Stan;
 use crate::model::TerminalId;
+use crate::mutant;
+use crate::mutant::Mutant;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -114,7 +116,9 @@ impl EmbeddedLedger {
             let commit = plan(&kept.book)?;
             self.keep(&mut kept, commit)
         };
-        ticket.kept().await?;
+        if !mutant::is(Mutant::AnswerBeforeCommit) {
+            ticket.kept().await?;
+        }
         Ok(reply)
     }
 

@@ -11,6 +11,8 @@ use crate::model::BusinessDate;
 use crate::model::MessageClass;
 use crate::model::Stan;
 use crate::model::TerminalId;
+use crate::mutant;
+use crate::mutant::Mutant;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
@@ -70,7 +72,7 @@ impl Identities {
     /// Adds a reversal; one without an original leaves a tombstone.
     pub(super) fn add_reversal(&mut self, kept: &KeptReversal) {
         let reversal = &kept.reversal;
-        if kept.original.is_none() {
+        if kept.original.is_none() && !mutant::is(Mutant::NoTombstone) {
             let standing = self.tombstones.entry(original_number(reversal)).or_default();
             standing.push((reversal.original.class, kept.number));
         }

@@ -32,6 +32,8 @@ use crate::model::IssuerName;
 use crate::model::ResponseCode;
 use crate::model::Rrn;
 use crate::model::Stan;
+use crate::mutant;
+use crate::mutant::Mutant;
 use std::sync::Arc;
 
 /// Reversals that are kept for each transaction there is room for: a full ledger still undoes.
@@ -43,7 +45,17 @@ impl Book {
     /// Duplicate, tombstone, original, refusal, reservations: in this order, the first that has something
     /// to say. `buried`: a closed day knows that a reversal of it came first.
     pub(super) fn plan_intent(&self, mut intent: Intent, room: Room, buried: bool) -> Planned<Intended> {
-        if let Some(known) = self.identities.request(&intent.identity) {
+        let known = self.identities.request(&intent.identity);
+        if mutant::is(Mutant::RepeatDeclined)
+            && known.is_some()
+            && let Some(code) = self.counters.refusal(&intent.reservations)
+        {
+            let decided =
+                Decided { outcome: Outcome::Declined, answer: Answer::of(code, intent.received), rrn: intent.rrn };
+            return Ok(Commit::nothing(Intended::Declined(decided)));
+        }
+        let forwarded = |known: TxnId| mutant::is(Mutant::DuplicateForwarded) && self.open(known);
+        if let Some(known) = known.filter(|known| !forwarded(*known)) {
             return Ok(Commit::nothing(self.again(known, &intent)?));
         }
         if self.entries.len() >= room.capacity || !room.on_disk {
@@ -101,6 +113,10 @@ impl Book {
         Ok(entry.decided().map_or(Intended::Running(known), Intended::Duplicate))
     }
 
+    fn open(&self, id: TxnId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.state == State::Open)
+    }
+
     /// Another way for a transaction on whose first way nothing was sent; or what was decided meanwhile.
     pub(super) fn plan_reroute(&self, id: TxnId, outbound: Outbound) -> Planned<Option<Decided>> {
         Ok(match self.entry(id)?.decided() {
@@ -113,7 +129,7 @@ impl Book {
     /// brings a late one.
     pub(super) fn plan_decision(&self, id: TxnId, decision: Decision) -> Planned<Decided> {
         let entry = self.entry(id)?;
-        let Some(standing) = entry.decided() else {
+        let Some(standing) = entry.decided().filter(|_| !mutant::is(Mutant::NoCompareAndSet)) else {
             let (decision, to) = standing_decision(entry, decision);
             let decided = Decided { outcome: decision.outcome, answer: decision.answer.clone(), rrn: entry.intent.rrn };
             return Ok(Commit::of([Record::Decided(id, decision, to)], decided));
@@ -163,7 +179,18 @@ impl Book {
 
     /// What is owed is about to go. The reply: whether it is owed still.
     pub(super) fn plan_sending(&self, id: TxnId, what: Owed, stan: Stan) -> Planned<bool> {
-        let owed = self.entry(id)?.state.owes() == Some(what);
+        let entry = self.entry(id)?;
+        let owed = entry.state.owes() == Some(what);
+        if owed && mutant::is(Mutant::AttemptsNotDurable) {
+            return Ok(Commit::nothing(true));
+        }
+        if owed && mutant::is(Mutant::RemovedBeforeAcknowledged) {
+            let gone = moved(entry, Event::Acknowledged);
+            return Ok(Commit {
+                records: [Record::Attempted(id, stan)].into_iter().chain(gone).collect(),
+                reply: true,
+            });
+        }
         Ok(if owed { Commit::of([Record::Attempted(id, stan)], true) } else { Commit::nothing(false) })
     }
 
@@ -226,6 +253,11 @@ fn standing_decision(entry: &Entry, decision: Decision) -> (Decision, State) {
 
 /// The record of what `event` does to a decided transaction, if it does anything.
 fn moved(entry: &Entry, event: Event) -> Option<Record> {
+    if mutant::is(Mutant::TwoReversals)
+        && let (State::Reversed(undone), Event::TerminalReversal) = (entry.state, event)
+    {
+        return Some(Record::Moved(entry.intent.id, State::Reversing(undone)));
+    }
     let to = step(entry.state, event, entry.terms());
     (to != entry.state).then_some(Record::Moved(entry.intent.id, to))
 }
@@ -245,6 +277,10 @@ fn undo_record(entry: &Entry) -> Option<Record> {
 fn late_records(entry: &Entry, outcome: Outcome) -> Records {
     if entry.late == Some(outcome) || entry.late == Some(Outcome::Approved) {
         return Records::new();
+    }
+    if mutant::is(Mutant::LateApprovalCounts) && outcome == Outcome::Approved {
+        let approved = Decision::of(outcome, Answer::of(ResponseCode::Approved, entry.intent.received));
+        return [Record::Decided(entry.intent.id, approved, State::Stands(outcome))].into_iter().collect();
     }
     let noted = Record::Late(entry.intent.id, outcome);
     [noted].into_iter().chain(moved(entry, Event::LateAnswer)).collect()

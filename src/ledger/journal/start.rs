@@ -25,6 +25,8 @@ use super::replay;
 use super::replay::Torn;
 use super::spare::Spare;
 use super::writer::Current;
+use crate::mutant;
+use crate::mutant::Mutant;
 use std::io;
 use std::sync::Arc;
 
@@ -87,7 +89,9 @@ pub fn open<D: Disk>(
     if let Some(torn) = &replayed.torn {
         cut(&mut disk, torn)?;
     }
-    settle(&mut disk, &replayed)?;
+    if !mutant::is(Mutant::UnsyncedBelieved) {
+        settle(&mut disk, &replayed)?;
+    }
     let length = options.segment_bytes.next_multiple_of(layout::offset(SECTOR)).max(MIN_SEGMENT_BYTES);
     remove(&mut disk, PREPARED_NEW)?;
     let spare = Arc::new(Spare::new(reclaim(&mut disk, length)?));
@@ -124,11 +128,15 @@ fn cut<D: Disk>(disk: &mut D, torn: &Torn) -> Result<(), JournalFault> {
     cut.map_err(layout::at(disk, "the torn end cannot be cut", place.clone()))
 }
 
-/// Makes durable what was read. The last run may have ended with its last group written and not synced, or its sync
-/// failed: the machine remembers the group until its power goes, and takes it for clean. It is written once
-/// more and synced before anything is answered from it, and so is the name of its segment.
+/// Makes durable what was read, unless the anchor says that it is. The last run may have ended with its last
+/// group written and not synced, or its sync failed: the machine remembers the group until its power goes, and
+/// takes it for clean. It is written once more and synced before anything is answered from it, and so is the
+/// name of its segment. This takes for granted that a power cut does not spoil a sector that is overwritten
+/// with what it holds.
 fn settle<D: Disk>(disk: &mut D, replayed: &Replayed) -> Result<(), JournalFault> {
-    let Some(end) = &replayed.end else { return Ok(()) };
+    let Some(end) = replayed.end.as_ref().filter(|_| replayed.anchor.head().number < replayed.head.number) else {
+        return Ok(());
+    };
     let at = end.offset.saturating_sub(replayed.last);
     let place = Place::new(&end.file, at, replayed.head.number);
     let mut again = || {

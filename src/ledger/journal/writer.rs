@@ -15,6 +15,8 @@ use super::layout::PREPARED;
 use super::layout::segment_name;
 use super::spare::Spare;
 use crate::model::Timestamp;
+use crate::mutant;
+use crate::mutant::Mutant;
 use std::io;
 use std::sync::Arc;
 
@@ -126,7 +128,10 @@ impl<D: Disk> Writer<D> {
         let place = Place::new(&current.name, current.at, head.number);
         let written = self.disk.write_at(&mut current.file, &bytes, current.at);
         written.map_err(layout::at(&self.disk, "the group cannot be written", place.clone()))?;
-        let synced = self.disk.sync(&current.file);
+        let mut synced = self.disk.sync(&current.file);
+        if mutant::is(Mutant::SyncRetried) && synced.is_err() {
+            synced = self.disk.sync(&current.file);
+        }
         synced.map_err(layout::at(&self.disk, "the group cannot be synced", place))?;
         current.at += layout::offset(bytes.len());
         Ok(self.wrote(head))

@@ -1,0 +1,87 @@
+//! Known bugs, planted at the places where they would be made, and switched on by the tests that must catch them.
+//!
+//! Without the cargo feature `mutants` none of them is there: [`is`] is constant, and no binary is released with it.
+
+#[cfg(feature = "mutants")]
+use std::cell::Cell;
+
+macro_rules! mutants {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
+        /// A known bug.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub enum Mutant { $($(#[$doc])* $name,)+ }
+
+        impl Mutant {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// For people.
+            #[must_use]
+            pub fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+        }
+    };
+}
+
+mutants! {
+    /// What the ledger says is used before it is durable.
+    AnswerBeforeCommit = "answer before commit",
+    /// A decision replaces the one that stands.
+    NoCompareAndSet = "no compare-and-set on decisions",
+    /// What is owed leaves the queue when it is sent.
+    RemovedBeforeAcknowledged = "queue entry removed before its acknowledgement",
+    /// A reversal without an original leaves nothing behind.
+    NoTombstone = "reversal without original ignored",
+    /// A copy of a running request is taken for a new one.
+    DuplicateForwarded = "duplicate forwarded to the issuer",
+    /// The trace number on record is not the one on the wire.
+    StanAfterIntent = "STAN chosen after the intent",
+    /// Limits are looked at before duplicates.
+    RepeatDeclined = "repeat declined by its own reservation",
+    /// Pending keys become current whatever the message's MAC says.
+    GenerationBeforeMac = "session generation raised before the MAC verified",
+    /// What did not come about keeps its reservations.
+    ReservationsKept = "reservations not given back",
+    /// A late approval is booked.
+    LateApprovalCounts = "late approval changes the answer",
+    /// A terminal's reversal of what was reversed already goes to the issuer again.
+    TwoReversals = "two reversals for one transaction",
+    /// A journal that ends before its anchor is believed.
+    GapAccepted = "lost groups accepted",
+    /// A failed sync is tried again and believed.
+    SyncRetried = "sync error retried",
+    /// That a message is about to go is not written down.
+    AttemptsNotDurable = "attempts not durable: repeats unmarked",
+    /// What was open at a crash stays open.
+    OpenAfterRecovery = "open intents not decided at start",
+    /// A request leaves although its reversal has come meanwhile.
+    LeavesAfterReversal = "request leaves after its reversal",
+    /// What a start reads is believed to be durable.
+    UnsyncedBelieved = "last group not synced again at start",
+}
+
+#[cfg(feature = "mutants")]
+thread_local! {
+    static CHOSEN: Cell<Option<Mutant>> = const { Cell::new(None) };
+}
+
+/// Plants one bug in everything that this thread runs, or none.
+#[cfg(feature = "mutants")]
+pub fn choose(mutant: Option<Mutant>) {
+    CHOSEN.set(mutant);
+}
+
+/// Whether this bug is planted.
+#[cfg(feature = "mutants")]
+#[must_use]
+pub fn is(mutant: Mutant) -> bool {
+    CHOSEN.get() == Some(mutant)
+}
+
+/// Whether this bug is planted: never.
+#[cfg(not(feature = "mutants"))]
+#[must_use]
+pub const fn is(_: Mutant) -> bool {
+    false
+}
