@@ -44,3 +44,8 @@ pub mod operations {
 pub mod security {
     #![doc = include_str!("security.md")]
 }
+
+/// The seeded world: what it runs, how a failure is replayed, how to add to it.
+pub mod simulation {
+    #![doc = include_str!("simulation.md")]
+}

@@ -91,6 +91,9 @@ fn decisions_stand(records: &Records, decisions: &mut Decisions, breaches: &mut 
     for (rrn, record) in records {
         let Some(decided) = &record.decided else { continue };
         let now = (decided.outcome, decided.answer.code);
+        if (now.0 == Outcome::Approved) != now.1.is_approval() {
+            breaches.push(format!("I3: {rrn} is {:?} and says {}", now.0, now.1));
+        }
         let before = *decisions.entry(*rrn).or_insert(now);
         if before != now {
             breaches.push(format!("I3: {rrn} was {before:?} and is {now:?}"));

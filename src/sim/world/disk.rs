@@ -121,7 +121,9 @@ impl Files {
             for sector in std::mem::take(&mut node.dirty) {
                 let to = node.seen.len().min((sector + 1) * SECTOR);
                 node.kept.resize(node.kept.len().max(to), 0);
-                if node.kept.get_mut(sector * SECTOR..to).is_some_and(&mut survives) {
+                // What is overwritten with itself cannot be spoilt.
+                let same = node.kept.get(sector * SECTOR..to) == node.seen.get(sector * SECTOR..to);
+                if !same && node.kept.get_mut(sector * SECTOR..to).is_some_and(&mut survives) {
                     node.flush(sector);
                 }
             }

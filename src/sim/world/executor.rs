@@ -95,7 +95,7 @@ impl Spawner {
 }
 
 /// Steps after which a run is given up.
-const MOST_STEPS: u64 = 200_000;
+const MOST_STEPS: u64 = 50_000;
 
 /// The loop.
 pub(super) struct Executor {

@@ -4,6 +4,7 @@ use crate::iso8583::Message;
 use crate::iso8583::Role;
 use crate::model::Amount;
 use crate::model::IssuerName;
+use crate::model::Kind;
 use crate::model::MessageClass;
 use crate::model::Rrn;
 use crate::model::Stan;
@@ -62,8 +63,7 @@ pub(super) struct Deal {
     pub(super) rrn: Option<Rrn>,
     /// Goods or money have gone over the counter, and were not taken back.
     pub(super) stands: bool,
-    /// It moves money at all.
-    pub(super) moves: bool,
+    pub(super) kind: Kind,
 }
 
 /// Everything that was seen.

@@ -19,6 +19,9 @@ use std::time::Duration;
 /// before their midnight.
 const START: i64 = 1_795_244_400_000_000;
 
+/// Lines of a record: none that is sane has so many.
+const MOST_LINES: usize = 20_000;
+
 /// When the station goes down by itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Cut {
@@ -75,6 +78,8 @@ impl Nature {
             inner.hash = (inner.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
         }
         inner.lines.push(line);
+        // A task that never waits cannot be stopped otherwise.
+        assert!(inner.lines.len() < MOST_LINES, "more happens than in any sane world: something spins");
     }
 
     /// The station does something that the world outside can see, or that a disk keeps. Whether it happens:

@@ -48,6 +48,8 @@ pub(super) enum Step {
     WrongMac,
     /// Does nothing for so many milliseconds.
     Rest(u64),
+    /// The wall clock jumps by so many minutes.
+    ClockJump(i64),
     /// What a crash matrix is about begins here.
     Mark,
 }

@@ -62,7 +62,7 @@ pub fn scenarios() -> Vec<Scenario> {
         till("sale declined", &[sale(10_51, CARD_A, Plain)]),
         till("balance inquiry", &[Step::Buy(Kind::Balance, 0, CARD_B, Plain)]),
         till("issuer silent", &[sale(SILENT, CARD_A, Plain)]),
-        till("answer late", &[sale(LATE, CARD_B, Plain)]),
+        till("answer late", &[sale(LATE, CARD_B, Plain), Step::Rest(10_000)]),
         till("reversed before the answer", &[sale(SLOW, CARD_B, Reversed(1_000))]),
         till("reversed after the answer", &[sale(10_00, CARD_A, Plain), Step::Undo]),
         till("reversal overtakes its original", &[sale(10_00, CARD_A, Overtaken), Step::Rest(3_000)]),
@@ -85,6 +85,17 @@ pub fn scenarios() -> Vec<Scenario> {
         scenario("not sent, rerouted", &[(Way::Host, &[Step::Mark, sale(10_00, CARD_A, Plain)])], not_taken);
     rerouted.plan.fallback = true;
     all.push(rerouted);
+    let slow = Faults { hsm_slow_ms: 900, ..quiet() };
+    let early = [Step::Mark, sale(10_00, CARD_A, Reversed(300)), sale(10_00, CARD_B, Reversed(700))];
+    all.push(scenario("reversed while the HSM is at it", &[(Way::Host, &early)], slow));
+    let next_day = [Step::Mark, sale(10_00, CARD_A, Plain), Step::ClockJump(600), Step::Undo];
+    all.push(scenario("reversed on the next day", &[(Way::Host, &next_day)], quiet()));
+    let failing = Faults { disk_errors: 150, ..quiet() };
+    all.push(scenario(
+        "disk errors",
+        &[(Way::Host, &[sale(10_00, CARD_A, Plain), sale(10_00, CARD_B, Plain)])],
+        failing,
+    ));
     let steps: [&[Step]; 2] = [
         &[Step::Buy(Kind::Authorization, 10_00, CARD_A, Plain), Step::Undo],
         &[Step::SignIn, sale(SILENT, CARD_B, Plain)],

@@ -181,6 +181,7 @@ impl Till {
             Step::OtherContent => self.other_content().await,
             Step::WrongMac => self.wrong_mac().await,
             Step::Rest(millis) => self.outside.nature.after(Duration::from_millis(millis)).await,
+            Step::ClockJump(minutes) => self.outside.nature.step_wall(minutes),
             Step::Mark => self.outside.mark(),
         }
     }
@@ -254,7 +255,7 @@ impl Till {
             self.proven = false;
         } else if financial && answer.rrn.is_some() && answer.mac == MacCheck::Ok {
             self.proven = true;
-        } else if financial && self.proven && !self.spoilt && answer.code == Some(ResponseCode::MacFailure) {
+        } else if self.proven && !self.spoilt && answer.rrn.is_none() && answer.code == Some(ResponseCode::MacFailure) {
             self.outside.history.breach(format!("{}: keys that were used are refused", self.line.terminal));
         }
     }
@@ -334,10 +335,10 @@ impl Till {
     /// Enters a request in the terminal's own records.
     fn enter(&self, sent: &Sent, minor: u64, kind: Kind) -> usize {
         let stan = sent.message.role(Role::Stan).and_then(|stan| Stan::parse(&stan)).unwrap_or(Stan::FIRST);
-        let (terminal, moves) = (self.line.terminal, kind != Kind::Balance);
+        let terminal = self.line.terminal;
         let amount = Amount::new(minor).unwrap_or(Amount::ZERO);
         self.outside.history.note(|seen| {
-            seen.deals.push(Deal { terminal, stan, amount, rrn: None, stands: false, moves });
+            seen.deals.push(Deal { terminal, stan, amount, rrn: None, stands: false, kind });
             seen.deals.len() - 1
         })
     }
@@ -346,7 +347,7 @@ impl Till {
         self.outside.history.note(|seen| {
             if let Some(deal) = seen.deals.get_mut(deal) {
                 deal.rrn = answer.rrn;
-                deal.stands = answer.approved && answer.valid && deal.moves;
+                deal.stands = answer.approved && answer.valid && deal.kind != Kind::Balance;
             }
         });
     }
@@ -382,7 +383,7 @@ impl Till {
         }
     }
 
-    /// A second device under the same number sends another request under a number that was used.
+    /// A second device under the same number sends another request of the same kind under a number that was used.
     async fn other_content(&mut self) {
         let deals = self.outside.history.read(|seen| seen.deals.clone());
         let Some(used) = deals.iter().rfind(|deal| deal.terminal == self.line.terminal && deal.rrn.is_some()) else {
@@ -391,7 +392,7 @@ impl Till {
         let memory = Memory { next_stan: Some(used.stan), pending: None, ..self.terminal.memory().clone() };
         let Some(twin) = switched_on(self.terminal.setup().clone(), memory, &self.entropy) else { return };
         let own = std::mem::replace(&mut self.terminal, twin);
-        let sent = self.prepare(Kind::Sale, used.amount.minor() + 1, 0);
+        let sent = self.prepare(used.kind, used.amount.minor() + 1, 0);
         self.terminal = own;
         if let Some(sent) = sent {
             self.send(&sent);

@@ -128,7 +128,10 @@ impl Witness for Watcher {
                 }
             }
             Event::Silent { why } => self.nature.say(&format!("station: {who} not answered: {why}")),
-            Event::Forwarded { rrn, attempts, acknowledged, .. } => {
+            Event::Forwarded { rrn, attempts, acknowledged, refused, .. } => {
+                if refused.is_some() {
+                    self.nature.sometimes(Sometimes::DeadLetter);
+                }
                 if *acknowledged {
                     self.history.note(|seen| seen.acknowledged.push((self.life, *rrn)));
                 }

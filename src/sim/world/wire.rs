@@ -234,7 +234,7 @@ impl Wire {
             stan: Stan::parse(&message.role(Role::Stan)?)?,
             reversal: mti.class() == Some(MessageClass::Reversal),
             repeat: mti != mti.without_repeat(),
-            advice: false,
+            advice: mti.class() != Some(MessageClass::Reversal) && mti.as_str().as_bytes().get(2) == Some(&b'2'),
         })
     }
 }
