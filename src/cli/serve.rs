@@ -84,7 +84,9 @@ impl Serve {
 pub(super) fn start_failure(fault: &StartFault) -> Failure {
     let exit = match fault {
         StartFault::Io(_) => Exit::NoConnection,
-        StartFault::Tls { .. } | StartFault::Build(BuildFault::Profile(_) | BuildFault::Hsm(_)) => Exit::Config,
+        StartFault::Tls { .. }
+        | StartFault::Stranded { .. }
+        | StartFault::Build(BuildFault::Profile(_) | BuildFault::Hsm(_)) => Exit::Config,
         StartFault::Build(BuildFault::Journal(fault)) if matches!(fault.fault, Fault::InUse) => Exit::LedgerInUse,
         StartFault::Build(BuildFault::Journal(_) | BuildFault::Keeper { .. }) => Exit::Ledger,
         StartFault::Build(BuildFault::DataKey(DataKeyFault::Ledger(_)) | BuildFault::Ledger(_)) => Exit::LedgerFailed,

@@ -31,6 +31,15 @@ const ADVICE: [&[u8]; 18] = [
     &[0x8A],
 ];
 
+/// What an issuer says to a chip: authentication data, response code, certificate, scripts. An answer is kept
+/// and told again, and whatever else an issuer echoes of the card must not be. Source: EMV 4.3 Book 3, annex A.
+const ANSWER: [&[u8]; 5] = [&[0x91], &[0x8A], &[0x89], &[0x71], &[0x72]];
+
+/// What is kept of the chip data in an issuer's answer, and handed on to the terminal.
+pub(super) fn of_answer(icc: &[u8]) -> Option<Bytes> {
+    subset(icc, |tag| ANSWER.contains(&tag))
+}
+
 /// What an intent keeps of the chip's data: more where the issuer will be told by advice.
 pub(super) fn kept(icc: &Icc, advised: bool) -> Option<Bytes> {
     subset(icc.as_bytes(), |tag| REVERSAL.contains(&tag) || (advised && ADVICE.contains(&tag)))

@@ -196,15 +196,31 @@ pub(super) fn decision(answer: &Message, intent: &Intent) -> Option<Decision> {
     if (approves && !fits) || code == ResponseCode::InProgress {
         return None;
     }
-    let bytes = |role| answer.role(role).map(|value| Bytes::copy_from_slice(&value));
     let answer = Answer {
         code,
         approval: answer.role(Role::ApprovalCode).and_then(|value| ApprovalCode::parse(&value)),
         amount: amount.filter(|_| partial),
         stamped: intent.received,
         settlement: Some(intent.date),
-        balance: bytes(Role::AdditionalAmounts),
-        icc: bytes(Role::Icc),
+        balance: answer.role(Role::AdditionalAmounts).and_then(|value| balances(&value)),
+        icc: answer.role(Role::Icc).and_then(|value| chip::of_answer(&value)),
     };
     Some(Decision::of(if approves { Outcome::Approved } else { Outcome::Declined }, answer))
+}
+
+/// DE 54 if it is what it should be, balances of 20 characters each and at most six of them (ISO 8583:1987,
+/// DE 54): it is kept and told again, so nothing else may hide in it.
+fn balances(value: &[u8]) -> Option<Bytes> {
+    const BALANCE: usize = 20;
+    let is_one = |balance: &[u8]| match balance.split_at_checked(7) {
+        Some((head, [sign, amount @ ..])) => {
+            amount.len() == 12
+                && head.iter().all(u8::is_ascii_alphanumeric)
+                && matches!(sign, b'C' | b'D')
+                && amount.iter().all(u8::is_ascii_digit)
+        }
+        _ => false,
+    };
+    let fits = !value.is_empty() && value.len() <= 6 * BALANCE && value.chunks(BALANCE).all(is_one);
+    fits.then(|| Bytes::copy_from_slice(value))
 }

@@ -9,6 +9,10 @@ use std::time::Duration;
 /// overtake what they undo.
 const ON_ITS_WAY: Duration = Duration::from_secs(60);
 
+/// After so many tries a reversal has been going for more than a minute (0.5, 1, 2, 4, 8, 16, 30 s between
+/// them). What it undoes may have left just before it, as an advice that was owed for hours.
+const A_MINUTE: u32 = 7;
+
 /// What becomes of the message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Verdict {
@@ -21,7 +25,7 @@ pub(super) enum Verdict {
 }
 
 /// Judges `code` by the issuer's lists. *Original not found* ends a reversal once the original, intended at
-/// least `age` ago, cannot arrive any more; *duplicate* ends a message that went before.
+/// least `age` ago, and an advice of it cannot arrive any more; *duplicate* ends a message that went before.
 pub(super) fn verdict(told: &Told, code: ResponseCode, what: Owed, attempts: u32, age: Duration) -> Verdict {
     if code.is_approval() || told.accepted.contains(&code) {
         return Verdict::Has;
@@ -30,7 +34,7 @@ pub(super) fn verdict(told: &Told, code: ResponseCode, what: Owed, attempts: u32
         return Verdict::Again;
     }
     match (code, what) {
-        (ResponseCode::OriginalNotFound, Owed::Reversal) if age > ON_ITS_WAY => Verdict::Has,
+        (ResponseCode::OriginalNotFound, Owed::Reversal) if age > ON_ITS_WAY && attempts >= A_MINUTE => Verdict::Has,
         (ResponseCode::OriginalNotFound, Owed::Reversal) => Verdict::Again,
         (ResponseCode::DuplicateMismatch, _) if attempts > 0 => Verdict::Has,
         _ => Verdict::Never,
@@ -65,7 +69,8 @@ mod tests {
     #[test]
     fn original_not_found_ends_a_reversal_once_the_original_cannot_come_any_more() {
         assert_eq!(of("25", Owed::Reversal, 9, YOUNG), Again);
-        assert_eq!(of("25", Owed::Reversal, 0, OLD), Has);
+        assert_eq!(of("25", Owed::Reversal, A_MINUTE - 1, OLD), Again);
+        assert_eq!(of("25", Owed::Reversal, A_MINUTE, OLD), Has);
         assert_eq!(of("25", Owed::Advice, 0, OLD), Never);
     }
 

@@ -203,8 +203,12 @@ impl Ledger for EmbeddedLedger {
 
     fn knows(&self, identity: &Identity) -> bool {
         let in_book = self.kept.lock().book.identities.request(identity).is_some();
-        let wanted = |standing: &Standing| standing.intent.identity == *identity;
-        in_book || self.recorded_before(|closed| closed.keyed.request(identity), wanted).is_some()
+        in_book
+            || match self.remember(|closed| vec![closed.keyed.request(identity)]) {
+                Ok((_, memory)) => memory.transaction(|standing| standing.intent.identity == *identity).is_some(),
+                // What cannot be read is not unknown.
+                Err(_) => true,
+            }
     }
 
     async fn decided(&self, id: TxnId) -> Result<Decided, LedgerFault> {

@@ -123,9 +123,9 @@ impl State {
         }
     }
 
-    /// Whether nothing but a look-up or a follow-up can concern it any more.
+    /// Whether nothing but a look-up or a follow-up can concern it any more. A dead letter concerns a person.
     pub(super) fn is_finished(self) -> bool {
-        self != Self::Open && self.owes().is_none()
+        !matches!(self, Self::Open | Self::Irreversible(_) | Self::Unadvised) && self.owes().is_none()
     }
 }
 

@@ -27,6 +27,7 @@ use super::record::KeptReversal;
 use super::record::Record;
 use super::record::Records;
 use super::record::Standing;
+use crate::model::BusinessDate;
 use crate::model::IssuerName;
 use crate::model::Rrn;
 use parking_lot::MutexGuard;
@@ -89,20 +90,21 @@ impl EmbeddedLedger {
 
     /// An intent whose identity the book does not know, after what closed days know of it.
     pub(super) fn intend_after(&self, intent: Intent) -> Result<(Intended, Ticket), LedgerFault> {
-        let identity = intent.identity.clone();
+        let (identity, date) = (intent.identity.clone(), intent.date);
         let (mut kept, memory) = self.remember(|closed| {
             let followed = intent.follows.map(|id| closed.keyed.id(id));
             [closed.keyed.request(&identity)].into_iter().chain(followed).collect()
         })?;
         if kept.book.identities.request(&identity).is_none()
-            && let Some(known) = memory.transaction(|standing| standing.intent.identity == identity)
+            && let Some(known) = memory
+                .transaction(|standing| standing.intent.identity == identity && same_year(standing.intent.date, date))
         {
             let same = known.intent.content == intent.content;
             let told =
                 Entry::standing(known).decided().filter(|_| same).map_or(Intended::Mismatch, Intended::Duplicate);
             return Ok((told, self.head()));
         }
-        let buried = memory.reversal(|reversal| reversal.buries(&identity)).is_some();
+        let buried = memory.reversal(|kept| kept.buries(&identity) && same_year(kept.reversal.date, date)).is_some();
         let line = intent.follows.map(|id| memory.line(id)).unwrap_or_default();
         let room = self.room();
         self.keep_with(&mut kept, line, |book| book.plan_intent(intent, room, buried))
@@ -129,14 +131,16 @@ impl EmbeddedLedger {
             vec![own, closed.keyed.original(terminal, &reversal.original)]
         })?;
         let same = |kept: &KeptReversal| {
-            kept.reversal.identity == reversal.identity && kept.reversal.original == reversal.original
+            kept.reversal.identity == reversal.identity
+                && kept.reversal.original == reversal.original
+                && same_year(kept.reversal.date, reversal.date)
         };
         if let Some(known) = memory.reversal(same).filter(|_| kept.book.identities.reversal(&reversal).is_none()) {
             return Ok((Reversed::Repeat(known.decided()), self.head()));
         }
         // Nobody reverses another terminal's transaction.
         let key = OriginalKey { terminal, ..reversal.original.clone() };
-        let line = Self::original_line(&kept.book, &memory, &key);
+        let line = Self::original_line(&kept.book, &memory, &key, reversal.date);
         let room = self.room();
         self.keep_with(&mut kept, line, |book| book.plan_reversal(reversal, number, room))
     }
@@ -165,11 +169,12 @@ impl EmbeddedLedger {
     }
 
     /// The line of the original that a reversal names, if the book does not know it.
-    pub(super) fn original_line(book: &Book, memory: &Memory, key: &OriginalKey) -> Vec<Standing> {
+    pub(super) fn original_line(book: &Book, memory: &Memory, key: &OriginalKey, date: BusinessDate) -> Vec<Standing> {
         if book.identities.original(key).is_some() {
             return Vec::new();
         }
-        let original = memory.transaction(|standing| key.means(&standing.intent.identity));
+        let means = |standing: &Standing| key.means(&standing.intent.identity) && same_year(standing.intent.date, date);
+        let original = memory.transaction(means);
         original.map(|standing| memory.line(standing.intent.id)).unwrap_or_default()
     }
 
@@ -198,6 +203,15 @@ impl OriginalKey {
             && self.scope == identity.scope
             && self.class.is_none_or(|class| class == identity.class)
     }
+}
+
+/// A scope that is a date without a year means another day after a year.
+const SAME_DAYS: i32 = 300;
+
+/// Whether two messages of one number can be the same message.
+fn same_year(before: BusinessDate, date: BusinessDate) -> bool {
+    let days = |date: BusinessDate| i32::from(date.year()) * 365 + i32::from(date.day_of_year());
+    days(date) - days(before) <= SAME_DAYS
 }
 
 impl KeptReversal {

@@ -5,6 +5,7 @@ use super::config;
 use super::config::Config;
 use crate::model::Breach;
 use crate::model::IssuerName;
+use crate::model::TerminalId;
 use crate::registry::Issuer;
 use crate::registry::Registry;
 use arc_swap::ArcSwap;
@@ -20,6 +21,9 @@ pub enum ReloadFault {
     /// Something else than merchants, terminals, routes and limits is not what it was.
     #[error("{0} changed: that needs a restart")]
     NeedsRestart(&'static str),
+    /// A terminal's row is gone: it could not undo any more what it was answered before.
+    #[error("terminal {0} is gone from the lists: keep its row and terminate it")]
+    TerminalGone(TerminalId),
 }
 
 /// What can be read again while the station runs: merchants, terminals, routes, and their limits.
@@ -54,6 +58,10 @@ impl Reload {
         }
         if rows(&loaded.registry) != rows(&self.registry.load()) {
             return Err(ReloadFault::NeedsRestart("an issuer"));
+        }
+        let gone = |terminal: &TerminalId| loaded.registry.terminal(*terminal).is_none();
+        if let Some(facts) = self.registry.load().terminals().find(|facts| gone(&facts.terminal)) {
+            return Err(ReloadFault::TerminalGone(facts.terminal));
         }
         let terminals = loaded.registry.terminals().count();
         self.registry.store(Arc::new(loaded.registry));

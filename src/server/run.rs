@@ -17,6 +17,8 @@ use crate::flow;
 use crate::flow::Parts;
 use crate::flow::Station;
 use crate::ledger::Found;
+use crate::ledger::Ledger;
+use crate::model::IssuerName;
 use futures_util::future::join_all;
 use std::collections::HashMap;
 use std::future::Future;
@@ -44,6 +46,16 @@ pub enum StartFault {
         door: Box<str>,
         /// What is wrong.
         fault: tls::TlsFault,
+    },
+    /// An issuer that is owed messages has no row: they would never go.
+    #[error(
+        "the ledger owes {count} messages to issuer {issuer}, which the station's file does not have: bring its row back"
+    )]
+    Stranded {
+        /// The issuer.
+        issuer: IssuerName,
+        /// How many messages.
+        count: usize,
     },
     /// A port or a thread.
     #[error(transparent)]
@@ -90,6 +102,9 @@ impl Running {
         let (built, kept) = runtime.block_on(Built::new(loaded, folder))?;
         let (keeper, found) = kept.unzip();
         let open = runtime.block_on(built.recover()).map_err(BuildFault::from)?;
+        if let Some((issuer, count)) = stranded(&built) {
+            return Err(StartFault::Stranded { issuer, count });
+        }
         let recovered = Recovered { found, open, owed: built.owed(), took: began.elapsed() };
         recovered.log();
         let built = Arc::new(built);
@@ -247,6 +262,12 @@ fn settle(built: &Built, stopper: &Stopper, patience: Duration) {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the ledger failed, and the station stopped itself: {0}")]
 pub struct LedgerStopped(String);
+
+/// An issuer that is owed messages and has no row.
+fn stranded(built: &Built) -> Option<(IssuerName, usize)> {
+    let registry = built.parts().registry.load();
+    built.parts().ledger.owed().into_iter().find(|(issuer, _)| registry.issuer(issuer).is_none())
+}
 
 /// The certificate files of all doors.
 fn certificates(doors: &[super::config::Door], folder: &Path) -> Vec<PathBuf> {

@@ -54,8 +54,8 @@ impl Archive {
         OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map_err(ArchiveFault::Io)?;
         let archive = Self { connection: Connection::open(path)? };
         archive.connection.busy_timeout(PATIENCE)?;
-        // What power loss takes from it, it reads again from the journal: no sync a commit.
-        archive.connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
+        // No write-ahead log: its index is a mapped file, and a full disk under a mapped file ends the process.
+        archive.connection.execute_batch("PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = NORMAL;")?;
         archive.prepare()?;
         Ok(archive)
     }

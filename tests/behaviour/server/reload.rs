@@ -48,6 +48,16 @@ fn what_needs_a_restart_is_refused_whole() {
 }
 
 #[test]
+fn a_terminal_does_not_vanish_with_what_it_may_still_undo() {
+    let rig = Rig::start(5_000);
+    let rows = std::fs::read_to_string(rig.file("terminals.csv")).unwrap();
+    let left: Vec<&str> = rows.lines().filter(|row| !row.contains("10000001")).collect();
+    std::fs::write(rig.file("terminals.csv"), left.join("\n")).unwrap();
+    assert!(matches!(rig.reload(), Err(ReloadFault::TerminalGone(_))));
+    assert_eq!(rig.signed_in(10_000_001).ask(Kind::Sale, 20_000, CARD).code, Some(ResponseCode::Approved));
+}
+
+#[test]
 fn a_certificate_is_spoken_of_from_thirty_days_before_its_end() {
     let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     params.not_after = rcgen::date_time_ymd(2026, 12, 31);
