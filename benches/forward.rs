@@ -138,7 +138,7 @@ async fn owe_one(parts: &Parts, number: usize, terminals: usize, date: BusinessD
     let intent = intent(parts, number, terminals, date);
     let (id, received) = (intent.id, intent.received);
     parts.ledger.intend(intent).await.expect("an intent");
-    let decision = if number % 2 == 0 {
+    let decision = if number.is_multiple_of(2) {
         let approval = ApprovalCode::parse(format!("{:06}", number % 1_000_000).as_bytes());
         let answer = Answer { approval, ..Answer::of(ResponseCode::Approved, received) };
         Decision { outcome: Outcome::Approved, answer, advise: true }

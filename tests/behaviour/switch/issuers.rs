@@ -33,7 +33,7 @@ fn an_issuer_that_swallows_everything_slows_nobody_else() {
         let answered = till.line.peek(&mut [0]);
         assert_eq!(answered.unwrap_err().kind(), ErrorKind::WouldBlock, "the sales of bank A still wait");
     }
-    assert_eq!(Rig::booked(&rig.bank_b), 300_00);
+    assert_eq!(Rig::booked(&rig.bank_b), 30_000);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn an_approval_after_its_reversal_was_acknowledged_is_noted_and_moves_nothing() 
     let mut till = rig.signed_in(10_000_001);
     for card in [CARD_A, CARD_B] {
         // Booked, and answered 0.9 s after the switch has stopped waiting.
-        assert_eq!(till.ask(SALE, 666_04, card).code, Some(ResponseCode::Timeout));
+        assert_eq!(till.ask(SALE, 66_604, card).code, Some(ResponseCode::Timeout));
         let sale = || rig.records().into_iter().rfind(|record| record.intent.kind == SALE).unwrap();
         await_that("the reversal is acknowledged", || sale().effect == Effect::Reversed);
         await_that("the late answer is noted", || sale().late == Some(Outcome::Approved));

@@ -83,14 +83,14 @@ fn nothing_is_approved_with_a_pin_or_beyond_what_the_issuers_row_allows() {
     let mut outage = Outage::of("");
     let inoperative = Some(ResponseCode::IssuerInoperative);
     assert_eq!(outage.till.ask(SALE, 10_00, CARD_A).code, inoperative, "a PIN");
-    assert_eq!(outage.sale(1_000_01, CARD_A), inoperative, "the amount");
+    assert_eq!(outage.sale(100_001, CARD_A), inoperative, "the amount");
     assert_eq!(outage.till.ask_without_pin(Kind::Authorization, 10_00, CARD_A).code, inoperative, "the kind");
     for entry in [Entry::Swipe, Entry::Manual] {
         let sent = outage.till.prepare_without_pin(SALE, 10_00, CARD_A, entry);
         assert_eq!(outage.till.exchange(&sent).code, inoperative, "how the card was read");
     }
     assert_eq!(outage.rig.owed(), 0);
-    assert_eq!(outage.sale(1_000_00, CARD_A), Some(ResponseCode::Approved));
+    assert_eq!(outage.sale(100_000, CARD_A), Some(ResponseCode::Approved));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn an_approval_taken_back_before_the_issuer_heard_of_it_moves_nothing() {
 fn an_advice_that_the_issuer_refuses_is_a_dead_letter_and_an_unanswered_one_is_booked_once() {
     let mut outage = Outage::of("");
     // 14 whenever it is told; booked without an answer the first time.
-    for minor in [10_14, 666_03] {
+    for minor in [10_14, 66_603] {
         assert_eq!(outage.sale(minor, CARD_A), Some(ResponseCode::Approved));
     }
     outage.end();
@@ -148,5 +148,5 @@ fn an_advice_that_the_issuer_refuses_is_a_dead_letter_and_an_unanswered_one_is_b
         dead.iter().map(|letter| (letter.what, letter.code, letter.original.amount.minor())).collect();
     assert_eq!(letters, [(Owed::Advice, ResponseCode::CardInvalid, 10_14)]);
     let stats = outage.rig.bank_a.0.stats();
-    assert_eq!((Rig::booked(&outage.rig.bank_a), stats.advices, stats.repeats), (666_03, 3, 1));
+    assert_eq!((Rig::booked(&outage.rig.bank_a), stats.advices, stats.repeats), (66_603, 3, 1));
 }
