@@ -154,19 +154,19 @@ fn a_group_that_fits_no_segment_ends_the_journal() {
 }
 
 /// What a machine did until it was switched off: every acknowledged group, and where it ended.
-fn run_until_off(disk: &MemoryDisk, groups: &[Records]) -> Result<Vec<Records>, (Vec<Records>, JournalFault)> {
+fn run_until_off(disk: &MemoryDisk, groups: &[Records]) -> Result<Vec<Records>, Box<(Vec<Records>, JournalFault)>> {
     let mut kept = Vec::new();
-    let (mut journal, seen) = opened(disk, None).map_err(|fault| (Vec::new(), fault))?;
+    let (mut journal, seen) = opened(disk, None).map_err(|fault| Box::new((Vec::new(), fault)))?;
     kept.extend(seen);
     for group in groups.iter().skip(kept.len()) {
         let ticket = push(&journal, group);
         loop {
-            match journal.writer.step(Timestamp(0)).map_err(|fault| (kept.clone(), fault))? {
+            match journal.writer.step(Timestamp(0)).map_err(|fault| Box::new((kept.clone(), fault)))? {
                 Step::Blocked => {
-                    let prepared = journal.preparer.step().map_err(|fault| (kept.clone(), fault))?;
+                    let prepared = journal.preparer.step().map_err(|fault| Box::new((kept.clone(), fault)))?;
                     if let Prepared::Refused(error) = prepared {
                         let fault = Fault::Io("prepare", error);
-                        return Err((kept, JournalFault { folder: String::new(), place: None, fault }));
+                        return Err(Box::new((kept, JournalFault { folder: String::new(), place: None, fault })));
                     }
                 }
                 Step::Wrote(_) => break,
@@ -175,7 +175,7 @@ fn run_until_off(disk: &MemoryDisk, groups: &[Records]) -> Result<Vec<Records>, 
         }
         assert!(ticket.is_kept());
         kept.push(group.clone());
-        journal.anchor.step().map_err(|fault| (kept.clone(), fault))?;
+        journal.anchor.step().map_err(|fault| Box::new((kept.clone(), fault)))?;
     }
     Ok(kept)
 }
@@ -191,7 +191,7 @@ fn switched_off_before_any_operation_nothing_acknowledged_is_lost() {
                 assert!(operations > 40, "the run has this many operations: {operations}");
                 break;
             }
-            Err((kept, _)) => kept,
+            Err(ended) => ended.0,
         };
         for image in [disk.synced(), disk.written()] {
             let again = MemoryDisk::of(&image);
