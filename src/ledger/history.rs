@@ -1,15 +1,21 @@
-//! Everything on record, in order: what a snapshot says, then every group of the journal.
+//! Everything on record, in order: what left with closed days before a snapshot, what the snapshot says, then
+//! every group of the journal.
 
+use super::closed;
 use super::journal::Disk;
 use super::journal::Fault;
 use super::journal::Group;
 use super::journal::Head;
 use super::journal::JournalFault;
+use super::journal::JournalId;
 use super::journal::Place;
 use super::journal::RecordFault;
 use super::journal::Replayed;
 use super::journal::anchor;
+use super::journal::blocks::FileFault;
+use super::journal::blocks::HEADER;
 use super::journal::blocks::Purpose;
+use super::journal::blocks::RecordPlace;
 use super::journal::blocks::RecordReader;
 use super::journal::codec::Decoder;
 use super::journal::format::GROUP_HEADER;
@@ -18,12 +24,17 @@ use super::journal::format::SEGMENT_HEADER;
 use super::journal::format::padded;
 use super::journal::layout;
 use super::journal::replay;
+use super::record::Marks;
 use super::record::Record;
 use std::cmp::Ordering;
 use std::io;
 
 /// Is told everything on record, in order.
 pub(super) trait Reader {
+    /// A record of a day that was closed before the snapshot which follows: a transaction as it left, or a reversal.
+    /// One that left more than once comes more than once, the last time last.
+    fn departed(&mut self, record: &Record);
+
     /// Records of a snapshot follow, which say where things stand; or they have ended.
     fn snapshot(&mut self, begins: bool);
 
@@ -38,7 +49,7 @@ pub(super) trait Reader {
 }
 
 /// Reads a journal: all of its groups, and before them, where the first ones were removed, the oldest snapshot
-/// that tells of them. Changes nothing; a station may be writing.
+/// that tells of them and the days that were closed before it. Changes nothing; a station may be writing.
 ///
 /// # Errors
 /// Every fault of [`replay()`]; what was read by then is whole and in order.
@@ -59,10 +70,11 @@ pub(super) fn read<D: Disk>(disk: &mut D, reader: &mut impl Reader) -> Result<Re
     })
 }
 
-/// Reads the oldest whole snapshot from which the segments go on, if they do not begin with the first group.
+/// Reads the oldest whole snapshot from which the segments go on, if they do not begin with the first group; and
+/// before it the files of the days that were closed by then.
 ///
 /// # Errors
-/// The segments' headers, or the disk's.
+/// The segments' headers, a damaged day, or the disk's.
 pub(super) fn base<D: Disk>(disk: &mut D, reader: &mut impl Reader) -> Result<Option<Head>, JournalFault> {
     let Some(anchored) = anchor::read(disk)? else { return Ok(None) };
     let segments = layout::segments(disk)?;
@@ -71,11 +83,18 @@ pub(super) fn base<D: Disk>(disk: &mut D, reader: &mut impl Reader) -> Result<Op
     };
     for number in snapshots(disk)?.into_iter().filter(|number| number + 1 >= first) {
         let Ok(file) = RecordReader::open(disk, &layout::snapshot_name(number), Purpose::Snapshot) else { continue };
-        let mut decoder = Decoder::default();
-        let is_whole = file.read(disk, &mut |_, bytes| decoder.decode(bytes).map(|_| ())).is_ok();
+        let (mut decoder, mut marks) = (Decoder::default(), Marks::default());
+        let read = file.read(disk, &mut |_, bytes| {
+            if let Record::Marks(said) = decoder.decode(bytes)? {
+                marks = said;
+            }
+            Ok(())
+        });
+        let is_whole = read.is_ok();
         if file.header.id != anchored.id || file.header.head.number != number || !is_whole {
             continue;
         }
+        departed(disk, anchored.id, marks.closings, reader)?;
         reader.snapshot(true);
         let read = file.read(disk, &mut |_, bytes| {
             reader.record(&decoder.decode(bytes)?);
@@ -88,6 +107,36 @@ pub(super) fn base<D: Disk>(disk: &mut D, reader: &mut impl Reader) -> Result<Op
         return Ok(Some(file.header.head));
     }
     Ok(None)
+}
+
+/// Reads the days that were closed up to this closing.
+fn departed<D: Disk>(disk: &mut D, id: JournalId, closings: u64, reader: &mut impl Reader) -> Result<(), JournalFault> {
+    let names = closed::names(disk).map_err(layout::at(disk, "the folder cannot be listed", Place::new("", 0, 0)))?;
+    let mut names: Vec<_> = names.into_iter().filter(|name| name.closing <= closings).collect();
+    names.sort_unstable_by_key(|name| name.closing);
+    for name in names {
+        match closed::read(disk, name, id, &mut |_, _, record| reader.departed(&record)) {
+            // Beyond the days that are kept, and removed meanwhile by a station that runs.
+            Err(FileFault::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            read => {
+                let at = |fault| {
+                    JournalFault::at(disk.folder(), Place::new(&name.records(), 0, 0), Fault::ClosedDays(fault))
+                };
+                read.map_err(at)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many days a snapshot says were closed; `None` if it is not readable, or of another journal.
+pub(super) fn closings<D: Disk>(disk: &mut D, snapshot: u64, id: JournalId) -> Option<u64> {
+    let file = RecordReader::open(disk, &layout::snapshot_name(snapshot), Purpose::Snapshot).ok()?;
+    let first = file.one(disk, RecordPlace { block: layout::offset(HEADER), index: 0 }).ok()?;
+    match Decoder::default().decode(&first).ok()? {
+        Record::Marks(marks) if file.header.id == id => Some(marks.closings),
+        _ => None,
+    }
 }
 
 /// The snapshots of a folder by their groups, the oldest first.

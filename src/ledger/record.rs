@@ -54,7 +54,7 @@ pub(super) enum Record {
     /// A transaction as it stands: in snapshots and archives of closed days, and where one comes back from
     /// a closed day.
     Standing(Box<Standing>),
-    /// How far the book has counted: in snapshots.
+    /// How far the book has counted: in snapshots, and where a restored ledger leaves numbers out.
     Marks(Marks),
 }
 

@@ -38,7 +38,8 @@ Examples:
 
 Nothing is ever overwritten: TO must not exist, or be empty. The copy is made beside it as TO.part and gets its name
 once it is proved: check sums, the chain, the anchor, and totals per date and standing equal to those of the manifest.
-What was answered after the backup was made is not in it: see the manual, operations.
+What was answered after the backup was made is not in it, and its numbers must not be given out again: the restored
+ledger goes on with numbers that are 1,000,000 higher. See the manual, operations.
 Exit codes: 0 done and proved, 1 the backup is damaged or not whole, 2 not done.";
 
 /// Copy the ledger, also of a running station, and verify the copy
@@ -88,7 +89,7 @@ impl Restore {
         }
         let mut from = open(&self.from)?;
         let proved = Folder::open(&part).map_err(Failure::from).and_then(|mut folder| {
-            let proved = backup::restore(&mut from, &mut folder)?;
+            let proved = backup::restore(&mut from, &mut folder, SystemClock::start().wall())?;
             drop(folder);
             put(&part, &self.to).map_err(|error| cannot(&self.to, &error))?;
             Ok(proved)

@@ -18,7 +18,7 @@ Examples:
   tollgate ledger verify /var/lib/tollgate
   tollgate ledger verify /var/lib/tollgate --json | jq .violations
 
-Reads everything: the chain of groups, the anchor, snapshots, and every record against what came before it.
+Reads everything: the chain of groups, the anchor, snapshots, closed days, and every record against what came before it.
 A station may be writing meanwhile; then what is being written at that moment may look torn, which is said and is
 no violation. What files cannot say (that nothing was answered or sent before it was durable) they are not asked.
 Exit codes: 0 every promise was kept, 1 one was not, 2 the folder cannot be read.";
@@ -78,8 +78,9 @@ fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let (open, dead, closed) = (number(report.open), number(report.dead_letters), counts.closed.len());
     writeln!(
         out,
-        "open {open}, owed {}, dead letters {dead}, closed days {closed}, snapshots {}",
+        "open {open}, owed {}, dead letters {dead}, closed days {closed} in {} files, snapshots {}",
         print::owed(report),
+        counts.days,
         counts.snapshots
     )?;
     if counts.foreign_originals > 0 {
@@ -127,6 +128,7 @@ fn json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         "records": counts.records,
         "head": report.journal.as_ref().map(|journal| journal.head.number),
         "snapshots": counts.snapshots,
+        "closed_day_files": counts.days,
         "torn_bytes": report.journal.as_ref().and_then(|journal| journal.torn.as_ref()).map(|torn| torn.bytes),
         "open": report.open,
         "owed": print::owed_json(report),

@@ -40,9 +40,18 @@ pub(super) struct Feed<'a> {
 }
 
 impl Reader for Feed<'_> {
-    fn snapshot(&mut self, _begins: bool) {
-        self.record = 0;
+    fn departed(&mut self, record: &Record) {
+        self.record(record);
+        if let Record::Standing(standing) = record
+            && self.fault.is_none()
+            && (self.wanted.is_none() || self.ids.contains(&standing.intent.id))
+        {
+            self.fault = self.left(standing).err();
+        }
     }
+
+    // What closed days and a snapshot say is counted together, as if it were group 0.
+    fn snapshot(&mut self, _begins: bool) {}
 
     fn group(&mut self, group: &Group<'_>) {
         (self.group, self.wall, self.record) = (group.header.number, group.header.wall, 0);
@@ -214,6 +223,13 @@ impl<'a> Feed<'a> {
         ];
         self.run(update, parameters)?;
         self.event(intent.id, words::stands(intent, state).as_str())
+    }
+
+    /// It left with its day, before the first group that is there.
+    fn left(&self, standing: &Standing) -> Result<(), ArchiveFault> {
+        let intent = &standing.intent;
+        self.run("UPDATE txn SET closed = 1 WHERE id = ?1", [integer(intent.id.0)])?;
+        self.run("INSERT OR IGNORE INTO day (business_date, number) VALUES (?1, 0)", [intent.date.to_string()])
     }
 
     fn rerouted(&self, id: TxnId, outbound: &Outbound) -> Result<(), ArchiveFault> {

@@ -72,7 +72,7 @@ CREATE TABLE event (               -- what happened, record by record
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE day (                 -- business dates that were closed
     business_date TEXT PRIMARY KEY,
-    number INTEGER NOT NULL        -- group of the last close
+    number INTEGER NOT NULL        -- group of the last close; 0: before the first group
 ) STRICT, WITHOUT ROWID;
 PRAGMA user_version = 1;
 ";

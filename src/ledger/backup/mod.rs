@@ -5,9 +5,12 @@
 
 mod copy;
 mod manifest;
+mod numbers;
 
 pub use manifest::{FileEntry, HeadEntry, Manifest, TotalEntry};
+pub use numbers::SKIPPED;
 
+use super::closed;
 use super::history;
 use super::journal::Disk;
 use super::journal::Fault;
@@ -84,11 +87,12 @@ pub fn backup<D: Disk, T: Disk>(from: &mut D, to: &mut T, made: Timestamp) -> Re
 }
 
 /// Copies the backup in `from` to the empty folder `to` and proves the copy: check sums, chain, anchor, and
-/// the totals of the manifest. Only then is it a ledger to start from.
+/// the totals of the manifest. Only then is it a ledger to start from, and gets one group more, of the time
+/// `now`: it goes on with numbers that are [`SKIPPED`] higher, for those after the backup have been given out.
 ///
 /// # Errors
 /// See [`BackupFault`]; then what is in `to` must not be used.
-pub fn restore<F: Disk, T: Disk>(from: &mut F, to: &mut T) -> Result<(Manifest, Report), BackupFault> {
+pub fn restore<F: Disk, T: Disk>(from: &mut F, to: &mut T, now: Timestamp) -> Result<(Manifest, Report), BackupFault> {
     is_empty(to)?;
     let manifest = Manifest::read(from)?;
     for file in &manifest.files {
@@ -109,6 +113,7 @@ pub fn restore<F: Disk, T: Disk>(from: &mut F, to: &mut T) -> Result<(Manifest, 
     if again.violations != manifest.violations {
         return Err(BackupFault::Unproved("it verifies otherwise than when it was made".to_owned()));
     }
+    numbers::skip(to, now)?;
     Ok((manifest, report))
 }
 
@@ -161,13 +166,29 @@ fn opened<D: Disk>(from: &mut D) -> Result<Sources<D::File>, BackupFault> {
         sources.push(source);
     }
     // Snapshots that are newer than the anchor are of no use without what it does not name yet.
-    let older = |name: &String| layout::snapshot_number(name).is_some_and(|number| number <= head.number);
-    let names = from.list().map_err(|error| BackupFault::Io(from.folder(), error))?;
-    for name in names.iter().filter(|name| older(name)) {
-        let opened = Source::whole(from, name);
-        sources.push(opened.map_err(|error| BackupFault::Io(format!("{}/{name}", from.folder()), error))?);
-    }
+    let mut snapshots = history::snapshots(from)?;
+    snapshots.retain(|number| *number <= head.number);
+    let names = snapshots.iter().map(|number| layout::snapshot_name(*number));
+    sources.extend(whole(from, names)?);
+    // Days that no such snapshot leaves out are still in the segments.
+    let closings = snapshots.iter().filter_map(|number| history::closings(from, *number, anchored.id)).max();
+    let days = closed::names(from).map_err(|error| BackupFault::Io(from.folder(), error))?;
+    let days = days.into_iter().filter(|day| closings.is_some_and(|closings| day.closing <= closings));
+    let there = from.list().map_err(|error| BackupFault::Io(from.folder(), error))?;
+    // An index that is missing is made again by the first start.
+    let keys = |name: &String| there.contains(name);
+    let days = days.flat_map(|day| [Some(day.records()), Some(day.keys()).filter(keys)]);
+    sources.extend(whole(from, days.flatten())?);
     Ok((anchored.id, head, sources))
+}
+
+/// Files that are copied whole.
+fn whole<D: Disk>(from: &mut D, names: impl Iterator<Item = String>) -> Result<Vec<Source<D::File>>, BackupFault> {
+    let mut open = |name: String| {
+        let opened = Source::whole(from, &name);
+        opened.map_err(|error| BackupFault::Io(format!("{}/{name}", from.folder()), error))
+    };
+    names.map(&mut open).collect()
 }
 
 /// Where group `last` ends, if it is in this segment; the rest of the segment is zeros in the copy.

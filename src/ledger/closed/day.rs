@@ -30,12 +30,13 @@ const KEYS_NEW: &str = "keys.tmp";
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(in crate::ledger) struct DayName {
     /// Year, month, day.
-    pub(super) date: (i16, i8, i8),
-    pub(super) closing: u64,
+    pub(in crate::ledger) date: (i16, i8, i8),
+    /// Which closing, of all, was the last one in it.
+    pub(in crate::ledger) closing: u64,
 }
 
 impl DayName {
-    pub(super) fn new(date: BusinessDate, closing: u64) -> Self {
+    pub(in crate::ledger) fn new(date: BusinessDate, closing: u64) -> Self {
         Self { date: date.parts(), closing }
     }
 
@@ -57,11 +58,13 @@ impl DayName {
         format!("day-{year:04}-{month:02}-{day:02}-{:010}", self.closing)
     }
 
-    pub(super) fn records(&self) -> String {
+    /// The file of records.
+    pub(in crate::ledger) fn records(&self) -> String {
         self.stem() + ".tgd"
     }
 
-    pub(super) fn keys(&self) -> String {
+    /// The index of their keys.
+    pub(in crate::ledger) fn keys(&self) -> String {
         self.stem() + ".tgk"
     }
 }
@@ -126,7 +129,7 @@ impl<D: Disk> Day<D> {
     }
 }
 
-fn keys_of<D: Disk>(
+pub(super) fn keys_of<D: Disk>(
     disk: &mut D,
     records: &RecordReader<D::File>,
     keyed: Keyed,

@@ -66,14 +66,8 @@ fn header(id: &JournalId, closing: u64, entries: usize, filter: usize) -> [u8; H
     out
 }
 
-/// Writes the index of these keys, which it sorts.
-pub(super) fn write<D: Disk>(
-    disk: &mut D,
-    temporary: &str,
-    name: &str,
-    (id, closing): (&JournalId, u64),
-    keys: &mut [(Key, RecordPlace)],
-) -> io::Result<()> {
+/// The bytes of the index of these keys, which it sorts.
+pub(super) fn encode((id, closing): (&JournalId, u64), keys: &mut [(Key, RecordPlace)]) -> Vec<u8> {
     keys.sort_unstable();
     let mut filter = vec![0; (keys.len() * BITS).div_ceil(8)];
     for (key, _) in keys.iter() {
@@ -100,6 +94,18 @@ pub(super) fn write<D: Disk>(
         let sum = crc32c::crc32c(out.get(start..).unwrap_or_default());
         out.extend_from_slice(&sum.to_be_bytes());
     }
+    out
+}
+
+/// Writes the index of these keys, which it sorts.
+pub(super) fn write<D: Disk>(
+    disk: &mut D,
+    temporary: &str,
+    name: &str,
+    of: (&JournalId, u64),
+    keys: &mut [(Key, RecordPlace)],
+) -> io::Result<()> {
+    let out = encode(of, keys);
     if disk.list()?.iter().any(|left| left == temporary) {
         disk.remove(temporary)?;
     }

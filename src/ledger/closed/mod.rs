@@ -6,9 +6,13 @@
 mod day;
 mod index;
 mod key;
+mod read;
 
+pub(super) use day::DayName;
 pub(super) use key::Key;
 pub(super) use key::Keyed;
+pub(super) use read::has_right_keys;
+pub(super) use read::read;
 
 use super::TxnId;
 use super::journal::Disk;
@@ -22,7 +26,6 @@ use crate::model::Timestamp;
 use arc_swap::ArcSwap;
 use day::Asked;
 use day::Day;
-use day::DayName;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
@@ -187,7 +190,8 @@ impl ClosedDays {
     }
 }
 
-fn names<D: Disk>(disk: &mut D) -> io::Result<Vec<DayName>> {
+/// The days of a folder by their dates, and those of a date by their closings.
+pub(super) fn names<D: Disk>(disk: &mut D) -> io::Result<Vec<DayName>> {
     let mut names: Vec<DayName> = disk.list()?.iter().filter_map(|file| DayName::parse(file)).collect();
     names.sort_unstable();
     Ok(names)

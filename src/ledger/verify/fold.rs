@@ -126,6 +126,17 @@ pub(in crate::ledger) struct Verifier {
 }
 
 impl Reader for Verifier {
+    fn departed(&mut self, record: &Record) {
+        self.is_based = true;
+        self.counts.records += 1;
+        match record {
+            Record::Standing(standing) => self.left(standing),
+            Record::Reversal(kept) => self.left_reversal(kept),
+            _ => {}
+        }
+        self.record += 1;
+    }
+
     fn snapshot(&mut self, begins: bool) {
         self.in_snapshot = begins;
         self.is_based = true;
@@ -248,9 +259,14 @@ impl Verifier {
         self.check(Invariant::I6, fresh_request, "a request of this identity is on record already");
         let reserves = kinds::of(intent.kind).reserves || intent.reservations.is_empty();
         self.check(Invariant::I10, reserves, "a kind that reserves nothing has reservations");
-        if !fresh {
-            return false;
+        if fresh {
+            self.admit(intent, answer, state);
         }
+        fresh
+    }
+
+    /// Puts a transaction into the book.
+    fn admit(&mut self, intent: &Intent, answer: Option<&Answer>, state: State) {
         let taken = intent.reservations.iter().map(|one| (one.key, one.amount.minor())).collect();
         let txn = Txn {
             rrn: intent.rrn,
@@ -270,10 +286,12 @@ impl Verifier {
         };
         self.totals.add(txn.line(), txn.amount());
         if let Some(followed) = txn.follows {
-            self.followers.entry(followed).or_default().push(intent.id);
+            let followers = self.followers.entry(followed).or_default();
+            if !followers.contains(&intent.id) {
+                followers.push(intent.id);
+            }
         }
         self.open.insert(intent.id, txn);
-        true
     }
 
     fn rerouted(&mut self, id: TxnId, outbound: &Outbound) {
@@ -446,14 +464,21 @@ impl Verifier {
         let intent = &standing.intent;
         let id = intent.id;
         self.subject = Some((id, Some(intent.rrn)));
-        if let Some(txn) = self.gone.remove(&id) {
+        let left = self.gone.remove(&id);
+        if let Some(txn) = left.clone().filter(|_| !self.in_snapshot) {
             self.check(Invariant::I11, txn.state == standing.state, "it did not come back as it left");
             self.open.insert(id, Txn { taken: taken(standing), ..txn });
             self.balance(id, false);
             return;
         }
-        self.check(Invariant::I2, self.is_based, "it comes as it stands, and nothing on record led to it");
-        if self.enter(intent, standing.answer.as_ref(), standing.state) {
+        if let Some(txn) = &left {
+            // It came back before the snapshot, and may have moved since it left.
+            self.totals.subtract(txn.line(), txn.amount());
+            self.admit(intent, standing.answer.as_ref(), standing.state);
+        } else {
+            self.check(Invariant::I2, self.is_based, "it comes as it stands, and nothing on record led to it");
+        }
+        if left.is_some() || self.enter(intent, standing.answer.as_ref(), standing.state) {
             let Some(txn) = self.open.get_mut(&id) else { return };
             (txn.late, txn.attempts, txn.taken) = (standing.late, standing.attempts, taken(standing));
             if let Some(issuer) = txn.issuer.filter(|_| standing.state.owes().is_some()) {
@@ -461,6 +486,36 @@ impl Verifier {
             }
         }
         self.balance(id, false);
+    }
+
+    /// A transaction as it left with its day, before the first group that is there.
+    fn left(&mut self, standing: &Standing) {
+        let intent = &standing.intent;
+        let id = intent.id;
+        self.subject = Some((id, Some(intent.rrn)));
+        self.counts.closed.insert(intent.date);
+        self.check(Invariant::I11, standing.state.is_finished(), "it left with its day and was not finished");
+        if let Some(txn) = self.gone.remove(&id) {
+            // It came back meanwhile, and left again.
+            self.totals.subtract(txn.line(), txn.amount());
+            self.admit(intent, standing.answer.as_ref(), standing.state);
+        } else {
+            self.enter(intent, standing.answer.as_ref(), standing.state);
+        }
+        if let Some(txn) = self.open.remove(&id) {
+            let (late, attempts) = (standing.late, standing.attempts);
+            self.gone.insert(id, Txn { late, attempts, taken: Taken::new(), ..txn });
+        }
+    }
+
+    fn left_reversal(&mut self, kept: &KeptReversal) {
+        self.counts.reversals += 1;
+        self.subject = Some((kept.number, Some(kept.rrn)));
+        let reversal = &kept.reversal;
+        let fresh = self.numbers.id(kept.number);
+        self.check(Invariant::I6, fresh, "the number of the reversal is on record already");
+        self.numbers.rrn(reversal.date, kept.rrn);
+        self.numbers.reversal(&reversal.identity, &reversal.original, reversal.date);
     }
 
     fn closed(&mut self, date: BusinessDate) {

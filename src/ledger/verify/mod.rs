@@ -1,9 +1,11 @@
 //! Whether a journal kept the ledger's promises, as far as files can say: I1 to I12.
 //!
 //! Pure, and generic over [`Disk`]: the command line runs it over a folder, also one that a station is
-//! writing to, and the simulated world over its own disk. About 300 bytes of memory a transaction.
+//! writing to, and the simulated world over its own disk. About 300 bytes of memory a transaction,
+//! and once days were closed the ledger's own book beside it.
 
 mod counters;
+mod days;
 mod fold;
 mod follow_ups;
 mod invariant;
@@ -63,6 +65,8 @@ pub struct Counts {
     pub foreign_originals: u64,
     /// Snapshots that were compared with the journal.
     pub snapshots: u64,
+    /// Files of closed days that were found whole and, where the groups are still there, as the journal let them go.
+    pub days: u64,
     /// How often each promise was checked.
     pub checks: BTreeMap<Invariant, u64>,
     /// How often one was not kept.
@@ -96,10 +100,11 @@ pub struct Report {
 pub fn verify<D: Disk>(disk: &mut D) -> Result<Report, JournalFault> {
     let mut beside = Beside::new(disk)?;
     let read = history::read(disk, &mut beside);
-    let mut verifier = beside.verifier;
+    let Beside { mut verifier, snapshots, days, .. } = beside;
     let journal = match read {
         Ok(replayed) => {
-            verifier.ends(&beside.snapshots, replayed.head.number);
+            verifier.ends(&snapshots, replayed.head.number);
+            days.ends(disk, &mut verifier);
             Some(replayed)
         }
         Err(fault) if matches!(fault.fault, Fault::Io(..) | Fault::Nothing | Fault::InUse) => return Err(fault),

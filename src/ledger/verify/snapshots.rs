@@ -1,5 +1,6 @@
-//! Snapshots, compared with what the journal itself leads to.
+//! Snapshots and closed days, compared with what the journal itself leads to.
 
+use super::days::Days;
 use super::fold::TOLD;
 use super::fold::Verifier;
 use super::invariant::Invariant;
@@ -24,6 +25,8 @@ pub(super) struct Beside<D: Disk> {
     disk: D,
     /// By their groups, as they were when reading began.
     pub(super) snapshots: Vec<u64>,
+    pub(super) days: Days,
+    in_snapshot: bool,
     /// The group that was just read, if there is a snapshot of it.
     due: Option<Head>,
 }
@@ -31,12 +34,19 @@ pub(super) struct Beside<D: Disk> {
 impl<D: Disk> Beside<D> {
     pub(super) fn new(disk: &mut D) -> Result<Self, JournalFault> {
         let snapshots = history::snapshots(disk)?;
-        Ok(Self { verifier: Verifier::default(), disk: disk.clone(), snapshots, due: None })
+        let days = Days::new(disk, &snapshots)?;
+        let verifier = Verifier::default();
+        Ok(Self { verifier, disk: disk.clone(), snapshots, days, in_snapshot: false, due: None })
     }
 }
 
 impl<D: Disk> Reader for Beside<D> {
+    fn departed(&mut self, record: &Record) {
+        self.verifier.departed(record);
+    }
+
     fn snapshot(&mut self, begins: bool) {
+        self.in_snapshot = begins;
         self.verifier.snapshot(begins);
     }
 
@@ -47,6 +57,7 @@ impl<D: Disk> Reader for Beside<D> {
 
     fn record(&mut self, record: &Record) {
         self.verifier.record(record);
+        self.days.record(record, self.in_snapshot);
     }
 
     fn group_ends(&mut self) {

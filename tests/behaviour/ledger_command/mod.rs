@@ -2,6 +2,7 @@
 
 mod archive;
 mod backup;
+mod days;
 mod search;
 mod snapshots;
 mod verify;
