@@ -1,7 +1,7 @@
 //! The whole switch in one thread and one number: the real flows, terminals and banks, over a clock, a disk,
 //! wires and an HSM of its own, with everything going wrong that a seed draws.
 //!
-//! [`Plan`] says who takes part and what goes wrong, [`run`] lets it happen and checks the invariants. The same
+//! [`Plan`] says who takes part and what goes wrong, [`run()`] lets it happen and checks the invariants. The same
 //! plan gives the same history, to the byte.
 
 mod aside;

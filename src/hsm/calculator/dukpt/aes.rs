@@ -120,7 +120,7 @@ pub fn initial_key(bdk: &[u8], ksn: &Ksn) -> Result<Key, CalcError> {
 /// The key of one transaction: one derivation for every one bit of the counter, the highest first.
 ///
 /// # Errors
-/// [`CalcError::Ksn`] as [`counter`](super::counter), [`CalcError::KeyLength`].
+/// [`CalcError::Ksn`] as [`counter`], [`CalcError::KeyLength`].
 pub fn transaction_key(initial: &[u8], ksn: &Ksn) -> Result<Key, CalcError> {
     walk(initial, ksn, counter(ksn)?)
 }

@@ -49,7 +49,7 @@ pub fn initial_key(bdk: &[u8], ksn: &Ksn) -> Result<DoubleKey, CalcError> {
 /// The key of one transaction: one step from the initial key for every one bit of the counter.
 ///
 /// # Errors
-/// [`CalcError::Ksn`] as [`counter`](super::counter).
+/// [`CalcError::Ksn`] as [`counter`].
 pub fn transaction_key(initial: &[u8; 16], ksn: &Ksn) -> Result<DoubleKey, CalcError> {
     if is_aes(ksn) {
         return Err(CalcError::Ksn);
