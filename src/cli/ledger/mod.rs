@@ -91,6 +91,9 @@ impl Where {
 }
 
 fn open(folder: &Path) -> Result<Folder, Failure> {
+    if !folder.is_dir() {
+        return Err(Failure::new(Exit::Usage, format!("{}: there is no such folder", folder.display())));
+    }
     Folder::read_only(folder).map_err(Failure::from)
 }
 

@@ -37,7 +37,10 @@ impl StateFile {
         if let Some(folder) = self.0.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let fresh = self.0.with_extension("new");
+        // The whole name and more: files that differ in their ending alone are two terminals' memories.
+        let mut fresh = self.0.clone().into_os_string();
+        fresh.push(".new");
+        let fresh = PathBuf::from(fresh);
         let mut file = File::create(&fresh)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
