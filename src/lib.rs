@@ -13,6 +13,7 @@
 //! * [`risk`], [`route`]: pure decisions.
 //! * [`ledger`]: money's memory. Kinds, lifecycle, the book.
 //! * [`link`]: the issuer side. Correlation and connections.
+//! * [`settle`]: what merchants are owed and issuers owe. Fees, value dates, statements, reports.
 //! * [`sim`]: the world outside. Cards, issuers that misbehave, terminals.
 //! * [`cli`]: one file a subcommand.
 //!
@@ -33,4 +34,5 @@ pub mod registry;
 pub mod risk;
 pub mod route;
 pub mod server;
+pub mod settle;
 pub mod sim;
