@@ -16,6 +16,15 @@ use crate::mutant::Mutant;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
+/// Days after which a scope that is a date without a year may mean another day.
+const SAME_DAYS: i32 = 300;
+
+/// Whether two messages of one number, on these business dates, can be one message.
+pub(super) fn can_be_one(before: BusinessDate, date: BusinessDate) -> bool {
+    let days = |date: BusinessDate| i32::from(date.year()) * 365 + i32::from(date.day_of_year());
+    days(date) - days(before) <= SAME_DAYS
+}
+
 /// An identity but for its class.
 type Number = (TerminalId, Stan, Scope);
 /// The class of the original, if its reversal told it, and the number of that reversal.

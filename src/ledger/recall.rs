@@ -21,6 +21,7 @@ use super::closed::ClosedDays;
 use super::closed::Key;
 use super::closed::Memory;
 use super::embedded::Kept;
+use super::identities::can_be_one;
 use super::journal::Ticket;
 use super::plan::Planned;
 use super::record::KeptReversal;
@@ -97,14 +98,14 @@ impl EmbeddedLedger {
         })?;
         if kept.book.identities.request(&identity).is_none()
             && let Some(known) = memory
-                .transaction(|standing| standing.intent.identity == identity && same_year(standing.intent.date, date))
+                .transaction(|standing| standing.intent.identity == identity && can_be_one(standing.intent.date, date))
         {
             let same = known.intent.content == intent.content;
             let told =
                 Entry::standing(known).decided().filter(|_| same).map_or(Intended::Mismatch, Intended::Duplicate);
             return Ok((told, self.head()));
         }
-        let buried = memory.reversal(|kept| kept.buries(&identity) && same_year(kept.reversal.date, date)).is_some();
+        let buried = memory.reversal(|kept| kept.buries(&identity) && can_be_one(kept.reversal.date, date)).is_some();
         let line = intent.follows.map(|id| memory.line(id)).unwrap_or_default();
         let room = self.room();
         self.keep_with(&mut kept, line, |book| book.plan_intent(intent, room, buried))
@@ -133,7 +134,7 @@ impl EmbeddedLedger {
         let same = |kept: &KeptReversal| {
             kept.reversal.identity == reversal.identity
                 && kept.reversal.original == reversal.original
-                && same_year(kept.reversal.date, reversal.date)
+                && can_be_one(kept.reversal.date, reversal.date)
         };
         if let Some(known) = memory.reversal(same).filter(|_| kept.book.identities.reversal(&reversal).is_none()) {
             return Ok((Reversed::Repeat(known.decided()), self.head()));
@@ -173,7 +174,8 @@ impl EmbeddedLedger {
         if book.identities.original(key).is_some() {
             return Vec::new();
         }
-        let means = |standing: &Standing| key.means(&standing.intent.identity) && same_year(standing.intent.date, date);
+        let means =
+            |standing: &Standing| key.means(&standing.intent.identity) && can_be_one(standing.intent.date, date);
         let original = memory.transaction(means);
         original.map(|standing| memory.line(standing.intent.id)).unwrap_or_default()
     }
@@ -203,15 +205,6 @@ impl OriginalKey {
             && self.scope == identity.scope
             && self.class.is_none_or(|class| class == identity.class)
     }
-}
-
-/// A scope that is a date without a year means another day after a year.
-const SAME_DAYS: i32 = 300;
-
-/// Whether two messages of one number can be the same message.
-fn same_year(before: BusinessDate, date: BusinessDate) -> bool {
-    let days = |date: BusinessDate| i32::from(date.year()) * 365 + i32::from(date.day_of_year());
-    days(date) - days(before) <= SAME_DAYS
 }
 
 impl KeptReversal {

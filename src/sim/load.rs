@@ -12,6 +12,7 @@ use crate::hsm::calculator::ClearPin;
 use crate::model::Amount;
 use crate::model::Kind;
 use crate::model::Rrn;
+use crate::model::SplitMix64;
 use crate::model::TerminalId;
 use crate::server::SystemEntropy;
 use hdrhistogram::Histogram;
@@ -170,7 +171,7 @@ pub async fn go_on(
     for (at, setup) in plan.terminals.iter().enumerate() {
         let mut clerk = Clerk {
             driver: driver(setup, roll, &plan.target)?,
-            chance: Chance(plan.seed ^ (at as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            chance: Chance(SplitMix64::new(plan.seed ^ (at as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15))),
             cards: Arc::clone(&cards),
             mix: (plan.declines, plan.trouble),
             live: Arc::clone(live),
@@ -358,16 +359,12 @@ impl Clerk {
     }
 }
 
-/// SplitMix64: the same seed gives the same numbers. For choices of traffic only, never for keys.
-struct Chance(u64);
+/// The choices of one clerk.
+struct Chance(SplitMix64);
 
 impl Chance {
     /// A number below `most`, which is not zero.
     fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % most.max(1)
+        self.0.draw() % most.max(1)
     }
 }

@@ -1,6 +1,7 @@
 //! How a modelled HSM behaves: how long a command takes, and what goes wrong how often. Pure and seeded.
 
 use super::code::ErrorCode;
+use crate::model::SplitMix64;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -175,22 +176,18 @@ impl Behaviour {
 
 /// Chance with a seed (SplitMix64): the same seed, the same run.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Dice(SplitMix64);
 
 impl Dice {
     /// Begins at a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64::new(seed))
     }
 
     /// A share: from 0 up to, but not 1.
     pub fn share(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^= mixed >> 31;
+        let mixed = self.0.draw();
         // Two halves of 26 bits each are exact in a double.
         let [high, low] = [mixed >> 38, (mixed >> 12) & 0x03FF_FFFF].map(|part| u32::try_from(part).unwrap_or(0));
         (f64::from(high) + f64::from(low) / 67_108_864.0) / 67_108_864.0

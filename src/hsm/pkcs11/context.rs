@@ -2,7 +2,8 @@
 //!
 //! A library keeps its state once a process, whatever its callers think: a second context, or sessions
 //! opened from two threads at once, end in undefined behaviour with some of them. So there is one
-//! context, it is never finalized, and whoever opens a session holds its lock.
+//! context, it is never finalized, and whoever opens or closes a session holds its lock. So does whoever
+//! makes or looks for a key: SoftHSM fails now and then where two threads do so at once.
 
 use super::Pkcs11Fault;
 use cryptoki::context::CInitializeArgs;
@@ -14,13 +15,22 @@ use cryptoki::session::Session;
 use cryptoki::session::UserType;
 use cryptoki::types::AuthPin;
 use parking_lot::Mutex;
+use parking_lot::MutexGuard;
 use std::path::Path;
 use std::path::PathBuf;
 
-static CONTEXT: Mutex<Option<(PathBuf, Pkcs11)>> = Mutex::new(None);
+/// The library that was loaded, by its file.
+type Loaded = Option<(PathBuf, Pkcs11)>;
+
+static CONTEXT: Mutex<Loaded> = Mutex::new(None);
+
+/// Nobody else opens, closes, makes or looks for anything meanwhile.
+pub(super) fn alone() -> MutexGuard<'static, impl Sized> {
+    CONTEXT.lock()
+}
 
 /// Loads and initializes the library, if nobody did.
-fn library(loaded: &mut Option<(PathBuf, Pkcs11)>, path: &Path) -> Result<Pkcs11, Pkcs11Fault> {
+fn library(loaded: &mut Loaded, path: &Path) -> Result<Pkcs11, Pkcs11Fault> {
     if let Some((which, context)) = loaded {
         return if which == path { Ok(context.clone()) } else { Err(Pkcs11Fault::AnotherLibrary) };
     }

@@ -1,6 +1,7 @@
 //! What is done with one session: MACs, check values, and small secrets under a key of the token.
 
 use super::Pkcs11Fault;
+use super::context::alone;
 use crate::hsm::HsmError;
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::KeyFault;
@@ -77,6 +78,7 @@ impl Token {
         if let Some(found) = self.met.get(name) {
             return Ok(*found);
         }
+        let _alone = alone();
         let template = [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::Label(name.as_bytes().to_vec())];
         let found = self.session.find_objects(&template).map_err(Pkcs11Fault::of)?;
         let [handle] = found.as_slice() else {
@@ -226,6 +228,7 @@ impl Token {
         if clear.len() != algorithm.key_length() {
             return Err(Self::fault(name, KeyFault::Length));
         }
+        let _alone = alone();
         self.must_be_new(name)?;
         let part = |at: usize| clear.get(8 * at..8 * at + 8).unwrap_or_default();
         let thrice = Zeroizing::new([part(0), part(0), part(0)].concat());
@@ -260,6 +263,7 @@ impl Token {
 
     /// Makes an AES-256 key in the token, for [`Token::seal`].
     pub(super) fn generate_sealing_key(&mut self, name: &str) -> Result<(), Pkcs11Fault> {
+        let _alone = alone();
         self.must_be_new(name)?;
         let mut template = Self::template(name, KeyAlgorithm::Aes256);
         template.extend([Attribute::ValueLen(length(32)), Attribute::Encrypt(true), Attribute::Decrypt(true)]);

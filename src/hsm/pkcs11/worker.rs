@@ -2,6 +2,7 @@
 
 use super::Pkcs11Fault;
 use super::Pkcs11Setup;
+use super::context::alone;
 use super::context::open_session;
 use super::token::Token;
 use crate::hsm::Ctx;
@@ -10,11 +11,18 @@ use cryptoki::types::AuthPin;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::TrySendError;
 use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+
+/// How long the last user of the workers waits for them to end. A library whose threads still run when
+/// the process ends takes the process down with it, but one that never returns must not hold it up.
+const LEAVE: Duration = Duration::from_secs(5);
 
 /// Something to do with a session.
 type Job = Box<dyn FnOnce(&mut Desk) + Send>;
@@ -45,15 +53,42 @@ impl Desk {
     fn run<T>(&mut self, what: impl FnOnce(&mut Token) -> Result<T, Pkcs11Fault>) -> Result<T, Pkcs11Fault> {
         let done = self.token().and_then(what);
         if matches!(done, Err(Pkcs11Fault::Gone)) {
-            self.token = None;
+            self.close();
         }
         done
     }
+
+    fn close(&mut self) {
+        let _alone = alone();
+        self.token = None;
+    }
 }
 
-/// The workers. Dropping them ends the threads once their last job is done.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The workers. Dropping them ends the threads once their last job is done, and waits for that, though
+/// not for ever. The order of the fields is the order of the two.
 pub(super) struct Workers {
     jobs: SyncSender<Job>,
+    _threads: Threads,
+}
+
+/// Threads, and a channel that is disconnected when the last of them has closed its session.
+struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    ended: Mutex<Receiver<()>>,
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if self.ended.get_mut().recv_timeout(LEAVE) == Err(RecvTimeoutError::Disconnected) {
+            self.handles.drain(..).for_each(|handle| drop(handle.join()));
+        }
+    }
 }
 
 impl Workers {
@@ -61,13 +96,17 @@ impl Workers {
     pub(super) fn start(setup: &Arc<Pkcs11Setup>) -> Result<Self, Pkcs11Fault> {
         let (jobs, waiting) = sync_channel::<Job>(setup.queue.max(1));
         let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..setup.workers.max(1) {
-            let desk = Desk::new(Arc::clone(setup))?;
-            let waiting = Arc::clone(&waiting);
+        let desks = (0..setup.workers.max(1)).map(|_| Desk::new(Arc::clone(setup)));
+        let desks = desks.collect::<Result<Vec<_>, _>>()?;
+        let (at_work, ended) = sync_channel(0);
+        let mut threads = Threads { handles: Vec::new(), ended: Mutex::new(ended) };
+        for desk in desks {
+            let (waiting, at_work) = (Arc::clone(&waiting), at_work.clone());
             let thread = std::thread::Builder::new().name("pkcs11".into());
-            thread.spawn(move || work(desk, &waiting)).map_err(|_| Pkcs11Fault::Thread)?;
+            let began = thread.spawn(move || work(desk, &waiting, at_work));
+            threads.handles.push(began.map_err(|_| Pkcs11Fault::Thread)?);
         }
-        Ok(Self { jobs })
+        Ok(Self { jobs, _threads: threads })
     }
 
     /// Asks a worker, and waits for it until the deadline. What it began it finishes nevertheless.
@@ -95,14 +134,15 @@ impl Workers {
     }
 }
 
-/// Does jobs until nobody can send any more.
-fn work(mut desk: Desk, waiting: &Mutex<Receiver<Job>>) {
+/// Does jobs until nobody can send any more; then the session is closed before `_at_work` tells.
+fn work(mut desk: Desk, waiting: &Mutex<Receiver<Job>>, _at_work: SyncSender<()>) {
     loop {
         // The lock is held while waiting: one worker waits for the next job, the others for the lock.
         let next = waiting.lock().recv();
         match next {
             Ok(job) => job(&mut desk),
-            Err(_) => return,
+            Err(_) => break,
         }
     }
+    drop(desk);
 }

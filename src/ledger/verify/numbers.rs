@@ -4,6 +4,7 @@ use crate::ledger::Identity;
 use crate::ledger::OriginalKey;
 use crate::ledger::Scope;
 use crate::ledger::TxnId;
+use crate::ledger::identities::can_be_one;
 use crate::model::BusinessDate;
 use crate::model::MessageClass;
 use crate::model::Rrn;
@@ -16,8 +17,6 @@ use std::collections::HashSet;
 /// Terminal, trace number, scope with its length, class (255: any).
 type Key = [u8; 25];
 const ANY: u8 = 255;
-/// A scope that is a date without a year means another day after a year.
-const SAME_DAYS: i32 = 300;
 
 const CLASSES: [MessageClass; 7] = [
     MessageClass::Authorization,
@@ -71,13 +70,13 @@ impl Numbers {
     /// False if the request was on record before.
     pub(super) fn request(&mut self, identity: &Identity, id: TxnId, date: BusinessDate) -> bool {
         let before = self.requests.insert(key_of(identity), (id, date));
-        before.is_none_or(|(_, before)| is_long_after(before, date))
+        before.is_none_or(|(_, before)| !can_be_one(before, date))
     }
 
     /// False if the same reversal of the same original was on record before. Leaves a tombstone if there is none.
     pub(super) fn reversal(&mut self, identity: &Identity, original: &OriginalKey, date: BusinessDate) -> bool {
         let before = self.reversals.insert((key_of(identity), original_key(identity.terminal, original)), date);
-        before.is_none_or(|before| is_long_after(before, date))
+        before.is_none_or(|before| !can_be_one(before, date))
     }
 
     /// Remembers that the original of a reversal was not known.
@@ -109,11 +108,6 @@ impl Numbers {
     pub(super) fn close(&mut self, date: BusinessDate) {
         self.tombstones.retain(|_, buried| *buried != date);
     }
-}
-
-fn is_long_after(before: BusinessDate, date: BusinessDate) -> bool {
-    let days = |date: BusinessDate| i32::from(date.year()) * 365 + i32::from(date.day_of_year());
-    days(date) - days(before) > SAME_DAYS
 }
 
 fn class_digit(class: MessageClass) -> u8 {

@@ -10,6 +10,7 @@ use crate::link::LinkReply;
 use crate::link::mux::Arrival;
 use crate::model::Kind;
 use crate::model::Timestamp;
+use crate::model::back_off;
 use bytes::Bytes;
 use bytes::BytesMut;
 use socket2::SockRef;
@@ -36,8 +37,6 @@ use tracing::warn;
 const READ_MOST: usize = 16 * 1024;
 /// A connection that lasted so long was a good one: the next attempt follows without a pause.
 const GOOD: Duration = Duration::from_secs(1);
-/// Pauses double so often.
-const DOUBLINGS: u32 = 16;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -81,14 +80,11 @@ pub(super) async fn keep_up(shared: Arc<Shared>, slot: usize) {
     }
 }
 
-/// The pause before an attempt: doubled so often, bounded, half of it chance, so that many links do
-/// not return at the same moment.
+/// The pause before an attempt. Without chance from the system it is merely less even.
 fn pause(first: Duration, most: Duration, doublings: u32) -> Duration {
-    let whole = first.saturating_mul(1 << doublings.min(DOUBLINGS)).min(most);
     let mut random = [0; 4];
-    // Without chance the pause is merely less even.
     let _ = getrandom::fill(&mut random);
-    whole / 2 + whole.mul_f64(f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX)) / 2
+    back_off(first, most, doublings, u32::from_be_bytes(random))
 }
 
 /// One connection, from the attempt to its end.

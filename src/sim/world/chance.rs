@@ -1,27 +1,24 @@
 //! All chance of a world, from one number.
 
 use crate::model::Entropy;
+use crate::model::SplitMix64;
 use parking_lot::Mutex;
 use std::time::Duration;
 
-/// A generator of numbers that look random: SplitMix64 (Steele, Lea, Flood 2014). Not for secrets.
+/// What is drawn from one stream of a world's seed.
 #[derive(Clone, Debug)]
-pub(super) struct Chance(u64);
+pub(super) struct Chance(SplitMix64);
 
 impl Chance {
     /// Two streams of one seed, told apart by `stream`, have nothing to do with each other.
     pub(super) fn new(seed: u64, stream: u64) -> Self {
-        let mut chance = Self(seed ^ stream.wrapping_mul(0xA076_1D64_78BD_642F));
+        let mut chance = Self(SplitMix64::new(seed ^ stream.wrapping_mul(0xA076_1D64_78BD_642F)));
         chance.next();
         chance
     }
 
     pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut value = self.0;
-        value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        value ^ (value >> 31)
+        self.0.draw()
     }
 
     /// A number below `limit`; 0 where that is 0.

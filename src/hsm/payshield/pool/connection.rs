@@ -6,6 +6,7 @@ use crate::hsm::payshield::command::Tail;
 use crate::hsm::payshield::command::diagnostics::Diagnostics;
 use crate::hsm::payshield::frame::Deframer;
 use crate::hsm::payshield::frame::FrameFault;
+use crate::model::back_off;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +27,6 @@ use zeroize::Zeroizing;
 
 /// Bytes that one read takes at most.
 const READ_MOST: usize = 16 * 1024;
-/// Pauses double so often.
-const DOUBLINGS: u32 = 16;
 
 /// Why a connection ended. Never anything that came over it.
 #[derive(Debug, thiserror::Error)]
@@ -75,14 +74,11 @@ pub(super) async fn keep_up(shared: Arc<Shared>, slot: usize) {
     }
 }
 
-/// The pause before an attempt: doubled so often, bounded, half of it chance, so that many
-/// connections do not return at the same moment.
+/// The pause before an attempt. Without chance from the system it is merely less even.
 fn pause(first: Duration, most: Duration, doublings: u32) -> Duration {
-    let whole = first.saturating_mul(1 << doublings.min(DOUBLINGS)).min(most);
     let mut random = [0; 4];
-    // Without chance the pause is merely less even.
     let _ = getrandom::fill(&mut random);
-    whole / 2 + whole.mul_f64(f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX)) / 2
+    back_off(first, most, doublings, u32::from_be_bytes(random))
 }
 
 /// One connection, from the attempt to its end.
