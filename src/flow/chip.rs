@@ -76,6 +76,15 @@ mod tests {
     }
 
     #[test]
+    fn of_an_issuers_answer_only_what_it_says_to_the_chip_is_kept() {
+        let mut echoed = DATA.to_vec();
+        let said = [0x91, 2, 7, 8, 0x8A, 2, 0x30, 0x30, 0x89, 1, 9, 0x71, 1, 1, 0x72, 1, 2];
+        echoed.extend(said);
+        assert_eq!(&*of_answer(&echoed).unwrap(), said);
+        assert_eq!(of_answer(&DATA), None, "an echo of the card is not kept");
+    }
+
+    #[test]
     fn nothing_to_keep_is_nothing() {
         assert_eq!(kept(&Icc::new(Bytes::from_static(&DATA[10..20])), true), None);
     }

@@ -224,3 +224,20 @@ fn balances(value: &[u8]) -> Option<Bytes> {
     let fits = !value.is_empty() && value.len() <= 6 * BALANCE && value.chunks(BALANCE).all(is_one);
     fits.then(|| Bytes::copy_from_slice(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn balances_are_kept_only_in_their_form() {
+        let two = b"1002156C0000001234561001156D000000000001";
+        assert_eq!(balances(two).as_deref(), Some(&two[..]));
+        let seven = two[..20].repeat(7);
+        let beside = [&two[..20], b"6225000000000253"].concat();
+        let unsigned = b"1002156X000000123456";
+        for other in [&b""[..], &two[..19], &beside, &seven, unsigned, b"1002156C00000012345A"] {
+            assert_eq!(balances(other), None);
+        }
+    }
+}

@@ -202,6 +202,44 @@ fn a_late_answer_to_a_closed_day_is_noted_once() {
 }
 
 #[test]
+fn a_number_a_year_later_is_another_request_and_its_reversal_another_reversal() {
+    closed(
+        async |ledger: Memory| {
+            let (ledger, sold) = sold(ledger, 100).await;
+            assert!(matches!(ledger.reverse(reversal(1, 9, 1, 100)).await.unwrap(), Reversed::Accepted(_)));
+            assert!(ledger.sending(sold.id, Owed::Reversal, Stan::FIRST).await.unwrap());
+            ledger.acknowledge(sold.id, Owed::Reversal, Forwarded::Acknowledged).await.unwrap();
+            (ledger, sold)
+        },
+        async |ledger, sold| {
+            let date = BusinessDate::new(2027, 11, 21).unwrap();
+            let next = on(date, sale(&ledger, 1, 1, 100));
+            let id = next.id;
+            assert!(matches!(ledger.intend(next).await.unwrap(), Intended::Fresh));
+            ledger.decide(id, decision(Outcome::Approved, sold.received)).await.unwrap();
+            let undo = tollgate::ledger::Reversal { date, ..reversal(1, 9, 1, 100) };
+            assert!(matches!(ledger.reverse(undo).await.unwrap(), Reversed::Accepted(_)));
+            assert_eq!(ledger.find(id).unwrap().effect, Effect::Reversing);
+        },
+    );
+}
+
+#[test]
+fn a_dead_letter_does_not_leave_with_its_day() {
+    for place in PLACES.into_iter().take(2) {
+        run(async {
+            let (ledger, sold) = sold(driven::in_memory(100), 100).await;
+            ledger.reverse(reversal(1, 9, 1, 100)).await.unwrap();
+            let refused = Forwarded::Refused(ResponseCode::FormatError);
+            ledger.acknowledge(sold.id, Owed::Reversal, refused).await.unwrap();
+            ledger.close_day(day(21)).await.unwrap();
+            let dead = place(ledger).dead_letters();
+            assert_eq!(dead.iter().map(|letter| letter.original.id).collect::<Vec<_>>(), [sold.id]);
+        });
+    }
+}
+
+#[test]
 fn segments_that_snapshots_cover_go_and_days_beyond_the_last_too() {
     run(async {
         let (mut ledger, known) = sold(driven::in_memory(100), 100).await;

@@ -139,6 +139,30 @@ fn an_owed_reversal_that_may_have_gone_goes_as_a_repeat() {
     assert_eq!(next_reversal().as_str().get(3..), Some("1"), "the other side may know it already");
 }
 
+#[test]
+fn a_station_that_owes_an_issuer_without_a_row_does_not_start() {
+    let mut rig = Rig::kept(5_000);
+    let mut till = rig.signed_in(10_000_001);
+    assert_eq!(till.ask(SALE, 12_00, CARD_B).code, APPROVED);
+    silence(&mut rig);
+    assert!(till.terminal.undo_last());
+    let reversal = till.terminal.reversal(now()).unwrap().unwrap();
+    assert_eq!(till.exchange(&reversal).code, APPROVED);
+    rig.stop();
+    let (issuers, bins) = (rig.file("issuers.toml"), rig.file("bins.csv"));
+    let rows = std::fs::read_to_string(&issuers).unwrap();
+    let of_a = rows.split("[[issuer]]").filter(|row| !row.contains("\"bank-b\"")).collect::<Vec<_>>();
+    std::fs::write(&issuers, of_a.join("[[issuer]]")).unwrap();
+    std::fs::write(&bins, "prefix,issuer,fallback\n62,bank-a,\n").unwrap();
+    let fault = rig.try_run().err();
+    assert!(
+        matches!(&fault, Some(StartFault::Stranded { issuer, count: 1 }) if issuer.as_str() == "bank-b"),
+        "{fault:?}"
+    );
+    std::fs::write(&issuers, rows).unwrap();
+    assert_eq!(rig.start_again().owed, 1, "the refusal changed nothing");
+}
+
 /// Takes bank B off its address.
 fn silence(rig: &mut Rig) -> SocketAddr {
     let thread = rig.bank_b.1.take().unwrap();
