@@ -19,6 +19,7 @@ mod mti;
 mod parse;
 mod parts;
 mod role;
+pub mod settlement;
 mod spec;
 pub mod spec_file;
 mod tables;

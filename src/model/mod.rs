@@ -4,6 +4,7 @@
 //! it imports none of them.
 
 mod amount;
+mod batch;
 mod bin;
 mod breach;
 mod card;
@@ -23,6 +24,7 @@ mod stand_in;
 mod time;
 
 pub use amount::{Amount, Currency};
+pub use batch::{BatchEntry, BatchTotals, Direction, Side, Sum, VoidsInTotals};
 pub use bin::{BinPrefix, BinTable};
 pub use breach::{Breach, line_of};
 pub use card::{EntryMethod, Expiry, Icc, MaskedPan, Pan, PinCapability, PosEntryMode, Track2};
