@@ -27,7 +27,7 @@ Examples:
   tollgate ledger backup /var/lib/tollgate /backup/$(date +%F) && (cd /backup/$(date +%F) && sha256sum -c SHA256SUMS)
 
 The station may be running: the copy is the ledger as of its anchor, a tenth of a second ago at most. TO is made, or
-must be empty. The copy is verified before it gets its manifest. The HSM's master key is not in it: without that, the
+must be empty; the copy is made beside it as TO.part and gets its name once it is verified and has its manifest. The HSM's master key is not in it: without that, the
 sealed card numbers of a restored ledger cannot be opened.
 Exit codes: 0 done, 1 the ledger has a broken promise (the copy is kept) or the copy does not prove itself, 2 not done.";
 
@@ -72,8 +72,8 @@ impl Backup {
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
         must_be_free(&self.to)?;
         let mut from = self.folder.open()?;
-        let mut to = Folder::open(&self.to)?;
-        let (manifest, report) = backup::backup(&mut from, &mut to, SystemClock::start().wall())?;
+        let now = SystemClock::start().wall();
+        let (manifest, report) = made_beside(&self.to, |to| Ok(backup::backup(&mut from, to, now)?))?;
         tell("backed up", &self.to, &manifest, &report, self.json, out)?;
         Ok(if manifest.violations == 0 { Exit::Ok } else { Exit::No })
     }
@@ -82,25 +82,31 @@ impl Backup {
 impl Restore {
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
         must_be_free(&self.to)?;
-        let part = beside(&self.to);
-        if part.exists() {
-            let what = "is left from a restore that did not end; remove it first";
-            return Err(Failure::new(Exit::Usage, format!("{} {what}", part.display())));
-        }
         let mut from = open(&self.from)?;
-        let proved = Folder::open(&part).map_err(Failure::from).and_then(|mut folder| {
-            let proved = backup::restore(&mut from, &mut folder, SystemClock::start().wall())?;
-            drop(folder);
-            put(&part, &self.to).map_err(|error| cannot(&self.to, &error))?;
-            Ok(proved)
-        });
-        let (manifest, report) = proved.inspect_err(|_| {
-            // It was made here and is of no use; the fault is what matters.
-            let _ = fs::remove_dir_all(&part);
-        })?;
+        let now = SystemClock::start().wall();
+        let (manifest, report) = made_beside(&self.to, |to| Ok(backup::restore(&mut from, to, now)?))?;
         tell("restored and proved", &self.to, &manifest, &report, self.json, out)?;
         Ok(Exit::Ok)
     }
+}
+
+/// Makes something in `TO.part`, which gets the name `TO` once it is whole, and goes if that fails.
+fn made_beside<T>(to: &Path, make: impl FnOnce(&mut Folder) -> Result<T, Failure>) -> Result<T, Failure> {
+    let part = beside(to);
+    if part.exists() {
+        let what = "is left from a run that did not end; remove it first";
+        return Err(Failure::new(Exit::Usage, format!("{} {what}", part.display())));
+    }
+    let made = Folder::open(&part).map_err(Failure::from).and_then(|mut folder| {
+        let made = make(&mut folder)?;
+        drop(folder);
+        put(&part, to).map_err(|error| cannot(to, &error))?;
+        Ok(made)
+    });
+    made.inspect_err(|_| {
+        // It was made here and is of no use; the fault is what matters.
+        let _ = fs::remove_dir_all(&part);
+    })
 }
 
 /// `TO.part`.

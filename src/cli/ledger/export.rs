@@ -20,7 +20,8 @@ Examples:
   tollgate ledger export /var/lib/tollgate --format csv --from 2026-11-21 --to 2026-11-21 > day.csv
 
 One line a transaction, in order of their numbers: what was asked, what was decided, where it stands. Card numbers are
-masked; `token` is equal for equal cards and says nothing without the station's key. Amounts are minor units.";
+masked; `token` is equal for equal cards and says nothing without the station's key. Amounts are minor units.
+Exit codes: 0 written, 2 the folder cannot be read.";
 
 /// Write transactions as JSON lines or CSV
 #[derive(Args, Debug)]
@@ -53,12 +54,20 @@ impl Export {
             })?,
             Format::Csv => {
                 let mut csv = csv::Writer::from_writer(&mut out);
-                each(&archive, &query, &mut |row| csv.serialize(row).map_err(io::Error::other))?;
+                each(&archive, &query, &mut |row| csv.serialize(row).map_err(cause))?;
                 csv.flush()?;
             }
         }
         out.flush()?;
         Ok(Exit::Ok)
+    }
+}
+
+/// What went wrong beneath: a reader that went away must be known as one.
+fn cause(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 

@@ -153,7 +153,7 @@ fn nothing_is_ever_overwritten() {
     fs::create_dir(folder.path().join("new.part")).unwrap();
     let (exit, said) = ledger(&["restore", text(&copy), text(&folder.path().join("new"))]);
     assert_eq!(exit, Exit::Usage);
-    assert!(said.contains("new.part is left from a restore"), "{said}");
+    assert!(said.contains("new.part is left from a run that did not end"), "{said}");
 }
 
 #[test]
@@ -163,4 +163,19 @@ fn a_folder_that_is_no_backup_is_no_backup() {
     assert_eq!(exit, Exit::No);
     assert!(said.contains("no whole backup"), "{said}");
     assert_eq!(ledger(&["restore", "nowhere", text(&folder.path().join("new"))]).0, Exit::Usage);
+}
+
+#[test]
+fn a_backup_that_fails_leaves_nothing_in_the_way_of_the_next() {
+    let (folder, _copy) = a_backup();
+    let (live, next) = (folder.path().join("live"), folder.path().join("next"));
+    let segment = files(&live).into_iter().find(|file| file.extension().is_some_and(|end| end == "tgj")).unwrap();
+    let whole = fs::read(&segment).unwrap();
+    let mut hurt = whole.clone();
+    hurt[600] ^= 1;
+    fs::write(&segment, hurt).unwrap();
+    assert_ne!(ledger(&["backup", text(&live), text(&next)]).0, Exit::Ok);
+    assert!(!next.exists() && !folder.path().join("next.part").exists());
+    fs::write(&segment, whole).unwrap();
+    assert_eq!(ledger(&["backup", text(&live), text(&next)]).0, Exit::Ok);
 }
