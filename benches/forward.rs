@@ -33,6 +33,7 @@ use tollgate::model::Acquirer;
 use tollgate::model::Amount;
 use tollgate::model::ApprovalCode;
 use tollgate::model::BusinessDate;
+use tollgate::model::CardClass;
 use tollgate::model::Clock;
 use tollgate::model::Currency;
 use tollgate::model::IssuerName;
@@ -183,6 +184,9 @@ fn intent(parts: &Parts, number: usize, terminals: usize, date: BusinessDate) ->
         reservations: Default::default(),
         outbound: Some(Outbound { issuer, stan, sent: now, icc: None }),
         follows: None,
+        batch: None,
+        card: CardClass::default(),
+        operator: None,
     }
 }
 

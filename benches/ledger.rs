@@ -42,6 +42,7 @@ use tollgate::model::Acquirer;
 use tollgate::model::Amount;
 use tollgate::model::ApprovalCode;
 use tollgate::model::BusinessDate;
+use tollgate::model::CardClass;
 use tollgate::model::Currency;
 use tollgate::model::IssuerName;
 use tollgate::model::Kind;
@@ -117,6 +118,9 @@ fn sale(ledger: &EmbeddedLedger, number: u64) -> Intent {
         reservations: SmallVec::from_slice(&[reservation]),
         outbound: Some(Outbound { issuer: IssuerName::parse("bank-a").unwrap(), stan, sent: received, icc: Some(icc) }),
         follows: None,
+        batch: None,
+        card: CardClass::default(),
+        operator: None,
     }
 }
 

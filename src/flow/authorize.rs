@@ -144,6 +144,9 @@ impl<W: World> Station<W> {
             reservations,
             outbound,
             follows: None,
+            batch: request.batch,
+            card: self.parts.registry.load().bins().class(&request.pan),
+            operator: None,
         };
         Ok((intent, way))
     }

@@ -28,6 +28,7 @@ use crate::model::ResponseCode;
 use crate::model::Stan;
 use crate::model::Timestamp;
 use crate::model::Track2;
+use crate::model::Voucher;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -204,6 +205,7 @@ pub(super) fn decision(answer: &Message, intent: &Intent) -> Option<Decision> {
         settlement: Some(intent.date),
         balance: answer.role(Role::AdditionalAmounts).and_then(|value| balances(&value)),
         icc: answer.role(Role::Icc).and_then(|value| chip::of_answer(&value)),
+        voucher: answer.role(Role::Voucher).and_then(|value| Voucher::parse(&value)),
     };
     Some(Decision::of(if approves { Outcome::Approved } else { Outcome::Declined }, answer))
 }

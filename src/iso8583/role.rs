@@ -74,5 +74,12 @@ roles! {
     OriginalAcquirer = "original-acquirer", "11 digits, zero filled on the left";
     FunctionCode = "function-code", "3 digits";
     ReasonCode = "reason-code", "4 digits";
+    OriginalRrn = "original-rrn", "retrieval reference number of the original, 12 characters";
+    AdditionalPrivate = "additional-private", "totals, batch details or a tip, digits";
+    FromAccount = "from-account", "account that a transfer takes from";
+    ToAccount = "to-account", "account that a transfer goes to";
+    PaymentCode = "payment-code", "code of a customer's telephone, 19 or 20 digits";
+    Voucher = "voucher", "voucher of a payment by code";
+    InstalmentData = "instalment-data", "terms of an instalment plan";
     Mac = "mac", "as the MAC scheme writes it";
 }

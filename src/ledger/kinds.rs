@@ -12,6 +12,8 @@ pub enum Money {
     Held,
     /// It is given back, and settled.
     Given,
+    /// It is taken for another account, and never settled to the merchant.
+    Moved,
     /// It stays as it is.
     Untouched,
 }
@@ -66,9 +68,19 @@ pub const fn of(kind: Kind) -> Effects {
         Kind::CompletionAdvice => advice(Money::Taken, Some((Completes, &[Kind::Authorization]))),
         Kind::OfflineSale => advice(Money::Taken, None),
         Kind::AuthorizationAdvice => advice(Money::Held, None),
+        Kind::Transfer => row(Reverse, Money::Moved, true, None),
+        Kind::OfflineRefund => advice(Money::Given, None),
+        Kind::ScriptNotice => advice(Money::Untouched, None),
         Kind::Adjustment => advice(Money::Untouched, Some((Adjusts, &[Kind::Sale, Kind::OfflineSale]))),
         Kind::Reversal => advice(Money::Untouched, None),
-        Kind::Balance | Kind::SignIn | Kind::SignOff | Kind::Echo => row(Nothing, Money::Untouched, false, None),
+        Kind::Balance
+        | Kind::Verification
+        | Kind::SignIn
+        | Kind::SignOff
+        | Kind::Echo
+        | Kind::Settlement
+        | Kind::BatchUpload
+        | Kind::Download => row(Nothing, Money::Untouched, false, None),
     }
 }
 

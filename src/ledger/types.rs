@@ -3,7 +3,9 @@
 use crate::model::Acquirer;
 use crate::model::Amount;
 use crate::model::ApprovalCode;
+use crate::model::BatchNumber;
 use crate::model::BusinessDate;
+use crate::model::CardClass;
 use crate::model::Currency;
 use crate::model::Expiry;
 use crate::model::IssuerName;
@@ -11,6 +13,7 @@ use crate::model::Kind;
 use crate::model::MaskedPan;
 use crate::model::MerchantId;
 use crate::model::MessageClass;
+use crate::model::Operator;
 use crate::model::PanToken;
 use crate::model::PosEntryMode;
 use crate::model::ProcessingCode;
@@ -20,6 +23,7 @@ use crate::model::SealedPan;
 use crate::model::Stan;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
+use crate::model::Voucher;
 use crate::risk::Refusal;
 use crate::risk::Reservation;
 use bytes::Bytes;
@@ -128,6 +132,12 @@ pub struct Intent {
     pub outbound: Option<Outbound>,
     /// What it follows: the sale it voids or refunds, the authorization it completes.
     pub follows: Option<TxnId>,
+    /// The terminal's batch it belongs to; `None` where the dialect has no batches.
+    pub batch: Option<BatchNumber>,
+    /// What sort of card it is.
+    pub card: CardClass,
+    /// Who was signed in at the terminal.
+    pub operator: Option<Operator>,
 }
 
 /// What a terminal is told, kept so that it can be told again to the byte (but MAC and DE 7).
@@ -147,13 +157,15 @@ pub struct Answer {
     pub balance: Option<Bytes>,
     /// DE 55 of the issuer: issuer authentication data, scripts.
     pub icc: Option<Bytes>,
+    /// The voucher of a payment by code.
+    pub voucher: Option<Voucher>,
 }
 
 impl Answer {
     /// An answer of a code alone.
     #[must_use]
     pub fn of(code: ResponseCode, stamped: Timestamp) -> Self {
-        Self { code, approval: None, amount: None, stamped, settlement: None, balance: None, icc: None }
+        Self { code, approval: None, amount: None, stamped, settlement: None, balance: None, icc: None, voucher: None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which issuers stand behind which card numbers.
 
-use super::{IssuerName, Pan};
+use super::{CardClass, IssuerName, Pan};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ impl BinPrefix {
 /// Card number prefixes and the issuers behind them. Immutable: a new table replaces it.
 #[derive(Clone, Debug, Default)]
 pub struct BinTable {
-    rows: HashMap<BinPrefix, SmallVec<[IssuerName; 2]>>,
+    rows: HashMap<BinPrefix, (CardClass, SmallVec<[IssuerName; 2]>)>,
     /// Whether any row has that many digits, so that no length is looked up in vain.
     lengths: [bool; BinPrefix::MOST + 1],
 }
@@ -35,14 +35,19 @@ pub struct BinTable {
 impl BinTable {
     /// Adds a row: `issuers` in order of preference. `false`, and no change, if the prefix is there
     /// already.
-    pub fn insert(&mut self, prefix: BinPrefix, issuers: impl IntoIterator<Item = IssuerName>) -> bool {
+    pub fn insert(
+        &mut self,
+        prefix: BinPrefix,
+        class: CardClass,
+        issuers: impl IntoIterator<Item = IssuerName>,
+    ) -> bool {
         if self.rows.contains_key(&prefix) {
             return false;
         }
         if let Some(length) = self.lengths.get_mut(usize::from(prefix.digits)) {
             *length = true;
         }
-        self.rows.insert(prefix, issuers.into_iter().collect());
+        self.rows.insert(prefix, (class, issuers.into_iter().collect()));
         true
     }
 
@@ -51,13 +56,22 @@ impl BinTable {
     /// One look-up for each length of prefix that the table has, 12 at most.
     #[must_use]
     pub fn candidates(&self, pan: &Pan) -> &[IssuerName] {
+        self.row(pan).map_or(&[], |(_, issuers)| issuers)
+    }
+
+    /// What sort of card it is, by the longest prefix; unknown and domestic if no prefix fits.
+    #[must_use]
+    pub fn class(&self, pan: &Pan) -> CardClass {
+        self.row(pan).map(|(class, _)| *class).unwrap_or_default()
+    }
+
+    fn row(&self, pan: &Pan) -> Option<&(CardClass, SmallVec<[IssuerName; 2]>)> {
         let digits = pan.clear().as_bytes();
         (1..=BinPrefix::MOST.min(digits.len()))
             .rev()
             .filter(|length| self.lengths.get(*length).is_some_and(|used| *used))
             .filter_map(|length| digits.get(..length).and_then(BinPrefix::parse))
             .find_map(|prefix| self.rows.get(&prefix))
-            .map_or(&[], SmallVec::as_slice)
     }
 
     /// How many rows it has.

@@ -40,12 +40,26 @@ pub enum Kind {
     Echo,
     /// A hold that was made without the issuer, told afterwards (0120).
     AuthorizationAdvice,
+    /// Does the card exist, and may it be used (0100/33). Moves nothing.
+    Verification,
+    /// Money leaves the card for another account; the merchant is no party to it.
+    Transfer,
+    /// Money given back without the issuer, told afterwards (0220/20).
+    OfflineRefund,
+    /// What a chip made of the issuer's script (0620).
+    ScriptNotice,
+    /// A terminal closes its batch: its totals against the switch's (0500).
+    Settlement,
+    /// The items of a batch whose totals differ, one by one (0320).
+    BatchUpload,
+    /// A terminal fetches parameters, CA public keys or applications (0800, 0820).
+    Download,
 }
 
 impl Kind {
     /// Every kind, in the order of their declaration. Their places in it are what a journal writes: only
     /// ever add at the end.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 24] = [
         Self::Sale,
         Self::Authorization,
         Self::Balance,
@@ -63,6 +77,13 @@ impl Kind {
         Self::SignOff,
         Self::Echo,
         Self::AuthorizationAdvice,
+        Self::Verification,
+        Self::Transfer,
+        Self::OfflineRefund,
+        Self::ScriptNotice,
+        Self::Settlement,
+        Self::BatchUpload,
+        Self::Download,
     ];
 
     /// The kind's name in dialect files, logs and reports.
@@ -86,6 +107,13 @@ impl Kind {
             Self::SignOff => "sign-off",
             Self::Echo => "echo",
             Self::AuthorizationAdvice => "authorization-advice",
+            Self::Verification => "verification",
+            Self::Transfer => "transfer",
+            Self::OfflineRefund => "offline-refund",
+            Self::ScriptNotice => "script-notice",
+            Self::Settlement => "settlement",
+            Self::BatchUpload => "batch-upload",
+            Self::Download => "download",
         }
     }
 
@@ -101,10 +129,12 @@ impl Kind {
         }
     }
 
-    /// Whether the kind moves or reads an account: such a message carries a MAC and reaches an issuer.
+    /// Whether the kind moves or reads an account: such a message carries a MAC and reaches an issuer. The
+    /// others are between the terminal and the switch.
     #[must_use]
     pub fn is_financial(self) -> bool {
-        !matches!(self, Self::SignIn | Self::SignOff | Self::Echo)
+        let management = [Self::SignIn, Self::SignOff, Self::Echo, Self::Settlement, Self::BatchUpload, Self::Download];
+        !management.contains(&self)
     }
 }
 

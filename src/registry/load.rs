@@ -7,11 +7,13 @@ use crate::model::Amount;
 use crate::model::BinPrefix;
 use crate::model::BinTable;
 use crate::model::Breach;
+use crate::model::CardClass;
 use crate::model::Currency;
 use crate::model::IssuerName;
 use crate::model::KeyName;
 use crate::model::Limits;
 use crate::model::MerchantId;
+use crate::model::Product;
 use crate::model::Standing;
 use crate::model::TerminalFacts;
 use crate::model::TerminalId;
@@ -43,7 +45,7 @@ pub struct Sources<'a> {
     /// `name,address,profile,pin_key,mac_key,timeout_ms,connections,echo_s,sign_on`; in TOML also the lists
     /// `accepted` and `retry`, and `stand_in_*`.
     pub issuers: Vec<Source<'a>>,
-    /// `prefix,issuer,fallback`.
+    /// `prefix,issuer,fallback,product,foreign`.
     pub bins: Vec<Source<'a>>,
     /// Whether there is a profile of this name.
     pub profile_known: &'a dyn Fn(&str) -> bool,
@@ -163,7 +165,7 @@ const TERMINAL: &[&str; 11] = &[
     "daily_amount",
     "daily_count",
 ];
-const BIN: &[&str; 3] = &["prefix", "issuer", "fallback"];
+const BIN: &[&str; 5] = &["prefix", "issuer", "fallback", "product", "foreign"];
 
 const MERCHANT_FORM: &str = "15 characters";
 const TERMINAL_FORM: &str = "8 characters";
@@ -246,11 +248,14 @@ impl Registry {
         let prefix = row.required("prefix", "1 to 12 digits", |text| BinPrefix::parse(text.as_bytes()), breaches);
         let issuer = row.required("issuer", "a listed issuer", |name| self.known_issuer(name), breaches);
         let fallback = row.optional("fallback", "a listed issuer", |name| self.known_issuer(name), breaches);
+        let product = row.optional("product", "debit, credit, prepaid, qr or unknown", Product::parse, breaches);
+        let foreign = row.optional("foreign", "true or false", |text| text.parse().ok(), breaches);
+        let class = CardClass { product: product.unwrap_or_default(), foreign: foreign.unwrap_or(false) };
         let (Some(prefix), Some(issuer)) = (prefix, issuer) else { return };
         if fallback.as_ref() == Some(&issuer) {
             breaches.add(row.file(), row.line(), "fallback: is the issuer itself");
         }
-        if !self.bins.insert(prefix, std::iter::once(issuer).chain(fallback)) {
+        if !self.bins.insert(prefix, class, std::iter::once(issuer).chain(fallback)) {
             breaches.add(row.file(), row.line(), "prefix: is listed twice");
         }
     }

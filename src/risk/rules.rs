@@ -48,8 +48,9 @@ const AMOUNTS: &[Rule] = &[
 /// no amount to look at.
 pub fn refusals(request: &Request, facts: &TerminalFacts) -> impl Iterator<Item = Refusal> {
     let (parties, amounts): (&[Rule], &[Rule]) = match request.kind {
-        Kind::Sale | Kind::Authorization | Kind::Increment => (PARTIES, AMOUNTS),
+        Kind::Sale | Kind::Authorization | Kind::Increment | Kind::Transfer => (PARTIES, AMOUNTS),
         Kind::Balance
+        | Kind::Verification
         | Kind::SaleVoid
         | Kind::AuthorizationVoid
         | Kind::Completion
@@ -62,7 +63,12 @@ pub fn refusals(request: &Request, facts: &TerminalFacts) -> impl Iterator<Item 
         | Kind::Reversal
         | Kind::SignIn
         | Kind::SignOff
-        | Kind::Echo => (&[], &[]),
+        | Kind::Echo
+        | Kind::OfflineRefund
+        | Kind::ScriptNotice
+        | Kind::Settlement
+        | Kind::BatchUpload
+        | Kind::Download => (&[], &[]),
     };
     let refusing = parties.iter().chain(amounts).filter(|(_, _, refuses)| refuses(request, facts));
     refusing.map(|(rule, code, _)| Refusal { code: *code, rule: Cow::Borrowed(rule) })
@@ -74,7 +80,7 @@ pub fn refusals(request: &Request, facts: &TerminalFacts) -> impl Iterator<Item 
 #[must_use]
 pub fn assess(request: &Request, facts: &TerminalFacts, date: BusinessDate) -> Assessment {
     let refusal = refusals(request, facts).min_by_key(|refusal| refusal.code);
-    let takes = matches!(request.kind, Kind::Sale | Kind::Authorization) && refusal.is_none();
+    let takes = matches!(request.kind, Kind::Sale | Kind::Authorization | Kind::Transfer) && refusal.is_none();
     let reservation = Reservation {
         key: CounterKey { counted: Counted::Terminal(facts.terminal), date },
         amount: request.amount,

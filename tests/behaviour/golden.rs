@@ -102,7 +102,19 @@ fn the_samples_are_of_the_kinds_that_their_names_say() {
         }
     }
     let found: Vec<_> = found.iter().map(|(number, kind)| (number.as_str(), *kind)).collect();
-    let wanted =
-        [("01", "sign-in"), ("04", "sale"), ("07", "sale"), ("08", "reversal"), ("20", "echo"), ("22", "sign-off")];
+    let wanted = [
+        ("01", "sign-in"),
+        ("04", "sale"),
+        ("07", "sale"),
+        ("08", "reversal"),
+        ("11", "refund"),
+        ("13", "completion"),
+        ("14", "settlement"),
+        ("17", "batch-upload"),
+        ("18", "batch-upload"),
+        ("20", "echo"),
+        ("22", "sign-off"),
+        ("24", "download"),
+    ];
     assert_eq!(found, wanted);
 }

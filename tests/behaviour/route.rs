@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use tollgate::model::BinPrefix;
 use tollgate::model::BinTable;
+use tollgate::model::CardClass;
 use tollgate::model::IssuerName;
 use tollgate::model::Pan;
 use tollgate::model::ResponseCode;
@@ -16,7 +17,11 @@ fn issuer(name: &str) -> IssuerName {
 fn table(rows: &[(&str, &[&str])]) -> BinTable {
     let mut table = BinTable::default();
     for (prefix, issuers) in rows {
-        assert!(table.insert(BinPrefix::parse(prefix.as_bytes()).unwrap(), issuers.iter().map(|name| issuer(name))));
+        assert!(table.insert(
+            BinPrefix::parse(prefix.as_bytes()).unwrap(),
+            CardClass::default(),
+            issuers.iter().map(|name| issuer(name))
+        ));
     }
     table
 }
@@ -67,7 +72,7 @@ fn a_prefix_with_leading_zeros_is_its_own_prefix() {
 #[test]
 fn a_prefix_stands_once_in_a_table() {
     let mut bins = table(&[("62", &["union"])]);
-    assert!(!bins.insert(BinPrefix::parse(b"62").unwrap(), [issuer("other")]));
+    assert!(!bins.insert(BinPrefix::parse(b"62").unwrap(), CardClass::default(), [issuer("other")]));
     assert_eq!(bins.candidates(&pan("6200000000000000")), [issuer("union")]);
     assert_eq!(bins.len(), 1);
 }
@@ -81,7 +86,7 @@ proptest! {
     ) {
         let mut bins = BinTable::default();
         for (prefix, bank) in &rows {
-            bins.insert(BinPrefix::parse(prefix.as_bytes()).unwrap(), [issuer(&format!("bank-{bank}"))]);
+            bins.insert(BinPrefix::parse(prefix.as_bytes()).unwrap(), CardClass::default(), [issuer(&format!("bank-{bank}"))]);
         }
         let scanned = rows.iter().filter(|(prefix, _)| digits.starts_with(*prefix)).max_by_key(|(prefix, _)| prefix.len());
         let expected = scanned.map(|(_, bank)| issuer(&format!("bank-{bank}")));

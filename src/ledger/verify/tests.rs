@@ -24,6 +24,7 @@ use crate::ledger::record::KeptReversal;
 use crate::ledger::record::Record;
 use crate::model::Acquirer;
 use crate::model::Amount;
+use crate::model::CardClass;
 use crate::model::Currency;
 use crate::model::KeyBlock;
 use crate::model::Kind;
@@ -103,6 +104,9 @@ fn sale(id: u64, minor: u64) -> Intent {
         reservations: SmallVec::new(),
         outbound: Some(outbound("bank-a", number)),
         follows: None,
+        batch: None,
+        card: CardClass::default(),
+        operator: None,
     }
 }
 

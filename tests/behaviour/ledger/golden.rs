@@ -14,8 +14,12 @@ use tollgate::ledger::Outbound;
 use tollgate::ledger::Outcome;
 use tollgate::ledger::Owed;
 use tollgate::ledger::journal::codec;
+use tollgate::model::BatchNumber;
+use tollgate::model::CardClass;
 use tollgate::model::KeyBlock;
 use tollgate::model::Kind;
+use tollgate::model::Operator;
+use tollgate::model::Product;
 use tollgate::model::ResponseCode;
 use tollgate::model::SessionFacts;
 use tollgate::model::Stan;
@@ -64,13 +68,26 @@ async fn day_in_the_shop<L: Ledger>(ledger: &L) {
     ledger.close_day(day(22)).await.unwrap();
 }
 
+/// What came into the format later.
+async fn later<L: Ledger>(ledger: &L) {
+    let paid = Intent {
+        batch: BatchNumber::new(7),
+        card: CardClass { product: Product::Qr, foreign: true },
+        operator: Operator::parse(b"01"),
+        ..sale(ledger, 2, 3, 300)
+    };
+    ledger.intend(paid).await.unwrap();
+}
+
 /// By tag, the last record of each.
 fn records() -> BTreeMap<u8, Vec<u8>> {
     let mut records = BTreeMap::new();
     super::run(async {
         let ledger = driven::in_memory(100);
         day_in_the_shop(&ledger).await;
-        for record in ledger.written().into_iter().chain(ledger.dump()) {
+        let newer = driven::in_memory(100);
+        later(&newer).await;
+        for record in ledger.written().into_iter().chain(ledger.dump()).chain(newer.written()) {
             records.entry(record[0]).or_insert(record);
         }
     });

@@ -19,6 +19,7 @@ use tollgate::model::Acquirer;
 use tollgate::model::Amount;
 use tollgate::model::ApprovalCode;
 use tollgate::model::BusinessDate;
+use tollgate::model::CardClass;
 use tollgate::model::Clock;
 use tollgate::model::Currency;
 use tollgate::model::IssuerName;
@@ -114,6 +115,9 @@ pub(crate) fn sale<L: Ledger>(ledger: &L, number: u8, stan: u32, amount: u64) ->
             icc: None,
         }),
         follows: None,
+        batch: None,
+        card: CardClass::default(),
+        operator: None,
     }
 }
 

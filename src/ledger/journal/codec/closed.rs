@@ -89,6 +89,13 @@ numbered! { Kind, "kind":
     14 = [Kind::SignOff],
     15 = [Kind::Echo],
     16 = [Kind::AuthorizationAdvice],
+    17 = [Kind::Verification],
+    18 = [Kind::Transfer],
+    19 = [Kind::OfflineRefund],
+    20 = [Kind::ScriptNotice],
+    21 = [Kind::Settlement],
+    22 = [Kind::BatchUpload],
+    23 = [Kind::Download],
 }
 
 // The second digit of the MTI.

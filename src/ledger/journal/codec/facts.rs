@@ -25,18 +25,19 @@ use crate::risk::CounterKey;
 use crate::risk::Refusal;
 use crate::risk::Reservation;
 
-/// Declares the fields of a type in their order. One that is left out does not compile.
+/// Declares the fields of a type in their order. One that is left out does not compile. Those that came later
+/// are written as additions of the record.
 macro_rules! fields {
-    ($type:ident { $($field:ident),+ $(,)? }) => {
+    ($type:ident { $($field:ident),+ $(,)? } $(later { $($later:ident),+ })?) => {
         impl Wire for $type {
             fn put(&self, out: &mut Vec<u8>) {
-                let Self { $($field),+ } = self;
+                let Self { $($field),+ $($(, $later: _)+)? } = self;
                 $($field.put(out);)+
             }
 
             fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
                 $(let $field = Wire::take(input)?;)+
-                Ok(Self { $($field),+ })
+                Ok(Self { $($field),+ $($(, $later: Default::default())+)? })
             }
         }
 
@@ -44,7 +45,7 @@ macro_rules! fields {
         impl Make for $type {
             fn make(source: &mut Source) -> Self {
                 $(let $field = Make::make(source);)+
-                Self { $($field),+ }
+                Self { $($field),+ $($(, $later: Make::make(source))+)? }
             }
         }
     };
@@ -56,7 +57,7 @@ fields!(Outbound { issuer, stan, sent, icc });
 fields!(CounterKey { counted, date });
 fields!(Reservation { key, amount, amount_limit, count_limit });
 fields!(Refusal { code, rule });
-fields!(Answer { code, approval, amount, stamped, settlement, balance, icc });
+fields!(Answer { code, approval, amount, stamped, settlement, balance, icc } later { voucher });
 fields!(Decision { outcome, answer, advise });
 fields!(Reversal { identity, original, amount, received, date });
 fields!(KeptReversal { number, reversal, rrn, answer, original });
@@ -91,7 +92,7 @@ fields!(Intent {
     reservations,
     outbound,
     follows,
-});
+} later { batch, card, operator });
 
 impl Wire for Followers {
     fn put(&self, out: &mut Vec<u8>) {

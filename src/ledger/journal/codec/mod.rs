@@ -4,6 +4,7 @@
 //! Whatever can be written can be read, and there is one way to write a value: bytes that are read are
 //! written again as they were.
 
+mod additions;
 #[cfg(test)]
 pub(in crate::ledger) mod arbitrary;
 mod closed;
@@ -14,6 +15,7 @@ mod tests;
 mod wire;
 
 use crate::ledger::record::Record;
+use additions::Additions;
 use wire::Input;
 use wire::Names;
 use wire::Wire;
@@ -38,8 +40,7 @@ pub enum CodecFault {
 /// Declares which tag is which record and what its fields are, in the order in which they are written.
 macro_rules! tags {
     ($($tag:literal = $variant:ident($($field:ident),+);)+) => {
-        /// Appends the record's bytes: tag and payload, without a length.
-        pub(in crate::ledger) fn encode(record: &Record, out: &mut Vec<u8>) {
+        fn put(record: &Record, out: &mut Vec<u8>) {
             match record {
                 $(Record::$variant($($field),+) => {
                     out.push($tag);
@@ -59,12 +60,12 @@ macro_rules! tags {
         }
 
         /// Every tag.
-        pub const TAGS: &[u8] = &[$($tag),+];
+        pub const TAGS: &[u8] = &[$($tag,)+ additions::TAG];
 
         #[cfg(test)]
         impl arbitrary::Make for Record {
             fn make(source: &mut arbitrary::Source) -> Self {
-                match source.one_of(TAGS) {
+                match source.one_of(&[$($tag),+]) {
                     $($tag => {
                         $(let $field = arbitrary::Make::make(source);)+
                         Record::$variant($($field),+)
@@ -94,6 +95,17 @@ tags! {
     15 = Marks(marks);
 }
 
+/// Appends the record's bytes: tag and payload, without a length.
+pub(in crate::ledger) fn encode(record: &Record, out: &mut Vec<u8>) {
+    let additions = Additions::of(record);
+    if additions.is_empty() {
+        return put(record, out);
+    }
+    out.push(additions::TAG);
+    put(record, out);
+    additions.put(out);
+}
+
 /// Reads records. Names that come again and again are kept once.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Decoder(Names);
@@ -106,7 +118,12 @@ impl Decoder {
     pub(in crate::ledger) fn decode(&mut self, bytes: &[u8]) -> Result<Record, CodecFault> {
         let (tag, rest) = bytes.split_first().ok_or(CodecFault::Short)?;
         let mut input = Input::new(rest, &mut self.0);
-        let record = record(*tag, &mut input)?;
+        let record = if *tag == additions::TAG {
+            let inner = record(input.byte()?, &mut input)?;
+            Additions::take(&mut input)?.added_to(inner)?
+        } else {
+            record(*tag, &mut input)?
+        };
         if input.is_empty() { Ok(record) } else { Err(CodecFault::Trailing) }
     }
 }

@@ -12,20 +12,24 @@ use crate::model::Amount;
 use crate::model::ApprovalCode;
 use crate::model::BatchNumber;
 use crate::model::BusinessDate;
+use crate::model::CardClass;
 use crate::model::Currency;
 use crate::model::Expiry;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
 use crate::model::MaskedPan;
 use crate::model::MerchantId;
+use crate::model::Operator;
 use crate::model::PanToken;
 use crate::model::PosEntryMode;
 use crate::model::ProcessingCode;
+use crate::model::Product;
 use crate::model::Rrn;
 use crate::model::SealedPan;
 use crate::model::Stan;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
+use crate::model::Voucher;
 use crate::risk::Counted;
 
 /// A noun of fixed width: how its bytes are got, how many they are, what reads them.
@@ -96,12 +100,17 @@ fixed!(Timestamp, "time", 8, |time| time.0.to_be_bytes(), |bytes| Some(Timestamp
 fixed!(Currency, "currency", 3, |currency| currency.digits(), |digits| Currency::parse(&digits));
 fixed!(Expiry, "expiry", 4, |expiry| expiry.digits(), |digits| Expiry::parse(&digits));
 fixed!(PosEntryMode, "entry mode", 3, PosEntryMode::digits, |digits| PosEntryMode::parse(&digits));
+fixed!(CardClass, "card class", 2, class_bytes, class_of);
 fixed!(PanToken, "token", 32, |token| token.0, |bytes| Some(PanToken(bytes)));
 fixed!(BusinessDate, "business date", 4, date_bytes, |[y, z, month, day]| {
     BusinessDate::new(i16::from_be_bytes([y, z]), i8::from_be_bytes([month]), i8::from_be_bytes([day]))
 });
 
 counted!(Scope, "scope", |scope| &scope.0, |bytes| Some(Scope(bytes.into())));
+counted!(Operator, "operator", |operator| operator.as_str().as_bytes(), |text| {
+    Operator::parse(text).filter(|operator| operator.as_str().as_bytes() == text)
+});
+counted!(Voucher, "voucher", Voucher::as_bytes, Voucher::parse);
 counted!(Acquirer, "acquirer", |acquirer| acquirer.as_str().as_bytes(), Acquirer::parse);
 counted!(SealedPan, "sealed card number", SealedPan::as_bytes, |bytes| {
     Some(SealedPan::new(bytes::Bytes::copy_from_slice(bytes)))
@@ -110,6 +119,17 @@ counted!(MaskedPan, "masked card number", |masked| masked.as_str().as_bytes(), M
 counted!(KeyBlock, "key block", |block| block.as_str().as_bytes(), |bytes| {
     std::str::from_utf8(bytes).ok().map(KeyBlock::new)
 });
+
+/// The product, then whether it is foreign.
+fn class_bytes(class: &CardClass) -> [u8; 2] {
+    let place = Product::ALL.iter().position(|product| *product == class.product).unwrap_or_default();
+    [u8::try_from(place).unwrap_or_default(), u8::from(class.foreign)]
+}
+
+fn class_of([place, foreign]: [u8; 2]) -> Option<CardClass> {
+    let product = *Product::ALL.get(usize::from(place))?;
+    (foreign <= 1).then_some(CardClass { product, foreign: foreign == 1 })
+}
 
 fn date_bytes(date: &BusinessDate) -> [u8; 4] {
     let (year, month, day) = date.parts();

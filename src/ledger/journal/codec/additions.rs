@@ -1,0 +1,134 @@
+//! What came into the format after its first release: fields that a record has besides those of its table. A
+//! record without any is written as it always was; one with some stands inside record [`TAG`], before them.
+
+use super::CodecFault;
+use super::wire::Input;
+use super::wire::Wire;
+use crate::ledger::Answer;
+use crate::ledger::Intent;
+use crate::ledger::record::Record;
+use crate::model::BatchNumber;
+use crate::model::CardClass;
+use crate::model::Operator;
+use crate::model::Voucher;
+use std::sync::Arc;
+
+/// The tag of a record with additions.
+pub(super) const TAG: u8 = 16;
+/// Ends the list of additions.
+const END: u8 = 0;
+
+/// Declares the additions: number, name, type. A number that was given once keeps its meaning.
+macro_rules! additions {
+    ($($number:literal = $field:ident: $type:ty;)+) => {
+        /// The additions of one record, in order of their numbers.
+        #[derive(Debug, Default, PartialEq)]
+        pub(super) struct Additions {
+            $($field: Option<$type>,)+
+        }
+
+        impl Wire for Additions {
+            fn put(&self, out: &mut Vec<u8>) {
+                $(if let Some(value) = &self.$field {
+                    out.push($number);
+                    value.put(out);
+                })+
+                out.push(END);
+            }
+
+            fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+                let mut additions = Self::default();
+                let mut last = END;
+                loop {
+                    let number = input.byte()?;
+                    if number == END {
+                        return Ok(additions);
+                    }
+                    if number <= last {
+                        return Err(CodecFault::Value("order of additions"));
+                    }
+                    last = number;
+                    match number {
+                        $($number => additions.$field = Some(Wire::take(input)?),)+
+                        _ => return Err(CodecFault::Value("known addition")),
+                    }
+                }
+            }
+        }
+    };
+}
+
+additions! {
+    1 = batch: BatchNumber;
+    2 = card: CardClass;
+    3 = operator: Operator;
+    4 = voucher: Voucher;
+}
+
+impl Additions {
+    /// Those of `record`.
+    pub(super) fn of(record: &Record) -> Self {
+        let intent = intent(record);
+        Self {
+            batch: intent.and_then(|intent| intent.batch),
+            card: intent.map(|intent| intent.card).filter(|card| *card != CardClass::default()),
+            operator: intent.and_then(|intent| intent.operator),
+            voucher: answer(record).and_then(|answer| answer.voucher.clone()),
+        }
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// `record` with them; a fault if there is none, or the record has no place for one.
+    pub(super) fn added_to(self, mut record: Record) -> Result<Record, CodecFault> {
+        if let Some(intent) = intent_mut(&mut record) {
+            intent.batch = self.batch;
+            intent.card = self.card.unwrap_or_default();
+            intent.operator = self.operator;
+        }
+        if let Some(answer) = answer_mut(&mut record) {
+            answer.voucher.clone_from(&self.voucher);
+        }
+        let fits = !self.is_empty() && Self::of(&record) == self;
+        if fits { Ok(record) } else { Err(CodecFault::Value("place for an addition")) }
+    }
+}
+
+fn intent(record: &Record) -> Option<&Intent> {
+    match record {
+        Record::Intended(intent) | Record::Declined(intent, _) => Some(intent),
+        Record::Standing(standing) => Some(&standing.intent),
+        _ => None,
+    }
+}
+
+fn intent_mut(record: &mut Record) -> Option<&mut Intent> {
+    match record {
+        Record::Intended(intent) | Record::Declined(intent, _) => Some(Arc::make_mut(intent)),
+        Record::Standing(standing) => Some(Arc::make_mut(&mut standing.intent)),
+        _ => None,
+    }
+}
+
+fn answer(record: &Record) -> Option<&Answer> {
+    match record {
+        Record::Declined(_, answer) => Some(answer),
+        Record::Decided(_, decision, _) => Some(&decision.answer),
+        Record::Reversal(kept) => Some(&kept.answer),
+        Record::Standing(standing) => standing.answer.as_ref(),
+        _ => None,
+    }
+}
+
+fn answer_mut(record: &mut Record) -> Option<&mut Answer> {
+    match record {
+        Record::Declined(_, answer) => Some(answer),
+        Record::Decided(_, decision, _) => Some(&mut decision.answer),
+        Record::Reversal(kept) => Some(&mut kept.answer),
+        Record::Standing(standing) => standing.answer.as_mut(),
+        _ => None,
+    }
+}
