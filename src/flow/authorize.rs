@@ -51,7 +51,7 @@ impl<W: World> Station<W> {
     ) -> Result<Bytes, Stop> {
         let started = self.parts.clock.monotonic();
         let request = self.read_request(exchange, facts, kind, authentic).await?;
-        self.ready_to_seal(exchange.received.date(facts.offset_minutes)).await?;
+        self.ready_to_seal(facts.date(exchange.received)).await?;
         let (intent, way) = self.intent(exchange, facts, &request)?;
         let mut issuer = None;
         let (decided, rule, repeat) = match self.intend(intent.clone()).await? {
@@ -86,7 +86,7 @@ impl<W: World> Station<W> {
 
     /// The intent: numbers, verdict, reservations and route, all decided before anything is sent.
     fn intent(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, request: &Request) -> Result<(Intent, Way), Stop> {
-        let date = exchange.received.date(facts.offset_minutes);
+        let date = facts.date(exchange.received);
         let token = self.parts.sealer.token(&request.pan);
         let Assessment { refusal, mut reservations } = risk::assess(request, facts, date);
         let mut refusal = self.session_refusal(exchange, facts, request).or(refusal);

@@ -48,7 +48,7 @@ impl<W: World> Station<W> {
                 put(&mut builder, Role::Acquirer, facts.acquirer.as_str().as_bytes())?;
             }
             if carried.contains(&Role::Rrn) {
-                let (_, rrn) = self.parts.ledger.number(exchange.received.date(facts.offset_minutes));
+                let (_, rrn) = self.parts.ledger.number(facts.date(exchange.received));
                 put(&mut builder, Role::Rrn, rrn.as_bytes())?;
             }
             fill(&mut builder)?;

@@ -36,7 +36,7 @@ impl<W: World> Station<W> {
             original: self.original(exchange, facts)?,
             amount,
             received: exchange.received,
-            date: exchange.received.date(facts.offset_minutes),
+            date: facts.date(exchange.received),
         };
         let reversed = self.parts.ledger.reverse(reversal).await.map_err(|fault| self.ledger_stop(&fault))?;
         let (decided, rule, repeat) = match reversed {

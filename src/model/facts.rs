@@ -1,6 +1,7 @@
 //! What the registry says of a terminal, as flows and risk use it.
 
-use super::{Acquirer, Amount, Currency, KeyName, MerchantId, TerminalId};
+use super::{Acquirer, Amount, BusinessDate, Currency, DayRule, KeyName, MerchantId, TerminalId, Timestamp};
+use std::sync::Arc;
 
 /// Whether a terminal or merchant may trade.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Deserialize)]
@@ -47,8 +48,18 @@ pub struct TerminalFacts {
     pub currency: Currency,
     /// Its bounds.
     pub limits: Limits,
-    /// Minutes east of UTC of its clock and of its acquirer's business date.
+    /// Minutes east of UTC of its clock.
     pub offset_minutes: i16,
+    /// Its acquirer's business day.
+    pub day: Arc<DayRule>,
     /// The terminal master key, where its door has sign-in.
     pub master_key: Option<KeyName>,
+}
+
+impl TerminalFacts {
+    /// The business date of what it asks at this instant (rules of the money, 9).
+    #[must_use]
+    pub fn date(&self, at: Timestamp) -> BusinessDate {
+        self.day.date(at)
+    }
 }

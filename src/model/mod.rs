@@ -11,6 +11,7 @@ mod card;
 mod card_class;
 mod chance;
 mod code;
+mod day;
 mod facts;
 mod key;
 mod kind;
@@ -34,6 +35,7 @@ pub use card::{EntryMethod, Expiry, Icc, MaskedPan, Pan, PinCapability, PosEntry
 pub use card_class::{CardClass, Product};
 pub use chance::{SplitMix64, back_off};
 pub use code::ResponseCode;
+pub use day::{CutOver, DayRule, Zone};
 pub use facts::{Limits, Standing, TerminalFacts};
 pub use key::{KeyBlock, KeyName};
 pub use kind::{Kind, MessageClass, OnUnknown};

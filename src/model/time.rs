@@ -26,8 +26,7 @@ impl Timestamp {
     /// The calendar date at `offset_minutes` east of UTC.
     #[must_use]
     pub fn date(self, offset_minutes: i16) -> BusinessDate {
-        let civil = self.civil(offset_minutes).date();
-        BusinessDate { year: civil.year(), month: civil.month(), day: civil.day() }
+        BusinessDate::of(self.civil(offset_minutes).date())
     }
 
     /// `YYMMDDhhmmss`, twelve ASCII digits: DE 12 of ISO 8583:1993. The other stamps are parts of it:
@@ -63,6 +62,16 @@ impl BusinessDate {
     #[must_use]
     pub fn new(year: i16, month: i8, day: i8) -> Option<Self> {
         Date::new(year, month, day).ok().map(|_| Self { year, month, day })
+    }
+
+    pub(super) fn of(date: Date) -> Self {
+        Self { year: date.year(), month: date.month(), day: date.day() }
+    }
+
+    /// The date after it. `None` at the end of the calendar.
+    #[must_use]
+    pub fn tomorrow(self) -> Option<Self> {
+        Date::new(self.year, self.month, self.day).ok()?.tomorrow().ok().map(Self::of)
     }
 
     /// `MMDD`, four ASCII digits: DE 13, DE 15.

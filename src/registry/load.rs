@@ -1,5 +1,6 @@
 //! From texts to one joined table, or to the list of everything that is wrong with them.
 
+use super::days::Days;
 use super::issuer::{self, Issuer};
 use super::table::{Breaches, Row, Source, rows};
 use crate::model::Acquirer;
@@ -9,6 +10,7 @@ use crate::model::BinTable;
 use crate::model::Breach;
 use crate::model::CardClass;
 use crate::model::Currency;
+use crate::model::DayRule;
 use crate::model::IssuerName;
 use crate::model::KeyName;
 use crate::model::Limits;
@@ -22,7 +24,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// What holds where neither a terminal's nor its merchant's row says anything.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Defaults {
     /// DE 32.
     pub acquirer: Acquirer,
@@ -30,6 +32,8 @@ pub struct Defaults {
     pub currency: Currency,
     /// Minutes east of UTC.
     pub offset_minutes: i16,
+    /// The business days of acquirers.
+    pub days: Days,
     /// Bounds on amounts and counts.
     pub limits: Limits,
 }
@@ -75,6 +79,7 @@ pub struct Registry {
     merchants: HashMap<MerchantId, Merchant>,
     issuers: HashMap<IssuerName, Arc<Issuer>>,
     bins: BinTable,
+    days: Vec<Arc<DayRule>>,
 }
 
 impl Registry {
@@ -91,7 +96,9 @@ impl Registry {
             });
         }
         for source in &sources.terminals {
-            rows(*source, "terminal", TERMINAL, &mut breaches, |row, breaches| registry.add_terminal(row, breaches));
+            rows(*source, "terminal", TERMINAL, &mut breaches, |row, breaches| {
+                registry.add_terminal(row, &sources.defaults.days, breaches);
+            });
         }
         for source in &sources.issuers {
             rows(*source, "issuer", issuer::COLUMNS, &mut breaches, |row, breaches| {
@@ -130,6 +137,12 @@ impl Registry {
     /// All issuers, in no order.
     pub fn issuers(&self) -> impl Iterator<Item = &Arc<Issuer>> {
         self.issuers.values()
+    }
+
+    /// The rules by which terminals get their business dates, each once.
+    #[must_use]
+    pub fn days(&self) -> &[Arc<DayRule>] {
+        &self.days
     }
 
     /// The card number prefixes.
@@ -190,7 +203,7 @@ impl Registry {
         }
     }
 
-    fn add_terminal<const N: usize>(&mut self, row: &Row<'_, N>, breaches: &mut Breaches) {
+    fn add_terminal<const N: usize>(&mut self, row: &Row<'_, N>, days: &Days, breaches: &mut Breaches) {
         let id = row.required("terminal", TERMINAL_FORM, |text| TerminalId::parse(text.as_bytes()), breaches);
         let merchant = row.required("merchant", MERCHANT_FORM, |text| MerchantId::parse(text.as_bytes()), breaches);
         let standing = standing(row, breaches);
@@ -207,6 +220,8 @@ impl Registry {
         let limits = limits(row, &merchant.map(|merchant| merchant.limits).unwrap_or_default(), breaches);
         let (Some(terminal), Some(merchant)) = (id, merchant) else { return };
         let own_key = || KeyName::parse(&format!("terminal/{}/tmk", terminal.as_str().trim_end()));
+        let offset_minutes = offset_minutes.unwrap_or(merchant.offset_minutes);
+        let day = shared(&mut self.days, days.rule(&merchant.acquirer, offset_minutes));
         let facts = TerminalFacts {
             terminal,
             merchant: merchant.id,
@@ -216,7 +231,8 @@ impl Registry {
             test_mode: test_mode.unwrap_or(false),
             currency: currency.unwrap_or(merchant.currency),
             limits,
-            offset_minutes: offset_minutes.unwrap_or(merchant.offset_minutes),
+            offset_minutes,
+            day,
             master_key: named_key.unwrap_or_else(own_key),
         };
         match self.terminals.entry(terminal) {
@@ -263,6 +279,15 @@ impl Registry {
     fn known_issuer(&self, name: &str) -> Option<IssuerName> {
         IssuerName::parse(name).filter(|name| self.issuers.contains_key(name))
     }
+}
+
+/// Terminals with equal rules share one.
+fn shared(known: &mut Vec<Arc<DayRule>>, rule: Arc<DayRule>) -> Arc<DayRule> {
+    if let Some(equal) = known.iter().find(|equal| **equal == rule) {
+        return Arc::clone(equal);
+    }
+    known.push(Arc::clone(&rule));
+    rule
 }
 
 /// `none` is a terminal that never signs in.

@@ -3,12 +3,14 @@
 //! The shell shares a [`Registry`] behind an `ArcSwap` and replaces it as a whole; a request that
 //! began with one table ends with it. What changes while terminals trade is in [`Sessions`].
 
+mod days;
 mod document;
 mod issuer;
 mod load;
 mod sessions;
 mod table;
 
+pub use days::{ACQUIRER, Days};
 pub use document::Document;
 pub use issuer::{Issuer, Told};
 pub use load::{Defaults, Merchant, Registry, Sources};

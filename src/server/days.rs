@@ -7,6 +7,11 @@ use crate::ledger::EmbeddedLedger;
 use crate::ledger::Ledger;
 use crate::model::BusinessDate;
 use crate::model::Clock;
+use crate::model::DayRule;
+use crate::model::Timestamp;
+use crate::registry::Registry;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Between two looks.
@@ -17,11 +22,19 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// Closes what is due, once a day and at the start, until the ledger fails. What is not finished of a date
 /// stays, and the date is closed again the next day.
-pub(super) async fn close_old_days(ledger: &EmbeddedLedger, keeping: &Keeping, offset_minutes: i16) {
-    let (clock, mut done) = (SystemClock::start(), None);
+///
+/// Cut-overs only show here: nothing stops for one, and no batch is closed by it.
+pub(super) async fn close_old_days(ledger: &EmbeddedLedger, keeping: &Keeping, registry: &ArcSwap<Registry>) {
+    let (clock, mut today, mut done) = (SystemClock::start(), None, None);
     loop {
-        let kept_from = clock.wall().earlier(DAY * u32::from(keeping.days_kept)).date(offset_minutes);
-        if done != Some(kept_from) {
+        let (registry, now) = (registry.load_full(), clock.wall());
+        let dates = dates(registry.days(), now);
+        if today.replace(dates.clone()).is_some_and(|before| before != dates) {
+            let dates = dates.iter().map(BusinessDate::to_string).collect::<Vec<_>>().join(" ");
+            tracing::info!(event = "cut-over", dates, "what comes from now on has another business date");
+        }
+        let kept_from = self::dates(registry.days(), now.earlier(DAY * u32::from(keeping.days_kept))).first().copied();
+        if let Some(kept_from) = kept_from.filter(|kept_from| done != Some(*kept_from)) {
             let dates: Vec<BusinessDate> = ledger.data_keys().into_iter().filter_map(|(name, _)| dated(name)).collect();
             for date in due(&dates, ledger.oldest(), kept_from) {
                 if ledger.close_day(date).await.is_err() {
@@ -32,8 +45,24 @@ pub(super) async fn close_old_days(ledger: &EmbeddedLedger, keeping: &Keeping, o
             }
             done = Some(kept_from);
         }
-        clock.deadline(LOOK).await;
+        clock.deadline(pause(registry.days(), clock.wall())).await;
     }
+}
+
+/// The business dates that there are at an instant, the earliest first: one, or where acquirers have days of
+/// their own, a few.
+fn dates(days: &[Arc<DayRule>], at: Timestamp) -> Vec<BusinessDate> {
+    let mut dates: Vec<BusinessDate> = days.iter().map(|day| day.date(at)).collect();
+    dates.sort_unstable();
+    dates.dedup();
+    dates
+}
+
+/// Until the next cut-over, but not longer than [`LOOK`].
+fn pause(days: &[Arc<DayRule>], now: Timestamp) -> Duration {
+    let next = days.iter().filter_map(|day| day.next_cut_over(now)).min();
+    let until = next.and_then(|next| u64::try_from(next.0.saturating_sub(now.0)).ok()).map(Duration::from_micros);
+    until.map_or(LOOK, |until| until.clamp(PAUSE, LOOK))
 }
 
 /// Every date that has transactions has a sealing key.

@@ -52,7 +52,11 @@ impl Reload {
     pub fn run(&self) -> Result<usize, ReloadFault> {
         let known = |name: &str| crate::channel::builtin::profile(name).is_some();
         let loaded = config::load(&self.file, &known).map_err(ReloadFault::Breaches)?;
-        let as_before = Config { defaults: self.config.defaults, lists: self.config.lists.clone(), ..loaded.config };
+        if loaded.config.defaults.days != self.config.defaults.days {
+            return Err(ReloadFault::NeedsRestart("a business day"));
+        }
+        let as_before =
+            Config { defaults: self.config.defaults.clone(), lists: self.config.lists.clone(), ..loaded.config };
         if as_before != self.config {
             return Err(ReloadFault::NeedsRestart("the station's file, beyond [files] and [risk],"));
         }

@@ -321,8 +321,8 @@ async fn note_late(station: Arc<Station<Real>>, (issuer, mut answers): LateAnswe
 /// Closes old business dates, for as long as it is driven.
 fn close_days(built: &Built, config: &Config) -> impl Future<Output = ()> + Send + 'static {
     let (ledger, keeping) = (Arc::clone(&built.parts().ledger), config.keeping.clone());
-    let offset = config.defaults.offset_minutes;
-    async move { days::close_old_days(&ledger, &keeping, offset).await }
+    let registry = Arc::clone(&built.parts().registry);
+    async move { days::close_old_days(&ledger, &keeping, &registry).await }
 }
 
 fn sources(built: &Built, tap: Tap, doors: &[flow::Door]) -> Arc<trace::Sources> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod blackbox;
+mod business_day;
 mod command_line;
 mod config;
 mod crypto_calculators;

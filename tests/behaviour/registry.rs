@@ -11,6 +11,7 @@ use tollgate::model::Pan;
 use tollgate::model::SessionFacts;
 use tollgate::model::Standing;
 use tollgate::model::TerminalId;
+use tollgate::registry::Days;
 use tollgate::registry::Defaults;
 use tollgate::registry::Registry;
 use tollgate::registry::Sessions;
@@ -28,6 +29,7 @@ fn defaults() -> Defaults {
         acquirer: Acquirer::parse(b"89811000").unwrap(),
         currency: Currency::CNY,
         offset_minutes: 480,
+        days: Days::default(),
         limits: Limits { most: Amount::new(5_000_000), ..Limits::default() },
     }
 }

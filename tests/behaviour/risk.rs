@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use std::borrow::Cow;
+use std::sync::Arc;
 use tollgate::model::Acquirer;
 use tollgate::model::Amount;
 use tollgate::model::BusinessDate;
@@ -37,6 +38,7 @@ fn facts() -> TerminalFacts {
             daily_count: Some(20),
         },
         offset_minutes: 480,
+        day: Arc::default(),
         master_key: None,
     }
 }

@@ -37,7 +37,7 @@ pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded,
     let (merchants, terminals) = (read(&lists.merchants), read(&lists.terminals));
     let (issuers, bins, key_files) = (read(&lists.issuers), read(&lists.bins), read(&lists.keys));
     let registry = Registry::load(&Sources {
-        defaults: config.defaults,
+        defaults: config.defaults.clone(),
         merchants: sources(&merchants),
         terminals: sources(&terminals),
         issuers: sources(&issuers),

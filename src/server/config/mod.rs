@@ -18,7 +18,9 @@ use crate::model::Amount;
 use crate::model::Breach;
 use crate::model::Currency;
 use crate::model::Limits;
+use crate::registry::ACQUIRER;
 use crate::registry::Breaches;
+use crate::registry::Days;
 use crate::registry::Defaults;
 use crate::registry::Document;
 use crate::registry::Row;
@@ -88,8 +90,8 @@ pub struct Ceilings {
     pub write_buffer: usize,
 }
 
-const STATION: &[&str; 8] =
-    &["name", "test_keys", "workers", "drain_s", "trace", "acquirer", "currency", "offset_minutes"];
+const STATION: &[&str; 10] =
+    &["name", "test_keys", "workers", "drain_s", "trace", "acquirer", "currency", "offset_minutes", "zone", "cut_over"];
 const LIMITS: &[&str; 9] = &[
     "sessions",
     "sessions_per_address",
@@ -111,7 +113,7 @@ const FILES: &[&str; 5] = &["merchants", "terminals", "issuers", "bins", "keys"]
 pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result<Config, Vec<Breach>> {
     let mut breaches = Breaches::default();
     let document = Document::parse(source, &mut breaches);
-    document.only(&["station", "door", "ledger", "hsm", "limits", "risk", "files"], &mut breaches);
+    document.only(&["station", "acquirer", "door", "ledger", "hsm", "limits", "risk", "files"], &mut breaches);
     let mut doors: Vec<Door> = Vec::new();
     document.tables("door", door::COLUMNS, &mut breaches, |row, breaches| {
         let Some(door) = Door::read(row, profile_known, breaches) else { return };
@@ -124,11 +126,13 @@ pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result
         breaches.add(source.file, 1, "no [[door]] that can be used");
     }
     let station = document.table("station", STATION, &mut breaches);
+    let mut days = Days::read(&station, &mut breaches);
+    document.tables("acquirer", ACQUIRER, &mut breaches, |row, breaches| days.add(row, breaches));
     let ceilings = ceilings(&document.table("limits", LIMITS, &mut breaches), &mut breaches);
     let limits = risk(&document.table("risk", RISK, &mut breaches), &mut breaches);
     let lists = lists(&document.table("files", FILES, &mut breaches), &mut breaches);
     let keeping = Keeping::read(&document, &mut breaches);
-    let config = self::station(&station, limits, &mut breaches).zip(ceilings).zip(keeping);
+    let config = self::station(&station, limits, days, &mut breaches).zip(ceilings).zip(keeping);
     let config = config.map(|((station, ceilings), keeping)| Config { doors, ceilings, keeping, lists, ..station });
     match breaches.or(config)? {
         Some(config) => Ok(config),
@@ -137,7 +141,7 @@ pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result
 }
 
 /// The `[station]` table, as a station without doors.
-fn station<const N: usize>(row: &Row<'_, N>, limits: Limits, breaches: &mut Breaches) -> Option<Config> {
+fn station<const N: usize>(row: &Row<'_, N>, limits: Limits, days: Days, breaches: &mut Breaches) -> Option<Config> {
     let name = row.required("name", "a name", |text| Some(Box::from(text)), breaches);
     let truth = |text: &str| text.parse().ok();
     let test_keys = row.optional("test_keys", "true or false", truth, breaches).unwrap_or(false);
@@ -157,7 +161,7 @@ fn station<const N: usize>(row: &Row<'_, N>, limits: Limits, breaches: &mut Brea
         doors: Vec::new(),
         ceilings: Ceilings::default(),
         keeping: Keeping::default(),
-        defaults: Defaults { acquirer: acquirer?, currency: currency?, offset_minutes: offset_minutes?, limits },
+        defaults: Defaults { acquirer: acquirer?, currency: currency?, offset_minutes: offset_minutes?, days, limits },
         lists: Lists::default(),
     })
 }

@@ -19,6 +19,7 @@ use crate::model::Currency;
 use crate::model::IssuerName;
 use crate::model::Limits;
 use crate::registry::Breaches;
+use crate::registry::Days;
 use crate::registry::Defaults;
 use crate::registry::Registry;
 use crate::registry::Source;
@@ -122,8 +123,13 @@ fn registry(plan: &Plan) -> Option<Registry> {
     let fallback = if plan.fallback { "bank-b" } else { "" };
     let bins = format!("prefix,issuer,fallback\n62,bank-a,{fallback}\n4,bank-b,\n5,bank-b,\n");
     let limits = Limits { daily_amount: plan.daily_amount.and_then(Amount::new), ..Limits::default() };
-    let defaults =
-        Defaults { acquirer: Acquirer::parse(b"89811000")?, currency: Currency::CNY, offset_minutes: 480, limits };
+    let defaults = Defaults {
+        acquirer: Acquirer::parse(b"89811000")?,
+        currency: Currency::CNY,
+        offset_minutes: 480,
+        days: Days::default(),
+        limits,
+    };
     Registry::load(&Sources {
         defaults,
         merchants: vec![Source { file: "merchants.csv", text: &merchants }],
