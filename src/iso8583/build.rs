@@ -9,6 +9,7 @@ use super::error::EncodeError;
 use super::error::Path;
 use super::message::Message;
 use super::mti::Mti;
+use super::parts;
 use super::role::Role;
 use super::spec::Dialect;
 use super::spec::ElementKind;
@@ -136,8 +137,12 @@ impl Builder {
         let dialect = Arc::clone(&self.dialect);
         let no_role = EncodeError { path: Path::End, fault: BuildFault::NoRole(role) };
         let row = dialect.role(role).ok_or(no_role)?;
-        let Some(range) = &row.slice else { return self.set(row.de, canonical) };
         let spec = dialect.element(row.de).ok_or(no_role)?;
+        if let Some(part) = &row.part {
+            let before = self.value(row.de).unwrap_or_default();
+            return self.set(row.de, &parts::with_tagged(spec, &before, part, canonical).ok_or(no_role)?);
+        }
+        let Some(range) = &row.slice else { return self.set(row.de, canonical) };
         let numeric = matches!(spec.kind, ElementKind::N | ElementKind::Z | ElementKind::Xn);
         let filler = if numeric { b'0' } else { b' ' };
         let missing = range.len().checked_sub(canonical.len()).ok_or(EncodeError {

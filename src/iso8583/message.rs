@@ -4,6 +4,7 @@ use super::bitmap::Bitmap;
 use super::error::De;
 use super::error::DecodeError;
 use super::mti::Mti;
+use super::parts;
 use super::role::Role;
 use super::spec::Dialect;
 use super::value::Value;
@@ -133,11 +134,15 @@ impl Message {
         self.dialect.wires.get(usize::from(de)).is_some_and(|wire| wire.flagged) && set().unwrap_or(false)
     }
 
-    /// The value in that role: an element, or a slice of one. `None` also if the element ends before the slice does.
+    /// The value in that role: an element, a slice or a tagged part of one. `None` also if the element ends before the slice does.
     #[must_use]
     pub fn role(&self, role: Role) -> Option<Value<'_>> {
         let row = self.dialect.role(role)?;
         let value = self.value(row.de)?;
+        if let Some(part) = &row.part {
+            let range = parts::tagged_range(self.dialect.element(row.de)?, &value, part)?;
+            return value.slice(range);
+        }
         match &row.slice {
             None => Some(value),
             Some(range) => value.slice(range.clone()),

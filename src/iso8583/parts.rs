@@ -17,6 +17,8 @@ use super::spec::Sensitivity;
 use super::spec::TagWidth;
 use super::tlv;
 use super::tlv::TlvFault;
+use smallvec::SmallVec;
+use std::ops::Range;
 
 /// One part of a composite. No `Debug`: it holds a value.
 #[derive(Clone)]
@@ -167,6 +169,44 @@ fn tagged(
         rest = after;
     }
     Ok(())
+}
+
+/// Where the value of the first part of that tag lies in the value of its element.
+pub(super) fn tagged_range(spec: &ElementSpec, value: &[u8], wanted: &str) -> Option<Range<usize>> {
+    let Some(Layout::TagLengthValue { tag, length }) = &spec.layout else { return None };
+    let mut list = Vec::new();
+    // What can be read before a fault counts.
+    let _ = tagged(spec, *tag, *length, value, &mut list);
+    let head = usize::from(tag.bytes) + usize::from(length.bytes);
+    let mut start = 0;
+    for part in &list {
+        let range = start + head..start + head + part.value.len();
+        if part.id.as_str() == wanted {
+            return Some(range);
+        }
+        start = range.end;
+    }
+    None
+}
+
+/// `value` with one more part behind the others; `None` if the layout or the length does not allow it.
+pub(super) fn with_tagged(spec: &ElementSpec, value: &[u8], tag: &str, part: &[u8]) -> Option<SmallVec<[u8; 64]>> {
+    let Some(Layout::TagLengthValue { tag: width, length }) = &spec.layout else { return None };
+    let plain = width.encoding == PrefixEncoding::Ascii && length.encoding == PrefixEncoding::Ascii;
+    let size = format!("{:0width$}", part.len(), width = usize::from(length.bytes));
+    if !plain || size.len() != usize::from(length.bytes) || tag.len() != usize::from(width.bytes) {
+        return None;
+    }
+    let mut longer = SmallVec::from_slice(value);
+    [tag.as_bytes(), size.as_bytes(), part].into_iter().for_each(|piece| longer.extend_from_slice(piece));
+    Some(longer)
+}
+
+impl ElementSpec {
+    /// Whether a role may live in its part of that tag: tags and lengths are text, and it has a row.
+    pub(super) fn has_tagged_part(&self, tag: &str) -> bool {
+        self.parts.iter().any(|row| &*row.id == tag) && with_tagged(self, &[], tag, &[]).is_some()
+    }
 }
 
 fn bitmapped(spec: &ElementSpec, bytes: usize, value: &[u8], list: &mut Vec<Part>) -> Result<(), Broken> {

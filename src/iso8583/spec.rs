@@ -217,13 +217,15 @@ pub struct ElementSpec {
     pub(super) wire: Wire,
 }
 
-/// Where a role lives: an element, or a slice of its canonical value.
+/// Where a role lives: an element, a slice of its canonical value, or one of its tagged parts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RoleRow {
     /// The element.
     pub de: De,
     /// The units of its canonical value; `None` is all of it.
     pub slice: Option<Range<usize>>,
+    /// The tag of the part, where the element is a list of them.
+    pub part: Option<Box<str>>,
 }
 
 /// One transaction kind as this dialect writes it.

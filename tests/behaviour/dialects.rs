@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tollgate::iso8583::Dialect;
+use tollgate::iso8583::Role;
 use tollgate::iso8583::builtin;
 use tollgate::iso8583::spec_file;
 use tollgate::model::Kind;
@@ -78,4 +79,60 @@ fn every_row_names_its_source() {
             assert!(!element.source.is_empty(), "{} {}", dialect.name(), element.number);
         }
     }
+}
+
+/// A POS terminal's day in every dialect that can carry it.
+#[test]
+fn every_dialect_voids_refunds_holds_and_completes() {
+    let kinds = [
+        Kind::SaleVoid,
+        Kind::Refund,
+        Kind::AuthorizationVoid,
+        Kind::Verification,
+        Kind::OfflineSale,
+        Kind::OfflineRefund,
+        Kind::Adjustment,
+    ];
+    let more = [
+        Kind::Increment,
+        Kind::Completion,
+        Kind::CompletionAdvice,
+        Kind::CompletionVoid,
+        Kind::Transfer,
+        Kind::ScriptNotice,
+    ];
+    for dialect in all() {
+        let holds = if dialect.name() == "nac-pos" { &[][..] } else { &more };
+        for kind in kinds.iter().chain(holds) {
+            assert!(dialect.kind_row(*kind).is_some(), "{} has no {}", dialect.name(), kind.name());
+        }
+    }
+}
+
+/// What is written by the first row of a kind is read as that kind.
+#[test]
+fn what_the_row_of_a_kind_writes_is_read_as_that_kind() {
+    for dialect in all() {
+        for row in dialect.kinds() {
+            let mut builder = dialect.build(row.mti);
+            for (role, pattern) in &row.when {
+                builder.role(*role, pattern.replace('.', "0").as_bytes()).unwrap();
+            }
+            let message = dialect.decode(builder.finish().unwrap()).unwrap();
+            assert_eq!(dialect.kind_of(&message), Some(row.kind), "{} {:?}", dialect.name(), row.when);
+        }
+    }
+}
+
+#[test]
+fn a_role_may_live_in_a_tagged_part() {
+    let dialect = builtin::dialect("cn-pos").unwrap();
+    let mut builder = dialect.build(dialect.kind_row(Kind::Sale).unwrap().mti);
+    builder.role(Role::PaymentCode, b"6221234567890123456").unwrap();
+    builder.role(Role::Voucher, b"20261122000000000001").unwrap();
+    let message = dialect.decode(builder.finish().unwrap()).unwrap();
+    assert_eq!(message.value(59).unwrap().as_bytes(), b"A30196221234567890123456A402020261122000000000001");
+    assert_eq!(message.role(Role::PaymentCode).unwrap().as_bytes(), b"6221234567890123456");
+    assert_eq!(message.role(Role::Voucher).unwrap().as_bytes(), b"20261122000000000001");
+    assert!(message.role(Role::Track2).is_none());
 }

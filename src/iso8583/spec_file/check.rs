@@ -149,7 +149,9 @@ fn roles(layers: &Layers<'_>, elements: &Elements) -> Box<[Option<RoleRow>]> {
         };
         let Some(text) = cell.text() else { continue };
         let Some(row) = role_row(text) else {
-            cell.say("a role is an element like \"4\" or a slice of one like \"60[2..8]\"");
+            cell.say(
+                "a role is an element like \"4\", a slice of one like \"60[2..8]\" or a part of one like \"59/A3\"",
+            );
             continue;
         };
         match elements.get(&row.de) {
@@ -157,6 +159,9 @@ fn roles(layers: &Layers<'_>, elements: &Elements) -> Box<[Option<RoleRow>]> {
             None => cell.say(format!("role {name}: element {} is not defined", row.de)),
             Some((_, spec)) => {
                 let end = row.slice.as_ref().map_or(0, |slice| slice.end);
+                if row.part.as_ref().is_some_and(|part| !spec.has_tagged_part(part)) {
+                    cell.say(format!("role {name}: element {} has no row for that tag", row.de));
+                }
                 if end > *width(spec).end() {
                     cell.say(format!("role {name}: element {} ends before {end}", row.de));
                 }
@@ -170,12 +175,15 @@ fn roles(layers: &Layers<'_>, elements: &Elements) -> Box<[Option<RoleRow>]> {
 }
 
 fn role_row(text: &str) -> Option<RoleRow> {
+    if let Some((de, part)) = text.split_once('/') {
+        return Some(RoleRow { de: de.parse().ok()?, slice: None, part: Some(part.into()) });
+    }
     let Some((de, rest)) = text.split_once('[') else {
-        return Some(RoleRow { de: text.parse().ok()?, slice: None });
+        return Some(RoleRow { de: text.parse().ok()?, slice: None, part: None });
     };
     let (start, end) = rest.strip_suffix(']')?.split_once("..")?;
     let (start, end): (usize, usize) = (start.parse().ok()?, end.parse().ok()?);
-    (start < end).then_some(RoleRow { de: de.parse().ok()?, slice: Some(start..end) })
+    (start < end).then_some(RoleRow { de: de.parse().ok()?, slice: Some(start..end), part: None })
 }
 
 fn kinds(layers: &Layers<'_>, elements: &Elements, roles: &[Option<RoleRow>]) -> Box<[KindRow]> {
@@ -217,6 +225,7 @@ fn kind(layers: &Layers<'_>, row: Rows<'_>, elements: &Elements, roles: &[Option
             continue;
         };
         let widths = match (&target.slice, elements.get(&target.de)) {
+            _ if target.part.is_some() => 1..=usize::from(u16::MAX),
             (Some(slice), _) => slice.len()..=slice.len(),
             (None, Some((_, spec))) => width(spec),
             (None, None) => continue,
