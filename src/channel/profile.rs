@@ -10,6 +10,7 @@ use crate::iso8583::Rejected;
 use crate::iso8583::Role;
 use crate::model::MacScheme;
 use crate::model::PinFormat;
+use crate::model::VoidsInTotals;
 use bytes::{BufMut, Bytes, BytesMut};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +74,8 @@ pub struct Switches {
     pub reversal_icc: ReversalIcc,
     /// What answers to management messages carry besides their echoes and the clock.
     pub management_answer: Vec<Role>,
+    /// What an approved void does to the totals of a batch.
+    pub voids: VoidsInTotals,
 }
 
 impl Default for Switches {
@@ -84,6 +87,7 @@ impl Default for Switches {
             reversal_security_control: false,
             reversal_icc: ReversalIcc::Subset,
             management_answer: vec![Role::Acquirer, Role::Rrn],
+            voids: VoidsInTotals::Removed,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::model::Breach;
 use crate::model::Kind;
 use crate::model::MacScheme;
 use crate::model::PinFormat;
+use crate::model::VoidsInTotals;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -172,6 +173,11 @@ fn switches(sheet: &mut Sheet<'_>) -> Switches {
         "full" => Some(ReversalIcc::Full),
         _ => None,
     });
+    let voids = sheet.read("switches", "voids-in-totals", "removed or credit", |value| match value.as_str()? {
+        "removed" => Some(VoidsInTotals::Removed),
+        "credit" => Some(VoidsInTotals::Credit),
+        _ => None,
+    });
     let management = sheet.read("switches", "management-answer", "a list of roles", roles);
     Switches {
         qr_entry_mode: qr.unwrap_or(default.qr_entry_mode),
@@ -180,6 +186,7 @@ fn switches(sheet: &mut Sheet<'_>) -> Switches {
         reversal_security_control: control.unwrap_or(default.reversal_security_control),
         reversal_icc: icc.unwrap_or(default.reversal_icc),
         management_answer: management.unwrap_or(default.management_answer),
+        voids: voids.unwrap_or(default.voids),
     }
 }
 

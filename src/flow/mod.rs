@@ -21,15 +21,18 @@ mod read;
 mod recover;
 mod reverse;
 mod sealing;
+mod settle;
 mod sign_in;
 mod stand_in;
 mod stans;
 mod station;
+mod upload;
 mod verdict;
 mod witness;
 
 pub use exchange::{Door, DoorKeys};
 pub use issuer::{Issuer, IssuerKeys};
 pub use sealing::{DataKeyFault, open_sealer};
+pub use settle::CloseFault;
 pub use station::{Parts, Station, World};
 pub use witness::{Event, Witness};

@@ -142,6 +142,8 @@ impl<W: World> Station<W> {
             Kind::SignIn => self.sign_in(exchange, facts).await,
             Kind::SignOff => self.sign_off(exchange, facts).await,
             Kind::Echo => self.echo(exchange, facts).await,
+            Kind::Settlement => self.settle(exchange, facts).await,
+            Kind::BatchUpload => self.upload(exchange, facts).await,
             Kind::Reversal => {
                 let authentic = self.authenticate(exchange, &terminal).await?;
                 self.reverse(exchange, facts, &authentic).await

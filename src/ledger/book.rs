@@ -14,6 +14,7 @@ use super::Outcome;
 use super::Owed;
 use super::Recorded;
 use super::TxnId;
+use super::batches;
 use super::counters::Counters;
 use super::followers::Followers;
 use super::identities::Identities;
@@ -56,6 +57,7 @@ pub(super) struct Book {
     /// By what is followed.
     pub(super) followers: HashMap<TxnId, Followers>,
     pub(super) marks: Marks,
+    pub(super) batches: batches::Index,
     pub(super) owed: BTreeMap<IssuerName, Queue>,
     /// What left with closed days and was not taken yet.
     pub(super) departed: Vec<Departed>,
@@ -162,6 +164,12 @@ impl Book {
             Record::Closed(date) => self.close(*date),
             Record::Standing(standing) => self.restore(standing),
             Record::Marks(marks) => self.marks = *marks,
+            Record::Batch(record) => {
+                self.marks.last = self.marks.last.max(record.number);
+                self.batches.closed(record);
+            }
+            Record::Uploaded(terminal, batch, group) => self.batches.uploaded(*terminal, *batch, group),
+            Record::Opened(terminal, batch) => self.batches.opened(*terminal, *batch),
         }
     }
 
@@ -176,6 +184,9 @@ impl Book {
         self.marks.last = self.marks.last.max(id);
         self.identities.add_request(&intent.identity, id);
         self.rrns.insert(intent.rrn, id);
+        if state == State::Open {
+            self.batches.enter(&intent);
+        }
         if let Some(outbound) = &intent.outbound {
             self.stans.insert(outbound.issuer.clone(), outbound.stan);
         }

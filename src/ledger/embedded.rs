@@ -4,6 +4,9 @@
 //! without it, wait until the journal has the fact, and only then answer. Every answer waits, also one
 //! that changes nothing: what it was read from may not be durable yet, and an answer given is an effect.
 
+use super::BatchClose;
+use super::BatchClosed;
+use super::BatchRecord;
 use super::DataKeyName;
 use super::DeadLetter;
 use super::Decided;
@@ -15,6 +18,7 @@ use super::Intended;
 use super::Intent;
 use super::Ledger;
 use super::LedgerFault;
+use super::OpenBatch;
 use super::OriginalKey;
 use super::Outbound;
 use super::Outcome;
@@ -23,6 +27,8 @@ use super::Recorded;
 use super::Reversal;
 use super::Reversed;
 use super::TxnId;
+use super::Uploaded;
+use super::UploadedGroup;
 use super::book::Book;
 use super::closed::ClosedDays;
 use super::journal::Groups;
@@ -35,6 +41,7 @@ use super::record::Commit;
 use super::record::Record;
 use super::record::Standing;
 use super::waiters::Waiters;
+use crate::model::BatchNumber;
 use crate::model::BusinessDate;
 use crate::model::Clock;
 use crate::model::IssuerName;
@@ -262,6 +269,36 @@ impl Ledger for EmbeddedLedger {
 
     fn terminals(&self) -> Vec<(TerminalId, SessionFacts)> {
         self.kept.lock().book.terminals.iter().map(|(terminal, facts)| (*terminal, facts.clone())).collect()
+    }
+
+    async fn close_batch(&self, close: BatchClose) -> Result<BatchClosed, LedgerFault> {
+        let number = self.number(close.date);
+        self.commit(|book| book.plan_close_batch(close, number)).await
+    }
+
+    async fn note_items(
+        &self,
+        terminal: TerminalId,
+        batch: BatchNumber,
+        group: UploadedGroup,
+    ) -> Result<Uploaded, LedgerFault> {
+        self.commit(|book| book.plan_upload((terminal, batch), group)).await
+    }
+
+    async fn end_upload(&self, terminal: TerminalId, batch: BatchNumber) -> Result<Uploaded, LedgerFault> {
+        self.commit(|book| book.plan_end_upload(terminal, batch)).await
+    }
+
+    fn batch(&self, terminal: TerminalId, batch: BatchNumber) -> Option<BatchRecord> {
+        self.kept.lock().book.batches.record(terminal, batch).cloned()
+    }
+
+    fn batches(&self, terminal: TerminalId) -> Vec<BatchRecord> {
+        self.kept.lock().book.batches.of(terminal).cloned().collect()
+    }
+
+    fn open_batch(&self, terminal: TerminalId, batch: BatchNumber) -> Option<OpenBatch> {
+        self.kept.lock().book.open_batch(terminal, batch)
     }
 
     fn data_keys(&self) -> Vec<(DataKeyName, KeyBlock)> {

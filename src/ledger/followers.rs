@@ -116,6 +116,12 @@ impl Followers {
         (!fits).then_some(ResponseCode::OriginalAmountWrong)
     }
 
+    /// What the last adjustment that stands says the amount is.
+    pub(super) fn adjusted(&self) -> Option<Amount> {
+        let standing = |follower: &&Follower| follower.following == Following::Adjusts && follower.stands();
+        self.0.iter().rev().find(standing).map(|follower| follower.amount)
+    }
+
     fn any(&self, following: Following, counts: impl Fn(&Follower) -> bool) -> bool {
         self.0.iter().any(|follower| follower.following == following && counts(follower))
     }

@@ -6,6 +6,7 @@
 
 pub mod archive;
 pub mod backup;
+pub mod batches;
 mod book;
 mod closed;
 mod counters;
@@ -27,6 +28,10 @@ mod types;
 pub mod verify;
 mod waiters;
 
+pub use batches::{
+    BatchClose, BatchClosed, BatchRecord, BatchState, ClosedBy, Difference, ItemDifference, OpenBatch, Uploaded,
+    UploadedGroup, UploadedItem,
+};
 pub use durable::{Found, OpenedLedger};
 pub use embedded::EmbeddedLedger;
 pub use housekeeper::{Housekeeper, Housekeeping, Tidied};
@@ -35,6 +40,7 @@ pub use types::{
     LedgerFault, OriginalKey, Outbound, Outcome, Owed, Recorded, Reversal, Reversed, Scope, TxnId,
 };
 
+use crate::model::BatchNumber;
 use crate::model::BusinessDate;
 use crate::model::Clock;
 use crate::model::IssuerName;
@@ -106,6 +112,34 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// All session facts, in order of the terminals.
     fn terminals(&self) -> Vec<(TerminalId, SessionFacts)>;
+
+    /// Closes a batch, in one commit with the session's next batch number: from then on no transaction enters it
+    /// (77). Once: the same totals again get what was recorded. Waits for nothing: see [`BatchClosed::Running`].
+    fn close_batch(&self, close: BatchClose) -> impl Future<Output = Result<BatchClosed, LedgerFault>> + Send;
+
+    /// Takes in one message of the upload of a batch that did not balance. The same message again changes nothing.
+    fn note_items(
+        &self,
+        terminal: TerminalId,
+        batch: BatchNumber,
+        group: UploadedGroup,
+    ) -> impl Future<Output = Result<Uploaded, LedgerFault>> + Send;
+
+    /// Ends an upload: what differs is found and kept with the batch, which is over.
+    fn end_upload(
+        &self,
+        terminal: TerminalId,
+        batch: BatchNumber,
+    ) -> impl Future<Output = Result<Uploaded, LedgerFault>> + Send;
+
+    /// A batch that takes no transactions any more. Of each terminal the last [`batches::CLOSED_KEPT`] are known.
+    fn batch(&self, terminal: TerminalId, batch: BatchNumber) -> Option<BatchRecord>;
+
+    /// A terminal's batches that take no transactions any more, by number.
+    fn batches(&self, terminal: TerminalId) -> Vec<BatchRecord>;
+
+    /// A batch that takes transactions, and has any, as it is now.
+    fn open_batch(&self, terminal: TerminalId, batch: BatchNumber) -> Option<OpenBatch>;
 
     /// The data keys kept so far.
     fn data_keys(&self) -> Vec<(DataKeyName, KeyBlock)>;

@@ -42,7 +42,7 @@ const REVERSALS_A_TRANSACTION: usize = 2;
 pub(super) type Planned<T> = Result<Commit<T>, LedgerFault>;
 
 impl Book {
-    /// Duplicate, tombstone, original, refusal, reservations: in this order, the first that has something
+    /// Duplicate, tombstone, batch, original, refusal, reservations: in this order, the first that has something
     /// to say. `buried`: a closed day knows that a reversal of it came first.
     pub(super) fn plan_intent(&self, mut intent: Intent, room: Room, buried: bool) -> Planned<Intended> {
         let known = self.identities.request(&intent.identity);
@@ -71,6 +71,7 @@ impl Book {
         let buried = buried || self.identities.has_tombstone(&intent.identity);
         let tombstone = buried.then_some(ResponseCode::RelatedInvalid);
         let refusal = tombstone
+            .or_else(|| self.batch_refusal(&intent))
             .or_else(|| self.follow_refusal(&intent, row))
             .or(intent.refusal.as_ref().map(|refusal| refusal.code))
             .or_else(|| self.counters.refusal(&intent.reservations));

@@ -1,6 +1,7 @@
 //! What the ledger keeps: facts, never edited. The book is their fold; a journal is their list.
 
 use super::Answer;
+use super::BatchRecord;
 use super::DataKeyName;
 use super::Decided;
 use super::Decision;
@@ -9,8 +10,10 @@ use super::Outbound;
 use super::Outcome;
 use super::Reversal;
 use super::TxnId;
+use super::UploadedGroup;
 use super::followers::Followers;
 use super::lifecycle::State;
+use crate::model::BatchNumber;
 use crate::model::BusinessDate;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
@@ -56,6 +59,12 @@ pub(super) enum Record {
     Standing(Box<Standing>),
     /// How far the book has counted: in snapshots, and where a restored ledger leaves numbers out.
     Marks(Marks),
+    /// A batch takes no transactions any more, or moves on from there.
+    Batch(Box<BatchRecord>),
+    /// A terminal uploads transactions of a batch that did not balance.
+    Uploaded(TerminalId, BatchNumber, UploadedGroup),
+    /// A batch takes transactions: in snapshots, before its transactions.
+    Opened(TerminalId, BatchNumber),
 }
 
 /// A transaction as it stands, with all that was done to it.

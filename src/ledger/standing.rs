@@ -5,6 +5,7 @@
 //! back from it.
 
 use super::TxnId;
+use super::batches;
 use super::book::Book;
 use super::book::Entry;
 use super::followers::Followers;
@@ -50,6 +51,7 @@ impl Book {
             .chain(stans)
             .chain(terminals)
             .chain(reversals)
+            .chain(self.batches.dump())
             .chain(transactions)
     }
 
@@ -78,6 +80,7 @@ impl Book {
         self.marks.last = self.marks.last.max(id);
         self.identities.add_request(&intent.identity, id);
         self.rrns.insert(intent.rrn, id);
+        self.batches.restore(intent);
         if !standing.followers.0.is_empty() {
             self.followers.insert(id, standing.followers.clone());
         }
@@ -98,7 +101,7 @@ impl Book {
 
     /// Lets go what is finished of a business date: of so many of the lowest numbers, so that nobody waits long,
     /// and with the last of them of the day's reversals too. What has follow-ups in the book waits for them:
-    /// they may still change what stands of it.
+    /// they may still change what stands of it. What counts in a batch waits until that is over.
     pub(super) fn close(&mut self, date: BusinessDate) {
         self.marks.closings += 1;
         let finished: Vec<TxnId> = self.leaving(date).take(CLOSED_AT_ONCE).collect();
@@ -130,7 +133,12 @@ impl Book {
 
     fn leaves(&self, date: BusinessDate, id: TxnId) -> bool {
         let waits = |followers: &Followers| followers.ids().any(|follower| self.entries.contains_key(&follower));
-        self.entries.get(&id).is_some_and(|entry| entry.intent.date == date && entry.state.is_finished())
+        let unsettled = |entry: &Entry| {
+            entry.state.is_approved() && batches::binds(entry.intent.kind) && self.batches.needs(&entry.intent)
+        };
+        self.entries
+            .get(&id)
+            .is_some_and(|entry| entry.intent.date == date && entry.state.is_finished() && !unsettled(entry))
             && !self.followers.get(&id).is_some_and(waits)
     }
 

@@ -73,6 +73,8 @@ pub struct BatchNumber(u32);
 impl BatchNumber {
     /// Batches count from one.
     pub const FIRST: Self = Self(1);
+    /// The last one before they begin again.
+    pub const LAST: Self = Self(999_999);
 
     /// `None` above 999,999.
     #[must_use]
@@ -90,6 +92,12 @@ impl BatchNumber {
     #[must_use]
     pub fn value(self) -> u32 {
         self.0
+    }
+
+    /// The one after it; 999999 is followed by 1.
+    #[must_use]
+    pub fn next(self) -> Self {
+        if self >= Self::LAST { Self::FIRST } else { Self(self.0 + 1) }
     }
 
     /// Six ASCII digits.

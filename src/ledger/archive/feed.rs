@@ -116,6 +116,7 @@ impl<'a> Feed<'a> {
                 is_wanted
             }
             Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) | Record::Marks(_) => false,
+            Record::Batch(_) | Record::Uploaded(..) | Record::Opened(..) => false,
         }
     }
 
@@ -143,6 +144,7 @@ impl<'a> Feed<'a> {
             }
             Record::Standing(standing) => self.stands(standing),
             Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) | Record::Marks(_) => Ok(()),
+            Record::Batch(_) | Record::Uploaded(..) | Record::Opened(..) => Ok(()),
         }
     }
 

@@ -4,6 +4,7 @@
 //! counters, queues, follow-ups) it reckons by itself, so that a mistake of the ledger is not repeated.
 
 use super::Counts;
+use super::batches::Batches;
 use super::counters::Counters;
 use super::counters::Taken;
 use super::invariant::Invariant;
@@ -38,6 +39,7 @@ use crate::ledger::record::Record;
 use crate::ledger::record::Standing;
 use crate::ledger::standing::CLOSED_AT_ONCE;
 use crate::model::Amount;
+use crate::model::BatchNumber;
 use crate::model::BusinessDate;
 use crate::model::Currency;
 use crate::model::IssuerName;
@@ -69,6 +71,8 @@ pub(super) struct Txn {
     pub(super) rrn: Rrn,
     pub(super) terminal: TerminalId,
     pub(super) kind: Kind,
+    pub(super) batch: Option<BatchNumber>,
+    pub(super) foreign: bool,
     pub(super) date: BusinessDate,
     pub(super) currency: Currency,
     pub(super) test_mode: bool,
@@ -109,7 +113,8 @@ pub(in crate::ledger) struct Verifier {
     /// Left with their closed day; what follow-ups need of them.
     pub(super) gone: HashMap<TxnId, Txn>,
     pub(super) followers: HashMap<TxnId, Vec<TxnId>>,
-    numbers: Numbers,
+    pub(super) batches: Batches,
+    pub(super) numbers: Numbers,
     lanes: Lanes,
     counters: Counters,
     keys: HashSet<DataKeyName>,
@@ -181,6 +186,9 @@ impl Reader for Verifier {
             Record::Closed(date) => self.closed(*date),
             Record::Standing(standing) => self.stands(standing),
             Record::Marks(_) => {}
+            Record::Batch(record) => self.batch_closed(record),
+            Record::Uploaded(terminal, batch, group) => self.batch_uploaded(*terminal, *batch, group),
+            Record::Opened(terminal, batch) => self.batch_opened(*terminal, *batch),
         }
         self.record += 1;
     }
@@ -235,6 +243,7 @@ impl Verifier {
         if !self.enter(intent, None, State::Open) {
             return;
         }
+        self.enters_batch(intent);
         let Some(txn) = self.open.get(&intent.id) else { return };
         self.counters.take(&txn.taken);
         let within = self.counters.within(&intent.reservations);
@@ -272,6 +281,8 @@ impl Verifier {
             rrn: intent.rrn,
             terminal: intent.identity.terminal,
             kind: intent.kind,
+            batch: intent.batch,
+            foreign: intent.card.foreign,
             date: intent.date,
             currency: intent.currency,
             test_mode: intent.test_mode,
@@ -464,6 +475,7 @@ impl Verifier {
         let intent = &standing.intent;
         let id = intent.id;
         self.subject = Some((id, Some(intent.rrn)));
+        self.is_in_batch_again(intent);
         let left = self.gone.remove(&id);
         if let Some(txn) = left.clone().filter(|_| !self.in_snapshot) {
             self.check(Invariant::I11, txn.state == standing.state, "it did not come back as it left");
@@ -540,6 +552,7 @@ impl Verifier {
     fn leaves(&self, date: BusinessDate, id: TxnId) -> bool {
         let waits = |followers: &Vec<TxnId>| followers.iter().any(|follower| self.open.contains_key(follower));
         self.open.get(&id).is_some_and(|txn| txn.date == date && txn.state.is_finished())
+            && !self.is_unsettled(id)
             && !self.followers.get(&id).is_some_and(waits)
     }
 

@@ -20,7 +20,7 @@ impl Verifier {
     }
 
     /// The follow-ups of one sort that stand, advices with them.
-    fn standing(&self, id: TxnId, following: Following) -> impl Iterator<Item = &Txn> {
+    pub(super) fn standing(&self, id: TxnId, following: Following) -> impl Iterator<Item = &Txn> {
         let all = self.followers.get(&id).map(Vec::as_slice).unwrap_or_default();
         all.iter().filter_map(move |follower| {
             let txn = self.anywhere(*follower)?;

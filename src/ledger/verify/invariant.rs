@@ -28,7 +28,7 @@ pub enum Invariant {
     I9,
     /// A counter is the sum of its live reservations and never above its limit.
     I10,
-    /// What left with its closed day is never touched again.
+    /// What left with its closed day is never touched again; nothing enters a closed batch, which does not change.
     I11,
     /// The chain is unbroken and reaches the anchor.
     I12,
@@ -65,7 +65,7 @@ impl Invariant {
             Self::I8 => "owed messages in order",
             Self::I9 => "follow-ups within bounds, totals equal",
             Self::I10 => "counters within limits",
-            Self::I11 => "closed days untouched",
+            Self::I11 => "closed days and batches untouched",
             Self::I12 => "chain, anchor, segments, snapshots",
         }
     }

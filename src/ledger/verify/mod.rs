@@ -4,6 +4,7 @@
 //! writing to, and the simulated world over its own disk. About 300 bytes of memory a transaction,
 //! and once days were closed the ledger's own book beside it.
 
+mod batches;
 mod counters;
 mod days;
 mod fold;

@@ -10,6 +10,9 @@ use std::sync::Mutex;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
+use tollgate::ledger::BatchClose;
+use tollgate::ledger::BatchClosed;
+use tollgate::ledger::BatchRecord;
 use tollgate::ledger::DataKeyName;
 use tollgate::ledger::DeadLetter;
 use tollgate::ledger::Decided;
@@ -23,6 +26,7 @@ use tollgate::ledger::Intended;
 use tollgate::ledger::Intent;
 use tollgate::ledger::Ledger;
 use tollgate::ledger::LedgerFault;
+use tollgate::ledger::OpenBatch;
 use tollgate::ledger::OpenedLedger;
 use tollgate::ledger::OriginalKey;
 use tollgate::ledger::Outbound;
@@ -33,6 +37,8 @@ use tollgate::ledger::Reversal;
 use tollgate::ledger::Reversed;
 use tollgate::ledger::Tidied;
 use tollgate::ledger::TxnId;
+use tollgate::ledger::Uploaded;
+use tollgate::ledger::UploadedGroup;
 use tollgate::ledger::journal::Disk;
 use tollgate::ledger::journal::Folder;
 use tollgate::ledger::journal::Group;
@@ -43,6 +49,7 @@ use tollgate::ledger::journal::Step;
 use tollgate::ledger::journal::layout::segment_number;
 use tollgate::ledger::journal::layout::snapshot_number;
 use tollgate::ledger::journal::replay;
+use tollgate::model::BatchNumber;
 use tollgate::model::BusinessDate;
 use tollgate::model::Clock;
 use tollgate::model::IssuerName;
@@ -275,6 +282,35 @@ where
 
     fn terminals(&self) -> Vec<(TerminalId, SessionFacts)> {
         self.ledger.terminals()
+    }
+
+    async fn close_batch(&self, close: BatchClose) -> Result<BatchClosed, LedgerFault> {
+        self.wait(self.ledger.close_batch(close)).await
+    }
+
+    async fn note_items(
+        &self,
+        terminal: TerminalId,
+        batch: BatchNumber,
+        group: UploadedGroup,
+    ) -> Result<Uploaded, LedgerFault> {
+        self.wait(self.ledger.note_items(terminal, batch, group)).await
+    }
+
+    async fn end_upload(&self, terminal: TerminalId, batch: BatchNumber) -> Result<Uploaded, LedgerFault> {
+        self.wait(self.ledger.end_upload(terminal, batch)).await
+    }
+
+    fn batch(&self, terminal: TerminalId, batch: BatchNumber) -> Option<BatchRecord> {
+        self.ledger.batch(terminal, batch)
+    }
+
+    fn batches(&self, terminal: TerminalId) -> Vec<BatchRecord> {
+        self.ledger.batches(terminal)
+    }
+
+    fn open_batch(&self, terminal: TerminalId, batch: BatchNumber) -> Option<OpenBatch> {
+        self.ledger.open_batch(terminal, batch)
     }
 
     fn data_keys(&self) -> Vec<(DataKeyName, KeyBlock)> {

@@ -5,6 +5,8 @@ use super::shop::*;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use tollgate::ledger::BatchClose;
+use tollgate::ledger::ClosedBy;
 use tollgate::ledger::DataKeyName;
 use tollgate::ledger::Decision;
 use tollgate::ledger::Forwarded;
@@ -13,8 +15,10 @@ use tollgate::ledger::Ledger;
 use tollgate::ledger::Outbound;
 use tollgate::ledger::Outcome;
 use tollgate::ledger::Owed;
+use tollgate::ledger::UploadedItem;
 use tollgate::ledger::journal::codec;
 use tollgate::model::BatchNumber;
+use tollgate::model::BatchTotals;
 use tollgate::model::CardClass;
 use tollgate::model::KeyBlock;
 use tollgate::model::Kind;
@@ -23,6 +27,7 @@ use tollgate::model::Product;
 use tollgate::model::ResponseCode;
 use tollgate::model::SessionFacts;
 use tollgate::model::Stan;
+use tollgate::model::VoidsInTotals;
 use tollgate::model::WorkingKeys;
 use tollgate::risk::Refusal;
 
@@ -76,7 +81,27 @@ async fn later<L: Ledger>(ledger: &L) {
         operator: Operator::parse(b"01"),
         ..sale(ledger, 2, 3, 300)
     };
-    ledger.intend(paid).await.unwrap();
+    ledger.intend(paid.clone()).await.unwrap();
+    ledger.decide(paid.id, decision(Outcome::Approved, paid.received)).await.unwrap();
+    let batch = paid.batch.unwrap();
+    let close = BatchClose {
+        terminal: terminal(2),
+        batch,
+        merchant: paid.merchant,
+        test_mode: false,
+        claimed: Some(BatchTotals::default()),
+        voids: VoidsInTotals::Credit,
+        date: day(21),
+        received: paid.received,
+        by: ClosedBy::Terminal,
+        session: None,
+    };
+    ledger.close_batch(close.clone()).await.unwrap();
+    let item = UploadedItem { stan: paid.identity.stan, foreign: false, amount: paid.amount, token: None };
+    ledger.note_items(terminal(2), batch, [item].into_iter().collect()).await.unwrap();
+    ledger.intend(Intent { batch: BatchNumber::new(8), ..sale(ledger, 2, 4, 300) }).await.unwrap();
+    let by = ClosedBy::Operator { actor: "alice".into(), reason: "till is broken".into() };
+    ledger.close_batch(BatchClose { by, claimed: None, ..close }).await.unwrap();
 }
 
 /// By tag, the last record of each.
@@ -87,7 +112,7 @@ fn records() -> BTreeMap<u8, Vec<u8>> {
         day_in_the_shop(&ledger).await;
         let newer = driven::in_memory(100);
         later(&newer).await;
-        for record in ledger.written().into_iter().chain(ledger.dump()).chain(newer.written()) {
+        for record in ledger.written().into_iter().chain(ledger.dump()).chain(newer.written()).chain(newer.dump()) {
             records.entry(record[0]).or_insert(record);
         }
     });

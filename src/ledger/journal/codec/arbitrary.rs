@@ -1,5 +1,6 @@
 //! Arbitrary records, made of bytes that proptest chooses and shrinks.
 
+use crate::ledger::ClosedBy;
 use crate::ledger::DataKeyName;
 use crate::ledger::Scope;
 use crate::ledger::TxnId;
@@ -112,6 +113,10 @@ make! {
         0 => Counted::Terminal(TerminalId::make(source)),
         1 => Counted::StandInTerminal(TerminalId::make(source)),
         _ => Counted::StandInCard(PanToken::make(source)),
+    };
+    ClosedBy: source => match bool::make(source) {
+        false => ClosedBy::Terminal,
+        true => ClosedBy::Operator { actor: Make::make(source), reason: Make::make(source) },
     };
     SealedPan: source => SealedPan::new(Bytes::make(source));
     MaskedPan: source => Pan::parse(&source.text(8..=19, DIGITS)).unwrap().masked();

@@ -7,6 +7,8 @@ use super::arbitrary::Make;
 use super::arbitrary::Source;
 use super::wire::Input;
 use super::wire::Wire;
+use crate::ledger::BatchState;
+use crate::ledger::Difference;
 use crate::ledger::Outcome;
 use crate::ledger::kinds::Following;
 use crate::ledger::lifecycle::State;
@@ -14,6 +16,7 @@ use crate::ledger::lifecycle::Undone;
 use crate::model::Kind;
 use crate::model::MessageClass;
 use crate::model::ResponseCode;
+use crate::model::VoidsInTotals;
 
 /// Declares which number is which value. A value without a number does not compile.
 macro_rules! numbered {
@@ -96,6 +99,28 @@ numbered! { Kind, "kind":
     21 = [Kind::Settlement],
     22 = [Kind::BatchUpload],
     23 = [Kind::Download],
+}
+
+numbered! { BatchState, "state of a batch":
+    0 = [BatchState::Balanced],
+    1 = [BatchState::Unbalanced],
+    2 = [BatchState::Uploading],
+    3 = [BatchState::Closed],
+}
+
+numbered! { VoidsInTotals, "voids in totals":
+    0 = [VoidsInTotals::Removed],
+    1 = [VoidsInTotals::Credit],
+}
+
+numbered! { Difference, "difference":
+    0 = [Difference::MissingThere],
+    1 = [Difference::MissingHere],
+    2 = [Difference::Unknown],
+    3 = [Difference::Amount],
+    4 = [Difference::Card],
+    5 = [Difference::CardClass],
+    6 = [Difference::Duplicate],
 }
 
 // The second digit of the MTI.

@@ -8,18 +8,24 @@ use super::arbitrary::Source;
 use super::wire::Input;
 use super::wire::Wire;
 use crate::ledger::Answer;
+use crate::ledger::BatchRecord;
 use crate::ledger::Decision;
 use crate::ledger::Identity;
 use crate::ledger::Intent;
+use crate::ledger::ItemDifference;
 use crate::ledger::OriginalKey;
 use crate::ledger::Outbound;
 use crate::ledger::Reversal;
+use crate::ledger::UploadedItem;
 use crate::ledger::followers::Follower;
 use crate::ledger::followers::Followers;
 use crate::ledger::record::KeptReversal;
 use crate::ledger::record::Marks;
 use crate::ledger::record::Standing;
+use crate::model::BatchTotals;
 use crate::model::SessionFacts;
+use crate::model::Side;
+use crate::model::Sum;
 use crate::model::WorkingKeys;
 use crate::risk::CounterKey;
 use crate::risk::Refusal;
@@ -66,6 +72,28 @@ fields!(SessionFacts { version, signed_in, batch, current, pending });
 fields!(Follower { id, following, amount, state, voided });
 fields!(Standing { intent, answer, state, late, refused, attempts, sent_as, followers });
 fields!(Marks { last, closings });
+fields!(Sum { count, amount });
+fields!(Side { debit, credit });
+fields!(BatchTotals { domestic, foreign });
+fields!(UploadedItem { stan, foreign, amount, token });
+fields!(ItemDifference { what, stan, id, rrn, here, there });
+fields!(BatchRecord {
+    number,
+    terminal,
+    batch,
+    merchant,
+    test_mode,
+    state,
+    claimed,
+    counted,
+    voids,
+    closed_on,
+    closed_at,
+    rrn,
+    by,
+    items,
+    differences,
+});
 fields!(Intent {
     id,
     rrn,

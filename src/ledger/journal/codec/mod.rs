@@ -93,6 +93,9 @@ tags! {
     13 = Closed(date);
     14 = Standing(standing);
     15 = Marks(marks);
+    17 = Batch(record);
+    18 = Uploaded(terminal, batch, group);
+    19 = Opened(terminal, batch);
 }
 
 /// Appends the record's bytes: tag and payload, without a length.

@@ -4,6 +4,7 @@ use super::CodecFault;
 use super::wire::Input;
 use super::wire::Wire;
 use super::wire::put_counted;
+use crate::ledger::ClosedBy;
 use crate::ledger::DataKeyName;
 use crate::ledger::Scope;
 use crate::ledger::TxnId;
@@ -189,5 +190,27 @@ impl Wire for DataKeyName {
     fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
         let date: Option<BusinessDate> = Wire::take(input)?;
         Ok(date.map_or(Self::Token, Self::Seal))
+    }
+}
+
+/// 0 alone, or 1, who and why.
+impl Wire for ClosedBy {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Terminal => out.push(0),
+            Self::Operator { actor, reason } => {
+                out.push(1);
+                actor.put(out);
+                reason.put(out);
+            }
+        }
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        Ok(match input.byte()? {
+            0 => Self::Terminal,
+            1 => Self::Operator { actor: Wire::take(input)?, reason: Wire::take(input)? },
+            _ => return Err(CodecFault::Value("who closed")),
+        })
     }
 }

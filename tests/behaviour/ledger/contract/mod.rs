@@ -1,10 +1,12 @@
 //! What every ledger keeps. Each behaviour takes an empty ledger with room for [`CAPACITY`].
 
+mod batches;
 mod memory;
 mod owed;
 mod requests;
 mod reversals;
 
+pub(super) use batches::*;
 pub(super) use memory::*;
 pub(super) use owed::*;
 pub(super) use requests::*;
@@ -145,6 +147,19 @@ macro_rules! keeps_the_contract {
             a_full_ledger_takes_no_intent_and_still_answers_undoes_and_decides
             what_is_open_is_known_for_recovery
             unknown_numbers_are_told_so
+            a_batch_is_closed_with_the_totals_of_its_transactions_and_the_next_number
+            what_is_declined_undone_or_unknown_counts_nothing_and_a_part_counts_itself
+            a_void_takes_its_sale_out_of_the_totals_or_is_a_credit_as_the_door_says
+            an_adjusted_sale_counts_its_new_amount
+            nothing_enters_a_closed_batch
+            a_transaction_under_way_is_waited_for
+            the_same_settlement_again_gets_what_was_recorded_and_another_changes_nothing
+            an_upload_finds_every_difference_and_is_over_with_its_end
+            a_message_of_an_upload_that_comes_again_changes_nothing
+            an_upload_of_what_awaits_none_changes_nothing
+            an_operator_closes_a_batch_and_ends_an_upload
+            what_is_not_settled_stays_when_its_day_is_closed
+            of_closed_batches_the_last_are_remembered
             session_facts_are_kept_per_terminal
             older_session_facts_that_come_later_change_nothing
         }

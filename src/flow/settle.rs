@@ -1,0 +1,240 @@
+//! A terminal settles its batch (0500), or an operator does it for one that does not.
+
+use super::exchange::{Exchange, Stop, put};
+use super::station::{Station, World};
+use crate::iso8583::EncodeError;
+use crate::iso8583::Role;
+use crate::iso8583::settlement::Totals;
+use crate::iso8583::settlement::Verdict;
+use crate::ledger::BatchClose;
+use crate::ledger::BatchClosed;
+use crate::ledger::BatchRecord;
+use crate::ledger::ClosedBy;
+use crate::ledger::Ledger;
+use crate::model::BatchNumber;
+use crate::model::BatchTotals;
+use crate::model::BusinessDate;
+use crate::model::Clock;
+use crate::model::MerchantId;
+use crate::model::ResponseCode;
+use crate::model::Rrn;
+use crate::model::SessionFacts;
+use crate::model::TerminalFacts;
+use crate::model::TerminalId;
+use crate::model::Timestamp;
+use crate::model::VoidsInTotals;
+use bytes::Bytes;
+use std::borrow::Cow;
+
+/// How many transactions of one batch are waited for, one after the other. A terminal that settles sends none.
+const WAITED_FOR: usize = 64;
+
+/// Why an operator's close did not happen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CloseFault {
+    /// The registry does not have the terminal.
+    #[error("the station has no such terminal")]
+    UnknownTerminal,
+    /// It never signed in, and has no such batch.
+    #[error("the terminal has no such batch")]
+    UnknownBatch,
+    /// It is closed and stays as it is.
+    #[error("the batch is closed already")]
+    Closed,
+    /// A transaction of it is not decided yet.
+    #[error("a transaction of the batch is still under way: try again")]
+    Busy,
+    /// The ledger could not keep it; the station stops.
+    #[error("the ledger failed")]
+    Ledger,
+}
+
+/// When and under which number an answer about a batch was made first.
+struct Stamps {
+    at: Timestamp,
+    rrn: Rrn,
+    settled: Option<BusinessDate>,
+}
+
+impl<W: World> Station<W> {
+    /// Settlement: the batch is closed and its totals are compared. Again with the same totals: the recorded
+    /// answer.
+    pub(super) async fn settle(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
+        let message = exchange.message;
+        let batch = batch_of(exchange, facts)?;
+        let asked = message.role(Role::AdditionalPrivate).and_then(|value| Totals::parse(&value));
+        let asked = asked.ok_or(Stop::format("batch-totals"))?;
+        let known = self.parts.ledger.batch(facts.terminal, batch);
+        if known.is_none() {
+            let session = self.session(&facts.terminal).filter(|session| session.signed_in);
+            let session = session.ok_or(Stop::code(ResponseCode::SignInRequired, "not-signed-in"))?;
+            // A batch with transactions is settled whatever the session says: they must get into some batch's close.
+            if session.batch != batch && self.parts.ledger.open_batch(facts.terminal, batch).is_none() {
+                return self.no_such_batch(exchange, facts, asked.totals);
+            }
+        }
+        let close = self.batch_close(facts, batch, exchange.received, ClosedBy::Terminal);
+        let close = BatchClose { claimed: Some(asked.totals), voids: exchange.door.profile.switches.voids, ..close };
+        match self.close_batch(close, known.is_none(), |session| session).await? {
+            BatchClosed::Closed(record) => {
+                tell_closed(&record);
+                self.settled(exchange, facts, &record, asked.totals)
+            }
+            BatchClosed::Repeat(record) => self.settled(exchange, facts, &record, asked.totals),
+            BatchClosed::Differs(_) => {
+                tracing::warn!(
+                    event = "settlement-differs", terminal = %facts.terminal, batch = %batch,
+                    "a batch is settled again, with other totals or after an operator closed it"
+                );
+                self.no_such_batch(exchange, facts, asked.totals)
+            }
+            BatchClosed::Running(_) => Err(Stop::code(ResponseCode::SystemFailure, "batch-busy")),
+        }
+    }
+
+    /// Closes a terminal's batch because a person says so: the one its session is in, or `batch`. The terminal
+    /// must sign in again, and gets the next number.
+    ///
+    /// # Errors
+    /// [`CloseFault`]; nothing was changed then.
+    pub async fn close_for_operator(
+        &self,
+        terminal: TerminalId,
+        batch: Option<BatchNumber>,
+        (actor, reason): (String, String),
+    ) -> Result<BatchRecord, CloseFault> {
+        let facts = self.parts.registry.load().terminal(terminal).cloned();
+        let facts = &*facts.ok_or(CloseFault::UnknownTerminal)?;
+        let current = self.session(&terminal).map(|session| session.batch);
+        let batch = batch.or(current).ok_or(CloseFault::UnknownBatch)?;
+        let ledger = &self.parts.ledger;
+        let known = ledger.batch(terminal, batch).is_some();
+        if !known && current != Some(batch) && ledger.open_batch(terminal, batch).is_none() {
+            return Err(CloseFault::UnknownBatch);
+        }
+        let by = ClosedBy::Operator { actor: Cow::Owned(actor), reason: Cow::Owned(reason) };
+        let close = self.batch_close(facts, batch, self.parts.clock.wall(), by);
+        let signed_off = |session| SessionFacts { signed_in: false, ..session };
+        match self.close_batch(close, !known, signed_off).await {
+            Ok(BatchClosed::Closed(record)) => {
+                tell_closed(&record);
+                Ok(*record)
+            }
+            Ok(BatchClosed::Repeat(_) | BatchClosed::Differs(_)) => Err(CloseFault::Closed),
+            Ok(BatchClosed::Running(_)) => Err(CloseFault::Busy),
+            Err(_) => Err(CloseFault::Ledger),
+        }
+    }
+
+    fn batch_close(&self, facts: &TerminalFacts, batch: BatchNumber, received: Timestamp, by: ClosedBy) -> BatchClose {
+        BatchClose {
+            terminal: facts.terminal,
+            batch,
+            merchant: facts.merchant,
+            test_mode: facts.test_mode,
+            claimed: None,
+            voids: VoidsInTotals::default(),
+            date: facts.date(received),
+            received,
+            by,
+            session: None,
+        }
+    }
+
+    /// Closes a batch once its last transaction is decided. The session goes on to the next number first, so that
+    /// no further transaction comes into this one meanwhile; it is kept with the close.
+    async fn close_batch(
+        &self,
+        close: BatchClose,
+        moves_on: bool,
+        change: impl FnOnce(SessionFacts) -> SessionFacts,
+    ) -> Result<BatchClosed, Stop> {
+        let (terminal, batch) = (close.terminal, close.batch);
+        let next = |session: SessionFacts| match session.batch == batch {
+            true => change(SessionFacts { batch: batch.next(), ..session }),
+            false => session,
+        };
+        let session = moves_on.then(|| self.parts.sessions.change(terminal, next));
+        let close = BatchClose { session, ..close };
+        let mut closed = self.close_once(&close).await?;
+        for _ in 0..WAITED_FOR {
+            let BatchClosed::Running(id) = closed else { break };
+            self.parts.ledger.decided(id).await.map_err(|fault| self.ledger_stop(&fault))?;
+            closed = self.close_once(&close).await?;
+        }
+        Ok(closed)
+    }
+
+    async fn close_once(&self, close: &BatchClose) -> Result<BatchClosed, Stop> {
+        self.parts.ledger.close_batch(close.clone()).await.map_err(|fault| self.ledger_stop(&fault))
+    }
+
+    /// 00 with a verdict on each kind of cards, and the time and number of the close.
+    fn settled(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        record: &BatchRecord,
+        asked: BatchTotals,
+    ) -> Result<Bytes, Stop> {
+        let verdict = |same| if same { Verdict::Balanced } else { Verdict::Unbalanced };
+        let said = Totals {
+            totals: asked,
+            domestic: verdict(asked.domestic == record.counted.domestic),
+            foreign: verdict(asked.foreign == record.counted.foreign),
+        };
+        let stamps = Stamps { at: record.closed_at, rrn: record.rrn, settled: Some(record.closed_on) };
+        self.settlement_answer(exchange, facts, ResponseCode::Approved, (said, stamps))
+    }
+
+    /// 77 and a verdict that nothing can be compared: not the terminal's open batch, nor a close that it knows.
+    fn no_such_batch(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, asked: BatchTotals) -> Result<Bytes, Stop> {
+        let said = Totals { totals: asked, domestic: Verdict::Error, foreign: Verdict::Error };
+        let (_, rrn) = self.parts.ledger.number(facts.date(exchange.received));
+        let stamps = Stamps { at: exchange.received, rrn, settled: None };
+        self.settlement_answer(exchange, facts, ResponseCode::SignInRequired, (said, stamps))
+    }
+
+    fn settlement_answer(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        code: ResponseCode,
+        (said, stamps): (Totals, Stamps),
+    ) -> Result<Bytes, Stop> {
+        let written = || {
+            let mut builder = exchange.response(code)?;
+            exchange.stamp(&mut builder, facts, stamps.at)?;
+            put(&mut builder, Role::Acquirer, facts.acquirer.as_str().as_bytes())?;
+            put(&mut builder, Role::Rrn, stamps.rrn.as_bytes())?;
+            if let Some(date) = stamps.settled {
+                put(&mut builder, Role::SettlementDate, &date.month_day())?;
+            }
+            // What was read from 62 digits can be written as 62 digits.
+            put(&mut builder, Role::AdditionalPrivate, said.digits().unwrap_or_default().as_bytes())?;
+            builder.finish()
+        };
+        let body = written().map_err(|_: EncodeError| Stop::Silent("the answer cannot be written"))?;
+        exchange.enclose(&body).ok_or(Stop::Silent("the answer cannot be enclosed"))
+    }
+}
+
+/// The batch that a message is about; its merchant must be the terminal's (03). Neither suspension nor expiry
+/// keeps a terminal from settling.
+pub(super) fn batch_of(exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<BatchNumber, Stop> {
+    let message = exchange.message;
+    if message.role(Role::Merchant).and_then(|value| MerchantId::parse(&value)) != Some(facts.merchant) {
+        return Err(Stop::code(ResponseCode::MerchantInvalid, "merchant-binding"));
+    }
+    let batch = message.role(Role::Batch).and_then(|value| BatchNumber::parse(&value));
+    batch.ok_or(Stop::format("batch"))
+}
+
+fn tell_closed(record: &BatchRecord) {
+    let BatchRecord { terminal, batch, state, counted, claimed, .. } = record;
+    let claimed = claimed.map_or("nothing".to_owned(), |claimed| claimed.to_string());
+    tracing::info!(
+        event = "batch-closed", terminal = %terminal, batch = %batch, state = state.name(), counted = %counted,
+        claimed, "a batch takes no transactions any more"
+    );
+}
