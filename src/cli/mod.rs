@@ -13,7 +13,9 @@ mod hsm;
 mod input;
 mod issuer;
 mod ledger;
+mod report;
 mod serve;
+mod settle;
 mod spec;
 mod terminal;
 mod trace;
@@ -103,7 +105,9 @@ enum Command {
     Hsm(hsm::Hsm),
     Issuer(issuer::Issuer),
     Ledger(ledger::Ledger),
+    Report(report::Report),
     Serve(serve::Serve),
+    Settle(settle::Settle),
     Spec(spec::Spec),
     Trace(trace::Trace),
     Terminal(Box<terminal::Terminal>),
@@ -123,7 +127,9 @@ impl Cli {
             Command::Hsm(command) => command.run(out),
             Command::Issuer(command) => command.run(out),
             Command::Ledger(command) => command.run(out),
+            Command::Report(command) => command.run(out),
             Command::Serve(command) => command.run(out),
+            Command::Settle(command) => command.run(out),
             Command::Spec(command) => command.run(out),
             Command::Trace(command) => command.run(out),
             Command::Terminal(command) => command.run(out),

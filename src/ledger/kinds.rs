@@ -1,5 +1,6 @@
 //! What each kind of transaction means to the money (rules of the money, 1). One row a kind.
 
+use super::TxnId;
 use crate::model::Kind;
 use crate::model::OnUnknown;
 
@@ -95,4 +96,17 @@ const fn row(on_unknown: OnUnknown, money: Money, reserves: bool, follows: Follo
 
 const fn advice(money: Money, follows: Follows) -> Effects {
     Effects { on_unknown: OnUnknown::Repeat, money, reserves: false, is_advice: true, follows }
+}
+
+/// The first of the transactions that settle together: the one whose money a void, a refund or an adjustment is
+/// about; else the transaction itself. A completion is a first one: what it completes moved no money.
+#[must_use]
+pub fn family_of(kind: Kind, id: TxnId, follows: Option<TxnId>) -> TxnId {
+    let row = of(kind);
+    let is_about_money = match row.follows {
+        Some((Following::Voids, voided)) => voided.iter().any(|kind| of(*kind).money == Money::Taken),
+        Some((Following::Refunds | Following::Adjusts, _)) => true,
+        Some((Following::Completes | Following::Increments, _)) | None => false,
+    };
+    follows.filter(|_| is_about_money).unwrap_or(id)
 }

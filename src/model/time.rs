@@ -1,6 +1,6 @@
 //! Instants, business dates, and the two traits by which time and chance come in from outside.
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::{Offset, TimeZone};
 use std::fmt;
 use std::future::Future;
@@ -96,6 +96,38 @@ impl BusinessDate {
     #[must_use]
     pub fn year(self) -> i16 {
         self.year
+    }
+
+    /// From `2026-11-22`, as [`fmt::Display`] writes it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '-');
+        let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+        let date = Self::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)?;
+        (date.to_string() == text).then_some(date)
+    }
+
+    fn civil(self) -> Date {
+        Date::new(self.year, self.month, self.day).unwrap_or(Date::MIN)
+    }
+
+    /// The date so many calendar days later, or earlier; the calendar ends with the year 9999.
+    #[must_use]
+    pub fn plus_days(self, days: i32) -> Self {
+        let civil = self.civil().saturating_add(jiff::Span::new().days(days));
+        Self { year: civil.year(), month: civil.month(), day: civil.day() }
+    }
+
+    /// How many calendar days it lies after `earlier`; negative if before.
+    #[must_use]
+    pub fn days_since(self, earlier: Self) -> i32 {
+        (self.civil() - earlier.civil()).get_days()
+    }
+
+    /// Whether it is a Saturday or a Sunday.
+    #[must_use]
+    pub fn is_weekend(self) -> bool {
+        matches!(self.civil().weekday(), Weekday::Saturday | Weekday::Sunday)
     }
 }
 

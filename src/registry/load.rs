@@ -2,6 +2,7 @@
 
 use super::days::Days;
 use super::issuer::{self, Issuer};
+use super::payout::Payout;
 use super::table::{Breaches, Row, Source, rows};
 use crate::model::Acquirer;
 use crate::model::Amount;
@@ -42,7 +43,8 @@ pub struct Defaults {
 pub struct Sources<'a> {
     /// For rows that leave something out.
     pub defaults: Defaults,
-    /// `merchant,name,name_en,acquirer,currency,offset_minutes,standing` and the limits.
+    /// `merchant,name,name_en,acquirer,currency,offset_minutes,standing`, how it is paid (`mcc,account,cycle,cut_off`)
+    /// and the limits.
     pub merchants: Vec<Source<'a>>,
     /// `terminal,merchant,currency,offset_minutes,standing,test_mode,master_key` and the limits.
     pub terminals: Vec<Source<'a>>,
@@ -66,6 +68,8 @@ pub struct Merchant {
     pub name_en: Option<Box<str>>,
     /// Its standing.
     pub standing: Standing,
+    /// How it is paid.
+    pub payout: Payout,
     acquirer: Acquirer,
     currency: Currency,
     offset_minutes: i16,
@@ -128,6 +132,11 @@ impl Registry {
         self.merchants.get(&merchant)
     }
 
+    /// All merchants, in no order.
+    pub fn merchants(&self) -> impl Iterator<Item = &Merchant> {
+        self.merchants.values()
+    }
+
     /// An issuer.
     #[must_use]
     pub fn issuer(&self, name: &IssuerName) -> Option<&Arc<Issuer>> {
@@ -152,10 +161,14 @@ impl Registry {
     }
 }
 
-const MERCHANT: &[&str; 11] = &[
+const MERCHANT: &[&str; 15] = &[
     "merchant",
     "name",
     "name_en",
+    "mcc",
+    "account",
+    "cycle",
+    "cut_off",
     "acquirer",
     "currency",
     "offset_minutes",
@@ -190,15 +203,17 @@ impl Registry {
         let name_en = row.optional("name_en", "a name", |text| Some(Box::from(text)), breaches);
         let acquirer = row.optional("acquirer", "1 to 11 digits", |text| Acquirer::parse(text.as_bytes()), breaches);
         let standing = standing(row, breaches);
+        let payout = Payout::read(row, breaches);
         let currency = currency(row, breaches).unwrap_or(defaults.currency);
         let offset_minutes = offset(row, breaches).unwrap_or(defaults.offset_minutes);
         let limits = limits(row, &defaults.limits, breaches);
         let (Some(id), Some(name)) = (id, name) else { return };
         let acquirer = acquirer.unwrap_or(defaults.acquirer);
+        let merchant = Merchant { id, name, name_en, standing, payout, acquirer, currency, offset_minutes, limits };
         match self.merchants.entry(id) {
             Entry::Occupied(_) => breaches.add(row.file(), row.line(), format!("merchant {id} is listed twice")),
             Entry::Vacant(vacant) => {
-                vacant.insert(Merchant { id, name, name_en, standing, acquirer, currency, offset_minutes, limits });
+                vacant.insert(merchant);
             }
         }
     }

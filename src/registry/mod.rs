@@ -7,6 +7,7 @@ mod days;
 mod document;
 mod issuer;
 mod load;
+mod payout;
 mod sessions;
 mod table;
 
@@ -14,5 +15,6 @@ pub use days::{ACQUIRER, Days};
 pub use document::Document;
 pub use issuer::{Issuer, Told};
 pub use load::{Defaults, Merchant, Registry, Sources};
+pub use payout::{Cycle, Mcc, Payout, TimeOfDay};
 pub use sessions::Sessions;
 pub use table::{Breaches, Row, Source, rows};

@@ -13,6 +13,8 @@ mod show;
 mod stat;
 mod verify;
 
+pub(super) use search::archive;
+
 use super::Exit;
 use super::Failure;
 use super::Outcome;

@@ -60,13 +60,13 @@ impl Which {
     }
 
     /// An archive that has what `query` asks for.
-    pub(super) fn archive(&self, folder: &Path, query: &Query) -> Result<Archive, Failure> {
+    pub(in crate::cli) fn archive(&self, folder: &Path, query: &Query) -> Result<Archive, Failure> {
         archive(folder, query, self.scan)
     }
 }
 
 /// The folder's archive, or one made of the journal for this query.
-pub(super) fn archive(folder: &Path, query: &Query, scan: bool) -> Result<Archive, Failure> {
+pub(in crate::cli) fn archive(folder: &Path, query: &Query, scan: bool) -> Result<Archive, Failure> {
     let mut disk = open(folder)?;
     let path = folder.join(ARCHIVE);
     if !scan && path.exists() {

@@ -11,6 +11,7 @@ use crate::ledger::Outbound;
 use crate::ledger::TxnId;
 use crate::ledger::history::Reader;
 use crate::ledger::journal::Group;
+use crate::ledger::kinds;
 use crate::ledger::lifecycle::State;
 use crate::ledger::record::KeptReversal;
 use crate::ledger::record::Record;
@@ -69,8 +70,9 @@ impl Reader for Feed<'_> {
 
 const INTENDED: &str = "INSERT OR IGNORE INTO txn (id, rrn, business_date, terminal, stan, scope, merchant, kind,
     processing_code, amount, currency, entry_mode, received, test_mode, masked_pan, token, issuer, issuer_stan,
-    follows, rule, standing, attempts, closed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-    ?15, ?16, ?17, ?18, ?19, ?20, 'open', 0, 0)";
+    follows, rule, offset_minutes, batch, product, foreign_card, operator, family, settled_on, standing, attempts, closed)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+    ?24, ?25, ?26, ?27, 'open', 0, 0)";
 const DECIDED: &str = "UPDATE txn SET outcome = ?2, code = ?3, approval = ?4, approved_amount = ?5, standing = ?6,
     decided = ?7 WHERE id = ?1";
 const REVERSAL: &str = "INSERT OR IGNORE INTO reversal (id, rrn, business_date, terminal, stan, original,
@@ -193,6 +195,13 @@ impl<'a> Feed<'a> {
             outbound.map(|outbound| outbound.stan.to_string()),
             intent.follows.map(|id| integer(id.0)),
             intent.refusal.as_ref().map(|refusal| refusal.rule.as_ref()),
+            intent.offset_minutes,
+            intent.batch.map(|batch| batch.to_string()),
+            intent.card.product.name(),
+            intent.card.foreign,
+            intent.operator.as_ref().map(|operator| operator.as_str().to_owned()),
+            integer(kinds::family_of(intent.kind, intent.id, intent.follows).0),
+            intent.date.to_string(),
         ];
         self.run(INTENDED, parameters)
     }
@@ -210,7 +219,8 @@ impl<'a> Feed<'a> {
         let (intent, state) = (&standing.intent, standing.state);
         self.enter(intent)?;
         let update = "UPDATE txn SET outcome = ?2, code = ?3, approval = ?4, approved_amount = ?5, standing = ?6,
-            late = ?7, attempts = ?8, refused = ?9, closed = 0 WHERE id = ?1";
+            late = ?7, attempts = ?8, refused = ?9, closed = 0,
+            undone_on = (SELECT min(business_date) FROM reversal WHERE original = ?1) WHERE id = ?1";
         let answer = standing.answer.as_ref();
         let parameters = rusqlite::params![
             integer(intent.id.0),
@@ -263,7 +273,10 @@ impl<'a> Feed<'a> {
     }
 
     fn refused(&self, id: TxnId, code: ResponseCode, to: State) -> Result<(), ArchiveFault> {
-        self.run("UPDATE txn SET refused = ?2 WHERE id = ?1", (integer(id.0), code.code()))?;
+        let offset = "SELECT offset_minutes FROM txn WHERE id = ?1";
+        let offset = self.archive.connection.prepare_cached(offset)?.query_row([integer(id.0)], |row| row.get(0));
+        let date = self.wall.date(offset.optional()?.unwrap_or_default()).to_string();
+        self.run("UPDATE txn SET refused = ?2, refused_on = ?3 WHERE id = ?1", (integer(id.0), code.code(), date))?;
         self.moved(id, to, &words::refused(code, to))
     }
 
@@ -284,7 +297,11 @@ impl<'a> Feed<'a> {
         self.run(REVERSAL, parameters)?;
         self.event(kept.number, &words::reversal(kept))?;
         match kept.original {
-            Some(original) => self.event(original, &words::undone_by(kept)),
+            Some(original) => {
+                let undone = "UPDATE txn SET undone_on = coalesce(undone_on, ?2) WHERE id = ?1";
+                self.run(undone, (integer(original.0), reversal.date.to_string()))?;
+                self.event(original, &words::undone_by(kept))
+            }
             None => Ok(()),
         }
     }

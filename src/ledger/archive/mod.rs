@@ -11,6 +11,7 @@ mod follower;
 mod query;
 mod row;
 mod schema;
+mod settling;
 mod words;
 
 pub use archiver::{Archiver, Progress};

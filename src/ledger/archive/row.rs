@@ -70,11 +70,36 @@ pub struct Row {
     pub refused: Option<String>,
     /// Its business date was closed after it was finished.
     pub closed: bool,
+    /// Minutes east of UTC of its terminal's clock.
+    pub offset_minutes: i16,
+    /// The terminal's batch, where the dialect has batches.
+    pub batch: Option<String>,
+    /// debit, credit, prepaid, qr, unknown.
+    pub product: String,
+    /// Of another country.
+    pub foreign: bool,
+    /// Who was signed in at the terminal.
+    pub operator: Option<String>,
+    /// The business date on which its batch was closed; its own where there are no batches.
+    pub settled_on: Option<String>,
+    /// When its batch was closed, RFC 3339 UTC.
+    pub settled: Option<String>,
+    /// The business date on which its terminal reversed it.
+    pub undone_on: Option<String>,
+    /// The date on which its issuer refused for good what it was owed.
+    pub refused_on: Option<String>,
+    /// `received` in microseconds since 1970.
+    #[serde(skip)]
+    pub received_micros: i64,
+    /// `settled` in microseconds since 1970.
+    #[serde(skip)]
+    pub settled_micros: Option<i64>,
 }
 
 pub(super) const COLUMNS: &str = "id, rrn, business_date, received, terminal, stan, scope, merchant, kind,
     processing_code, amount, currency, entry_mode, test_mode, masked_pan, token, issuer, issuer_stan, follows, rule,
-    outcome, code, approval, approved_amount, standing, decided, late, attempts, refused, closed";
+    outcome, code, approval, approved_amount, standing, decided, late, attempts, refused, closed,
+    offset_minutes, batch, product, foreign_card, operator, settled_on, settled_at, undone_on, refused_on";
 
 pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let time = |micros: i64| Timestamp(micros).to_string();
@@ -110,6 +135,17 @@ pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         attempts: row.get(27)?,
         refused: row.get(28)?,
         closed: row.get(29)?,
+        offset_minutes: row.get(30)?,
+        batch: row.get(31)?,
+        product: row.get(32)?,
+        foreign: row.get(33)?,
+        operator: row.get(34)?,
+        settled_on: row.get(35)?,
+        settled: row.get::<_, Option<i64>>(36)?.map(time),
+        undone_on: row.get(37)?,
+        refused_on: row.get(38)?,
+        received_micros: row.get(3)?,
+        settled_micros: row.get(36)?,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The tables.
 
 /// Kept as `user_version`.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// The tables of the archive, with what each column means. Times are microseconds since 1970 UTC, amounts are
 /// minor units, numbers and codes are text as messages carry them.
@@ -42,13 +42,28 @@ CREATE TABLE txn (                 -- a transaction, as far as it got
     late TEXT,                     -- outcome of an answer that came after the decision
     attempts INTEGER NOT NULL,     -- how often what its issuer is owed may have gone
     refused TEXT,                  -- DE 39 with which an issuer refused what it is owed
-    closed INTEGER NOT NULL        -- 1: its business date was closed after it was finished
+    closed INTEGER NOT NULL,       -- 1: its business date was closed after it was finished
+    offset_minutes INTEGER NOT NULL, -- its terminal's clock, east of UTC
+    batch TEXT,                    -- the terminal's batch, where the dialect has batches
+    product TEXT NOT NULL,         -- debit, credit, prepaid, qr, unknown
+    foreign_card INTEGER NOT NULL, -- 1: a card of another country
+    operator TEXT,                 -- who was signed in at the terminal
+    family INTEGER NOT NULL,       -- number of the sale that it voids, refunds or adjusts; else its own
+    settled_on TEXT,               -- business date on which its batch was closed; its own where it has no batch
+    settled_at INTEGER,            -- when its batch was closed
+    undone_on TEXT,                -- business date on which its terminal reversed it
+    refused_on TEXT                -- date on which its issuer refused for good what it was owed
 ) STRICT;
 CREATE INDEX txn_rrn ON txn (rrn);
 CREATE INDEX txn_terminal ON txn (terminal, stan);
 CREATE INDEX txn_date ON txn (business_date);
 CREATE INDEX txn_token ON txn (token);
 CREATE INDEX txn_follows ON txn (follows) WHERE follows IS NOT NULL;
+CREATE INDEX txn_family ON txn (family);
+CREATE INDEX txn_open ON txn (standing) WHERE standing = 'open';
+CREATE INDEX txn_settled ON txn (settled_on);
+CREATE INDEX txn_undone ON txn (undone_on) WHERE undone_on IS NOT NULL;
+CREATE INDEX txn_refused ON txn (refused_on) WHERE refused_on IS NOT NULL;
 CREATE TABLE reversal (            -- a terminal's reversal
     id INTEGER PRIMARY KEY,        -- the ledger's number
     rrn TEXT NOT NULL,             -- its own DE 37
@@ -62,6 +77,7 @@ CREATE TABLE reversal (            -- a terminal's reversal
     code TEXT NOT NULL             -- DE 39 that it was answered with
 ) STRICT;
 CREATE INDEX reversal_rrn ON reversal (rrn);
+CREATE INDEX reversal_original ON reversal (original) WHERE original IS NOT NULL;
 CREATE TABLE event (               -- what happened, record by record
     id INTEGER NOT NULL,           -- of the transaction or reversal
     number INTEGER NOT NULL,       -- group
@@ -74,5 +90,5 @@ CREATE TABLE day (                 -- business dates that were closed
     business_date TEXT PRIMARY KEY,
     number INTEGER NOT NULL        -- group of the last close; 0: before the first group
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 ";

@@ -8,6 +8,8 @@ use crate::registry::Breaches;
 use crate::registry::Registry;
 use crate::registry::Source;
 use crate::registry::Sources;
+use crate::settle::calendar::Calendar;
+use crate::settle::fees::Fees;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -19,6 +21,10 @@ pub struct Loaded {
     pub registry: Registry,
     /// Its keys.
     pub keys: Vec<NamedKey>,
+    /// What its merchants pay.
+    pub fees: Fees,
+    /// When banks work.
+    pub calendar: Calendar,
 }
 
 /// Loads a station from its file.
@@ -36,6 +42,7 @@ pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded,
     let lists = &config.lists;
     let (merchants, terminals) = (read(&lists.merchants), read(&lists.terminals));
     let (issuers, bins, key_files) = (read(&lists.issuers), read(&lists.bins), read(&lists.keys));
+    let (fees, holidays) = (read(&lists.fees), read(&lists.holidays));
     let registry = Registry::load(&Sources {
         defaults: config.defaults.clone(),
         merchants: sources(&merchants),
@@ -48,10 +55,12 @@ pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded,
     for source in sources(&key_files) {
         keys.extend(key_rows(source, &mut breaches));
     }
+    let fees = Fees::load(&sources(&fees), &mut breaches);
+    let calendar = Calendar::load(&sources(&holidays), &mut breaches);
     match registry {
         Ok(registry) => {
             check_keys(&config, &registry, &keys, &file, &mut breaches);
-            breaches.or(Loaded { config, registry, keys })
+            breaches.or(Loaded { config, registry, keys, fees, calendar })
         }
         Err(found) => {
             breaches.extend(found);

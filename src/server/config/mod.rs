@@ -65,6 +65,10 @@ pub struct Lists {
     pub bins: Vec<String>,
     /// Keys.
     pub keys: Vec<String>,
+    /// What merchants pay.
+    pub fees: Vec<String>,
+    /// When banks do not work.
+    pub holidays: Vec<String>,
 }
 
 /// Limits of the whole server; every one has a default.
@@ -104,7 +108,7 @@ const LIMITS: &[&str; 9] = &[
     "write_buffer",
 ];
 const RISK: &[&str; 4] = &["least", "most", "daily_amount", "daily_count"];
-const FILES: &[&str; 5] = &["merchants", "terminals", "issuers", "bins", "keys"];
+const FILES: &[&str; 7] = &["merchants", "terminals", "issuers", "bins", "keys", "fees", "holidays"];
 
 /// Reads a station's file. `profile_known` says whether there is a profile of a name.
 ///
@@ -231,5 +235,7 @@ fn lists<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Lists {
         issuers: list("issuers"),
         bins: list("bins"),
         keys: list("keys"),
+        fees: list("fees"),
+        holidays: list("holidays"),
     }
 }

@@ -1,0 +1,212 @@
+//! One settlement.
+
+use super::Books;
+use super::OpenBooks;
+use super::date;
+use super::folder::Folder;
+use super::folder::MANIFEST;
+use crate::cli::Exit;
+use crate::cli::Failure;
+use crate::cli::Outcome;
+use crate::ledger::archive::Query;
+use crate::model::BusinessDate;
+use crate::model::Clock;
+use crate::server::SystemClock;
+use crate::settle::day::LINE;
+use crate::settle::day::Settlement;
+use crate::settle::day::cells;
+use crate::settle::line::Line;
+use crate::settle::statement::Status;
+use crate::settle::table::CsvLines;
+use crate::settle::table::Table;
+use crate::settle::table::json_line;
+use crate::settle::table::money;
+use clap::Args;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+use std::io::Write;
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    #[command(flatten)]
+    books: Books,
+    /// The business date to settle
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    date: BusinessDate,
+    /// The folder to write to; made if it is not there
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Settle what there is of a date that is not over; marked as such, and replaced by the next run
+    #[arg(long)]
+    provisional: bool,
+    /// Write other files in the place of those that are there
+    #[arg(long)]
+    replace: bool,
+    /// Print settlement.json instead of the summary
+    #[arg(long)]
+    json: bool,
+}
+
+impl Run {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
+        // Follow-ups and reversals may be of other dates.
+        let books = self.books.open(&Query::default())?;
+        self.over(&books)?;
+        let mut folder = Folder::open(&self.out)?;
+        let before = folder.manifest();
+        self.same_date(before.as_ref())?;
+        let settled = self.settle(&books, &mut folder);
+        let manifest = match settled {
+            Ok(settlement) => self.files(&books, &settlement, &mut folder).map(|manifest| (settlement, manifest)),
+            Err(failure) => Err(failure),
+        };
+        let (settlement, manifest) = match manifest {
+            Ok(done) => done,
+            Err(failure) => {
+                folder.discard();
+                return Err(failure);
+            }
+        };
+        let was_provisional = before.is_some_and(|before| before["provisional"] == true);
+        folder.keep(self.replace || was_provisional)?;
+        match self.json {
+            true => writeln!(out, "{manifest:#}")?,
+            false => self.summary(&books, &settlement, out)?,
+        }
+        Ok(Exit::Ok)
+    }
+
+    /// A date is over when it is so for every terminal.
+    fn over(&self, books: &OpenBooks) -> Result<(), Failure> {
+        let now = SystemClock::start().wall();
+        let today = books.loaded.registry.days().iter().map(|day| day.date(now)).min();
+        let today = today.unwrap_or(now.date(books.loaded.config.defaults.offset_minutes));
+        if self.provisional || self.date < today {
+            return Ok(());
+        }
+        let message = format!("{} is not over: it is {today}. --provisional settles what there is so far", self.date);
+        Err(Failure::new(Exit::No, message))
+    }
+
+    fn same_date(&self, before: Option<&Value>) -> Result<(), Failure> {
+        match before.and_then(|before| before["date"].as_str()) {
+            Some(date) if date != self.date.to_string() => {
+                let message = format!("{}: holds the settlement of {date}", self.out.display());
+                Err(Failure::new(Exit::No, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the lines, and writes them as they come.
+    fn settle<'a>(&self, books: &'a OpenBooks, folder: &mut Folder) -> Result<Settlement<'a>, Failure> {
+        let mut settlement = Settlement::new(books.terms(), self.date);
+        books.archive.unsettled(self.date, &mut |row| settlement.unsettled(row).map_err(Failure::from))?;
+        if settlement.has_open() && !self.provisional {
+            let names = settlement.exceptions.iter().take(5).map(|exception| exception.transaction.rrn.to_string());
+            let message = format!(
+                "{} transactions are not decided, {}: a station decides what is open when it starts, and within its \
+                 issuers' timeouts while it runs. --provisional settles what is",
+                settlement.exceptions.len(),
+                names.collect::<Vec<_>>().join(", ")
+            );
+            return Err(Failure::new(Exit::No, message));
+        }
+        let (mut csv, mut json) = (folder.begin("lines.csv")?, folder.begin("lines.jsonl")?);
+        let mut csv_lines = CsvLines::new(&mut csv, LINE)?;
+        let mut each = |line: &Line| -> Result<(), Failure> {
+            let cells = cells(line);
+            csv_lines.row(&cells)?;
+            Ok(json_line(LINE, &cells, &mut json)?)
+        };
+        books.archive.moved((self.date, self.date), &mut |row| settlement.moved(row, &mut each))?;
+        settlement.finish(&mut each)?;
+        csv_lines.finish()?;
+        folder.end("lines.csv", csv)?;
+        folder.end("lines.jsonl", json)?;
+        Ok(settlement)
+    }
+
+    /// Writes every table, and the list of all files; returns the list.
+    fn files(&self, books: &OpenBooks, settlement: &Settlement<'_>, folder: &mut Folder) -> Result<Value, Failure> {
+        let about = self.about(books);
+        for table in settlement.tables() {
+            for form in ["csv", "json", "txt"] {
+                let name = format!("{}.{form}", table.name);
+                let mut file = folder.begin(&name)?;
+                match form {
+                    "csv" => table.csv(&mut file)?,
+                    "json" => table.json(&about, &mut file)?,
+                    _ => self.titled(&table, &mut file)?,
+                }
+                folder.end(&name, file)?;
+            }
+        }
+        let files = folder.written.iter();
+        let files = files.map(|file| json!({"name": file.name, "bytes": file.bytes, "sha256": file.sha256}));
+        let totals = settlement.statement.currencies().map(|(currency, sums)| {
+            let (net, fee) = (sums.net().to_string(), sums.fee.to_string());
+            json!({"currency": currency.to_string(), "lines": sums.lines(), "net": net, "fee": fee})
+        });
+        let mut manifest = Map::new();
+        manifest.insert("schema".to_owned(), "tollgate/settlement/v1".into());
+        manifest.extend(about);
+        manifest.insert("totals".to_owned(), totals.collect());
+        manifest.insert("exceptions".to_owned(), settlement.exceptions.len().into());
+        manifest.insert("test_mode_left_out".to_owned(), settlement.test_mode.into());
+        manifest.insert("files".to_owned(), files.collect());
+        let manifest = Value::Object(manifest);
+        let mut file = folder.begin(MANIFEST)?;
+        writeln!(file, "{manifest:#}")?;
+        folder.end(MANIFEST, file)?;
+        Ok(manifest)
+    }
+
+    fn about(&self, books: &OpenBooks) -> Map<String, Value> {
+        let station = books.loaded.config.name.to_string();
+        let about = [
+            ("station", station.into()),
+            ("date", self.date.to_string().into()),
+            ("provisional", self.provisional.into()),
+        ];
+        about.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn titled(&self, table: &Table, out: &mut dyn Write) -> Result<(), Failure> {
+        writeln!(out, "{} of {}{}\n", table.name, self.date, self.mark())?;
+        Ok(table.text(out)?)
+    }
+
+    fn mark(&self) -> &'static str {
+        if self.provisional { " (PROVISIONAL: the date may not be over)" } else { "" }
+    }
+
+    fn summary(&self, books: &OpenBooks, settlement: &Settlement<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+        writeln!(out, "settlement of {}{}", self.date, self.mark())?;
+        for (currency, sums) in settlement.statement.currencies() {
+            let (net, fee) = (money(sums.net(), currency), money(sums.fee, currency));
+            writeln!(out, "  {currency}  {} lines, net {net}, fees {fee}", sums.lines())?;
+        }
+        let payments: Vec<_> = settlement.statement.payments(books.terms()).collect();
+        for status in [Status::Pay, Status::Collect, Status::HeldNoAccount, Status::HeldUnknown] {
+            let count = payments.iter().filter(|payment| payment.status == status).count();
+            if count > 0 {
+                writeln!(out, "  {count} x {}", status.name())?;
+            }
+        }
+        for held in payments.iter().filter(|payment| payment.status.is_held()) {
+            let amount = money(held.payable, held.currency);
+            eprintln!("note: merchant {}: {amount} {} {}", held.merchant, held.currency, held.status.name());
+        }
+        if !settlement.exceptions.is_empty() {
+            eprintln!("note: {} exceptions: see exceptions.txt", settlement.exceptions.len());
+        }
+        if settlement.test_mode > 0 {
+            writeln!(out, "  {} approvals of terminals in test mode left out", settlement.test_mode)?;
+        }
+        writeln!(out, "files in {}", self.out.display())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! A transaction as settlement sees it: what the archive says of it, as nouns.
+
+use crate::ledger::TxnId;
+use crate::ledger::archive::Row;
+use crate::model::Amount;
+use crate::model::BatchNumber;
+use crate::model::BusinessDate;
+use crate::model::Currency;
+use crate::model::IssuerName;
+use crate::model::Kind;
+use crate::model::MerchantId;
+use crate::model::Product;
+use crate::model::Rrn;
+use crate::model::Stan;
+use crate::model::TerminalId;
+use crate::model::Timestamp;
+
+/// Where a transaction is. The words of `tollgate ledger`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// Not decided.
+    Open,
+    /// Approved; the issuer may have to be told yet.
+    Approved,
+    /// Declined, timed out: nothing was moved, or it was undone before it was approved.
+    Nothing,
+    /// Approved, and undone by its terminal.
+    Undone,
+    /// Approved, and something is left that the issuer refused for good.
+    DeadLetter,
+}
+
+impl Standing {
+    /// The word in exports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Approved => "approved",
+            Self::Nothing => "not-approved",
+            Self::Undone => "undone",
+            Self::DeadLetter => "dead-letter",
+        }
+    }
+}
+
+/// One transaction.
+#[derive(Clone, Debug)]
+pub struct Transaction {
+    /// The ledger's number.
+    pub id: TxnId,
+    /// DE 37.
+    pub rrn: Rrn,
+    /// The business date on which it was asked.
+    pub date: BusinessDate,
+    /// When its frame was complete.
+    pub received: Timestamp,
+    /// Minutes east of UTC of its terminal's clock.
+    pub offset_minutes: i16,
+    /// DE 41.
+    pub terminal: TerminalId,
+    /// DE 11.
+    pub stan: Stan,
+    /// Its batch, where the dialect has batches.
+    pub batch: Option<BatchNumber>,
+    /// DE 42.
+    pub merchant: MerchantId,
+    /// What was asked.
+    pub kind: Kind,
+    /// DE 4.
+    pub asked: Amount,
+    /// The part of it that was approved, where that is less.
+    pub partial: Option<Amount>,
+    /// DE 49.
+    pub currency: Currency,
+    /// Of a terminal that never settles.
+    pub test_mode: bool,
+    /// First six and last four.
+    pub masked_pan: Box<str>,
+    /// Keyed token of the card number, hex.
+    pub token: Box<str>,
+    /// What kind of card.
+    pub product: Product,
+    /// Whether the card is of another country.
+    pub foreign: bool,
+    /// Whose card.
+    pub issuer: Option<IssuerName>,
+    /// DE 38.
+    pub approval: Option<Box<str>>,
+    /// What it follows.
+    pub follows: Option<TxnId>,
+    /// Where it is.
+    pub standing: Standing,
+    /// DE 39, canonical.
+    pub code: Option<Box<str>>,
+    /// The date it settles on: on which its batch was closed, or its own where there are no batches. `None` while
+    /// its batch is open.
+    pub settles: Option<BusinessDate>,
+    /// When its batch was closed.
+    pub closed_at: Option<Timestamp>,
+    /// The date on which its terminal reversed it.
+    pub undone_on: Option<BusinessDate>,
+    /// The date on which its issuer refused for good what it was owed.
+    pub refused_on: Option<BusinessDate>,
+    /// The date from which on it counts no more: undone, or its approval refused for good.
+    pub ended: Option<BusinessDate>,
+}
+
+impl Transaction {
+    /// From a row of the archive; the name of the column that says something else than this release writes.
+    ///
+    /// # Errors
+    /// The column's name.
+    pub fn read(row: Row) -> Result<Self, &'static str> {
+        let approved = row.outcome.as_deref() == Some("approved");
+        let standing = match row.standing.as_str() {
+            "open" => Standing::Open,
+            "dead-letter" if approved => Standing::DeadLetter,
+            "reversing" | "reversed" if approved => Standing::Undone,
+            "approved" | "advising" => Standing::Approved,
+            _ => Standing::Nothing,
+        };
+        let date = BusinessDate::parse(&row.business_date).ok_or("business_date")?;
+        let undone_on = dated(row.undone_on.as_deref(), "undone_on")?;
+        // An archive that was made anew from a snapshot does not know when the issuer refused.
+        let refused = dated(row.refused_on.as_deref(), "refused_on")?;
+        let refused_on = refused.or((standing == Standing::DeadLetter).then_some(date));
+        let ended = match standing {
+            Standing::Undone => Some(undone_on.unwrap_or(date)),
+            Standing::DeadLetter => undone_on.into_iter().chain(refused_on).min(),
+            _ => None,
+        };
+        Ok(Self {
+            id: TxnId(row.id),
+            rrn: Rrn::parse(row.rrn.as_bytes()).ok_or("rrn")?,
+            date,
+            received: Timestamp(row.received_micros),
+            offset_minutes: row.offset_minutes,
+            terminal: TerminalId::parse(row.terminal.as_bytes()).ok_or("terminal")?,
+            stan: Stan::parse(row.stan.as_bytes()).ok_or("stan")?,
+            batch: row.batch.as_deref().map(|text| BatchNumber::parse(text.as_bytes()).ok_or("batch")).transpose()?,
+            merchant: MerchantId::parse(row.merchant.as_bytes()).ok_or("merchant")?,
+            kind: Kind::ALL.into_iter().find(|kind| kind.name() == row.kind).ok_or("kind")?,
+            asked: amount(row.amount).ok_or("amount")?,
+            partial: row.approved_amount.map(|minor| amount(minor).ok_or("approved_amount")).transpose()?,
+            currency: Currency::parse(row.currency.as_bytes()).ok_or("currency")?,
+            test_mode: row.test_mode,
+            masked_pan: row.masked_pan.into(),
+            token: row.token.into(),
+            product: Product::parse(&row.product).ok_or("product")?,
+            foreign: row.foreign,
+            issuer: row.issuer.as_deref().map(|name| IssuerName::parse(name).ok_or("issuer")).transpose()?,
+            approval: row.approval.map(Into::into),
+            follows: row.follows.map(|id| TxnId(id.unsigned_abs())),
+            standing,
+            code: row.code.map(Into::into),
+            settles: dated(row.settled_on.as_deref(), "settled_on")?,
+            closed_at: row.settled_micros.map(Timestamp),
+            undone_on,
+            refused_on,
+            ended,
+        })
+    }
+
+    /// Whether an issuer said yes, or is held to.
+    #[must_use]
+    pub fn is_approved(&self) -> bool {
+        matches!(self.standing, Standing::Approved | Standing::Undone | Standing::DeadLetter)
+    }
+
+    /// Whether it counts on `date`: approved, settled by then and not undone by then.
+    #[must_use]
+    pub fn counts_on(&self, date: BusinessDate) -> bool {
+        !self.test_mode
+            && self.is_approved()
+            && self.settles.is_some_and(|settles| settles <= date)
+            && self.ended.is_none_or(|ended| ended > date)
+    }
+
+    /// What was approved of it, in minor units.
+    #[must_use]
+    pub fn approved(&self) -> i128 {
+        i128::from(self.partial.unwrap_or(self.asked).minor())
+    }
+}
+
+fn amount(minor: i64) -> Option<Amount> {
+    u64::try_from(minor).ok().and_then(Amount::new)
+}
+
+fn dated(text: Option<&str>, column: &'static str) -> Result<Option<BusinessDate>, &'static str> {
+    text.map(|text| BusinessDate::parse(text).ok_or(column)).transpose()
+}
