@@ -10,6 +10,7 @@ use crate::iso8583::Rejected;
 use crate::iso8583::Role;
 use crate::model::MacScheme;
 use crate::model::PinFormat;
+use crate::model::RemoteRequest;
 use crate::model::VoidsInTotals;
 use bytes::{BufMut, Bytes, BytesMut};
 use std::sync::Arc;
@@ -31,6 +32,9 @@ pub struct Profile {
     pub tpdu: Option<Tpdu>,
     /// The fixed header of requests that we send; empty: the wire has none. Answers copy the request's.
     pub header: Bytes,
+    /// Which hex digit of the fixed header, counted from 0, an answer may use to ask something of the terminal;
+    /// `None`: none.
+    pub request_digit: Option<u8>,
     /// How long a session may live without a whole message.
     pub idle: Duration,
     /// Message authentication.
@@ -76,6 +80,14 @@ pub struct Switches {
     pub management_answer: Vec<Role>,
     /// What an approved void does to the totals of a batch.
     pub voids: VoidsInTotals,
+    /// The same of answers to downloads.
+    pub download_answer: Vec<Role>,
+    /// Most bytes of DE 62 in the answer to a download, 400 to 999.
+    pub download_block: u16,
+    /// What such a block begins with if more follow: `2` or `3`. The last one begins with 1, an empty one with 0.
+    pub download_more: u8,
+    /// Whether the date on which a public key ends is written in eight characters, not in four packed bytes.
+    pub capk_expiry_text: bool,
 }
 
 impl Default for Switches {
@@ -88,6 +100,10 @@ impl Default for Switches {
             reversal_icc: ReversalIcc::Subset,
             management_answer: vec![Role::Acquirer, Role::Rrn],
             voids: VoidsInTotals::Removed,
+            download_answer: vec![Role::Rrn],
+            download_block: 512,
+            download_more: b'2',
+            capk_expiry_text: false,
         }
     }
 }
@@ -138,6 +154,22 @@ impl Profile {
             Some(request) => self.put_together(request.tpdu.map(Tpdu::swapped), &request.header, body),
             None => self.put_together(self.tpdu, &self.header, body),
         }
+    }
+
+    /// An answer as by [`Self::enclose`], whose header asks something of the terminal where the profile says how.
+    ///
+    /// # Errors
+    /// As [`Self::enclose`].
+    pub fn enclose_asking(&self, body: &[u8], request: &Frame, asked: RemoteRequest) -> Result<Bytes, FrameFault> {
+        let mut header = BytesMut::from(&request.header[..]);
+        let place = self.request_digit.map(usize::from);
+        if let Some((place, byte)) = place.and_then(|place| Some((place, header.get_mut(place / 2)?))) {
+            *byte = match place % 2 {
+                0 => *byte & 0x0F | asked.digit() << 4,
+                _ => *byte & 0xF0 | asked.digit(),
+            };
+        }
+        self.put_together(request.tpdu.map(Tpdu::swapped), &header, body)
     }
 
     /// A whole unit with its length header from a frame as it is: a request under a TPDU of its own.

@@ -83,6 +83,10 @@ fn read(name: &str, sheet: &mut Sheet<'_>, shelf: &Shelf<'_>) -> Option<Profile>
     let header = sheet.read("header", "fixed", "up to 64 bytes in hex", |value| {
         hex(value.as_str()?).filter(|bytes| bytes.len() <= 64)
     });
+    let digits = header.as_ref().map_or(0, |header| header.len() * 2);
+    let request_digit = sheet.read("header", "request-digit", "a digit of the header, counted from 0", |value| {
+        integer(value, 0..=127).and_then(|place| u8::try_from(place).ok()).filter(|place| usize::from(*place) < digits)
+    });
     let mac = mac(sheet, dialect.as_deref());
     let pin_format = sheet.need("keys", "pin-format", "\"0\", \"1\", \"3\" or \"4\"", |value| {
         named::<PinFormat>(value).filter(|format| *format != PinFormat::Iso2)
@@ -101,6 +105,7 @@ fn read(name: &str, sheet: &mut Sheet<'_>, shelf: &Shelf<'_>) -> Option<Profile>
         framing: framing?,
         tpdu: tpdu.flatten(),
         header: Bytes::from(header.unwrap_or_default()),
+        request_digit,
         idle: Duration::from_secs(u64::try_from(idle?).ok()?),
         mac: mac?,
         pin_format: pin_format?,
@@ -179,6 +184,18 @@ fn switches(sheet: &mut Sheet<'_>) -> Switches {
         _ => None,
     });
     let management = sheet.read("switches", "management-answer", "a list of roles", roles);
+    let download = sheet.read("switches", "download-answer", "a list of roles", roles);
+    let block = sheet.read("switches", "download-block", "400 to 999", |value| integer(value, 400..=999));
+    let more = sheet.read("switches", "download-more", "\"2\" or \"3\"", |value| match value.as_str()? {
+        "2" => Some(b'2'),
+        "3" => Some(b'3'),
+        _ => None,
+    });
+    let expiry = sheet.read("switches", "capk-expiry", "\"packed\" or \"text\"", |value| match value.as_str()? {
+        "packed" => Some(false),
+        "text" => Some(true),
+        _ => None,
+    });
     Switches {
         qr_entry_mode: qr.unwrap_or(default.qr_entry_mode),
         operator_length: small(operator, default.operator_length),
@@ -187,6 +204,10 @@ fn switches(sheet: &mut Sheet<'_>) -> Switches {
         reversal_icc: icc.unwrap_or(default.reversal_icc),
         management_answer: management.unwrap_or(default.management_answer),
         voids: voids.unwrap_or(default.voids),
+        download_answer: download.unwrap_or_else(|| default.download_answer.clone()),
+        download_block: block.and_then(|bytes| u16::try_from(bytes).ok()).unwrap_or(default.download_block),
+        download_more: more.unwrap_or(default.download_more),
+        capk_expiry_text: expiry.unwrap_or(default.capk_expiry_text),
     }
 }
 

@@ -8,8 +8,10 @@ use crate::hsm::software::SoftwareHsm;
 use crate::model::Breach;
 use crate::model::IssuerName;
 use crate::registry::Breaches;
+use crate::registry::DownloadSources;
 use crate::registry::Issuer as Row;
 use crate::registry::Registry;
+use crate::registry::Rules;
 use crate::registry::Source;
 use crate::registry::Sources;
 use crate::server::SystemEntropy;
@@ -163,6 +165,9 @@ fn demo() -> Result<Station, Vec<Breach>> {
         terminals: Vec::new(),
         issuers: vec![DEMO_ISSUERS],
         bins: Vec::new(),
+        operators: Vec::new(),
+        downloads: DownloadSources::default(),
+        rules: Rules::default(),
         profile_known: &known,
     })?;
     let mut breaches = Breaches::default();

@@ -11,6 +11,7 @@ use crate::hsm::MacKey;
 use crate::hsm::PinKey;
 use crate::hsm::Verdict;
 use crate::ledger::Ledger;
+use crate::model::Opening;
 use crate::model::ResponseCode;
 use crate::model::SessionFacts;
 use crate::model::TerminalId;
@@ -24,6 +25,8 @@ pub(super) struct Authentic {
     pub(super) mac: MacKey,
     pub(super) pin: PinKey,
     pub(super) data: Option<DataKey>,
+    /// Who signed in for these keys, and when.
+    pub(super) opening: Opening,
 }
 
 impl<W: World> Station<W> {
@@ -32,12 +35,12 @@ impl<W: World> Station<W> {
     pub(super) async fn authenticate(&self, exchange: &Exchange<'_>, terminal: &TerminalId) -> Result<Authentic, Stop> {
         match &exchange.door.keys {
             DoorKeys::Fixed { mac, pin } => {
-                let keys = Authentic { mac: mac.clone(), pin: pin.clone(), data: None };
+                let keys = Authentic { mac: mac.clone(), pin: pin.clone(), data: None, opening: Opening::default() };
                 self.verify_any(exchange, terminal, vec![(None, keys)]).await.map(|(_, keys)| keys)
             }
             DoorKeys::Issued => {
-                let session =
-                    self.session(terminal).ok_or(Stop::code(ResponseCode::SignInRequired, "not-signed-in"))?;
+                let session = self.session(terminal).filter(|session| session.generations().next().is_some());
+                let session = session.ok_or(Stop::code(ResponseCode::SignInRequired, "not-signed-in"))?;
                 if mutant::is(Mutant::GenerationBeforeMac) {
                     self.promote(terminal, session.pending.as_ref().map(|keys| keys.generation)).await?;
                 }
@@ -104,6 +107,7 @@ impl From<&WorkingKeys> for Authentic {
             mac: MacKey(KeyRef::Block(keys.mac.clone())),
             pin: PinKey(KeyRef::Block(keys.pin.clone())),
             data: keys.data.clone().map(|block| DataKey(KeyRef::Block(block))),
+            opening: keys.opening,
         }
     }
 }

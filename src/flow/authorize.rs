@@ -52,7 +52,7 @@ impl<W: World> Station<W> {
         let started = self.parts.clock.monotonic();
         let request = self.read_request(exchange, facts, kind, authentic).await?;
         self.ready_to_seal(facts.date(exchange.received)).await?;
-        let (intent, way) = self.intent(exchange, facts, &request)?;
+        let (intent, way) = self.intent(exchange, facts, &request, authentic)?;
         let mut issuer = None;
         let (decided, rule, repeat) = match self.intend(intent.clone()).await? {
             Intended::Fresh => {
@@ -85,11 +85,17 @@ impl<W: World> Station<W> {
     }
 
     /// The intent: numbers, verdict, reservations and route, all decided before anything is sent.
-    fn intent(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, request: &Request) -> Result<(Intent, Way), Stop> {
+    fn intent(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        request: &Request,
+        authentic: &Authentic,
+    ) -> Result<(Intent, Way), Stop> {
         let date = facts.date(exchange.received);
         let token = self.parts.sealer.token(&request.pan);
         let Assessment { refusal, mut reservations } = risk::assess(request, facts, date);
-        let mut refusal = self.session_refusal(exchange, facts, request).or(refusal);
+        let mut refusal = self.session_refusal(exchange, facts, request, authentic).or(refusal);
         let mut way = Way::Ask;
         let issuer = match self.route(request, &[]) {
             Ok(issuer) => Some(issuer),
@@ -146,13 +152,19 @@ impl<W: World> Station<W> {
             follows: None,
             batch: request.batch,
             card: self.parts.registry.load().bins().class(&request.pan),
-            operator: None,
+            operator: authentic.opening.operator,
         };
         Ok((intent, way))
     }
 
     /// Signed off, or a batch other than the terminal's open one: it must sign in again (77).
-    fn session_refusal(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, request: &Request) -> Option<Refusal> {
+    fn session_refusal(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        request: &Request,
+        authentic: &Authentic,
+    ) -> Option<Refusal> {
         if matches!(exchange.door.keys, DoorKeys::Fixed { .. }) {
             return None;
         }
@@ -161,7 +173,10 @@ impl<W: World> Station<W> {
         if !session.signed_in {
             return Some(Refusal { code, rule: "signed-off".into() });
         }
-        request.batch.filter(|batch| *batch != session.batch).map(|_| Refusal { code, rule: "batch".into() })
+        if request.batch.is_some_and(|batch| batch != session.batch) {
+            return Some(Refusal { code, rule: "batch".into() });
+        }
+        self.duty_refusal(exchange, facts, request.kind, authentic)
     }
 
     /// The issuer to ask: the longest BIN's or its fallback, of those whose link is up and
@@ -197,7 +212,7 @@ impl<W: World> Station<W> {
         let mac = self.parts.hsm.mac_generate(&Self::ctx(), &authentic.mac, scheme, unsigned.mac_input()).await;
         let mac = mac.map_err(|_| Stop::Silent("the answer's MAC cannot be made"))?;
         let body = unsigned.sign(&mac).map_err(unwritable)?;
-        exchange.enclose(&body).ok_or(Stop::Silent("the answer cannot be enclosed"))
+        self.enclose(exchange, facts, &body).ok_or(Stop::Silent("the answer cannot be enclosed"))
     }
 
     fn write_decided(

@@ -40,10 +40,22 @@ impl<W: World> Station<W> {
         facts: &TerminalFacts,
         fill: impl FnOnce(&mut Builder) -> Result<(), EncodeError>,
     ) -> Result<Bytes, Stop> {
+        let carried = &exchange.door.profile.switches.management_answer;
+        let body = self.unsigned_answer(exchange, facts, carried, fill)?;
+        self.enclose(exchange, facts, &body).ok_or(Stop::Silent("the answer cannot be enclosed"))
+    }
+
+    /// The body of such an answer, with these roles besides its echoes and the clock.
+    pub(super) fn unsigned_answer(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        carried: &[Role],
+        fill: impl FnOnce(&mut Builder) -> Result<(), EncodeError>,
+    ) -> Result<Bytes, Stop> {
         let written = || {
             let mut builder = exchange.response(ResponseCode::Approved)?;
             exchange.stamp(&mut builder, facts, exchange.received)?;
-            let carried = &exchange.door.profile.switches.management_answer;
             if carried.contains(&Role::Acquirer) {
                 put(&mut builder, Role::Acquirer, facts.acquirer.as_str().as_bytes())?;
             }
@@ -54,7 +66,6 @@ impl<W: World> Station<W> {
             fill(&mut builder)?;
             builder.finish()
         };
-        let body = written().map_err(|_: EncodeError| Stop::Silent("the answer cannot be written"))?;
-        exchange.enclose(&body).ok_or(Stop::Silent("the answer cannot be enclosed"))
+        written().map_err(|_: EncodeError| Stop::Silent("the answer cannot be written"))
     }
 }

@@ -215,7 +215,7 @@ impl<W: World> Station<W> {
             builder.finish()
         };
         let body = written().map_err(|_: EncodeError| Stop::Silent("the answer cannot be written"))?;
-        exchange.enclose(&body).ok_or(Stop::Silent("the answer cannot be enclosed"))
+        self.enclose(exchange, facts, &body).ok_or(Stop::Silent("the answer cannot be enclosed"))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::iso8583::Role;
 use crate::ledger::Ledger;
 use crate::model::BatchNumber;
 use crate::model::MerchantId;
+use crate::model::Opening;
 use crate::model::ResponseCode;
 use crate::model::SessionFacts;
 use crate::model::Standing;
@@ -53,6 +54,7 @@ impl<W: World> Station<W> {
             return self.manage_answer(exchange, facts, |_| Ok(()));
         }
         trading(exchange, facts)?;
+        let operator = self.operator(exchange, facts)?;
         let code = exchange.message.role(Role::NetworkCode).ok_or(Stop::format("network-code"))?;
         let order = Order::parse(&code).ok_or(Stop::code(ResponseCode::FunctionUnsupported, "key-layout"))?;
         let made = self.make_keys(exchange, facts, order).await.map_err(|fault| {
@@ -60,7 +62,8 @@ impl<W: World> Station<W> {
             Stop::code(ResponseCode::SystemFailure, "hsm")
         })?;
         let layout = layout(&made).ok_or(Stop::code(ResponseCode::SystemFailure, "key-layout"))?;
-        let batch = self.hand_out(facts, made).await?;
+        let opening = Opening { operator, at: Some(exchange.received) };
+        let batch = self.hand_out(facts, made, opening).await?;
         self.manage_answer(exchange, facts, |builder| {
             put(builder, Role::Batch, &batch.digits())?;
             put(builder, Role::KeyData, &layout)
@@ -85,13 +88,14 @@ impl<W: World> Station<W> {
     }
 
     /// Keeps the keys as pending, durably, before the terminal can have them.
-    async fn hand_out(&self, facts: &TerminalFacts, made: Made) -> Result<BatchNumber, Stop> {
+    async fn hand_out(&self, facts: &TerminalFacts, made: Made, opening: Opening) -> Result<BatchNumber, Stop> {
         let session = self.parts.sessions.change(facts.terminal, |session| {
             let keys = WorkingKeys {
                 generation: session.next_generation(),
                 pin: made.pin.block,
                 mac: made.mac.block,
                 data: made.data.map(|key| key.block),
+                opening,
             };
             let batch = session.batch.max(BatchNumber::FIRST);
             SessionFacts { batch, ..session.signed_in(keys) }

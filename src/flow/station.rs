@@ -144,6 +144,7 @@ impl<W: World> Station<W> {
             Kind::Echo => self.echo(exchange, facts).await,
             Kind::Settlement => self.settle(exchange, facts).await,
             Kind::BatchUpload => self.upload(exchange, facts).await,
+            Kind::Download => self.download(exchange, facts).await,
             Kind::Reversal => {
                 let authentic = self.authenticate(exchange, &terminal).await?;
                 self.reverse(exchange, facts, &authentic).await

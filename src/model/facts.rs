@@ -54,6 +54,8 @@ pub struct TerminalFacts {
     pub day: Arc<DayRule>,
     /// The terminal master key, where its door has sign-in.
     pub master_key: Option<KeyName>,
+    /// Keys that were handed out before this instant are to be renewed by a sign-in.
+    pub sign_in_after: Option<Timestamp>,
 }
 
 impl TerminalFacts {

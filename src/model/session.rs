@@ -1,6 +1,15 @@
 //! What the switch remembers of a signed-in terminal. Pure: the ledger keeps it, flows move it.
 
-use super::{BatchNumber, KeyBlock};
+use super::{BatchNumber, KeyBlock, Operator, Timestamp, Versions};
+
+/// Who signed in for a set of working keys, and when.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Opening {
+    /// Who stands at the terminal; `None` if the sign-in did not say.
+    pub operator: Option<Operator>,
+    /// When its sign-in came; `None` in records made before this was kept.
+    pub at: Option<Timestamp>,
+}
 
 /// One set of working keys, issued by one sign-in.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -13,6 +22,9 @@ pub struct WorkingKeys {
     pub mac: KeyBlock,
     /// Enciphers its tracks (TDK), where the sign-in asked for one.
     pub data: Option<KeyBlock>,
+    /// Whose they are. Anyone can send a sign-in, but only the terminal can use its keys: who signed in counts
+    /// for messages that verify under them.
+    pub opening: Opening,
 }
 
 /// Session facts of one terminal (rules of the money, 10). They survive restarts.
@@ -29,6 +41,8 @@ pub struct SessionFacts {
     /// Keys handed out by the last sign-in and not used yet: a sign-in carries no MAC, so it must not
     /// lock the terminal out of the keys it has.
     pub pending: Option<WorkingKeys>,
+    /// Which versions of the lists of the switch it has fetched.
+    pub downloaded: Versions,
 }
 
 impl SessionFacts {

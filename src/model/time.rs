@@ -17,6 +17,12 @@ impl Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or_default().to_zoned(TimeZone::fixed(offset)).datetime()
     }
 
+    /// From RFC 3339, with an offset: `2026-11-22T23:00:00+08:00`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_microsecond()))
+    }
+
     /// The instant `by` before this one.
     #[must_use]
     pub fn earlier(self, by: Duration) -> Self {

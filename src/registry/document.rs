@@ -50,6 +50,15 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// The keys outside all tables, as a row on line 1. Tables beside them are left to [`Self::only`].
+    pub fn top<const N: usize>(&self, columns: &'static [&'static str; N]) -> Row<'_, N> {
+        let cells = columns.map(|column| {
+            let (key, value) = self.root.get_key_value(column)?;
+            Some(Cell { value: cell_value(value.get_ref())?, line: line_of(self.source.text, key.span().start) })
+        });
+        Row { file: self.source.file, line: 1, columns, cells }
+    }
+
     /// Every table `[[name]]`.
     pub fn tables<const N: usize>(
         &self,
@@ -83,13 +92,7 @@ impl<'a> Document<'a> {
         for (key, value) in table {
             let line = line_of(self.source.text, key.span().start);
             let name = key.get_ref().as_ref();
-            let value = match value.get_ref() {
-                DeValue::String(text) => Some(CellValue::Text(text)),
-                DeValue::Integer(number) => Some(CellValue::Text(number.as_str())),
-                DeValue::Boolean(truth) => Some(CellValue::Text(if *truth { "true" } else { "false" })),
-                DeValue::Array(list) => Some(CellValue::List(list)),
-                DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
-            };
+            let value = cell_value(value.get_ref());
             let place = columns.iter().position(|column| *column == name);
             match (place.and_then(|place| cells.get_mut(place)), value) {
                 (None, _) => breaches.add(self.source.file, line, format!("unknown key {name:?}")),
@@ -100,5 +103,15 @@ impl<'a> Document<'a> {
             }
         }
         Row { file: self.source.file, line, columns, cells }
+    }
+}
+
+fn cell_value<'a>(value: &'a DeValue<'_>) -> Option<CellValue<'a>> {
+    match value {
+        DeValue::String(text) => Some(CellValue::Text(text)),
+        DeValue::Integer(number) => Some(CellValue::Text(number.as_str())),
+        DeValue::Boolean(truth) => Some(CellValue::Text(if *truth { "true" } else { "false" })),
+        DeValue::Array(list) => Some(CellValue::List(list)),
+        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
     }
 }

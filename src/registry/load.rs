@@ -1,8 +1,11 @@
 //! From texts to one joined table, or to the list of everything that is wrong with them.
 
 use super::days::Days;
+use super::downloads::{DownloadSources, Downloads};
 use super::issuer::{self, Issuer};
+use super::operators::{self, Operators};
 use super::payout::Payout;
+use super::renewal::{Renewal, sign_in_after};
 use super::table::{Breaches, Row, Source, rows};
 use crate::model::Acquirer;
 use crate::model::Amount;
@@ -14,6 +17,7 @@ use crate::model::Currency;
 use crate::model::DayRule;
 use crate::model::IssuerName;
 use crate::model::KeyName;
+use crate::model::Kind;
 use crate::model::Limits;
 use crate::model::MerchantId;
 use crate::model::Product;
@@ -39,6 +43,15 @@ pub struct Defaults {
     pub limits: Limits,
 }
 
+/// What holds for all terminals.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Rules {
+    /// Kinds that only a supervisor may ask for.
+    pub supervisor_for: Vec<Kind>,
+    /// When terminals are to sign in again.
+    pub renewal: Renewal,
+}
+
 /// The texts a registry is made of. Each list may be spread over several files.
 pub struct Sources<'a> {
     /// For rows that leave something out.
@@ -46,13 +59,19 @@ pub struct Sources<'a> {
     /// `merchant,name,name_en,acquirer,currency,offset_minutes,standing`, how it is paid (`mcc,account,cycle,cut_off`)
     /// and the limits.
     pub merchants: Vec<Source<'a>>,
-    /// `terminal,merchant,currency,offset_minutes,standing,test_mode,master_key` and the limits.
+    /// `terminal,merchant,currency,offset_minutes,standing,test_mode,master_key,sign_in_after` and the limits.
     pub terminals: Vec<Source<'a>>,
     /// `name,address,profile,pin_key,mac_key,timeout_ms,connections,echo_s,sign_on`; in TOML also the lists
     /// `accepted` and `retry`, and `stand_in_*`.
     pub issuers: Vec<Source<'a>>,
     /// `prefix,issuer,fallback,product,foreign`.
     pub bins: Vec<Source<'a>>,
+    /// `merchant,operator,role`.
+    pub operators: Vec<Source<'a>>,
+    /// What terminals fetch.
+    pub downloads: DownloadSources<'a>,
+    /// What holds for all terminals.
+    pub rules: Rules,
     /// Whether there is a profile of this name.
     pub profile_known: &'a dyn Fn(&str) -> bool,
 }
@@ -84,13 +103,17 @@ pub struct Registry {
     issuers: HashMap<IssuerName, Arc<Issuer>>,
     bins: BinTable,
     days: Vec<Arc<DayRule>>,
+    operators: Operators,
+    downloads: Downloads,
+    renewal: Renewal,
 }
 
 impl Registry {
     /// Reads and joins all sources.
     ///
     /// # Errors
-    /// Every breach of every file, in the order of the files: merchants, terminals, issuers, BINs.
+    /// Every breach of every file, in the order of the files: merchants, terminals, issuers, BINs, operators,
+    /// downloads.
     pub fn load(sources: &Sources<'_>) -> Result<Self, Vec<Breach>> {
         let mut registry = Self::default();
         let mut breaches = Breaches::default();
@@ -112,6 +135,15 @@ impl Registry {
         for source in &sources.bins {
             rows(*source, "bin", BIN, &mut breaches, |row, breaches| registry.add_bin(row, breaches));
         }
+        let mut operators = Operators::new(&sources.rules.supervisor_for);
+        for source in &sources.operators {
+            rows(*source, "operator", operators::COLUMNS, &mut breaches, |row, breaches| {
+                operators.add(row, |merchant| registry.merchants.contains_key(merchant), breaches);
+            });
+        }
+        registry.operators = operators;
+        registry.downloads = Downloads::load(&sources.downloads, &mut breaches);
+        registry.renewal = sources.rules.renewal;
         breaches.or(registry)
     }
 
@@ -148,6 +180,24 @@ impl Registry {
         self.issuers.values()
     }
 
+    /// Who may sign in, and who may do what.
+    #[must_use]
+    pub fn operators(&self) -> &Operators {
+        &self.operators
+    }
+
+    /// What terminals fetch.
+    #[must_use]
+    pub fn downloads(&self) -> &Downloads {
+        &self.downloads
+    }
+
+    /// When terminals are to sign in again.
+    #[must_use]
+    pub fn renewal(&self) -> &Renewal {
+        &self.renewal
+    }
+
     /// The rules by which terminals get their business dates, each once.
     #[must_use]
     pub fn days(&self) -> &[Arc<DayRule>] {
@@ -178,7 +228,7 @@ const MERCHANT: &[&str; 15] = &[
     "daily_amount",
     "daily_count",
 ];
-const TERMINAL: &[&str; 11] = &[
+const TERMINAL: &[&str; 12] = &[
     "terminal",
     "merchant",
     "currency",
@@ -186,6 +236,7 @@ const TERMINAL: &[&str; 11] = &[
     "standing",
     "test_mode",
     "master_key",
+    "sign_in_after",
     "least",
     "most",
     "daily_amount",
@@ -224,6 +275,7 @@ impl Registry {
         let standing = standing(row, breaches);
         let test_mode = row.optional("test_mode", "true or false", |text| text.parse().ok(), breaches);
         let named_key = row.optional("master_key", "a key name or none", master_key, breaches);
+        let sign_in_after = sign_in_after(row, breaches);
         let (currency, offset_minutes) = (currency(row, breaches), offset(row, breaches));
         let merchant = merchant.and_then(|id| {
             let merchant = self.merchants.get(&id);
@@ -249,6 +301,7 @@ impl Registry {
             offset_minutes,
             day,
             master_key: named_key.unwrap_or_else(own_key),
+            sign_in_after,
         };
         match self.terminals.entry(terminal) {
             Entry::Occupied(_) => breaches.add(row.file(), row.line(), format!("terminal {terminal} is listed twice")),

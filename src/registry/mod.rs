@@ -5,16 +5,22 @@
 
 mod days;
 mod document;
+mod downloads;
 mod issuer;
 mod load;
+mod operators;
 mod payout;
+mod renewal;
 mod sessions;
 mod table;
 
 pub use days::{ACQUIRER, Days};
 pub use document::Document;
+pub use downloads::{Catalogue, DownloadSources, Downloads, Entry, Parameter, Parameters};
 pub use issuer::{Issuer, Told};
-pub use load::{Defaults, Merchant, Registry, Sources};
+pub use load::{Defaults, Merchant, Registry, Rules, Sources};
+pub use operators::{Duty, Operators};
 pub use payout::{Cycle, Mcc, Payout, TimeOfDay};
+pub use renewal::{RENEWAL, Renewal};
 pub use sessions::Sessions;
 pub use table::{Breaches, Row, Source, rows};

@@ -4,6 +4,7 @@
 use super::config;
 use super::config::Config;
 use crate::model::Breach;
+use crate::model::DownloadSet;
 use crate::model::IssuerName;
 use crate::model::TerminalId;
 use crate::registry::Issuer;
@@ -21,12 +22,16 @@ pub enum ReloadFault {
     /// Something else than merchants, terminals, routes and limits is not what it was.
     #[error("{0} changed: that needs a restart")]
     NeedsRestart(&'static str),
+    /// Terminals could not tell that there is something new to fetch.
+    #[error("the {} changed, but not their version", .0.name())]
+    SameVersion(DownloadSet),
     /// A terminal's row is gone: it could not undo any more what it was answered before.
     #[error("terminal {0} is gone from the lists: keep its row and terminate it")]
     TerminalGone(TerminalId),
 }
 
-/// What can be read again while the station runs: merchants, terminals, routes, and their limits.
+/// What can be read again while the station runs: merchants, terminals, routes and their limits; operators, what
+/// terminals fetch, and when they are to sign in again.
 ///
 /// Doors, certificates, issuers, keys, the ledger and the station's own row are what they were at the start.
 /// A terminal whose master key is new to the station can sign in after the next restart.
@@ -55,13 +60,20 @@ impl Reload {
         if loaded.config.defaults.days != self.config.defaults.days {
             return Err(ReloadFault::NeedsRestart("a business day"));
         }
-        let as_before =
-            Config { defaults: self.config.defaults.clone(), lists: self.config.lists.clone(), ..loaded.config };
+        let as_before = Config {
+            defaults: self.config.defaults.clone(),
+            rules: self.config.rules.clone(),
+            lists: self.config.lists.clone(),
+            ..loaded.config
+        };
         if as_before != self.config {
             return Err(ReloadFault::NeedsRestart("the station's file, beyond [files] and [risk],"));
         }
         if rows(&loaded.registry) != rows(&self.registry.load()) {
             return Err(ReloadFault::NeedsRestart("an issuer"));
+        }
+        if let Some(set) = loaded.registry.downloads().changed_unnoticed(self.registry.load().downloads()) {
+            return Err(ReloadFault::SameVersion(set));
         }
         let gone = |terminal: &TerminalId| loaded.registry.terminal(*terminal).is_none();
         if let Some(facts) = self.registry.load().terminals().find(|facts| gone(&facts.terminal)) {

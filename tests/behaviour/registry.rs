@@ -13,7 +13,9 @@ use tollgate::model::Standing;
 use tollgate::model::TerminalId;
 use tollgate::registry::Days;
 use tollgate::registry::Defaults;
+use tollgate::registry::DownloadSources;
 use tollgate::registry::Registry;
+use tollgate::registry::Rules;
 use tollgate::registry::Sessions;
 use tollgate::registry::Source;
 use tollgate::registry::Sources;
@@ -41,6 +43,9 @@ fn sources<'a>(merchants: &'a str, terminals: &'a str, issuers: &'a str, bins: &
         terminals: vec![Source { file: "terminals.csv", text: terminals }],
         issuers: vec![Source { file: "issuers.toml", text: issuers }],
         bins: vec![Source { file: "bins.csv", text: bins }],
+        operators: Vec::new(),
+        downloads: DownloadSources::default(),
+        rules: Rules::default(),
         profile_known: &|name| name.starts_with("bank-"),
     }
 }

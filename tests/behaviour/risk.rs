@@ -40,6 +40,7 @@ fn facts() -> TerminalFacts {
         offset_minutes: 480,
         day: Arc::default(),
         master_key: None,
+        sign_in_after: None,
     }
 }
 

@@ -124,7 +124,9 @@ class Line:
         end = 2 + int.from_bytes(self.held[:2], "big")
         frame, self.held = self.held[2:end], self.held[end:]
         assert frame[:1] == b"\x60" and frame[3:5] == NII, f"TPDU {frame[:5].hex()}"
-        assert frame[5:11] == HEADER, f"header {frame[5:11].hex()}"
+        # The host may set one digit of the header: what it asks of the terminal.
+        header = frame[5:7] + bytes([frame[7] & 0xF0]) + frame[8:11]
+        assert header == HEADER, f"header {frame[5:11].hex()}"
         return frame[1:3], frame[11:]
 
 

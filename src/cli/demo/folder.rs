@@ -14,12 +14,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const STATION: &str = include_str!("../../../specs/demo/station.toml");
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 10] = [
     ("merchants.csv", include_str!("../../../specs/demo/merchants.csv")),
     ("terminals.csv", include_str!("../../../specs/demo/terminals.csv")),
     ("issuers.toml", include_str!("../../../specs/demo/issuers.toml")),
     ("bins.csv", include_str!("../../../specs/demo/bins.csv")),
     ("keys.csv", DEMO_KEYS),
+    ("operators.csv", include_str!("../../../specs/demo/operators.csv")),
+    ("parameters.toml", include_str!("../../../specs/demo/parameters.toml")),
+    ("capks.toml", include_str!("../../../specs/demo/capks.toml")),
+    ("applications.toml", include_str!("../../../specs/demo/applications.toml")),
+    ("contactless.toml", include_str!("../../../specs/demo/contactless.toml")),
 ];
 /// The door `tls`: `pos` over mutual TLS.
 const TLS_DOOR: &str = r#"

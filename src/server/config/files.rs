@@ -5,6 +5,7 @@ use crate::hsm::KeyName;
 use crate::hsm::KeyUsage;
 use crate::model::Breach;
 use crate::registry::Breaches;
+use crate::registry::DownloadSources;
 use crate::registry::Registry;
 use crate::registry::Source;
 use crate::registry::Sources;
@@ -43,12 +44,24 @@ pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded,
     let (merchants, terminals) = (read(&lists.merchants), read(&lists.terminals));
     let (issuers, bins, key_files) = (read(&lists.issuers), read(&lists.bins), read(&lists.keys));
     let (fees, holidays) = (read(&lists.fees), read(&lists.holidays));
+    let operators = read(&lists.operators);
+    let mut one = |name: &Option<String>| read(name.as_slice());
+    let (parameters, capks) = (one(&lists.parameters), one(&lists.capks));
+    let (applications, contactless) = (one(&lists.applications), one(&lists.contactless));
     let registry = Registry::load(&Sources {
         defaults: config.defaults.clone(),
         merchants: sources(&merchants),
         terminals: sources(&terminals),
         issuers: sources(&issuers),
         bins: sources(&bins),
+        operators: sources(&operators),
+        downloads: DownloadSources {
+            parameters: sources(&parameters).pop(),
+            capks: sources(&capks).pop(),
+            applications: sources(&applications).pop(),
+            contactless: sources(&contactless).pop(),
+        },
+        rules: config.rules.clone(),
         profile_known,
     });
     let mut keys = Vec::new();

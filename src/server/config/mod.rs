@@ -4,6 +4,7 @@
 //! file at once, with its line; an unknown key is a breach.
 
 mod door;
+mod field;
 mod files;
 mod keeping;
 mod keys;
@@ -24,6 +25,7 @@ use crate::registry::Days;
 use crate::registry::Defaults;
 use crate::registry::Document;
 use crate::registry::Row;
+use crate::registry::Rules;
 use crate::registry::Source;
 use std::time::Duration;
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub keeping: Keeping,
     /// What rows of merchants and terminals inherit; its limits are the `[risk]` table.
     pub defaults: Defaults,
+    /// What holds for all terminals.
+    pub rules: Rules,
     /// The lists, as paths relative to the file.
     pub lists: Lists,
 }
@@ -69,6 +73,16 @@ pub struct Lists {
     pub fees: Vec<String>,
     /// When banks do not work.
     pub holidays: Vec<String>,
+    /// Operators of terminals.
+    pub operators: Vec<String>,
+    /// Parameters of terminals.
+    pub parameters: Option<String>,
+    /// Public keys of certification authorities.
+    pub capks: Option<String>,
+    /// Applications of chips.
+    pub applications: Option<String>,
+    /// Parameters of contactless kernels.
+    pub contactless: Option<String>,
 }
 
 /// Limits of the whole server; every one has a default.
@@ -108,7 +122,20 @@ const LIMITS: &[&str; 9] = &[
     "write_buffer",
 ];
 const RISK: &[&str; 4] = &["least", "most", "daily_amount", "daily_count"];
-const FILES: &[&str; 7] = &["merchants", "terminals", "issuers", "bins", "keys", "fees", "holidays"];
+const FILES: &[&str; 12] = &[
+    "merchants",
+    "terminals",
+    "issuers",
+    "bins",
+    "keys",
+    "fees",
+    "holidays",
+    "operators",
+    "parameters",
+    "capks",
+    "applications",
+    "contactless",
+];
 
 /// Reads a station's file. `profile_known` says whether there is a profile of a name.
 ///
@@ -117,7 +144,10 @@ const FILES: &[&str; 7] = &["merchants", "terminals", "issuers", "bins", "keys",
 pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result<Config, Vec<Breach>> {
     let mut breaches = Breaches::default();
     let document = Document::parse(source, &mut breaches);
-    document.only(&["station", "acquirer", "door", "ledger", "hsm", "limits", "risk", "files"], &mut breaches);
+    document.only(
+        &["station", "acquirer", "door", "ledger", "hsm", "limits", "risk", "operators", "keys", "files"],
+        &mut breaches,
+    );
     let mut doors: Vec<Door> = Vec::new();
     document.tables("door", door::COLUMNS, &mut breaches, |row, breaches| {
         let Some(door) = Door::read(row, profile_known, breaches) else { return };
@@ -135,9 +165,11 @@ pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result
     let ceilings = ceilings(&document.table("limits", LIMITS, &mut breaches), &mut breaches);
     let limits = risk(&document.table("risk", RISK, &mut breaches), &mut breaches);
     let lists = lists(&document.table("files", FILES, &mut breaches), &mut breaches);
+    let rules = field::rules(&document, &mut breaches);
     let keeping = Keeping::read(&document, &mut breaches);
     let config = self::station(&station, limits, days, &mut breaches).zip(ceilings).zip(keeping);
-    let config = config.map(|((station, ceilings), keeping)| Config { doors, ceilings, keeping, lists, ..station });
+    let config =
+        config.map(|((station, ceilings), keeping)| Config { doors, ceilings, keeping, rules, lists, ..station });
     match breaches.or(config)? {
         Some(config) => Ok(config),
         None => Err(vec![Breach::new(source.file, 1, "cannot be used")]),
@@ -166,6 +198,7 @@ fn station<const N: usize>(row: &Row<'_, N>, limits: Limits, days: Days, breache
         ceilings: Ceilings::default(),
         keeping: Keeping::default(),
         defaults: Defaults { acquirer: acquirer?, currency: currency?, offset_minutes: offset_minutes?, days, limits },
+        rules: Rules::default(),
         lists: Lists::default(),
     })
 }
@@ -228,6 +261,9 @@ fn risk<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Limits {
 }
 
 fn lists<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Lists {
+    let mut one = |column: &str| row.optional(column, "a path", |path| Some(path.to_owned()), breaches);
+    let (parameters, capks) = (one("parameters"), one("capks"));
+    let (applications, contactless) = (one("applications"), one("contactless"));
     let mut list = |column: &str| row.list(column, "a path", |path| Some(path.to_owned()), breaches);
     Lists {
         merchants: list("merchants"),
@@ -237,5 +273,10 @@ fn lists<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Lists {
         keys: list("keys"),
         fees: list("fees"),
         holidays: list("holidays"),
+        operators: list("operators"),
+        parameters,
+        capks,
+        applications,
+        contactless,
     }
 }

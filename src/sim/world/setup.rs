@@ -21,7 +21,9 @@ use crate::model::Limits;
 use crate::registry::Breaches;
 use crate::registry::Days;
 use crate::registry::Defaults;
+use crate::registry::DownloadSources;
 use crate::registry::Registry;
+use crate::registry::Rules;
 use crate::registry::Source;
 use crate::registry::Sources;
 use crate::server::config::NamedKey;
@@ -136,6 +138,9 @@ fn registry(plan: &Plan) -> Option<Registry> {
         terminals: vec![Source { file: "terminals.csv", text: &terminals }],
         issuers: vec![Source { file: "issuers.toml", text: &issuers }],
         bins: vec![Source { file: "bins.csv", text: &bins }],
+        operators: Vec::new(),
+        downloads: DownloadSources::default(),
+        rules: Rules::default(),
         profile_known: &|name| builtin::profile(name).is_some(),
     })
     .ok()

@@ -22,6 +22,7 @@ use tollgate::model::BatchTotals;
 use tollgate::model::CardClass;
 use tollgate::model::KeyBlock;
 use tollgate::model::Kind;
+use tollgate::model::Opening;
 use tollgate::model::Operator;
 use tollgate::model::Product;
 use tollgate::model::ResponseCode;
@@ -47,7 +48,13 @@ fn hex(bytes: &[u8]) -> String {
 
 /// A day in the shop that leaves a record of every tag.
 async fn day_in_the_shop<L: Ledger>(ledger: &L) {
-    let keys = WorkingKeys { generation: 1, pin: KeyBlock::new("PIN"), mac: KeyBlock::new("MAC"), data: None };
+    let keys = WorkingKeys {
+        generation: 1,
+        pin: KeyBlock::new("PIN"),
+        mac: KeyBlock::new("MAC"),
+        data: None,
+        opening: Opening::default(),
+    };
     ledger.note_terminal(terminal(1), SessionFacts::default().signed_in(keys)).await.unwrap();
     ledger.keep_data_key(DataKeyName::Seal(day(21)), KeyBlock::new("SEAL")).await.unwrap();
     ledger.keep_stan(&issuer(), Stan::new(12_345).unwrap()).await.unwrap();

@@ -9,8 +9,12 @@ use crate::ledger::Intent;
 use crate::ledger::record::Record;
 use crate::model::BatchNumber;
 use crate::model::CardClass;
+use crate::model::Opening;
 use crate::model::Operator;
+use crate::model::SessionFacts;
+use crate::model::Versions;
 use crate::model::Voucher;
+use crate::model::WorkingKeys;
 use std::sync::Arc;
 
 /// The tag of a record with additions.
@@ -63,17 +67,25 @@ additions! {
     2 = card: CardClass;
     3 = operator: Operator;
     4 = voucher: Voucher;
+    5 = current: Opening;
+    6 = pending: Opening;
+    7 = downloaded: Versions;
 }
 
 impl Additions {
     /// Those of `record`.
     pub(super) fn of(record: &Record) -> Self {
-        let intent = intent(record);
+        let (intent, facts) = (intent(record), facts(record));
+        let opening =
+            |keys: Option<&WorkingKeys>| keys.map(|keys| keys.opening).filter(|opening| *opening != Opening::default());
         Self {
             batch: intent.and_then(|intent| intent.batch),
             card: intent.map(|intent| intent.card).filter(|card| *card != CardClass::default()),
             operator: intent.and_then(|intent| intent.operator),
             voucher: answer(record).and_then(|answer| answer.voucher.clone()),
+            current: opening(facts.and_then(|facts| facts.current.as_ref())),
+            pending: opening(facts.and_then(|facts| facts.pending.as_ref())),
+            downloaded: facts.map(|facts| facts.downloaded).filter(|versions| *versions != Versions::default()),
         }
     }
 
@@ -92,6 +104,14 @@ impl Additions {
         if let Some(answer) = answer_mut(&mut record) {
             answer.voucher.clone_from(&self.voucher);
         }
+        if let Record::Terminal(_, facts) = &mut record {
+            facts.downloaded = self.downloaded.unwrap_or_default();
+            for (keys, opening) in [(&mut facts.current, self.current), (&mut facts.pending, self.pending)] {
+                if let Some(keys) = keys {
+                    keys.opening = opening.unwrap_or_default();
+                }
+            }
+        }
         let fits = !self.is_empty() && Self::of(&record) == self;
         if fits { Ok(record) } else { Err(CodecFault::Value("place for an addition")) }
     }
@@ -109,6 +129,13 @@ fn intent_mut(record: &mut Record) -> Option<&mut Intent> {
     match record {
         Record::Intended(intent) | Record::Declined(intent, _) => Some(Arc::make_mut(intent)),
         Record::Standing(standing) => Some(Arc::make_mut(&mut standing.intent)),
+        _ => None,
+    }
+}
+
+fn facts(record: &Record) -> Option<&SessionFacts> {
+    match record {
+        Record::Terminal(_, facts) => Some(facts),
         _ => None,
     }
 }

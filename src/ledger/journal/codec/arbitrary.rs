@@ -29,6 +29,7 @@ use crate::model::SealedPan;
 use crate::model::Stan;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
+use crate::model::Versions;
 use crate::model::Voucher;
 use crate::risk::Counted;
 use bytes::Bytes;
@@ -105,6 +106,7 @@ make! {
     PosEntryMode: source => PosEntryMode::parse(&source.text(3..=3, DIGITS)).unwrap();
     PanToken: source => PanToken(source.array());
     CardClass: source => CardClass { product: source.one_of(&Product::ALL), foreign: bool::make(source) };
+    Versions: source => Versions([(); 4].map(|()| u32::make(source)));
     Operator: source => Operator::parse(&source.text(1..=3, b"09Az")).unwrap();
     Voucher: source => Voucher::parse(&source.text(1..=40, b"09Az")).unwrap();
     Scope: source => Scope(SmallVec::from_vec(source.text(0..=14, DIGITS)));

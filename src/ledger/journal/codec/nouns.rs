@@ -30,6 +30,7 @@ use crate::model::SealedPan;
 use crate::model::Stan;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
+use crate::model::Versions;
 use crate::model::Voucher;
 use crate::risk::Counted;
 
@@ -145,6 +146,21 @@ impl Wire for IssuerName {
 
     fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
         input.issuer()
+    }
+}
+
+/// The versions of parameters, public keys, applications and contactless parameters.
+impl Wire for Versions {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.iter().for_each(|version| version.put(out));
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        let mut versions = Self::default();
+        for version in &mut versions.0 {
+            *version = Wire::take(input)?;
+        }
+        Ok(versions)
     }
 }
 

@@ -1,0 +1,34 @@
+//! What the switch asks of a terminal by the header of an answer.
+
+use super::exchange::{DoorKeys, Exchange};
+use super::station::{Station, World};
+use crate::model::RemoteRequest;
+use crate::model::TerminalFacts;
+use bytes::Bytes;
+
+impl<W: World> Station<W> {
+    /// What the terminal is to do next: sign in again where its keys are due, else fetch the first list of which
+    /// it has another version.
+    fn asked(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Option<RemoteRequest> {
+        if exchange.door.profile.request_digit.is_none() || matches!(exchange.door.keys, DoorKeys::Fixed { .. }) {
+            return None;
+        }
+        let registry = self.parts.registry.load();
+        let known = self.parts.sessions.read(facts.terminal, |session| {
+            (session.generations().next().map(|keys| keys.opening.at), session.downloaded)
+        });
+        let (issued, downloaded) = known.unwrap_or_default();
+        if issued.is_some_and(|issued| registry.renewal().asks(facts, issued, exchange.received)) {
+            return Some(RemoteRequest::SignIn);
+        }
+        registry.downloads().wanted(&downloaded).map(RemoteRequest::Download)
+    }
+
+    /// The unit that carries `body` back, and what is asked of the terminal. `None` if it is too long.
+    pub(super) fn enclose(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, body: &[u8]) -> Option<Bytes> {
+        match self.asked(exchange, facts) {
+            Some(asked) => exchange.door.profile.enclose_asking(body, exchange.frame, asked).ok(),
+            None => exchange.enclose(body),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What the field is told: `[operators]` and `[keys]`.
+
+use crate::model::Kind;
+use crate::registry::Breaches;
+use crate::registry::Document;
+use crate::registry::RENEWAL;
+use crate::registry::Renewal;
+use crate::registry::Rules;
+
+const OPERATORS: &[&str; 1] = &["supervisor_for"];
+
+/// Kinds that may be refused: nothing refuses reversals, advices and settlements (rules of the money, 5).
+const KINDS: [Kind; 11] = [
+    Kind::Sale,
+    Kind::Authorization,
+    Kind::Balance,
+    Kind::SaleVoid,
+    Kind::AuthorizationVoid,
+    Kind::Increment,
+    Kind::Completion,
+    Kind::CompletionVoid,
+    Kind::Refund,
+    Kind::Verification,
+    Kind::Transfer,
+];
+
+pub(super) fn rules(document: &Document<'_>, breaches: &mut Breaches) -> Rules {
+    let row = document.table("operators", OPERATORS, breaches);
+    let kind = |name: &str| KINDS.into_iter().find(|kind| kind.name() == name);
+    let form = "a kind that asks for something, such as refund or sale-void";
+    let supervisor_for = row.list("supervisor_for", form, kind, breaches);
+    let renewal = Renewal::read(&document.table("keys", RENEWAL, breaches), breaches);
+    Rules { supervisor_for, renewal }
+}
