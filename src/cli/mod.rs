@@ -4,6 +4,7 @@
 //! To add one: a file, a `mod` line, a variant of `Command` and an arm in [`Cli::run`].
 //! Results go to standard output, everything else to standard error.
 
+mod batch;
 mod crypto;
 mod decode;
 mod demo;
@@ -98,6 +99,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Batch(batch::Batch),
     Crypto(crypto::Crypto),
     Decode(decode::Decode),
     Demo(demo::Demo),
@@ -120,6 +122,7 @@ impl Cli {
     /// What kept the command from its answer, with the exit code for it.
     pub fn run(self, out: &mut dyn Write) -> Outcome {
         match self.command {
+            Command::Batch(command) => command.run(out),
             Command::Crypto(command) => command.run(out),
             Command::Decode(command) => command.run(out),
             Command::Demo(command) => command.run(out),

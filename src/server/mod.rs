@@ -7,6 +7,7 @@
 mod behind;
 pub mod clock;
 pub mod config;
+pub mod control;
 mod crash;
 mod days;
 mod descriptors;

@@ -3,6 +3,7 @@
 use super::behind::{Behind, InHand};
 use super::config::Config;
 use super::config::Loaded;
+use super::control::Control;
 use super::crash::CrashOnPanic;
 use super::days;
 use super::descriptors;
@@ -118,7 +119,9 @@ impl Running {
         let server = Server::start(plan, worker(&built, doors.clone(), ceilings.in_flight_per_terminal))?;
         let stop_rest = CancellationToken::new();
         let watched = trace.map(|listener| (listener, sources(&built, tap, &doors)));
-        let rest = rest(runtime, &built, watched, server.stopper(), stop_rest.clone())?;
+        let place = config.keeping.folder.as_ref().map(|place| folder.join(place));
+        let control = place.and_then(|place| runtime.block_on(control(&place)));
+        let rest = rest(runtime, &built, (watched, control), server.stopper(), stop_rest.clone())?;
         Ok(Self { server, built, keeper, recovered, config, rest, stop_rest })
     }
 
@@ -325,18 +328,27 @@ fn close_days(built: &Built, config: &Config) -> impl Future<Output = ()> + Send
     async move { days::close_old_days(&ledger, &keeping, &registry).await }
 }
 
+/// The operator's socket; a station without one runs on, and says so.
+async fn control(folder: &Path) -> Option<Control> {
+    let opened = Control::open(folder);
+    if let Err(error) = &opened {
+        tracing::error!(event = "control", fault = %error, "no socket for operators: batches cannot be closed for terminals");
+    }
+    opened.ok()
+}
+
 fn sources(built: &Built, tap: Tap, doors: &[flow::Door]) -> Arc<trace::Sources> {
     let profiles = doors.iter().map(|door| (door.name.as_str().into(), Arc::clone(&door.profile)));
     let profiles: HashMap<_, _> = profiles.collect();
     Arc::new(trace::Sources { watch: Arc::clone(&built.parts().witness), tap, profiles })
 }
 
-/// The thread beside the workers: store-and-forward to every issuer, the trace door, and the watch
+/// The thread beside the workers: store-and-forward to every issuer, the trace door, operators' orders, and the watch
 /// over the ledger.
 fn rest(
     runtime: Runtime,
     built: &Arc<Built>,
-    watched: Option<(TcpListener, Arc<trace::Sources>)>,
+    (watched, control): (Option<(TcpListener, Arc<trace::Sources>)>, Option<Control>),
     stopper: Stopper,
     stop: CancellationToken,
 ) -> io::Result<JoinHandle<()>> {
@@ -351,6 +363,9 @@ fn rest(
         }
         if let Some((listener, sources)) = watched {
             tokio::spawn(trace::serve(listener, sources));
+        }
+        if let Some(control) = control {
+            tokio::spawn(control.serve(Arc::clone(&station)));
         }
         let failed = built.parts().failed.clone();
         tokio::spawn(async move {

@@ -9,9 +9,11 @@ mod count;
 mod index;
 mod plan;
 mod read;
+mod row;
 
 pub use compare::{Difference, ItemDifference};
 pub use read::{Batches, read};
+pub use row::{BatchRow, DifferenceRow, SideRow, TotalsRow};
 
 pub(super) use count::{binds, direction};
 pub(super) use index::Index;

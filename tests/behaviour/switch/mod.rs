@@ -8,6 +8,7 @@ mod peer;
 mod restart;
 pub(crate) mod rig;
 mod sessions;
+mod settlement;
 mod stand_in;
 
 /// A visitor's card of bank A (ISO 8583:1987, binary) and one of bank B (1993, ASCII).

@@ -175,6 +175,12 @@ impl Rig {
         &self.running().parts().ledger
     }
 
+    /// The batch that a terminal's next transactions belong to, as the switch has it now.
+    pub(crate) fn live_batch(&self, terminal: TerminalId) -> u32 {
+        let batch = self.running().parts().sessions.read(terminal, |session| session.batch.value());
+        batch.unwrap_or(0)
+    }
+
     fn running(&self) -> &Running {
         self.running.as_ref().unwrap()
     }

@@ -1,0 +1,134 @@
+//! What an operator tells a running station: a socket of the operating system in the ledger's folder, for its
+//! owner alone. One line of JSON asks, one line answers, then the connection is closed.
+//!
+//! `{"do":"close-batch","terminal":"10000001","batch":7,"actor":"alice","reason":"till is broken"}`
+
+use super::station::Real;
+use crate::flow::Station;
+use crate::ledger::batches::BatchRow;
+use crate::model::BatchNumber;
+use crate::model::TerminalId;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::json;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncBufReadExt;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::io::BufReader;
+use tokio::net::UnixListener;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+/// The socket's name in the ledger's folder.
+pub const SOCKET: &str = "control.sock";
+/// The longest line.
+const LINE: u64 = 4_096;
+/// The longest name of a person, in characters.
+const ACTOR: usize = 64;
+/// The longest reason, in characters.
+const REASON: usize = 256;
+/// How long a line may take to come. A close may take as long as an issuer's answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// After a connection could not be taken.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// What is asked.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Order {
+    /// Closes a batch for its terminal, which is answered 77 until it signs in again.
+    CloseBatch {
+        /// DE 41.
+        terminal: String,
+        /// Which batch; the one its session is in if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        batch: Option<u32>,
+        /// Who says so.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The socket, which is removed when it goes.
+pub(super) struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Control {
+    /// Opens the socket in the ledger's folder, which this process has for itself: what an earlier one left there
+    /// is replaced. Within a runtime.
+    pub(super) fn open(folder: &Path) -> io::Result<Self> {
+        let path = folder.join(SOCKET);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let control = Self { listener: UnixListener::bind(&path)?, path };
+        fs::set_permissions(&control.path, fs::Permissions::from_mode(0o600))?;
+        Ok(control)
+    }
+
+    /// Serves one connection after the other.
+    pub(super) async fn serve(self, station: Arc<Station<Real>>) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    if let Err(error) = answer(stream, &station).await {
+                        tracing::warn!(event = "control", fault = %error, "an operator's connection broke");
+                    }
+                }
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // What stays is replaced by the next start.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+async fn answer(stream: UnixStream, station: &Station<Real>) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    timeout(PATIENCE, BufReader::new(read.take(LINE)).read_line(&mut line)).await??;
+    let said = match serde_json::from_str(&line) {
+        Ok(order) => obey(order, station).await,
+        Err(_) => Err("not an order that this station knows".to_owned()),
+    };
+    let said = match said {
+        Ok(row) => json!({ "ok": true, "batch": row }),
+        Err(why) => json!({ "ok": false, "error": why }),
+    };
+    timeout(PATIENCE, write.write_all(format!("{said}\n").as_bytes())).await?
+}
+
+async fn obey(
+    Order::CloseBatch { terminal, batch, actor, reason }: Order,
+    station: &Station<Real>,
+) -> Result<BatchRow, String> {
+    let terminal = TerminalId::parse(terminal.as_bytes()).ok_or("a terminal has 8 characters")?;
+    let batch = match batch.map(BatchNumber::new) {
+        Some(None) => return Err("a batch has up to six digits".to_owned()),
+        batch => batch.flatten(),
+    };
+    let said =
+        |text: &str, most| !text.trim().is_empty() && text.chars().count() <= most && !text.contains(char::is_control);
+    if !said(&actor, ACTOR) || !said(&reason, REASON) {
+        return Err(format!("an actor has 1 to {ACTOR} characters, a reason 1 to {REASON}"));
+    }
+    tracing::warn!(event = "control", actor, reason, terminal = %terminal, "an operator closes a batch");
+    let closed = station.close_for_operator(terminal, batch, (actor, reason)).await;
+    closed.map(|record| BatchRow::from(&record)).map_err(|fault| fault.to_string())
+}
