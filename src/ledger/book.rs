@@ -217,7 +217,7 @@ impl Book {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let change = Change::between(entry.state, to);
         entry.state = to;
-        if change.owes_other {
+        if change.owes || change.owes_other {
             entry.attempts = 0;
             entry.sent_as = None;
         }

@@ -158,6 +158,8 @@ pub(super) fn step(state: State, event: Event, terms: Terms) -> State {
         (Reversing(undone), Refused) => Irreversible(undone),
         (Reversing(_), Decide(_) | ApproveUntold | TerminalReversal | LateAnswer | Postponed) => state,
 
+        // It may have it all the same, of a try that it never answered.
+        (Unadvised, TerminalReversal) if reverses => Reversing(Undone::Approval),
         (Reversed(_) | Irreversible(_) | Unadvised, _) => state,
     }
 }
@@ -237,6 +239,7 @@ mod tests {
         (Advising, TerminalReversal, OWING, Reversing(Approval)),
         (Advising, Acknowledged, ALL, Stands(Approved)),
         (Advising, Refused, ALL, Unadvised),
+        (Unadvised, TerminalReversal, OWING, Reversing(Approval)),
         (Reversing(Approval), Acknowledged, ALL, Reversed(Approval)),
         (Reversing(Approval), Refused, ALL, Irreversible(Approval)),
         (Reversing(Silence), Acknowledged, ALL, Reversed(Silence)),

@@ -1,6 +1,7 @@
 //! The invariants, each a function from what the outside saw and what the ledger says to what is wrong.
 
 use super::history::Seen;
+use super::records::Records;
 use crate::ledger::Effect;
 use crate::ledger::Outcome;
 use crate::ledger::Recorded;
@@ -16,23 +17,8 @@ use crate::sim::issuer::books::Posting;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-/// The ledger's records by their numbers.
-pub(super) type Records = BTreeMap<Rrn, Recorded>;
-
 /// Decisions as they were seen before, by their numbers.
 pub(super) type Decisions = BTreeMap<Rrn, (Outcome, ResponseCode)>;
-
-/// By number; two of one number are a breach.
-pub(super) fn by_number(records: Vec<Recorded>, breaches: &mut Vec<String>) -> Records {
-    let mut by_number = Records::new();
-    for record in records {
-        let rrn = record.intent.rrn;
-        if by_number.insert(rrn, record).is_some() {
-            breaches.push(format!("the number {rrn} was given twice"));
-        }
-    }
-    by_number
-}
 
 /// What must hold after every start and at the end.
 pub(super) fn always(seen: &Seen, records: &Records, decisions: &mut Decisions, breaches: &mut Vec<String>) {
@@ -57,7 +43,7 @@ fn answers_are_kept(seen: &Seen, records: &Records, breaches: &mut Vec<String>) 
         if answer.class == Some(MessageClass::Reversal) {
             continue;
         }
-        let kept = records.get(&rrn).and_then(|record| record.decided.as_ref());
+        let kept = records.get(rrn).and_then(|record| record.decided.as_ref());
         match kept {
             None => breaches.push(format!("I1: {rrn} was answered {} and no decision is kept", answer.code)),
             Some(decided) if !says(decided.answer.code, &answer.code) => {
@@ -77,10 +63,10 @@ fn says(code: ResponseCode, wire: &str) -> bool {
 /// I2: what an issuer was sent is on record, with the same numbers.
 fn messages_are_kept(seen: &Seen, records: &Records, breaches: &mut Vec<String>) {
     for sent in &seen.sent {
-        let kept = records.get(&sent.rrn).and_then(|record| record.intent.outbound.as_ref());
-        let holds = kept.is_some_and(|out| out.issuer == sent.issuer && (sent.reversal || out.stan == sent.stan));
+        let kept = records.get(sent.rrn).and_then(|record| record.intent.outbound.as_ref());
+        let holds = kept.is_some_and(|out| out.issuer == sent.issuer && (sent.is_reversal() || out.stan == sent.stan));
         if !holds {
-            let what = if sent.reversal { "reversal of" } else { "request" };
+            let what = sent.what();
             breaches.push(format!("I2: {what} {} left for {} and is not kept so", sent.rrn, sent.issuer));
         }
     }
@@ -88,13 +74,13 @@ fn messages_are_kept(seen: &Seen, records: &Records, breaches: &mut Vec<String>)
 
 /// I3, I7: a decision seen once is seen for ever.
 fn decisions_stand(records: &Records, decisions: &mut Decisions, breaches: &mut Vec<String>) {
-    for (rrn, record) in records {
+    for (rrn, record) in records.iter() {
         let Some(decided) = &record.decided else { continue };
         let now = (decided.outcome, decided.answer.code);
         if (now.0 == Outcome::Approved) != now.1.is_approval() {
             breaches.push(format!("I3: {rrn} is {:?} and says {}", now.0, now.1));
         }
-        let before = *decisions.entry(*rrn).or_insert(now);
+        let before = *decisions.entry(rrn).or_insert(now);
         if before != now {
             breaches.push(format!("I3: {rrn} was {before:?} and is {now:?}"));
         }
@@ -103,15 +89,15 @@ fn decisions_stand(records: &Records, decisions: &mut Decisions, breaches: &mut 
 
 /// I4, I5: what timed out is being reversed, what was approved only if its terminal wished it.
 fn reversals_have_reasons(seen: &Seen, records: &Records, breaches: &mut Vec<String>) {
-    for (rrn, record) in records {
+    for (rrn, record) in records.iter() {
         let Some(decided) = &record.decided else { continue };
         let undoable =
             kinds::of(record.intent.kind).on_unknown == OnUnknown::Reverse && record.intent.outbound.is_some();
-        let undone = record.effect != Effect::Live;
+        let undone = !records.stands(record);
         if decided.outcome == Outcome::TimedOut && undoable && !undone {
             breaches.push(format!("I4: {rrn} timed out and nothing undoes it"));
         }
-        let sent = seen.sent.iter().any(|sent| sent.reversal && sent.rrn == *rrn);
+        let sent = seen.sent.iter().any(|sent| sent.is_reversal() && sent.rrn == rrn);
         if decided.outcome == Outcome::Approved && (undone || sent) && !wished(seen, record) {
             breaches.push(format!("I5: {rrn} was approved and is undone, and its terminal never asked"));
         }
@@ -129,8 +115,8 @@ fn wished(seen: &Seen, record: &Recorded) -> bool {
 /// I6: a request leaves once, whatever copies of it come; I4: and its reversal under one identity.
 fn nothing_goes_twice(seen: &Seen, records: &Records, breaches: &mut Vec<String>) {
     let mut gone = BTreeSet::new();
-    for sent in seen.sent.iter().filter(|sent| !sent.reversal && !sent.advice) {
-        let Some(record) = records.get(&sent.rrn) else { continue };
+    for sent in seen.sent.iter().filter(|sent| sent.owed.is_none()) {
+        let Some(record) = records.get(sent.rrn) else { continue };
         let identity = &record.intent.identity;
         if !gone.insert((identity.terminal, identity.stan, identity.scope.0.clone(), class(identity.class))) {
             breaches.push(format!("I6: {} left for an issuer again", sent.rrn));
@@ -149,12 +135,12 @@ pub(super) fn at_rest(
     books: &[(IssuerName, Vec<Posting>)],
     breaches: &mut Vec<String>,
 ) {
-    for (rrn, record) in records {
+    for (rrn, record) in records.iter() {
         if record.decided.is_none() {
             breaches.push(format!("I13: {rrn} was never decided"));
         }
-        if record.effect == Effect::Reversing {
-            breaches.push(format!("I13: the reversal of {rrn} never came to an end"));
+        if matches!(record.effect, Effect::Reversing | Effect::Advising) {
+            breaches.push(format!("I13: what is owed for {rrn} never came to an end"));
         }
     }
     repeats_are_marked(seen, breaches);
@@ -165,9 +151,9 @@ pub(super) fn at_rest(
 /// A reversal that went before is marked as a repeat.
 fn repeats_are_marked(seen: &Seen, breaches: &mut Vec<String>) {
     let mut gone: BTreeSet<(Rrn, bool)> = BTreeSet::new();
-    for sent in seen.sent.iter().filter(|sent| sent.reversal || sent.advice) {
+    for sent in seen.sent.iter().filter(|sent| sent.owed.is_some()) {
         // The mark may come too early: it is durable before the message leaves, and a crash may be between.
-        if !gone.insert((sent.rrn, sent.reversal)) && !sent.repeat {
+        if !gone.insert((sent.rrn, sent.is_reversal())) && !sent.repeat {
             breaches.push(format!("{}: what is owed for it went before and is not marked as a repeat", sent.rrn));
         }
     }
@@ -180,10 +166,10 @@ fn issuers_agree(records: &Records, books: &[(IssuerName, Vec<Posting>)], breach
         for posting in postings.iter().filter(|posting| matches!(posting.money, Money::Booked | Money::Held)) {
             let Some(rrn) = posting.entry.rrn else { continue };
             booked.insert(rrn, (issuer.clone(), posting.entry.amount));
-            let stands = records.get(&rrn).is_some_and(|record| {
+            let stands = records.get(rrn).is_some_and(|record| {
                 let asked = record.intent.outbound.as_ref().is_some_and(|out| out.issuer == *issuer);
                 asked
-                    && (lives(record) || record.effect == Effect::DeadLetter)
+                    && (records.lives(record) || record.effect == Effect::DeadLetter)
                     && record.intent.amount == posting.entry.amount
             });
             if !stands {
@@ -191,8 +177,8 @@ fn issuers_agree(records: &Records, books: &[(IssuerName, Vec<Posting>)], breach
             }
         }
     }
-    for (rrn, record) in records.iter().filter(|(_, record)| lives(record)) {
-        if !booked.contains_key(rrn) {
+    for (rrn, record) in records.living() {
+        if !booked.contains_key(&rrn) && record.effect != Effect::DeadLetter {
             breaches
                 .push(format!("I9: {rrn} stands in the ledger and in no issuer's books ({:?})", record.intent.kind));
         }
@@ -208,21 +194,16 @@ fn terminals_agree(seen: &Seen, records: &Records, breaches: &mut Vec<String>) {
             continue;
         };
         sold.insert(rrn);
-        let stands = records.get(&rrn).is_some_and(|record| lives(record) && record.intent.amount == deal.amount);
+        let stands =
+            records.get(rrn).is_some_and(|record| records.lives(record) && record.intent.amount == deal.amount);
         if !stands {
             breaches.push(format!("I9: {} sold {rrn}, and it does not stand in the ledger", deal.terminal));
         }
     }
-    for (rrn, record) in records.iter().filter(|(_, record)| lives(record)) {
-        if !sold.contains(rrn) {
+    for (rrn, record) in records.living() {
+        if !sold.contains(&rrn) {
             let terminal = record.intent.identity.terminal;
             breaches.push(format!("I9: {rrn} stands in the ledger, and {terminal} sold nothing"));
         }
     }
-}
-
-/// Whether money moved, and stayed.
-fn lives(record: &Recorded) -> bool {
-    let approved = record.decided.as_ref().is_some_and(|decided| decided.outcome == Outcome::Approved);
-    approved && record.effect == Effect::Live && kinds::of(record.intent.kind).money != kinds::Money::Untouched
 }

@@ -72,6 +72,32 @@ sometimes! {
     WrongAmount = "issuer's answer with a wrong amount",
     /// A terminal lost its power in the middle.
     PowerCut = "terminal power cut",
+    /// The HSM took longer than a call may.
+    HsmSlow = "HSM too slow",
+    /// No issuer could be reached, and the station approved on behalf of one.
+    StandIn = "stand-in approval",
+    /// An issuer was told of an approval that was not its own.
+    Advised = "advice acknowledged",
+    /// An issuer refused to be told of an approval.
+    AdviceRefused = "dead letter of an advice",
+    /// A terminal undid what its issuer had not been told of yet.
+    AdviceUndone = "approval undone before its advice was acknowledged",
+    /// The station went down with an advice on its way.
+    CrashAdvising = "crash while an advice was on its way",
+    /// A snapshot was made.
+    Snapshot = "snapshot made",
+    /// The station went down while it made a snapshot, removed what it covers, or wrote closed days.
+    CrashTidying = "crash while a snapshot was made",
+    /// A start went on from a snapshot.
+    FromSnapshot = "start from a snapshot",
+    /// Segments that snapshots cover were removed.
+    SegmentRemoved = "segment removed",
+    /// A business date was closed with transactions of it.
+    DayClosed = "business date closed",
+    /// A copy of a request of a closed day came.
+    DuplicateClosed = "duplicate of a closed day",
+    /// A terminal undid what had left with its day.
+    ClosedUndone = "reversal of a closed day's transaction",
     /// A journal segment was full and another one followed.
     NextSegment = "next journal segment",
 }

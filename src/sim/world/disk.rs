@@ -296,6 +296,9 @@ impl Disk for SimDisk {
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
         self.effect(&format!("disk: remove {name}"))?;
+        if name.starts_with("segment-") {
+            self.nature.sometimes(Sometimes::SegmentRemoved);
+        }
         let mut files = self.platter.0.lock();
         if files.names.remove(name).is_none() {
             return Err(io::ErrorKind::NotFound.into());

@@ -2,6 +2,7 @@
 
 use crate::iso8583::Message;
 use crate::iso8583::Role;
+use crate::ledger::Owed;
 use crate::model::Amount;
 use crate::model::IssuerName;
 use crate::model::Kind;
@@ -35,12 +36,26 @@ pub(super) struct Sent {
     pub(super) terminal: TerminalId,
     pub(super) rrn: Rrn,
     pub(super) stan: Stan,
-    /// A reversal, not a request.
-    pub(super) reversal: bool,
+    /// A reversal or an advice, not a request.
+    pub(super) owed: Option<Owed>,
     /// Marked as a repeat.
     pub(super) repeat: bool,
-    /// An advice: owed until acknowledged.
-    pub(super) advice: bool,
+}
+
+impl Sent {
+    /// Whether it undoes something.
+    pub(super) fn is_reversal(&self) -> bool {
+        self.owed == Some(Owed::Reversal)
+    }
+
+    /// What it is, for people.
+    pub(super) fn what(&self) -> &'static str {
+        match self.owed {
+            None => "request",
+            Some(Owed::Reversal) => "reversal",
+            Some(Owed::Advice) => "advice",
+        }
+    }
 }
 
 /// A wish of a terminal to undo one of its requests, as it reached the station.
@@ -79,8 +94,8 @@ pub(super) struct Seen {
     pub(super) deals: Vec<Deal>,
     /// What the checks have found wrong while the world ran.
     pub(super) breaches: Vec<String>,
-    /// Reversals that an issuer acknowledged: in which life, of which transaction.
-    pub(super) acknowledged: Vec<(u32, Rrn)>,
+    /// What an issuer acknowledged: in which life, of which transaction, its reversal or its advice.
+    pub(super) acknowledged: Vec<(u32, Rrn, Owed)>,
     /// Requests of which nothing left on some link: their RRNs.
     pub(super) not_sent: Vec<Rrn>,
     /// Issuers that approved: their RRNs.

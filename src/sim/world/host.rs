@@ -16,7 +16,9 @@ use crate::hsm::Hsm;
 use crate::hsm::software::SoftwareHsm;
 use crate::iso8583::Builder;
 use crate::iso8583::Message;
+use crate::iso8583::Mti;
 use crate::iso8583::Role;
+use crate::ledger::Owed;
 use crate::model::Amount;
 use crate::model::Clock;
 use crate::model::IssuerName;
@@ -51,6 +53,15 @@ enum Twist {
     Amount,
     Garbage,
     Mac,
+}
+
+/// Whether a message is one that is owed until it is acknowledged.
+pub(super) fn owed(mti: Mti) -> Option<Owed> {
+    match mti.class()? {
+        MessageClass::Reversal => Some(Owed::Reversal),
+        MessageClass::Authorization | MessageClass::Financial => mti.is_advice().then_some(Owed::Advice),
+        _ => None,
+    }
 }
 
 impl Host {
@@ -112,10 +123,11 @@ impl Host {
         let Some(message) = self.read(unit.clone()) else { return Vec::new() };
         let faults = self.weather.faults();
         let rrn = message.role(Role::Rrn).and_then(|rrn| Rrn::parse(&rrn));
-        if message.mti().and_then(|mti| mti.class()) == Some(MessageClass::Reversal)
-            && let Some(code) = rrn.and_then(|rrn| self.refuses(rrn))
+        let owed = message.mti().and_then(owed);
+        if let Some(owed) = owed
+            && let Some(code) = rrn.and_then(|rrn| self.refuses(owed, rrn))
         {
-            self.nature.say(&format!("{}: reversal refused with {code}", self.name()));
+            self.nature.say(&format!("{}: {owed:?} refused with {code}", self.name()));
             return self.plain(&message, code).await.map(|unit| (Duration::ZERO, unit)).into_iter().collect();
         }
         let effects = self.bank.handle(unit, SimClock(Arc::clone(&self.nature)).wall()).await;
@@ -148,19 +160,19 @@ impl Host {
         profile.decode(&profile.split(unit).ok()?).ok()
     }
 
-    /// What a reversal is told without a look into the books, if it is.
-    fn refuses(&self, rrn: Rrn) -> Option<ResponseCode> {
+    /// What an owed message is told without a look into the books, if it is.
+    fn refuses(&self, owed: Owed, rrn: Rrn) -> Option<ResponseCode> {
         let faults = self.weather.faults();
         // The same transaction is refused every time, so that it is for good.
         let lot = rrn.as_bytes().iter().fold(7u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
-        if lot % 1_000 < faults.reversal_never {
+        if lot % 1_000 < faults.owed_never {
             return Some(ResponseCode::FormatError);
         }
-        if hit(&self.nature, faults.reversal_later, None) {
+        if hit(&self.nature, faults.owed_later, None) {
             return Some(ResponseCode::SystemFailure);
         }
         let known = || self.bank.books().iter().any(|posting| posting.entry.rrn == Some(rrn));
-        (faults.forgetful && !known()).then_some(ResponseCode::OriginalNotFound)
+        (faults.forgetful && owed == Owed::Reversal && !known()).then_some(ResponseCode::OriginalNotFound)
     }
 
     /// Notes what the issuer has approved.

@@ -9,7 +9,9 @@ use super::history::History;
 use super::history::Wish;
 use super::host::Host;
 use super::nature::Nature;
+use super::plan::Keeping;
 use super::plan::Way;
+use super::records::Records;
 use super::station::SimWorld;
 use super::watch;
 use super::weather::Weather;
@@ -23,6 +25,7 @@ use crate::iso8583::Role;
 use crate::ledger::Effect;
 use crate::ledger::Ledger;
 use crate::ledger::Outcome;
+use crate::ledger::Owed;
 use crate::ledger::Recorded;
 use crate::ledger::kinds;
 use crate::model::Amount;
@@ -99,6 +102,7 @@ pub(super) struct Outside {
     pub(super) platter: Arc<Platter>,
     pub(super) day: Day,
     pub(super) strict: bool,
+    pub(super) keeping: Keeping,
     /// A terminal's limit of a day.
     pub(super) daily_amount: Option<u64>,
     /// The pos door and the host door.
@@ -132,11 +136,12 @@ impl Outside {
 
     /// What a terminal has sold on a date and not taken back, as the ledger says.
     pub(super) fn sold_on(&self, terminal: TerminalId, date: BusinessDate) -> u64 {
-        let records = self.front().map(|station| station.ledger().records()).unwrap_or_default();
-        let live = records.iter().filter(|record| {
+        let Some(station) = self.front() else { return 0 };
+        let records = Records::open(station.ledger(), &mut Vec::new());
+        let live = records.iter().map(|(_, record)| record).filter(|record| {
             let intent = &record.intent;
             let open = record.decided.as_ref().is_none_or(|decided| decided.outcome == Outcome::Approved);
-            (intent.identity.terminal, intent.date) == (terminal, date) && open && record.effect == Effect::Live
+            (intent.identity.terminal, intent.date) == (terminal, date) && open && records.stands(record)
         });
         live.filter(|record| kinds::of(record.intent.kind).reserves).map(|record| record.intent.amount.minor()).sum()
     }
@@ -152,12 +157,30 @@ impl Outside {
                 if record.decided.is_some() && !seen.answered.iter().any(|answer| answer.rrn == Some(rrn)) {
                     self.nature.sometimes(Sometimes::CrashDecided);
                 }
-                let sent = seen.sent.iter().any(|sent| sent.reversal && sent.rrn == rrn);
-                if record.effect == Effect::Reversing && sent {
-                    self.nature.sometimes(Sometimes::CrashForwarding);
+                let sent = |owed| seen.sent.iter().any(|sent| sent.owed == Some(owed) && sent.rrn == rrn);
+                match record.effect {
+                    Effect::Reversing if sent(Owed::Reversal) => self.nature.sometimes(Sometimes::CrashForwarding),
+                    Effect::Advising if sent(Owed::Advice) => self.nature.sometimes(Sometimes::CrashAdvising),
+                    _ => {}
                 }
             }
         });
+    }
+
+    /// A terminal undoes one of its requests.
+    fn undoes(&self, terminal: TerminalId, stan: Stan) {
+        let Some(station) = self.front() else { return };
+        let rrn = self.history.read(|seen| {
+            let deal = seen.deals.iter().rfind(|deal| (deal.terminal, deal.stan) == (terminal, stan));
+            deal.and_then(|deal| deal.rrn)
+        });
+        let Some(rrn) = rrn else { return };
+        let records = station.ledger().records();
+        match records.iter().find(|record| record.intent.rrn == rrn) {
+            None => self.nature.sometimes(Sometimes::ClosedUndone),
+            Some(record) if record.effect == Effect::Advising => self.nature.sometimes(Sometimes::AdviceUndone),
+            Some(_) => {}
+        }
     }
 
     fn door(&self, way: Way) -> &Door {
@@ -251,6 +274,7 @@ fn arrived(outside: &Outside, terminal: TerminalId, message: &Message, unit: &By
         && let Some(stan) = stan
     {
         let amount = message.role(Role::Amount).and_then(|amount| Amount::parse(&amount)).unwrap_or(Amount::ZERO);
+        outside.undoes(terminal, stan);
         outside.history.note(|seen| seen.wishes.push(Wish { terminal, stan, amount }));
     }
 }

@@ -38,6 +38,8 @@ pub(super) enum Step {
     SignInUnheard,
     /// Buys, holds or inquires: kind, minor units, which card, how.
     Buy(Kind, u64, usize, Manner),
+    /// Buys with a card that is held to the reader, without a PIN: minor units, which card.
+    Tap(u64, usize),
     /// Takes the last approved purchase back.
     Undo,
     /// Sends a request again that was answered long ago, as it was.
@@ -50,6 +52,8 @@ pub(super) enum Step {
     Rest(u64),
     /// The wall clock jumps by so many minutes.
     ClockJump(i64),
+    /// No issuer can be reached for so many milliseconds.
+    LinksDown(u64),
     /// What a crash matrix is about begins here.
     Mark,
 }
@@ -75,6 +79,27 @@ pub(super) struct Crash {
     pub(super) down: Duration,
 }
 
+/// Whether the station approves on behalf of issuers that cannot be reached.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum StandIn {
+    Never,
+    /// Small sales without a PIN.
+    Small,
+    /// The same, so many minor units with one card in a day.
+    Counted(u64),
+}
+
+/// What is done beside the running station.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Keeping {
+    /// Snapshots are made.
+    pub(super) snapshots: bool,
+    /// And what they cover is removed.
+    pub(super) removes: bool,
+    /// Days that are over are closed.
+    pub(super) closes: bool,
+}
+
 /// A whole world.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -87,11 +112,28 @@ pub struct Plan {
     pub(super) daily_amount: Option<u64>,
     /// Whether every answer and every message is looked up on the disk at once.
     pub(super) strict: bool,
-    /// Whether the second issuer stands in for the first.
+    /// Whether the second issuer is asked for the first.
     pub(super) fallback: bool,
+    pub(super) stand_in: StandIn,
+    pub(super) keeping: Keeping,
 }
 
 impl Plan {
+    /// A world in which nothing happens.
+    pub(super) fn quiet(seed: u64) -> Self {
+        Self {
+            seed,
+            tills: Vec::new(),
+            faults: Faults::default(),
+            crashes: Vec::new(),
+            daily_amount: None,
+            strict: false,
+            fallback: false,
+            stand_in: StandIn::Never,
+            keeping: Keeping::default(),
+        }
+    }
+
     /// The world's number.
     #[must_use]
     pub fn seed(&self) -> u64 {

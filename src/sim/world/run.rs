@@ -19,6 +19,7 @@ use super::outside::Day;
 use super::outside::Outside;
 use super::plan::Crash;
 use super::plan::Plan;
+use super::records::Records;
 use super::setup;
 use super::station;
 use super::station::Ground;
@@ -92,6 +93,7 @@ impl Running {
             platter: Arc::default(),
             day: Day::new(),
             strict: plan.strict,
+            keeping: plan.keeping,
             daily_amount: plan.daily_amount,
             doors: setup::doors()?,
             front: parking_lot::Mutex::new(None),
@@ -202,13 +204,18 @@ impl Running {
 
     /// The same of the disk as it would be if the power went now.
     fn check_disk(&mut self) {
-        let Some(records) = aside::records(&self.outside) else { return };
+        let Some(ledger) = aside::ledger(&self.outside) else { return };
         let mut breaches = Vec::new();
-        let records = checks::by_number(records, &mut breaches);
-        self.outside.history.read(|seen| checks::always(seen, &records, &mut self.decisions, &mut breaches));
+        self.outside.history.read(|seen| {
+            let records = Records::all(&ledger, seen, &mut breaches);
+            checks::always(seen, &records, &mut self.decisions, &mut breaches);
+        });
         self.outside
             .history
             .note(|seen| seen.breaches.extend(breaches.iter().map(|breach| format!("on disk: {breach}"))));
+        for violation in aside::verify(&self.outside) {
+            self.outside.history.breach(format!("verify: {violation}"));
+        }
         if self.outside.strict {
             // The anchor follows: what is newer than it cannot be missed.
             let soon = self.outside.nature.now() + Duration::from_secs(1);
@@ -221,8 +228,8 @@ impl Running {
     fn check(&mut self, at_rest: bool) {
         let Some(station) = self.outside.front() else { return };
         let mut breaches = Vec::new();
-        let records = checks::by_number(station.ledger().records(), &mut breaches);
         self.outside.history.read(|seen| {
+            let records = Records::all(station.ledger(), seen, &mut breaches);
             checks::always(seen, &records, &mut self.decisions, &mut breaches);
             if at_rest {
                 let books = self.outside.hosts.iter().map(|host| (host.name().clone(), host.bank().books()));

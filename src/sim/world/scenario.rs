@@ -2,8 +2,10 @@
 
 use super::disk::Loss;
 use super::plan::Crash;
+use super::plan::Keeping;
 use super::plan::Manner;
 use super::plan::Plan;
+use super::plan::StandIn;
 use super::plan::Step;
 use super::plan::TillPlan;
 use super::plan::Way;
@@ -40,8 +42,7 @@ fn quiet() -> Faults {
 fn scenario(name: &'static str, tills: &[(Way, &[Step])], faults: Faults) -> Scenario {
     let numbered = (TERMINALS[0]..).zip(tills);
     let tills = numbered.map(|(number, (way, steps))| TillPlan { number, way: *way, steps: steps.to_vec() }).collect();
-    let plan = Plan { seed: 1, tills, faults, crashes: Vec::new(), daily_amount: None, strict: true, fallback: false };
-    Scenario { name, plan }
+    Scenario { name, plan: Plan { tills, faults, strict: true, ..Plan::quiet(1) } }
 }
 
 /// One terminal that signs in before the part that counts.
@@ -72,13 +73,13 @@ pub fn scenarios() -> Vec<Scenario> {
         till("terminal loses its power", &[sale(10_00, CARD_A, PowerCut(10))]),
         till("segments follow each other", &[sale(10_00, CARD_A, Plain); 5]),
     ];
-    let refusing = Faults { reversal_later: 600, ..quiet() };
+    let refusing = Faults { owed_later: 600, ..quiet() };
     all.push(scenario(
         "store-and-forward goes on",
         &[(Way::Host, &[Step::Mark, sale(SILENT, CARD_B, Plain)])],
         refusing,
     ));
-    let never = Faults { reversal_never: 1_000, ..quiet() };
+    let never = Faults { owed_never: 1_000, ..quiet() };
     all.push(scenario("dead letter", &[(Way::Host, &[Step::Mark, sale(SILENT, CARD_A, Plain)])], never));
     let not_taken = Faults { not_taken: 1_000, ..quiet() };
     let mut rerouted =
@@ -96,6 +97,7 @@ pub fn scenarios() -> Vec<Scenario> {
         &[(Way::Host, &[sale(10_00, CARD_A, Plain), sale(10_00, CARD_B, Plain)])],
         failing,
     ));
+    all.extend(beside());
     let steps: [&[Step]; 2] = [
         &[Step::Buy(Kind::Authorization, 10_00, CARD_A, Plain), Step::Undo],
         &[Step::SignIn, sale(SILENT, CARD_B, Plain)],
@@ -105,6 +107,34 @@ pub fn scenarios() -> Vec<Scenario> {
     limited.plan.daily_amount = Some(30_00);
     all.push(limited);
     all
+}
+
+/// What happens when issuers cannot be reached, and beside the running station.
+fn beside() -> [Scenario; 5] {
+    use Manner::Plain;
+    let down = [Step::Mark, Step::LinksDown(4_000), Step::Tap(10_00, CARD_A)];
+    let mut stands_in = scenario("stand-in, the issuer told afterwards", &[(Way::Host, &down)], quiet());
+    stands_in.plan.stand_in = StandIn::Small;
+    let undone = [&down[..], &[Step::Undo, Step::Tap(20_00, CARD_B)]].concat();
+    let mut undone = scenario("stand-in undone before the issuer knows", &[(Way::Host, &undone)], quiet());
+    undone.plan.stand_in = StandIn::Counted(15_00);
+    let refusing = Faults { owed_never: 1_000, ..quiet() };
+    let mut refused = scenario("dead letter of an advice", &[(Way::Host, &down)], refusing);
+    refused.plan.stand_in = StandIn::Small;
+    let keeping = Keeping { snapshots: true, removes: true, closes: true };
+    let days = [
+        &[Step::Mark][..],
+        &[sale(10_00, CARD_A, Plain); 3],
+        &[Step::ClockJump(600), Step::Rest(8_000)],
+        &[sale(20_00, CARD_B, Plain); 3],
+        &[Step::Repeat, Step::Rest(4_000)],
+    ];
+    let mut days = scenario("the day is closed, snapshots follow", &[(Way::Host, &days.concat())], quiet());
+    days.plan.keeping = keeping;
+    let back = [Step::Mark, sale(10_00, CARD_A, Plain), Step::ClockJump(600), Step::Rest(8_000), Step::Undo];
+    let mut back = scenario("reversed when its day is closed", &[(Way::Host, &back)], quiet());
+    back.plan.keeping = keeping;
+    [stands_in, undone, refused, days, back]
 }
 
 /// The worlds in which the station goes down before and after every effect of a scenario, by what becomes of what was

@@ -3,6 +3,7 @@
 use super::chance::SimEntropy;
 use super::outside::Outside;
 use super::plan::Plan;
+use super::plan::StandIn;
 use super::station::Ground;
 use super::vault::Vault;
 use crate::channel::builtin;
@@ -43,6 +44,10 @@ use zeroize::Zeroizing;
 /// The first and the last of a world's terminals.
 pub(super) const TERMINALS: [u32; 2] = [10_000_001, 10_000_004];
 const BANKS: [&str; 2] = ["bank-a", "bank-b"];
+/// The most that is approved on behalf of an issuer, in minor units.
+const STAND_IN_MOST: u64 = 50_00;
+/// Minutes of the terminals' clocks east of UTC.
+pub(super) const OFFSET_MINUTES: i16 = 480;
 /// When an issuer's own late answers come.
 const LATE: Duration = Duration::from_secs(9);
 
@@ -117,18 +122,24 @@ fn registry(plan: &Plan) -> Option<Registry> {
         let _ = writeln!(merchants, "{merchant},shop {number}");
         let _ = writeln!(terminals, "{number},{merchant}");
     }
-    let issuers: String = BANKS
-        .map(|name| {
-            format!("[[issuer]]\nname = \"{name}\"\naddress = \"{name}:1\"\nprofile = \"{name}\"\ntimeout_ms = 5000\n")
-        })
-        .concat();
+    let stand_in = match plan.stand_in {
+        StandIn::Never => String::new(),
+        StandIn::Small => format!("stand_in_most = {STAND_IN_MOST}\n"),
+        StandIn::Counted(most) => format!("stand_in_most = {STAND_IN_MOST}\nstand_in_card_amount = {most}\n"),
+    };
+    let row = |name: &str| {
+        format!(
+            "[[issuer]]\nname = \"{name}\"\naddress = \"{name}:1\"\nprofile = \"{name}\"\ntimeout_ms = 5000\n{stand_in}"
+        )
+    };
+    let issuers: String = BANKS.map(row).concat();
     let fallback = if plan.fallback { "bank-b" } else { "" };
     let bins = format!("prefix,issuer,fallback\n62,bank-a,{fallback}\n4,bank-b,\n5,bank-b,\n");
     let limits = Limits { daily_amount: plan.daily_amount.and_then(Amount::new), ..Limits::default() };
     let defaults = Defaults {
         acquirer: Acquirer::parse(b"89811000")?,
         currency: Currency::CNY,
-        offset_minutes: 480,
+        offset_minutes: OFFSET_MINUTES,
         days: Days::default(),
         limits,
     };

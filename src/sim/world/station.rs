@@ -6,6 +6,7 @@ use super::disk::SimDisk;
 use super::executor::Realm;
 use super::host::Host;
 use super::journal;
+use super::keeping;
 use super::nature::SimClock;
 use super::outside::Outside;
 use super::vault::Vault;
@@ -90,6 +91,9 @@ pub(super) async fn boot(outside: Arc<Outside>, ground: Arc<Ground>, life: u32) 
         let station = Arc::clone(&station);
         outside.spawner.spawn(Realm::Station, async move { station.forward(&name).await });
     }
+    if outside.keeping.closes {
+        outside.spawner.spawn(Realm::Station, keeping::close_days(Arc::clone(&outside), Arc::clone(&station)));
+    }
     *outside.front.lock() = Some(station);
     failed.cancelled().await;
     outside.nature.say("station: the ledger failed, the process ends");
@@ -99,7 +103,7 @@ pub(super) async fn boot(outside: Arc<Outside>, ground: Arc<Ground>, life: u32) 
 /// The ledger, with its journal at work. `None`: the process has ended.
 fn open(outside: &Arc<Outside>, ground: &Ground, failed: &CancellationToken) -> Option<EmbeddedLedger> {
     let disk = SimDisk::new(Arc::clone(&outside.platter), Arc::clone(&outside.nature), Arc::clone(&outside.weather));
-    let OpenedLedger { ledger, writer, preparer, anchor, found, .. } =
+    let OpenedLedger { ledger, writer, preparer, anchor, housekeeper, found, .. } =
         match EmbeddedLedger::open(disk, &options(&ground.entropy), CAPACITY) {
             Ok(opened) => opened,
             Err(_) if outside.nature.is_down() => return None,
@@ -118,7 +122,15 @@ fn open(outside: &Arc<Outside>, ground: &Ground, failed: &CancellationToken) -> 
         outside.nature.say(&format!("station: a torn end was cut: {}, {} bytes", torn.place.file, torn.bytes));
         outside.nature.sometimes(Sometimes::TornGroup);
     }
+    if found.snapshot.is_some() {
+        outside.nature.sometimes(Sometimes::FromSnapshot);
+    }
+    // A snapshot has its name once it is synced.
+    found.refused.iter().for_each(|refused| outside.history.breach(format!("I12: a snapshot is refused: {refused}")));
     journal::start(outside, writer, preparer, anchor, failed);
+    if outside.keeping.snapshots {
+        outside.spawner.spawn(Realm::Station, keeping::tidy(Arc::clone(outside), housekeeper));
+    }
     Some(ledger)
 }
 

@@ -3,8 +3,10 @@
 use super::chance::Chance;
 use super::disk::Loss;
 use super::plan::Crash;
+use super::plan::Keeping;
 use super::plan::Manner;
 use super::plan::Plan;
+use super::plan::StandIn;
 use super::plan::Step;
 use super::plan::TillPlan;
 use super::plan::Way;
@@ -29,6 +31,8 @@ pub fn seeded(seed: u64) -> Plan {
         daily_amount: (chance.below(3) == 0).then(|| 100 * (300 + chance.below(900))),
         strict: chance.below(8) == 0,
         fallback: chance.below(2) == 0,
+        stand_in: *chance.pick(&[StandIn::Never, StandIn::Small, StandIn::Counted(60_00)]).unwrap_or(&StandIn::Never),
+        keeping: keeping(&mut chance),
     }
 }
 
@@ -39,7 +43,7 @@ fn till(chance: &mut Chance, number: u32) -> TillPlan {
 }
 
 fn step(chance: &mut Chance) -> Step {
-    match chance.below(20) {
+    match chance.below(23) {
         0 => Step::SignIn,
         1 | 2 => Step::Undo,
         3 | 4 => Step::Repeat,
@@ -48,6 +52,7 @@ fn step(chance: &mut Chance) -> Step {
         7 => Step::Rest(chance.below(30_000)),
         8 => Step::Buy(Kind::Balance, 0, chance.place(3), Manner::Plain),
         9 => Step::Buy(Kind::Authorization, minor(chance), chance.place(3), manner(chance)),
+        10..=12 => Step::Tap(500 * (1 + chance.below(20)), chance.place(3)),
         _ => Step::Buy(Kind::Sale, minor(chance), chance.place(3), manner(chance)),
     }
 }
@@ -92,11 +97,12 @@ fn faults(chance: &mut Chance) -> Faults {
         wrong_amount: rate(200),
         garbage: rate(200),
         wrong_mac: rate(200),
-        reversal_later: rate(700),
-        reversal_never: if rate(3) == 1 { 300 } else { 0 },
+        owed_later: rate(700),
+        owed_never: if rate(3) == 1 { 300 } else { 0 },
         forgetful: rate(1) == 1,
         resets: rate(4),
         half_open: rate(3),
+        links_down: rate(3),
         hsm_slow_ms: u64::from(rate(1_200)),
         garbled_mac: rate(100),
         hsm_outages: rate(3),
@@ -105,6 +111,11 @@ fn faults(chance: &mut Chance) -> Faults {
         disk_full: rate(2),
         clock_steps: rate(3),
     }
+}
+
+fn keeping(chance: &mut Chance) -> Keeping {
+    let mut half = || chance.below(2) == 0;
+    Keeping { snapshots: half(), removes: half(), closes: half() }
 }
 
 fn crash(chance: &mut Chance) -> Crash {

@@ -1,6 +1,7 @@
 //! A terminal at the counter: the simulated terminal, its line to the station, and what it does in a day.
 
 use super::coverage::Sometimes;
+use super::executor::Realm;
 use super::history::Deal;
 use super::nature::SimClock;
 use super::outside::Line;
@@ -9,6 +10,8 @@ use super::plan::Manner;
 use super::plan::Step;
 use super::plan::TillPlan;
 use super::plan::Way;
+use super::setup::OFFSET_MINUTES;
+use super::weather;
 use crate::channel::builtin;
 use crate::hsm::calculator::ClearPin;
 use crate::iso8583::Role;
@@ -59,6 +62,8 @@ pub(super) struct Till {
     way: Way,
     /// The keys it has were good for a message.
     proven: bool,
+    /// How it reads cards: a chip comes with a PIN, a tap without.
+    entry: Entry,
     /// The MAC of what it sends is wrong on purpose.
     spoilt: bool,
     /// Copies of the request that is waited for are under way.
@@ -80,7 +85,7 @@ impl Till {
             terminal: TerminalId::parse(plan.number.to_string().as_bytes())?,
             merchant: MerchantId::parse(format!("89811005411{serial:04}").as_bytes())?,
             currency: Currency::CNY,
-            offset_minutes: 480,
+            offset_minutes: OFFSET_MINUTES,
             encrypt_tracks: false,
         };
         let terminal = switched_on(setup, Memory::default(), &entropy)?;
@@ -96,6 +101,7 @@ impl Till {
             answered: Vec::new(),
             way: plan.way,
             proven: false,
+            entry: Entry::Chip,
             spoilt: false,
             copies: false,
         })
@@ -126,7 +132,7 @@ impl Till {
     /// I10: what is left of the day's limit can be sold, and not a cent more.
     async fn probe_limit(&mut self) {
         let Some(limit) = self.outside.daily_amount else { return };
-        let date = self.now().date(480);
+        let date = self.now().date(OFFSET_MINUTES);
         let left = limit.saturating_sub(self.outside.sold_on(self.line.terminal, date));
         let whole = left / 100 * 100;
         if whole > 0 && self.sells(whole).await == Some(ResponseCode::AmountLimit) {
@@ -171,6 +177,12 @@ impl Till {
                 self.ready(TRIES).await;
                 self.buy(kind, minor, card, manner, TRIES).await;
             }
+            Step::Tap(minor, card) => {
+                self.ready(TRIES).await;
+                self.entry = Entry::Tap;
+                self.buy(Kind::Sale, minor, card, Manner::Plain, TRIES).await;
+                self.entry = Entry::Chip;
+            }
             Step::Undo => {
                 if self.terminal.memory().pending.is_none() && self.terminal.undo_last() {
                     self.falls(self.terminal.memory().pending.as_ref().map(|undo| undo.stan));
@@ -182,6 +194,13 @@ impl Till {
             Step::WrongMac => self.wrong_mac().await,
             Step::Rest(millis) => self.outside.nature.after(Duration::from_millis(millis)).await,
             Step::ClockJump(minutes) => self.outside.nature.step_wall(minutes),
+            Step::LinksDown(millis) => {
+                let (weather, nature) = (Arc::clone(&self.outside.weather), Arc::clone(&self.outside.nature));
+                let down = Duration::from_millis(millis);
+                let links = async move { weather::links_down(&weather, &nature, down).await };
+                self.outside.spawner.spawn(Realm::Outside, links);
+                self.outside.nature.after(Duration::from_millis(1)).await;
+            }
             Step::Mark => self.outside.mark(),
         }
     }
@@ -327,7 +346,8 @@ impl Till {
         let card = self.cards.get(card % self.cards.len().max(1))?;
         let pin = ClearPin::parse(card.pin().as_bytes()).ok()?;
         let (card, amount) = (Card::of(card), Amount::new(minor)?);
-        let purchase = Purchase { kind, amount, card: &card, entry: Entry::Chip, pin: Some(&pin) };
+        let pin = Some(&pin).filter(|_| self.entry == Entry::Chip);
+        let purchase = Purchase { kind, amount, card: &card, entry: self.entry, pin };
         let now = self.now();
         self.terminal.purchase(&purchase, now).ok()
     }

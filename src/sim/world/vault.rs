@@ -56,7 +56,11 @@ impl Vault {
         if !takes.is_zero() {
             self.nature.after(takes.min(ctx.within)).await;
         }
-        if takes > ctx.within { Err(HsmError::Timeout) } else { Ok(()) }
+        if takes > ctx.within {
+            self.nature.sometimes(Sometimes::HsmSlow);
+            return Err(HsmError::Timeout);
+        }
+        Ok(())
     }
 }
 

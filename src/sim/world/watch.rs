@@ -9,6 +9,8 @@ use super::nature::Nature;
 use super::outside::Outside;
 use crate::flow::Event;
 use crate::flow::Witness;
+use crate::ledger::Ledger;
+use crate::ledger::Owed;
 use crate::model::Kind;
 use crate::model::MessageClass;
 use crate::model::ResponseCode;
@@ -35,6 +37,10 @@ pub(super) fn answered(outside: &Outside, answer: Answered) {
     });
     if let Some(before) = before {
         outside.nature.sometimes(Sometimes::DuplicateAnswered);
+        let records = outside.front().map(|station| station.ledger().records()).unwrap_or_default();
+        if answer.rrn.is_some_and(|rrn| records.iter().all(|record| record.intent.rrn != rrn)) {
+            outside.nature.sometimes(Sometimes::DuplicateClosed);
+        }
         // A reversal stays pending at its terminal, whatever it is refused with; a copy under keys that are gone cannot
         // be known.
         let harmless = answer.class == Some(MessageClass::Reversal) || answer.code == "A0";
@@ -60,8 +66,9 @@ pub(super) fn answered(outside: &Outside, answer: Answered) {
 /// A message leaves for an issuer.
 pub(super) fn sent(outside: &Outside, sent: Sent) {
     let breach = outside.history.read(|seen| {
-        let overdone = sent.reversal && seen.acknowledged.contains(&(sent.life, sent.rrn));
-        let overdone = overdone.then(|| format!("I4: reversal of {} leaves after it was acknowledged", sent.rrn));
+        let overdone = sent.owed.is_some_and(|owed| seen.acknowledged.contains(&(sent.life, sent.rrn, owed)));
+        let overdone =
+            overdone.then(|| format!("I4: {} of {} leaves after it was acknowledged", sent.what(), sent.rrn));
         overdone.or_else(|| overtakes(&seen.sent, &sent)).or_else(|| jumps(&seen.sent, &sent))
     });
     if let Some(breach) = breach {
@@ -69,7 +76,7 @@ pub(super) fn sent(outside: &Outside, sent: Sent) {
     }
     if outside.strict {
         let kept = aside::record(outside, sent.rrn).and_then(|record| record.intent.outbound.clone());
-        let kept = kept.is_some_and(|out| out.issuer == sent.issuer && (sent.reversal || out.stan == sent.stan));
+        let kept = kept.is_some_and(|out| out.issuer == sent.issuer && (sent.is_reversal() || out.stan == sent.stan));
         if !kept {
             outside.history.breach(format!("I2: {} leaves for {} before it is kept", sent.rrn, sent.issuer));
         }
@@ -79,22 +86,20 @@ pub(super) fn sent(outside: &Outside, sent: Sent) {
 
 /// I8: a request never leaves after its own reversal did.
 fn overtakes(before: &[Sent], sent: &Sent) -> Option<String> {
-    let overtaken = !sent.reversal && before.iter().any(|other| other.reversal && other.rrn == sent.rrn);
+    let overtaken = !sent.is_reversal() && before.iter().any(|other| other.is_reversal() && other.rrn == sent.rrn);
     overtaken.then(|| format!("I8: request {} leaves after its reversal", sent.rrn))
 }
 
-/// I8: of one terminal, a reversal that was sent before another one is not sent again after it.
+/// I8: of one terminal, what was owed and sent before something else is not sent again after it.
 fn jumps(before: &[Sent], sent: &Sent) -> Option<String> {
     let lane = |other: &&Sent| {
         let same = (other.life, &other.issuer, other.terminal) == (sent.life, &sent.issuer, sent.terminal);
-        same && other.reversal
+        same && other.owed.is_some()
     };
-    if !sent.reversal {
-        return None;
-    }
+    sent.owed?;
     let last = before.iter().rfind(lane)?;
     let jumped = last.rrn != sent.rrn && before.iter().filter(lane).any(|other| other.rrn == sent.rrn);
-    jumped.then(|| format!("I8: reversal of {} goes on after {} was begun", sent.rrn, last.rrn))
+    jumped.then(|| format!("I8: {} of {} goes on after {} was begun", sent.what(), sent.rrn, last.rrn))
 }
 
 /// Counts what the station says of itself.
@@ -112,6 +117,7 @@ impl Witness for Watcher {
                 let repeat = if *repeat { ", again" } else { "" };
                 self.nature.say(&format!("station: {who} {} {rrn} {outcome:?} {code}{repeat}", kind.name()));
                 match (kind, *rule) {
+                    (_, Some("stand-in")) => self.nature.sometimes(Sometimes::StandIn),
                     (Kind::Reversal, Some("original-unknown")) => self.nature.sometimes(Sometimes::Overtaken),
                     (_, Some("counter-or-tombstone")) if *code == ResponseCode::RelatedInvalid => {
                         self.nature.sometimes(Sometimes::Tombstone);
@@ -128,15 +134,19 @@ impl Witness for Watcher {
                 }
             }
             Event::Silent { why } => self.nature.say(&format!("station: {who} not answered: {why}")),
-            Event::Forwarded { rrn, attempts, acknowledged, refused, .. } => {
-                if refused.is_some() {
-                    self.nature.sometimes(Sometimes::DeadLetter);
-                }
+            Event::Forwarded { what, rrn, attempts, acknowledged, refused, .. } => {
+                let rare = match (what, refused.is_some(), acknowledged) {
+                    (Owed::Reversal, true, _) => Some(Sometimes::DeadLetter),
+                    (Owed::Advice, true, _) => Some(Sometimes::AdviceRefused),
+                    (Owed::Advice, _, true) => Some(Sometimes::Advised),
+                    _ => None,
+                };
+                rare.into_iter().for_each(|rare| self.nature.sometimes(rare));
                 if *acknowledged {
-                    self.history.note(|seen| seen.acknowledged.push((self.life, *rrn)));
+                    self.history.note(|seen| seen.acknowledged.push((self.life, *rrn, *what)));
                 }
                 self.nature
-                    .say(&format!("station: reversal of {rrn}, {attempts} tries before, acknowledged {acknowledged}"));
+                    .say(&format!("station: {what:?} of {rrn}, {attempts} tries before, acknowledged {acknowledged}"));
             }
             Event::Rejected { error } => self.nature.say(&format!("station: {who} unreadable: {error}")),
             Event::MacFailed { .. } => self.nature.say(&format!("station: {who} MAC wrong")),

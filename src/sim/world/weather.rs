@@ -37,16 +37,18 @@ pub(super) struct Faults {
     pub(super) garbage: u32,
     /// Answers of issuers whose MAC is wrong.
     pub(super) wrong_mac: u32,
-    /// Reversals that an issuer answers with 96 and does not book.
-    pub(super) reversal_later: u32,
-    /// Of all transactions, those whose reversal an issuer refuses for good.
-    pub(super) reversal_never: u32,
+    /// Reversals and advices that an issuer answers with 96 and does not book.
+    pub(super) owed_later: u32,
+    /// Of all transactions, those whose reversal or advice an issuer refuses for good.
+    pub(super) owed_never: u32,
     /// Whether issuers answer 25 to reversals of what they have not seen, and remember nothing.
     pub(super) forgetful: bool,
     /// Issuer connections reset, half of them while a request is being written.
     pub(super) resets: u32,
     /// Issuer connections that swallow what is written, until somebody notices.
     pub(super) half_open: u32,
+    /// Times no issuer can be reached.
+    pub(super) links_down: u32,
     /// The longest HSM call, in milliseconds.
     pub(super) hsm_slow_ms: u64,
     /// MACs that come out garbled.
@@ -72,6 +74,7 @@ struct Now {
     faults: Faults,
     hsm_down: bool,
     disk_full: bool,
+    links_down: bool,
     calm: bool,
 }
 
@@ -102,6 +105,15 @@ impl Weather {
         now.disk_full = full && !now.calm;
     }
 
+    pub(super) fn links_are_down(&self) -> bool {
+        self.0.lock().links_down
+    }
+
+    pub(super) fn set_links_down(&self, down: bool) {
+        let mut now = self.0.lock();
+        now.links_down = down && !now.calm;
+    }
+
     pub(super) fn is_calm(&self) -> bool {
         self.0.lock().calm
     }
@@ -111,8 +123,8 @@ impl Weather {
         let mut now = self.0.lock();
         let (way_ms, issuer_way_ms) = (now.faults.way_ms.min(200), now.faults.issuer_way_ms.min(200));
         // Whoever refuses for good goes on refusing: that is no fault of the moment.
-        let reversal_never = now.faults.reversal_never;
-        let faults = Faults { way_ms, issuer_way_ms, reversal_never, ..Faults::default() };
+        let owed_never = now.faults.owed_never;
+        let faults = Faults { way_ms, issuer_way_ms, owed_never, ..Faults::default() };
         *now = Now { faults, calm: true, ..Now::default() };
     }
 }
@@ -129,6 +141,14 @@ pub(super) fn rage(weather: &Arc<Weather>, nature: &Arc<Nature>, spawner: &Spawn
             pass(&nature, 20_000).await;
             nature.say("the HSM is back");
             weather.set_hsm_down(false);
+        });
+    }
+    for _ in 0..faults.links_down {
+        let (weather, nature) = (Arc::clone(weather), Arc::clone(nature));
+        spawner.spawn(Realm::Outside, async move {
+            pass(&nature, 60_000).await;
+            let down = nature.draw(|chance| chance.millis(1_000, 40_000));
+            links_down(&weather, &nature, down).await;
         });
     }
     for _ in 0..faults.disk_full {
@@ -152,6 +172,15 @@ pub(super) fn rage(weather: &Arc<Weather>, nature: &Arc<Nature>, spawner: &Spawn
             }
         });
     }
+}
+
+/// No issuer can be reached for so long.
+pub(super) async fn links_down(weather: &Weather, nature: &Arc<Nature>, down: Duration) {
+    nature.say("no issuer can be reached");
+    weather.set_links_down(true);
+    nature.after(down).await;
+    nature.say("issuers can be reached");
+    weather.set_links_down(false);
 }
 
 async fn pass(nature: &Arc<Nature>, most_ms: u64) {

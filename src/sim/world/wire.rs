@@ -3,6 +3,7 @@
 use super::coverage::Sometimes;
 use super::executor::Realm;
 use super::history::Sent;
+use super::host;
 use super::host::Host;
 use super::nature::Timer;
 use super::outside::Outside;
@@ -20,7 +21,6 @@ use crate::link::mux::Arrival;
 use crate::link::mux::Mux;
 use crate::link::mux::Ticket;
 use crate::model::IssuerName;
-use crate::model::MessageClass;
 use crate::model::Rrn;
 use crate::model::Stan;
 use crate::model::TerminalId;
@@ -162,7 +162,7 @@ impl Wire {
     fn late(self: &Arc<Self>, received: Received) {
         let rrn = received.message.role(Role::Rrn).and_then(|rrn| Rrn::parse(&rrn));
         let reversed =
-            self.outside.history.read(|seen| seen.sent.iter().any(|sent| sent.reversal && Some(sent.rrn) == rrn));
+            self.outside.history.read(|seen| seen.sent.iter().any(|sent| sent.is_reversal() && Some(sent.rrn) == rrn));
         let (nature, seen) = (
             &self.outside.nature,
             rrn.is_some_and(|rrn| self.outside.history.read(|seen| seen.approvals.contains(&rrn))),
@@ -187,11 +187,11 @@ impl Wire {
         let torn = hit(&self.outside.nature, self.outside.weather.faults().torn, None);
         let Some(sent) = self.describe(unit) else { return };
         let repeat = if sent.repeat { " again" } else { "" };
-        let what = if sent.reversal { "reversal" } else { "request" };
+        let what = sent.what();
         if !self.outside.nature.effect(&format!("to {}: {what} {}{repeat}, STAN {}", self.name, sent.rrn, sent.stan)) {
             return;
         }
-        if self.outside.history.read(|seen| !sent.reversal && seen.not_sent.contains(&sent.rrn)) {
+        if self.outside.history.read(|seen| !sent.is_reversal() && seen.not_sent.contains(&sent.rrn)) {
             self.outside.nature.sometimes(Sometimes::Rerouted);
         }
         if sent.repeat {
@@ -207,7 +207,7 @@ impl Wire {
 
     /// Nothing of a unit left.
     fn not_sent(&self, unit: &Bytes) -> LinkReply<Received> {
-        if let Some(sent) = self.describe(unit).filter(|sent| !sent.reversal) {
+        if let Some(sent) = self.describe(unit).filter(|sent| !sent.is_reversal()) {
             self.outside.history.note(|seen| seen.not_sent.push(sent.rrn));
         }
         LinkReply::NotSent
@@ -232,9 +232,8 @@ impl Wire {
             terminal: TerminalId::parse(&message.role(Role::Terminal)?)?,
             rrn: Rrn::parse(&message.role(Role::Rrn)?)?,
             stan: Stan::parse(&message.role(Role::Stan)?)?,
-            reversal: mti.class() == Some(MessageClass::Reversal),
-            repeat: mti != mti.without_repeat(),
-            advice: mti.class() != Some(MessageClass::Reversal) && mti.as_str().as_bytes().get(2) == Some(&b'2'),
+            owed: host::owed(mti),
+            repeat: mti.is_repeat(),
         })
     }
 }
@@ -273,7 +272,7 @@ impl IssuerLink for SimLink {
     }
 
     fn is_up(&self) -> bool {
-        self.0.state.lock().up
+        self.0.state.lock().up && !self.0.outside.weather.links_are_down()
     }
 
     fn next_stan(&self) -> Stan {
@@ -291,7 +290,7 @@ impl IssuerLink for SimLink {
         let registered = {
             let mut state = self.0.state.lock();
             let full = self.0.first && hit(&self.0.outside.nature, self.0.outside.weather.faults().not_taken, None);
-            if !state.up || full {
+            if !state.up || full || self.0.outside.weather.links_are_down() {
                 drop(state);
                 return self.0.not_sent(&unit);
             }
