@@ -19,11 +19,17 @@ pub struct Days {
 }
 
 impl Days {
+    /// Dates that begin at `cut_over`, in `zone` or, without one, by each terminal's own clock.
+    #[must_use]
+    pub fn new(zone: Option<Zone>, cut_over: CutOver) -> Self {
+        Self { zone, cut_over, acquirers: Vec::new() }
+    }
+
     /// The rule of the station, from the columns `zone` and `cut_over` of its row. Without a zone a terminal's
     /// dates follow its own clock's offset.
     #[must_use]
     pub fn read<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Self {
-        Self { zone: zone(row, breaches), cut_over: cut_over(row, breaches).unwrap_or_default(), acquirers: Vec::new() }
+        Self::new(zone(row, breaches), cut_over(row, breaches).unwrap_or_default())
     }
 
     /// Takes in an `[[acquirer]]` that has a rule of its own.

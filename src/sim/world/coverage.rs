@@ -98,6 +98,10 @@ sometimes! {
     DuplicateClosed = "duplicate of a closed day",
     /// A terminal undid what had left with its day.
     ClosedUndone = "reversal of a closed day's transaction",
+    /// The business date changed while a request ran.
+    CutOver = "cut-over while a request ran",
+    /// A terminal undid what belongs to an earlier business date.
+    UndoneNextDay = "reversal of an earlier business date",
     /// A journal segment was full and another one followed.
     NextSegment = "next journal segment",
 }

@@ -42,8 +42,7 @@ pub(super) async fn tidy(outside: Arc<Outside>, mut housekeeper: Housekeeper<Sim
 pub(super) async fn close_days(outside: Arc<Outside>, station: Arc<Station<SimWorld>>) {
     loop {
         outside.nature.after(CLOSE_EVERY).await;
-        let today = outside.nature.wall().date(super::setup::OFFSET_MINUTES);
-        for date in over(&station, today) {
+        for date in over(&station, outside.today()) {
             let before = station.ledger().records().len();
             if station.ledger().close_day(date).await.is_err() {
                 return;

@@ -30,6 +30,7 @@ use crate::ledger::Recorded;
 use crate::ledger::kinds;
 use crate::model::Amount;
 use crate::model::BusinessDate;
+use crate::model::DayRule;
 use crate::model::Kind;
 use crate::model::Stan;
 use crate::model::TerminalId;
@@ -103,6 +104,8 @@ pub(super) struct Outside {
     pub(super) day: Day,
     pub(super) strict: bool,
     pub(super) keeping: Keeping,
+    /// Which business date an instant belongs to.
+    pub(super) calendar: DayRule,
     /// A terminal's limit of a day.
     pub(super) daily_amount: Option<u64>,
     /// The pos door and the host door.
@@ -178,9 +181,20 @@ impl Outside {
         let records = station.ledger().records();
         match records.iter().find(|record| record.intent.rrn == rrn) {
             None => self.nature.sometimes(Sometimes::ClosedUndone),
-            Some(record) if record.effect == Effect::Advising => self.nature.sometimes(Sometimes::AdviceUndone),
-            Some(_) => {}
+            Some(record) => {
+                if record.effect == Effect::Advising {
+                    self.nature.sometimes(Sometimes::AdviceUndone);
+                }
+                if record.intent.date < self.today() {
+                    self.nature.sometimes(Sometimes::UndoneNextDay);
+                }
+            }
         }
+    }
+
+    /// The business date.
+    pub(super) fn today(&self) -> BusinessDate {
+        self.calendar.date(self.nature.wall())
     }
 
     fn door(&self, way: Way) -> &Door {
@@ -233,6 +247,9 @@ async fn serve(outside: Arc<Outside>, station: Arc<Station<SimWorld>>, line: Lin
     }
     let received = outside.nature.wall();
     let answer = station.answer(&door, &frame, read, received).await;
+    if outside.calendar.date(received) < outside.today() {
+        outside.nature.sometimes(Sometimes::CutOver);
+    }
     let mut in_hand = outside.in_hand.lock();
     if let Some(at) = in_hand.iter().position(|held| held.2 == unit) {
         in_hand.remove(at);

@@ -2,6 +2,7 @@
 
 use super::disk::Loss;
 use super::weather::Faults;
+use crate::model::CutOver;
 use crate::model::Kind;
 use std::time::Duration;
 
@@ -116,6 +117,8 @@ pub struct Plan {
     pub(super) fallback: bool,
     pub(super) stand_in: StandIn,
     pub(super) keeping: Keeping,
+    /// When business dates begin: at midnight, or in the middle of what happens.
+    pub(super) cut_over: CutOver,
 }
 
 impl Plan {
@@ -131,6 +134,7 @@ impl Plan {
             fallback: false,
             stand_in: StandIn::Never,
             keeping: Keeping::default(),
+            cut_over: CutOver::default(),
         }
     }
 

@@ -94,6 +94,7 @@ impl Running {
             day: Day::new(),
             strict: plan.strict,
             keeping: plan.keeping,
+            calendar: setup::calendar(plan),
             daily_amount: plan.daily_amount,
             doors: setup::doors()?,
             front: parking_lot::Mutex::new(None),

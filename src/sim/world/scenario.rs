@@ -12,6 +12,7 @@ use super::plan::Way;
 use super::run::Report;
 use super::setup::TERMINALS;
 use super::weather::Faults;
+use crate::model::CutOver;
 use crate::model::Kind;
 use std::time::Duration;
 
@@ -110,7 +111,7 @@ pub fn scenarios() -> Vec<Scenario> {
 }
 
 /// What happens when issuers cannot be reached, and beside the running station.
-fn beside() -> [Scenario; 5] {
+fn beside() -> [Scenario; 6] {
     use Manner::Plain;
     let down = [Step::Mark, Step::LinksDown(4_000), Step::Tap(10_00, CARD_A)];
     let mut stands_in = scenario("stand-in, the issuer told afterwards", &[(Way::Host, &down)], quiet());
@@ -134,7 +135,10 @@ fn beside() -> [Scenario; 5] {
     let back = [Step::Mark, sale(10_00, CARD_A, Plain), Step::ClockJump(600), Step::Rest(8_000), Step::Undo];
     let mut back = scenario("reversed when its day is closed", &[(Way::Host, &back)], quiet());
     back.plan.keeping = keeping;
-    [stands_in, undone, refused, days, back]
+    let over = [Step::Mark, Step::Rest(59_000), sale(SLOW, CARD_B, Plain), Step::Undo, sale(10_00, CARD_A, Plain)];
+    let mut over = scenario("cut-over while a sale runs", &[(Way::Host, &over)], quiet());
+    over.plan.cut_over = CutOver::parse("15:01").unwrap_or_default();
+    [stands_in, undone, refused, days, back, over]
 }
 
 /// The worlds in which the station goes down before and after every effect of a scenario, by what becomes of what was

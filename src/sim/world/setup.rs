@@ -17,8 +17,10 @@ use crate::hsm::software::SoftwareHsm;
 use crate::model::Acquirer;
 use crate::model::Amount;
 use crate::model::Currency;
+use crate::model::DayRule;
 use crate::model::IssuerName;
 use crate::model::Limits;
+use crate::model::Zone;
 use crate::registry::Breaches;
 use crate::registry::Days;
 use crate::registry::Defaults;
@@ -114,6 +116,11 @@ pub(super) fn ground(plan: &Plan, outside: &Outside, entropy: &Arc<SimEntropy>) 
     Some(Ground { hsm, registry: Arc::new(registry(plan)?), entropy: shared })
 }
 
+/// Which business date an instant belongs to.
+pub(super) fn calendar(plan: &Plan) -> DayRule {
+    DayRule::new(Zone::fixed(OFFSET_MINUTES), plan.cut_over)
+}
+
 fn registry(plan: &Plan) -> Option<Registry> {
     let (mut merchants, mut terminals) = ("merchant,name\n".to_owned(), "terminal,merchant\n".to_owned());
     for number in TERMINALS[0]..=TERMINALS[1] {
@@ -140,7 +147,7 @@ fn registry(plan: &Plan) -> Option<Registry> {
         acquirer: Acquirer::parse(b"89811000")?,
         currency: Currency::CNY,
         offset_minutes: OFFSET_MINUTES,
-        days: Days::default(),
+        days: Days::new(None, plan.cut_over),
         limits,
     };
     Registry::load(&Sources {

@@ -12,6 +12,7 @@ use super::plan::TillPlan;
 use super::plan::Way;
 use super::setup::TERMINALS;
 use super::weather::Faults;
+use crate::model::CutOver;
 use crate::model::Kind;
 
 /// The plan of a seed. Swarm testing (Groce et al., ISSTA 2012): each seed has most faults off, and those that are on
@@ -33,6 +34,7 @@ pub fn seeded(seed: u64) -> Plan {
         fallback: chance.below(2) == 0,
         stand_in: *chance.pick(&[StandIn::Never, StandIn::Small, StandIn::Counted(60_00)]).unwrap_or(&StandIn::Never),
         keeping: keeping(&mut chance),
+        cut_over: cut_over(&mut chance),
     }
 }
 
@@ -111,6 +113,12 @@ fn faults(chance: &mut Chance) -> Faults {
         disk_full: rate(2),
         clock_steps: rate(3),
     }
+}
+
+/// Midnight is far off; in every other world the next date begins while the first steps are taken.
+fn cut_over(chance: &mut Chance) -> CutOver {
+    let text = ["00:00", "00:00", "15:01", "15:02"];
+    chance.pick(&text).and_then(|text| CutOver::parse(text)).unwrap_or_default()
 }
 
 fn keeping(chance: &mut Chance) -> Keeping {

@@ -132,7 +132,7 @@ impl Till {
     /// I10: what is left of the day's limit can be sold, and not a cent more.
     async fn probe_limit(&mut self) {
         let Some(limit) = self.outside.daily_amount else { return };
-        let date = self.now().date(OFFSET_MINUTES);
+        let date = self.outside.today();
         let left = limit.saturating_sub(self.outside.sold_on(self.line.terminal, date));
         let whole = left / 100 * 100;
         if whole > 0 && self.sells(whole).await == Some(ResponseCode::AmountLimit) {
