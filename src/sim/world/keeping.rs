@@ -5,9 +5,11 @@ use super::disk::SimDisk;
 use super::outside::Outside;
 use super::station::SimWorld;
 use crate::flow::Station;
+use crate::ledger::Effect;
 use crate::ledger::Housekeeper;
 use crate::ledger::Housekeeping;
 use crate::ledger::Ledger;
+use crate::ledger::Recorded;
 use crate::ledger::Tidied;
 use crate::model::BusinessDate;
 use std::collections::BTreeSet;
@@ -58,10 +60,10 @@ pub(super) async fn close_days(outside: Arc<Outside>, station: Arc<Station<SimWo
 
 /// The dates before `today` of which something is in the book and finished.
 fn over(station: &Station<SimWorld>, today: BusinessDate) -> BTreeSet<BusinessDate> {
+    let finished = |record: &Recorded| {
+        let owed = matches!(record.effect, Effect::Advising | Effect::Reversing | Effect::DeadLetter);
+        record.decided.is_some() && !owed
+    };
     let records = station.ledger().records().into_iter();
-    records
-        .filter(|record| record.decided.is_some())
-        .map(|record| record.intent.date)
-        .filter(|date| *date < today)
-        .collect()
+    records.filter(finished).map(|record| record.intent.date).filter(|date| *date < today).collect()
 }

@@ -219,8 +219,12 @@ impl Running {
         }
         if self.outside.strict {
             // The anchor follows: what is newer than it cannot be missed.
-            let soon = self.outside.nature.now() + Duration::from_secs(1);
-            self.executor.run(soon, || false);
+            let mut before = None;
+            while before != Some(self.outside.nature.effects()) {
+                before = Some(self.outside.nature.effects());
+                let soon = self.outside.nature.now() + Duration::from_secs(1);
+                self.executor.run(soon, || false);
+            }
             aside::rot(&self.outside);
         }
     }

@@ -22,7 +22,10 @@ pub fn seeded(seed: u64) -> Plan {
     let mut chance = Chance::new(seed, 0);
     let terminals = 1 + u32::try_from(chance.below(3)).unwrap_or(0);
     let tills = (0..terminals).map(|index| till(&mut chance, TERMINALS[0] + index)).collect();
-    let faults = faults(&mut chance);
+    let (mut faults, stand_in) = (faults(&mut chance), stand_in(&mut chance));
+    if stand_in != StandIn::Never {
+        faults.links_down += 1 + u32::try_from(chance.below(4)).unwrap_or(0);
+    }
     let count = if chance.below(4) == 0 { 0 } else { 1 + chance.below(3) };
     Plan {
         seed,
@@ -32,7 +35,7 @@ pub fn seeded(seed: u64) -> Plan {
         daily_amount: (chance.below(3) == 0).then(|| 100 * (300 + chance.below(900))),
         strict: chance.below(8) == 0,
         fallback: chance.below(2) == 0,
-        stand_in: *chance.pick(&[StandIn::Never, StandIn::Small, StandIn::Counted(60_00)]).unwrap_or(&StandIn::Never),
+        stand_in,
         keeping: keeping(&mut chance),
         cut_over: cut_over(&mut chance),
     }
@@ -45,7 +48,7 @@ fn till(chance: &mut Chance, number: u32) -> TillPlan {
 }
 
 fn step(chance: &mut Chance) -> Step {
-    match chance.below(23) {
+    match chance.below(24) {
         0 => Step::SignIn,
         1 | 2 => Step::Undo,
         3 | 4 => Step::Repeat,
@@ -54,7 +57,7 @@ fn step(chance: &mut Chance) -> Step {
         7 => Step::Rest(chance.below(30_000)),
         8 => Step::Buy(Kind::Balance, 0, chance.place(3), Manner::Plain),
         9 => Step::Buy(Kind::Authorization, minor(chance), chance.place(3), manner(chance)),
-        10..=12 => Step::Tap(500 * (1 + chance.below(20)), chance.place(3)),
+        10..=13 => Step::Tap(500 * (1 + chance.below(20)), chance.place(3)),
         _ => Step::Buy(Kind::Sale, minor(chance), chance.place(3), manner(chance)),
     }
 }
@@ -119,6 +122,11 @@ fn faults(chance: &mut Chance) -> Faults {
 fn cut_over(chance: &mut Chance) -> CutOver {
     let text = ["00:00", "00:00", "15:01", "15:02"];
     chance.pick(&text).and_then(|text| CutOver::parse(text)).unwrap_or_default()
+}
+
+fn stand_in(chance: &mut Chance) -> StandIn {
+    let drawn = [StandIn::Never, StandIn::Small, StandIn::Counted(60_00)];
+    chance.pick(&drawn).copied().unwrap_or(StandIn::Never)
 }
 
 fn keeping(chance: &mut Chance) -> Keeping {

@@ -38,7 +38,8 @@ pub(super) fn answered(outside: &Outside, answer: Answered) {
     if let Some(before) = before {
         outside.nature.sometimes(Sometimes::DuplicateAnswered);
         let records = outside.front().map(|station| station.ledger().records()).unwrap_or_default();
-        if answer.rrn.is_some_and(|rrn| records.iter().all(|record| record.intent.rrn != rrn)) {
+        let reversal = answer.class == Some(MessageClass::Reversal);
+        if !reversal && answer.rrn.is_some_and(|rrn| records.iter().all(|record| record.intent.rrn != rrn)) {
             outside.nature.sometimes(Sometimes::DuplicateClosed);
         }
         // A reversal stays pending at its terminal, whatever it is refused with; a copy under keys that are gone cannot
