@@ -140,7 +140,8 @@ impl Till {
             self.outside.history.breach(format!("I10: {terminal} is refused {whole} with {left} left of its limit"));
         }
         let left = limit.saturating_sub(self.outside.sold_on(self.line.terminal, date));
-        if left < 100 && self.sells(100).await.is_some_and(ResponseCode::is_approval) {
+        let sells = left < 100 && self.sells(100).await.is_some_and(ResponseCode::is_approval);
+        if sells && self.outside.today() == date {
             self.outside.history.breach(format!("I10: {} sells 100 with {left} left of its limit", self.line.terminal));
         }
     }
