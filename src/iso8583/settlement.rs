@@ -175,6 +175,7 @@ pub fn parse_count(digits: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// DE 48 of frames that another encoder made.
     const ASKED: &str = "00000004512300200000000010000100000000000000000000000000000000";
@@ -213,6 +214,25 @@ mod tests {
         let of_none = format!("0102000001{:020}{:012}", 0, 1);
         assert_eq!(Detail::parse_all(of_none.as_bytes()), None, "no such type of card");
         assert_eq!((parse_count(b"00002"), parse_count(b"a002")), (None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn any_digits_are_refused_or_written_again_as_they_were(digits in "[0-9]{0,400}") {
+            if let Some(totals) = Totals::parse(digits.as_bytes()) {
+                prop_assert_eq!(totals.digits().unwrap(), digits.clone());
+            }
+            if let Some(details) = Detail::parse_all(digits.as_bytes()).filter(|all| all.iter().all(|one| one.pan.is_some())) {
+                prop_assert_eq!(Detail::digits_of(&details).unwrap(), digits);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            prop_assert!(Totals::parse(&bytes).is_none() || bytes.len() == TOTALS_DIGITS);
+            prop_assert!(Detail::parse_all(&bytes).is_none_or(|all| all.len() <= DETAILS_AT_MOST));
+            prop_assert!(parse_count(&bytes).is_none_or(|count| count <= 9_999));
+        }
     }
 
     #[test]

@@ -79,6 +79,7 @@ impl Verifier {
     /// A batch takes no transactions any more, or moves on.
     pub(super) fn batch_closed(&mut self, record: &BatchRecord) {
         let key = (record.terminal, record.batch);
+        self.subject = Some((record.number, Some(record.rrn)));
         let closing = Closing { claimed: record.claimed, counted: record.counted };
         let members = self.batches.0.get(&key).map(|batch| batch.members.clone()).unwrap_or_default();
         let before = self.batches.0.entry(key).or_default().closed.take();

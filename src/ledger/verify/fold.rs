@@ -123,7 +123,7 @@ pub(in crate::ledger) struct Verifier {
     group: u64,
     record: u32,
     /// Whose record it is.
-    subject: Option<(TxnId, Option<Rrn>)>,
+    pub(super) subject: Option<(TxnId, Option<Rrn>)>,
     /// Reading what a snapshot says: states, not how they came about.
     in_snapshot: bool,
     /// Reading began with a snapshot: what left before it is not known.

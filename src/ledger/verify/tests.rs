@@ -1,6 +1,8 @@
 //! A positive control for each promise: a journal that breaks it, written through codec and writer, is found out,
 //! and the place named; a journal that keeps them all is not.
 
+mod batches;
+
 use super::*;
 use crate::ledger::Answer;
 use crate::ledger::DataKeyName;

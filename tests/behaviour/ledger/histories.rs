@@ -1,8 +1,9 @@
 //! Random histories. After each step the records are compared with what the invariants allow:
 //! I3 one decision; I4 exactly one reversal of what must be undone; I8 first in, first out per
-//! terminal, one in flight; I10 counters are the sum of what is live.
+//! terminal, one in flight; I10 counters are the sum of what is live; I11 closed batches stay as they are.
 
 use super::shop::*;
+use super::tills::Tills;
 use futures_util::poll;
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -36,6 +37,8 @@ pub(crate) enum Step {
     Take,
     Acknowledge { pick: usize, how: u8 },
     Wait,
+    Settle { terminal: u8, wrong: bool },
+    Upload { terminal: u8, pick: usize },
 }
 
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -51,6 +54,8 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => Just(Step::Take),
         3 => (any::<usize>(), 0..5u8).prop_map(|(pick, how)| Step::Acknowledge { pick, how }),
         1 => Just(Step::Wait),
+        1 => (1..3u8, proptest::bool::weighted(0.3)).prop_map(|(terminal, wrong)| Step::Settle { terminal, wrong }),
+        1 => (1..3u8, any::<usize>()).prop_map(|(terminal, pick)| Step::Upload { terminal, pick }),
     ];
     proptest::collection::vec(step, 1..120)
 }
@@ -64,6 +69,7 @@ struct Watcher {
     owed: HashMap<TerminalId, Vec<TxnId>>,
     in_flight: Vec<TxnId>,
     attempts: HashMap<TxnId, u32>,
+    tills: Tills,
 }
 
 pub(crate) async fn keep_the_invariants<L: Ledger>(ledger: L, steps: Vec<Step>) {
@@ -74,6 +80,7 @@ pub(crate) async fn keep_the_invariants<L: Ledger>(ledger: L, steps: Vec<Step>) 
         owed: HashMap::new(),
         in_flight: Vec::new(),
         attempts: HashMap::new(),
+        tills: Tills::default(),
     };
     for step in steps {
         watcher.take_step(&ledger, step).await;
@@ -88,6 +95,7 @@ impl Watcher {
                 let mut intent = sale(ledger, terminal, stan, amount);
                 intent.kind = if inquiry { Kind::Balance } else { Kind::Sale };
                 intent.date = day(date);
+                intent.batch = Some(self.tills.batch(terminal));
                 intent.reservations.push(reservation(terminal, intent.date, amount));
                 intend(ledger, intent).await;
             }
@@ -107,6 +115,8 @@ impl Watcher {
             }
             Step::Take => self.take(ledger).await,
             Step::Acknowledge { pick, how } => self.acknowledge(ledger, pick, how).await,
+            Step::Settle { terminal, wrong } => self.tills.settle(ledger, terminal, wrong).await,
+            Step::Upload { terminal, pick } => self.tills.upload(ledger, terminal, pick).await,
             Step::Wait => self.clock.move_to(tollgate::model::Clock::monotonic(&self.clock) + Duration::from_secs(1)),
         }
     }
@@ -156,6 +166,7 @@ impl Watcher {
         assert_eq!(ledger.owed().iter().map(|(_, count)| count).sum::<usize>(), reversing, "I4: all are queued");
         let open = records.iter().filter(|record| record.decided.is_none()).map(|record| record.intent.id);
         assert_eq!(ledger.open_intents(), open.collect::<Vec<_>>());
+        self.tills.look(ledger);
     }
 
     fn look_at(&mut self, record: &Recorded) {

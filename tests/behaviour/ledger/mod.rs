@@ -6,6 +6,7 @@ mod driven;
 mod golden;
 pub(crate) mod histories;
 pub(crate) mod shop;
+mod tills;
 
 use std::future::Future;
 use std::time::Duration;
