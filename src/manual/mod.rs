@@ -25,6 +25,11 @@ pub mod faults {
     #![doc = include_str!("faults.md")]
 }
 
+/// Operators, downloads, what is asked of terminals, business dates.
+pub mod field {
+    #![doc = include_str!("field.md")]
+}
+
 /// The files of the durable ledger, byte by byte.
 pub mod journal_format {
     #![doc = include_str!("journal_format.md")]

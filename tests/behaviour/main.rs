@@ -11,6 +11,7 @@ mod crypto_command;
 mod crypto_vectors;
 mod dialects;
 mod faults;
+mod field_lists;
 mod golden;
 mod hsm;
 mod hsm_operations;

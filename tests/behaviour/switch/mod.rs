@@ -1,9 +1,12 @@
 //! The whole switch on the wire: real doors, real links, mock banks.
 
 mod bad_input;
+mod cut_over;
+mod downloads;
 mod forward;
 mod issuers;
 mod money;
+mod operators;
 mod peer;
 mod restart;
 pub(crate) mod rig;

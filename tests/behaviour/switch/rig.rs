@@ -70,12 +70,28 @@ pub(crate) struct Recipe<'a> {
     pub(crate) bank_b: &'a str,
     /// Who listens in place of bank A.
     pub(crate) in_place_of_a: Option<SocketAddr>,
+    /// Further lines of its row.
+    pub(crate) station: &'a str,
+    /// Further lines of `[files]`.
+    pub(crate) files: &'a str,
+    /// Files beside the station's, or in place of them: name and text.
+    pub(crate) lists: &'a [(&'a str, &'a str)],
 }
 
 impl Default for Recipe<'_> {
     fn default() -> Self {
         let bins = include_str!("../../../specs/demo/bins.csv");
-        Self { timeout_ms: 5_000, tables: "", bins, bank_a: "", bank_b: "", in_place_of_a: None }
+        Self {
+            timeout_ms: 5_000,
+            tables: "",
+            bins,
+            bank_a: "",
+            bank_b: "",
+            in_place_of_a: None,
+            station: "",
+            files: "",
+            lists: &[],
+        }
     }
 }
 
@@ -268,7 +284,7 @@ pub(crate) fn bank(name: &str) -> OpenBank {
 }
 
 pub(crate) fn write_station(folder: &Path, banks: [&OpenBank; 2], recipe: &Recipe<'_>) {
-    let Recipe { timeout_ms, tables, bank_a, bank_b, in_place_of_a, .. } = recipe;
+    let Recipe { timeout_ms, tables, bank_a, bank_b, in_place_of_a, station: row, files, lists, .. } = recipe;
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/demo");
     for file in ["merchants.csv", "terminals.csv", "keys.csv"] {
         std::fs::copy(demo.join(file), folder.join(file)).unwrap();
@@ -285,14 +301,17 @@ pub(crate) fn write_station(folder: &Path, banks: [&OpenBank; 2], recipe: &Recip
     std::fs::write(folder.join("issuers.toml"), rows.concat()).unwrap();
     let station = format!(
         "[station]\nname = \"rig\"\ntest_keys = true\nworkers = 2\nacquirer = \"89811000\"\ncurrency = \"156\"\n\
-         offset_minutes = 480\n\
+         offset_minutes = 480\n{row}\n\
          [[door]]\nname = \"pos\"\nlisten = \"127.0.0.1:0\"\nprofile = \"pos\"\n\
          [[door]]\nname = \"side\"\nlisten = \"127.0.0.1:0\"\nprofile = \"pos\"\n\
          [[door]]\nname = \"host\"\nlisten = \"127.0.0.1:0\"\nprofile = \"host\"\npin_key = \"host/zpk\"\nmac_key = \"host/zak\"\n\
          {tables}\
          [files]\nmerchants = [\"merchants.csv\"]\nterminals = [\"terminals.csv\"]\nissuers = [\"issuers.toml\"]\n\
-         bins = [\"bins.csv\"]\nkeys = [\"keys.csv\"]\n"
+         bins = [\"bins.csv\"]\nkeys = [\"keys.csv\"]\n{files}\n"
     );
+    for (name, text) in *lists {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
     std::fs::write(folder.join("station.toml"), station).unwrap();
 }
 
