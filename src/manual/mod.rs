@@ -5,6 +5,11 @@ pub mod architecture {
     #![doc = include_str!("architecture.md")]
 }
 
+/// What a terminal did between two settlements: totals, settlement, upload, and what operators may do.
+pub mod batches {
+    #![doc = include_str!("batches.md")]
+}
+
 /// What changed, release by release.
 pub mod changelog {
     #![doc = include_str!("changelog.md")]
