@@ -287,7 +287,7 @@ impl Clerk {
     /// Signs in and undoes as far as needed. Whether a sale may go.
     async fn settle(&mut self) -> Result<bool, DriveFault> {
         let owed = self.driver.terminal().memory().pending.is_some();
-        self.driver.settle().await?;
+        self.driver.make_ready().await?;
         if owed && self.driver.terminal().memory().pending.is_none() {
             self.live.reversed.fetch_add(1, Ordering::Relaxed);
         }

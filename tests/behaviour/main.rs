@@ -34,4 +34,5 @@ mod server;
 mod switch;
 mod switch_side;
 mod terminal;
+mod terminal_batch;
 mod terminal_command;

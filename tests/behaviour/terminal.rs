@@ -424,7 +424,7 @@ async fn a_silent_host_is_reversed_and_the_next_sale_goes() {
     let (_, outcome) = driver.purchase(&sale).await.unwrap();
     assert!(matches!(outcome, Outcome::Silent));
     assert!(driver.terminal().memory().pending.is_some());
-    let settled = driver.settle().await.unwrap().unwrap();
+    let settled = driver.make_ready().await.unwrap().unwrap();
     assert!(settled.answer().unwrap().approved);
     assert!(driver.terminal().memory().pending.is_none());
     assert!(driver.purchase(&sale).await.is_ok());

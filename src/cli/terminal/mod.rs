@@ -152,7 +152,7 @@ impl Action {
                     eprintln!("nothing to undo");
                     return Ok(Exit::Ok);
                 }
-                match driver.settle().await.map_err(fault)? {
+                match driver.make_ready().await.map_err(fault)? {
                     Some(outcome) => exit(outcome),
                     None => Ok(Exit::Ok),
                 }
@@ -211,7 +211,7 @@ async fn once(driver: &mut Till<'_>, purchase: &Purchase<'_>, sale: Option<&Sale
 
 /// Signs in and undoes, as far as needed, before a request.
 async fn make_ready(driver: &mut Till<'_>) -> Result<(), Failure> {
-    let last = driver.settle().await.map_err(fault)?;
+    let last = driver.make_ready().await.map_err(fault)?;
     if driver.is_ready() {
         return Ok(());
     }

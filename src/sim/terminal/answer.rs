@@ -2,15 +2,19 @@
 
 use super::memory::Undo;
 use super::request::Sent;
+use super::slip::Slip;
 use super::{PadFault, Terminal};
 use crate::channel::FrameFault;
 use crate::iso8583::DecodeError;
 use crate::iso8583::Message;
 use crate::iso8583::Role;
+use crate::iso8583::settlement::Verdict;
+use crate::ledger::kinds;
 use crate::model::Amount;
 use crate::model::ApprovalCode;
 use crate::model::BatchNumber;
 use crate::model::Kind;
+use crate::model::OnUnknown;
 use crate::model::ResponseCode;
 use crate::model::Rrn;
 use bytes::Bytes;
@@ -48,6 +52,8 @@ pub struct Answer {
     pub amount: Option<Amount>,
     /// Why new working keys were not taken.
     pub keys: Option<PadFault>,
+    /// What the host says of a batch's totals: of domestic cards, of foreign ones.
+    pub verdicts: Option<[Verdict; 2]>,
     /// The whole message.
     pub message: Message,
 }
@@ -139,6 +145,7 @@ impl Terminal {
             approval: value(Role::ApprovalCode).and_then(|code| ApprovalCode::parse(&code)),
             amount: value(Role::Amount).and_then(|amount| Amount::parse(&amount)),
             keys: None,
+            verdicts: None,
             message,
         };
         self.act_on(sent, &mut answer);
@@ -161,18 +168,9 @@ impl Terminal {
     fn act_on(&mut self, sent: &Sent, answer: &mut Answer) {
         match sent.kind {
             Kind::SignIn if answer.approved => self.take_keys(answer),
-            Kind::Sale | Kind::Authorization if !answer.valid => {
-                if let Some(pending) = &mut self.memory.pending {
-                    pending.reason = *b"A0";
-                    pending.approval = answer.approval;
-                }
-            }
-            Kind::Sale | Kind::Authorization => {
-                let done = self.memory.pending.take();
-                if answer.approved {
-                    self.memory.last = done.map(|undo| Undo { approval: answer.approval, ..undo });
-                }
-            }
+            Kind::SignOff if answer.approved => self.forget_keys(),
+            Kind::Settlement => self.compared(answer),
+            Kind::BatchUpload => self.uploaded_one(answer),
             // What the host has undone, never did, or does not know is done with.
             Kind::Reversal => {
                 let done = matches!(
@@ -183,14 +181,50 @@ impl Terminal {
                     self.memory.pending = None;
                 }
             }
-            _ => {}
+            kind => match kinds::of(kind).on_unknown {
+                OnUnknown::Reverse => self.asked(sent, answer),
+                OnUnknown::Repeat if answer.valid => {
+                    let slip = self.slip(sent, answer);
+                    self.told(sent, answer.code, answer.approved, slip);
+                }
+                OnUnknown::Repeat | OnUnknown::Nothing => {}
+            },
         }
+    }
+
+    /// An answer to what would be undone without one. An approval that cannot be believed will be.
+    fn asked(&mut self, sent: &Sent, answer: &Answer) {
+        if !answer.valid {
+            if let Some(pending) = &mut self.memory.pending {
+                pending.reason = *b"A0";
+                pending.approval = answer.approval;
+            }
+            return;
+        }
+        let done = self.memory.pending.take();
+        if !answer.approved {
+            return;
+        }
+        // An answer that comes a second time, to a message sent twice, brings no second slip.
+        if done.is_some()
+            && let Some(slip) = self.slip(sent, answer)
+        {
+            self.memory.log.add(slip);
+        }
+        self.memory.last = done.map(|undo| Undo { approval: answer.approval, ..undo });
+    }
+
+    fn slip(&self, sent: &Sent, answer: &Answer) -> Option<Slip> {
+        let slip = Slip::of(sent, answer, self.memory.batch, self.memory.operator.as_deref());
+        slip.map(|slip| slip.with_tip(sent)).filter(|_| answer.approved)
     }
 
     fn take_keys(&mut self, answer: &mut Answer) {
         let value = |role| answer.message.role(role).map(|value| value.to_vec());
         if let Some(batch) = value(Role::Batch).and_then(|batch| BatchNumber::parse(&batch)) {
-            self.memory.batch = batch;
+            if batch != self.memory.batch {
+                self.moved_on(batch);
+            }
         }
         if let Some(key_data) = value(Role::KeyData) {
             match self.pad.load(&key_data) {

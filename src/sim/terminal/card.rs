@@ -26,6 +26,30 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// From its name: chip, swipe, tap, manual, qr.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "chip" => Self::Chip,
+            "swipe" => Self::Swipe,
+            "tap" => Self::Tap,
+            "manual" => Self::Manual,
+            "qr" => Self::Qr,
+            _ => return None,
+        })
+    }
+
+    /// From DE 22; what no reader here makes is taken for typed in.
+    pub(super) fn of(mode: &[u8]) -> Self {
+        match mode.get(..2) {
+            Some(b"05" | b"95") => Self::Chip,
+            Some(b"02" | b"80" | b"90") => Self::Swipe,
+            Some(b"07" | b"91" | b"96" | b"98") => Self::Tap,
+            Some(b"03" | b"04") => Self::Qr,
+            _ => Self::Manual,
+        }
+    }
+
     /// The first two digits of DE 22; a QR code's are the profile's choice.
     pub(super) fn digits(self, qr: [u8; 2]) -> [u8; 2] {
         match self {

@@ -32,7 +32,7 @@ pub struct Target {
     pub answer_within: Duration,
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     SystemClock::start().wall()
 }
 
@@ -167,6 +167,15 @@ impl<A: Attendant> Driver<A> {
         self.send(&sent).await
     }
 
+    /// Closes the day: what is owed must have gone first.
+    ///
+    /// # Errors
+    /// [`DriveFault`].
+    pub async fn sign_off(&mut self) -> Result<Outcome, DriveFault> {
+        let sent = self.terminal.sign_off(now())?;
+        self.send(&sent).await
+    }
+
     /// A sale, an authorization or a balance inquiry; a pending reversal must have gone first.
     ///
     /// # Errors
@@ -177,14 +186,14 @@ impl<A: Attendant> Driver<A> {
         Ok((sent, outcome))
     }
 
-    /// Does what must come before a request: signs in if there are no working keys, and sends a pending
-    /// reversal until it is answered, [`REVERSAL_ATTEMPTS`] times at most. A host that wants a sign-in gets
-    /// one. Returns how the last message ended, if one was sent; only if [`Driver::is_ready`] afterwards may
-    /// a request go.
+    /// Does what must come before a request: signs in if there are no working keys, sends a pending reversal
+    /// until it is answered, [`REVERSAL_ATTEMPTS`] times at most, and tells what was not told yet, once each.
+    /// A host that wants a sign-in gets one. Returns how the last message ended, if one was sent; only if
+    /// [`Driver::is_ready`] afterwards may a request go.
     ///
     /// # Errors
     /// [`DriveFault`].
-    pub async fn settle(&mut self) -> Result<Option<Outcome>, DriveFault> {
+    pub async fn make_ready(&mut self) -> Result<Option<Outcome>, DriveFault> {
         let mut last = None;
         let mut signs_in = self.terminal.needs_sign_in();
         for _ in 0..REVERSAL_ATTEMPTS {
@@ -198,14 +207,43 @@ impl<A: Attendant> Driver<A> {
             }
             let Some(sent) = self.terminal.reversal(now())? else { break };
             let outcome = self.send(&sent).await?;
-            signs_in = self.terminal.setup().profile.sign_in && outcome.answer().is_some_and(Answer::wants_sign_in);
+            signs_in = self.wants_sign_in(&outcome);
             let unreachable = matches!(outcome, Outcome::NoConnection(_));
             last = Some(outcome);
             if self.terminal.memory().pending.is_none() || unreachable {
                 break;
             }
         }
-        Ok(last)
+        if self.is_ready() { Ok(self.tell().await?.or(last)) } else { Ok(last) }
+    }
+
+    /// Tells the host what it has not acknowledged yet, the oldest first. Stops at the first that is not
+    /// acknowledged, after a sign-in if the host wants one.
+    ///
+    /// # Errors
+    /// [`DriveFault`].
+    pub async fn tell(&mut self) -> Result<Option<Outcome>, DriveFault> {
+        let mut last = None;
+        let mut signed_in = false;
+        loop {
+            let untold = self.terminal.untold();
+            let Some(sent) = self.terminal.advice()? else { return Ok(last) };
+            let outcome = self.send(&sent).await?;
+            let again = self.wants_sign_in(&outcome) && !signed_in;
+            last = Some(outcome);
+            if again {
+                signed_in = true;
+                last = Some(self.sign_in().await?);
+            }
+            if self.terminal.untold() == untold && !(again && self.is_ready()) {
+                return Ok(last);
+            }
+        }
+    }
+
+    pub(super) fn wants_sign_in(&self, outcome: &Outcome) -> bool {
+        let wants = outcome.answer().is_some_and(|answer| answer.wants_sign_in() && !answer.approved);
+        wants && self.terminal.setup().profile.sign_in
     }
 
     /// Whether a request may go: there are keys, and nothing is pending.
@@ -251,7 +289,7 @@ impl<A: Attendant> Driver<A> {
         Ok(Outcome::Silent)
     }
 
-    fn keep(&mut self) -> Result<(), DriveFault> {
+    pub(super) fn keep(&mut self) -> Result<(), DriveFault> {
         self.attendant.keep(&self.terminal).map_err(DriveFault::Keep)
     }
 

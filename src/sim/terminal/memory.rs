@@ -1,11 +1,14 @@
 //! What a terminal remembers between two transactions, and over a power cut.
 
+use super::log::Log;
+use super::memory_file::{RawLog, RawUndo};
 use super::pin_pad::{PinPad, hex, unhex};
 use crate::iso8583::De;
 use crate::iso8583::Mti;
 use crate::model::Amount;
 use crate::model::ApprovalCode;
 use crate::model::BatchNumber;
+use crate::model::Kind;
 use crate::model::Pan;
 use crate::model::Stan;
 use serde::Deserialize;
@@ -24,11 +27,17 @@ pub struct Memory {
     pub pending: Option<Undo>,
     /// The last approved request, should its receipt fail to print.
     pub last: Option<Undo>,
+    /// Who is signed in, 2 or 3 characters; `None`: nobody said.
+    pub operator: Option<String>,
+    /// Its batch, what it has not told the host yet, and a settlement under way.
+    pub log: Log,
 }
 
 /// What it takes to undo one request.
 #[derive(Clone)]
 pub struct Undo {
+    /// What it asked.
+    pub kind: Kind,
     /// The request's type.
     pub mti: Mti,
     /// The request's number.
@@ -64,22 +73,11 @@ struct RawMemory {
     key_data: Option<String>,
     pending: Option<RawUndo>,
     last: Option<RawUndo>,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct RawUndo {
-    mti: String,
-    stan: u32,
-    amount: u64,
-    card: Option<String>,
-    elements: Vec<(De, String)>,
-    transmission_time: String,
-    local_time: String,
-    approval: Option<String>,
-    reason: String,
-    own_stan: Option<u32>,
-    attempts: u32,
+    /// Files of older terminals have neither.
+    #[serde(default)]
+    operator: Option<String>,
+    #[serde(default)]
+    log: RawLog,
 }
 
 const SCHEMA: &str = "tollgate/terminal-state/v1";
@@ -108,8 +106,10 @@ impl Memory {
             batch: self.batch.value(),
             next_stan: self.next_stan.unwrap_or(Stan::FIRST).value(),
             key_data: self.key_data.as_deref().map(hex),
-            pending: self.pending.as_ref().map(|undo| undo.to_raw(pad)),
-            last: self.last.as_ref().map(|undo| undo.to_raw(pad)),
+            pending: self.pending.as_ref().map(|undo| RawUndo::of(undo, pad)),
+            last: self.last.as_ref().map(|undo| RawUndo::of(undo, pad)),
+            operator: self.operator.clone(),
+            log: RawLog::of(&self.log, pad),
         };
         serde_json::to_string_pretty(&raw).unwrap_or_default()
     }
@@ -126,13 +126,15 @@ impl Memory {
         if [raw.profile.as_str(), &raw.terminal, &raw.merchant] != owner {
             return Err(MemoryFault::Other);
         }
-        let undo = |raw: Option<RawUndo>| raw.map(|raw| Undo::from_raw(&raw, pad).ok_or(MemoryFault::Form)).transpose();
+        let undo = |raw: Option<RawUndo>| raw.map(|raw| raw.read(pad).ok_or(MemoryFault::Form)).transpose();
         Ok(Self {
             batch: BatchNumber::new(raw.batch).ok_or(MemoryFault::Form)?,
             next_stan: Some(Stan::new(raw.next_stan).ok_or(MemoryFault::Form)?),
             key_data: raw.key_data.map(|digits| unhex(&digits).ok_or(MemoryFault::Form)).transpose()?,
             pending: undo(raw.pending)?,
             last: undo(raw.last)?,
+            operator: raw.operator,
+            log: raw.log.read(pad).ok_or(MemoryFault::Form)?,
         })
     }
 
@@ -141,52 +143,5 @@ impl Memory {
         let stan = self.next_stan.unwrap_or(Stan::FIRST);
         self.next_stan = Some(stan.next());
         stan
-    }
-}
-
-impl Undo {
-    fn to_raw(&self, pad: &PinPad) -> RawUndo {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        RawUndo {
-            mti: self.mti.as_str().to_owned(),
-            stan: self.stan.value(),
-            amount: self.amount.minor(),
-            card: self.pan.as_ref().and_then(|pan| pad.seal(pan)).map(|block| hex(&block)),
-            elements: self.elements.iter().map(|(de, value)| (*de, hex(value))).collect(),
-            transmission_time: text(&self.sent.0),
-            local_time: text(&self.sent.1),
-            approval: self.approval.map(|code| code.as_str().to_owned()),
-            reason: text(&self.reason),
-            own_stan: self.own_stan.map(Stan::value),
-            attempts: self.attempts,
-        }
-    }
-
-    fn from_raw(raw: &RawUndo, pad: &PinPad) -> Option<Self> {
-        let elements = raw.elements.iter().map(|(de, value)| Some((*de, unhex(value)?))).collect::<Option<_>>()?;
-        let pan = match &raw.card {
-            None => None,
-            Some(sealed) => Some(pad.open(unhex(sealed)?.try_into().ok()?)?),
-        };
-        let approval = match &raw.approval {
-            None => None,
-            Some(code) => Some(ApprovalCode::parse(code.as_bytes())?),
-        };
-        let own_stan = match raw.own_stan {
-            None => None,
-            Some(stan) => Some(Stan::new(stan)?),
-        };
-        Some(Self {
-            mti: Mti::parse(raw.mti.as_bytes())?,
-            stan: Stan::new(raw.stan)?,
-            amount: Amount::new(raw.amount)?,
-            pan,
-            elements,
-            sent: (raw.transmission_time.as_bytes().try_into().ok()?, raw.local_time.as_bytes().try_into().ok()?),
-            approval,
-            reason: raw.reason.as_bytes().try_into().ok()?,
-            own_stan,
-            attempts: raw.attempts,
-        })
     }
 }

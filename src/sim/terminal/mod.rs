@@ -4,22 +4,41 @@
 //! a TCP or TLS connection. The order that keeps money safe is the terminal's own: what it takes to undo a
 //! request is in its memory before the request leaves, and only a valid answer takes it out again.
 
+mod account;
+mod advice;
 mod answer;
 mod card;
+mod closing;
+pub mod day;
+mod deed;
 mod demo;
 pub mod drive;
+mod follow;
+mod log;
+mod management;
 mod memory;
+mod memory_file;
 mod pin_pad;
 pub mod receipt;
 mod request;
+mod shift;
+mod slip;
 pub mod state_file;
+mod undo;
 
+pub use account::Account;
 pub use answer::{Answer, Heard, MacCheck, Unexpected};
 pub use card::{Card, Entry};
+pub use deed::{Deed, Done, Presented, Task};
 pub use demo::{PROFILES, demo_pin_pad};
+pub use follow::{FollowUp, Original};
+pub use log::{Advice, Closing, Log, Settled, Step};
+pub use management::Block;
 pub use memory::{Memory, MemoryFault, Undo};
 pub use pin_pad::{PadFault, PinPad};
 pub use request::{Purchase, Sent};
+pub use shift::{Order, SETTLEMENT_ATTEMPTS, Served, Settlement};
+pub use slip::{Slip, Standing};
 
 use crate::channel::FrameFault;
 use crate::channel::Profile;
@@ -68,6 +87,21 @@ pub enum TerminalFault {
     /// A reversal is pending: it goes first.
     #[error("a reversal is pending: it goes first")]
     ReversalFirst,
+    /// A settlement is under way: it ends first.
+    #[error("a settlement is under way: it ends first")]
+    SettlementFirst,
+    /// The host was not told of everything: that goes first.
+    #[error("the host was not told of everything yet: that goes first")]
+    UntoldFirst,
+    /// The batch has more than a settlement can say.
+    #[error("the batch has more than a settlement message can say")]
+    BatchTooLarge,
+    /// The dialect takes no payment codes.
+    #[error("the dialect has no payment codes")]
+    NoCodes,
+    /// Something is missing that the message needs.
+    #[error("{0} is needed")]
+    Incomplete(&'static str),
     /// The card's track is none.
     #[error("the card has no readable track")]
     Track,

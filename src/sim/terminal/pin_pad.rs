@@ -20,6 +20,7 @@ use hmac::KeyInit;
 use hmac::Mac as _;
 use sha2::Sha256;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Why the PIN pad did not do what it was asked. Never carries a key or a PIN.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -88,6 +89,11 @@ impl PinPad {
         let (pin, mac, data) = (key()?, key()?, key()?);
         (self.pin, self.mac, self.data) = (pin, mac, data);
         Ok(())
+    }
+
+    /// Forgets its working keys.
+    pub(super) fn forget(&mut self) {
+        (self.pin, self.mac, self.data) = (None, None, None);
     }
 
     fn unwrap(&self, slot: &[u8], name: &'static str) -> Result<CipherKey, PadFault> {
@@ -163,10 +169,10 @@ impl PinPad {
         bytes
     }
 
-    /// A card number for the state file, enciphered under a key made from the master key.
-    pub(super) fn seal(&self, pan: &Pan) -> Option<SealedDigits> {
+    /// A card number or payment code for the state file, enciphered under a key made from the master key.
+    pub(super) fn seal(&self, number: &str) -> Option<SealedDigits> {
         let mut block = [0xFF; 16];
-        let mut digits = pan.clear().bytes().map(|digit| digit - b'0');
+        let mut digits = number.bytes().map(|digit| digit & 0x0F);
         for byte in &mut block {
             let (Some(high), low) = (digits.next(), digits.next()) else { break };
             *byte = high << 4 | low.unwrap_or(0x0F);
@@ -176,11 +182,12 @@ impl PinPad {
     }
 
     /// Undoes [`PinPad::seal`]; `None` under another key.
-    pub(super) fn open(&self, mut block: SealedDigits) -> Option<Pan> {
+    pub(super) fn open(&self, mut block: SealedDigits) -> Option<Zeroizing<String>> {
         self.at_rest.decrypt_ecb(&mut block).ok()?;
         let nibbles = block.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]);
-        let digits: Vec<u8> = nibbles.take_while(|nibble| *nibble <= 9).map(|nibble| nibble + b'0').collect();
-        Pan::parse(&digits)
+        let digits: String =
+            nibbles.take_while(|nibble| *nibble <= 9).map(|nibble| char::from(nibble + b'0')).collect();
+        (digits.len() >= 8).then(|| Zeroizing::new(digits))
     }
 }
 

@@ -1,0 +1,206 @@
+//! What a terminal knows of its batch and of the one before it, and what it still has to tell the host.
+
+use super::account::Account;
+use super::slip::{Side, Slip, Standing};
+use crate::iso8583::De;
+use crate::model::Amount;
+use crate::model::BatchEntry;
+use crate::model::BatchNumber;
+use crate::model::BatchTotals;
+use crate::model::Direction;
+use crate::model::Kind;
+use crate::model::Stan;
+use crate::model::VoidsInTotals;
+use std::ops::Range;
+
+/// A terminal's slips, and its messages that nobody acknowledged yet.
+#[derive(Clone, Default)]
+pub struct Log {
+    /// Of the batch that is open.
+    pub slips: Vec<Slip>,
+    /// Of the batch closed last: for refunds, completions and second receipts.
+    pub before: Vec<Slip>,
+    /// Advices to be acknowledged, the oldest first.
+    pub advices: Vec<Advice>,
+    /// The settlement under way.
+    pub closing: Option<Closing>,
+    /// The last one that ended.
+    pub settled: Option<Settled>,
+}
+
+/// A message that goes again until it is answered.
+#[derive(Clone)]
+pub struct Advice {
+    /// What it tells.
+    pub kind: Kind,
+    /// Its number.
+    pub stan: Stan,
+    /// What it is charged to.
+    pub account: Option<Account>,
+    /// Its elements but card number, track, PIN and MAC, in canonical form.
+    pub elements: Vec<(De, Vec<u8>)>,
+    /// How often it went out.
+    pub attempts: u32,
+}
+
+/// A settlement that began: what was claimed, and how far it has come. Kept before each message leaves, so
+/// that a power cut resumes at the step that failed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Closing {
+    /// Which batch.
+    pub batch: BatchNumber,
+    /// The number of the settlement message, the same for each repeat.
+    pub stan: Stan,
+    /// What the terminal claims.
+    pub totals: BatchTotals,
+    /// How far it has come.
+    pub step: Step,
+    /// Whether the host had the same.
+    pub balanced: bool,
+    /// The number of the upload message of this step, once it went out.
+    pub upload: Option<Stan>,
+}
+
+/// How a batch was closed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settled {
+    /// Which batch.
+    pub batch: BatchNumber,
+    /// What the terminal claimed.
+    pub totals: BatchTotals,
+    /// Whether the host had the same; otherwise every transaction was uploaded.
+    pub balanced: bool,
+}
+
+/// How far a settlement has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// The totals are to be compared.
+    Totals,
+    /// They differ. So many debits are uploaded.
+    Details(usize),
+    /// All debits are; so many credits are.
+    Notices(usize),
+    /// Everything is: the end is to be said.
+    End,
+}
+
+impl Log {
+    /// A slip of the open batch, or else of the one before it, by its number; the last one of that number.
+    #[must_use]
+    pub fn find(&self, stan: Stan) -> Option<&Slip> {
+        self.before.iter().chain(&self.slips).rfind(|slip| slip.stan == stan)
+    }
+
+    /// The last slip of these kinds that stands; of any kind if none is named.
+    #[must_use]
+    pub fn last(&self, kinds: &[Kind]) -> Option<&Slip> {
+        let fits = |slip: &&Slip| slip.standing == Standing::Stands && (kinds.is_empty() || kinds.contains(&slip.kind));
+        self.before.iter().chain(&self.slips).rfind(fits)
+    }
+
+    /// What the open batch comes to; `None` if that cannot be counted.
+    #[must_use]
+    pub fn totals(&self, voids: VoidsInTotals) -> Option<BatchTotals> {
+        self.items(voids).try_fold(BatchTotals::default(), |totals, (slip, direction)| {
+            totals.plus(BatchEntry { foreign: slip.is_foreign(), direction, amount: slip.amount })
+        })
+    }
+
+    /// The slips that are in the totals, and on which side.
+    pub fn items(&self, voids: VoidsInTotals) -> impl Iterator<Item = (&Slip, Direction)> {
+        self.slips.iter().filter_map(move |slip| {
+            let direction = match (slip.side()?, slip.standing, voids) {
+                (_, Standing::Refused, _) => return None,
+                (Side::Debit, Standing::Voided, VoidsInTotals::Removed) | (Side::Void, _, VoidsInTotals::Removed) => {
+                    return None;
+                }
+                (Side::Debit, _, _) => Direction::Debit,
+                (Side::Credit, _, _) | (Side::Void, _, VoidsInTotals::Credit) => Direction::Credit,
+            };
+            Some((slip, direction))
+        })
+    }
+
+    /// Adds the slip of an approval, with what it does to the slip it follows.
+    pub(super) fn add(&mut self, slip: Slip) {
+        match slip.original {
+            Some(original) if slip.is_void() => self.mark(original, Standing::Voided),
+            Some(original) if slip.kind == Kind::Adjustment => self.tip(original, slip.tip),
+            _ => {}
+        }
+        self.slips.push(slip);
+    }
+
+    /// Takes a slip out again: its request was undone. What it cancelled stands again.
+    pub(super) fn undo(&mut self, stan: Stan) {
+        let Some(at) = self.slips.iter().rposition(|slip| slip.stan == stan) else { return };
+        let slip = self.slips.remove(at);
+        if let Some(original) = slip.original.filter(|_| slip.is_void()) {
+            self.mark(original, Standing::Stands);
+        }
+    }
+
+    /// The host has what was made offline.
+    pub(super) fn accept(&mut self, stan: Stan, answered: Option<Slip>) {
+        let Some(slip) = self.slips.iter_mut().rfind(|slip| slip.stan == stan) else { return };
+        if let Some(answered) = answered {
+            slip.rrn = answered.rrn.or(slip.rrn);
+            slip.approval = answered.approval.or(slip.approval);
+        }
+    }
+
+    /// A message never left: what was only asked is not told later.
+    pub(super) fn not_sent(&mut self, stan: Option<Stan>) {
+        self.advices.retain(|advice| {
+            let asked = !matches!(advice.kind, Kind::OfflineSale | Kind::OfflineRefund);
+            !(asked && advice.attempts == 1 && Some(advice.stan) == stan)
+        });
+    }
+
+    /// The host would not take what was made offline.
+    pub(super) fn refuse(&mut self, stan: Stan) {
+        if let Some(slip) = self.slips.iter_mut().rfind(|slip| slip.stan == stan) {
+            slip.standing = Standing::Refused;
+        }
+    }
+
+    fn mark(&mut self, stan: Stan, standing: Standing) {
+        let all = self.before.iter_mut().chain(&mut self.slips);
+        if let Some(slip) = all.filter(|slip| slip.stan == stan).next_back() {
+            slip.standing = standing;
+        }
+    }
+
+    fn tip(&mut self, stan: Stan, tip: Amount) {
+        let Some(slip) = self.slips.iter_mut().rfind(|slip| slip.stan == stan) else { return };
+        let bare = slip.amount.minus(slip.tip).unwrap_or(slip.amount);
+        if let Some(amount) = bare.plus(tip) {
+            (slip.amount, slip.tip) = (amount, tip);
+        }
+    }
+
+    /// Closes the batch: its slips are the ones before.
+    pub(super) fn close(&mut self, settled: Option<Settled>) {
+        self.before = std::mem::take(&mut self.slips);
+        self.closing = None;
+        self.settled = settled;
+    }
+
+    /// Another batch begins than ours: its slips are the ones before, but what was not told yet goes with it.
+    /// `place` is where an advice says its batch.
+    pub(super) fn move_on(&mut self, batch: BatchNumber, place: Option<(De, Range<usize>)>) {
+        let untold: Vec<Stan> = self.advices.iter().map(|advice| advice.stan).collect();
+        let (stay, gone) = std::mem::take(&mut self.slips).into_iter().partition(|slip| untold.contains(&slip.stan));
+        self.close(None);
+        (self.slips, self.before) = (stay, gone);
+        self.slips.iter_mut().for_each(|slip| slip.batch = batch);
+        let Some((de, range)) = place else { return };
+        let elements = self.advices.iter_mut().flat_map(|advice| &mut advice.elements);
+        for (_, value) in elements.filter(|(element, _)| *element == de) {
+            if let Some(digits) = value.get_mut(range.clone()).filter(|digits| digits.len() == 6) {
+                digits.copy_from_slice(&batch.digits());
+            }
+        }
+    }
+}

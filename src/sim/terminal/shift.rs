@@ -1,0 +1,126 @@
+//! What happens at the counter, each with everything that must come before it and what follows from its answer.
+
+use super::account::Account;
+use super::drive::{Attendant, DriveFault, Driver, Outcome, now};
+use super::follow::FollowUp;
+use super::log::Settled;
+use super::request::{Purchase, Sent};
+use crate::ledger::kinds;
+use crate::model::Amount;
+use crate::model::OnUnknown;
+
+/// How often each message of a settlement goes out before the terminal gives up for now.
+pub const SETTLEMENT_ATTEMPTS: u32 = 3;
+
+/// What a cashier asks of the terminal.
+pub enum Order<'a> {
+    /// A sale, an authorization, an inquiry, a verification.
+    Purchase(&'a Purchase<'a>),
+    /// A card's money goes to another account.
+    Transfer(&'a Purchase<'a>, &'a str),
+    /// A sale against the code on a customer's telephone.
+    Scan(&'a Account, Amount),
+    /// A void, an increment, a completion, a refund, a tip.
+    FollowUp(&'a FollowUp<'a>),
+}
+
+/// How an order ended.
+pub enum Served {
+    /// It went out.
+    Asked(Box<Sent>, Outcome),
+    /// It did not: the sign-in or the reversal before it was not accepted.
+    NotReady(Option<Outcome>),
+}
+
+/// How a settlement ended, for now.
+pub enum Settlement {
+    /// The batch is closed.
+    Closed(Settled),
+    /// The host had closed it without the terminal, which is signed in to the next one.
+    ByHost,
+    /// Not yet: the next attempt goes on where this one stopped.
+    Stopped(Option<Outcome>),
+}
+
+impl<A: Attendant> Driver<A> {
+    /// Serves an order: signs in, undoes and tells what must come first; and if the host wants a sign-in, once
+    /// more after it.
+    ///
+    /// # Errors
+    /// [`DriveFault`].
+    pub async fn serve(&mut self, order: &Order<'_>) -> Result<Served, DriveFault> {
+        let before = self.make_ready().await?;
+        if !self.is_ready() {
+            return Ok(Served::NotReady(before));
+        }
+        let sent = self.take(order)?;
+        let outcome = self.send(&sent).await?;
+        if !self.wants_sign_in(&outcome) {
+            return Ok(Served::Asked(Box::new(sent), outcome));
+        }
+        let signed_in = self.sign_in().await?;
+        if !self.is_ready() {
+            return Ok(Served::NotReady(Some(signed_in)));
+        }
+        // What is told until it is acknowledged keeps its number; what was only asked gets another.
+        let sent = match kinds::of(sent.kind).on_unknown {
+            OnUnknown::Repeat => self.terminal_mut().advice()?.unwrap_or(sent),
+            OnUnknown::Reverse | OnUnknown::Nothing => self.take(order)?,
+        };
+        let outcome = self.send(&sent).await?;
+        Ok(Served::Asked(Box::new(sent), outcome))
+    }
+
+    fn take(&mut self, order: &Order<'_>) -> Result<Sent, DriveFault> {
+        let terminal = self.terminal_mut();
+        Ok(match order {
+            Order::Purchase(purchase) => terminal.purchase(purchase, now())?,
+            Order::Transfer(purchase, to) => terminal.transfer(purchase, to, now())?,
+            Order::Scan(code, amount) => terminal.scan(code, *amount, now())?,
+            Order::FollowUp(follow) => terminal.follow_up(follow, now())?,
+        })
+    }
+
+    /// Settles the batch, or goes on with a settlement that was interrupted: undoes and tells what is open,
+    /// sends the totals, and every transaction if they differ.
+    ///
+    /// # Errors
+    /// [`DriveFault`].
+    pub async fn settle(&mut self) -> Result<Settlement, DriveFault> {
+        let batch = self.terminal().memory().batch;
+        let before = self.make_ready().await?;
+        if !self.is_ready() || self.terminal().untold() > 0 {
+            return Ok(Settlement::Stopped(before));
+        }
+        if self.terminal().memory().batch != batch && self.terminal().memory().log.slips.is_empty() {
+            return Ok(Settlement::ByHost);
+        }
+        self.terminal_mut().begin_settlement()?;
+        let (mut attempts, mut signed_in) = (0, false);
+        while let Some(sent) = self.terminal_mut().settlement(now())? {
+            let outcome = self.send(&sent).await?;
+            if self.wants_sign_in(&outcome) && !signed_in {
+                signed_in = true;
+                let batch = self.terminal().memory().batch;
+                let outcome = self.sign_in().await?;
+                if self.terminal().memory().batch != batch {
+                    return Ok(Settlement::ByHost);
+                }
+                if !self.is_ready() {
+                    return Ok(Settlement::Stopped(Some(outcome)));
+                }
+                self.terminal_mut().begin_settlement()?;
+                continue;
+            }
+            let done = outcome.answer().is_some_and(|answer| answer.approved);
+            attempts = if done { 0 } else { attempts + 1 };
+            let refused = outcome.answer().is_some() && self.terminal().memory().log.closing.is_none() && !done;
+            if refused || attempts >= SETTLEMENT_ATTEMPTS || matches!(outcome, Outcome::NoConnection(_)) {
+                return Ok(Settlement::Stopped(Some(outcome)));
+            }
+        }
+        self.keep()?;
+        let settled = self.terminal().memory().log.settled.clone();
+        Ok(settled.map_or(Settlement::Stopped(None), Settlement::Closed))
+    }
+}
