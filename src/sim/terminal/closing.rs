@@ -204,7 +204,7 @@ impl Terminal {
         let Some(Closing { batch, totals, balanced, .. }) = self.memory.log.closing.take() else { return };
         self.memory.log.close(Some(Settled { batch, totals, balanced }));
         self.memory.last = None;
-        self.memory.batch = after(batch);
+        self.memory.batch = batch.next();
     }
 
     /// The host names another batch than ours: it has closed ours without us. What it was not told of yet
@@ -225,13 +225,8 @@ impl Terminal {
     }
 
     fn voids(&self) -> VoidsInTotals {
-        VoidsInTotals::default()
+        self.setup.profile.switches.voids
     }
-}
-
-/// Batches count to 999999, and then from one.
-fn after(batch: BatchNumber) -> BatchNumber {
-    BatchNumber::new(batch.value() + 1).unwrap_or(BatchNumber::FIRST)
 }
 
 impl Slip {

@@ -171,7 +171,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn says(&mut self, line: usize, what: impl Into<String>) {
-        self.breaches.push(Breach::new(self.source.file, line, what));
+        self.breaches.add(self.source.file, line, what);
     }
 
     /// A value that must be readable if it is there.
