@@ -59,3 +59,8 @@ pub mod security {
 pub mod simulation {
     #![doc = include_str!("simulation.md")]
 }
+
+/// `tollgate terminal`: its verbs, what it keeps, how it settles, receipts, days as data.
+pub mod terminal {
+    #![doc = include_str!("terminal.md")]
+}

@@ -6,7 +6,9 @@
 
 use super::cards::TestCard;
 use super::terminal::drive::{Attendant, DriveFault, Driver, Event, Outcome, Target};
-use super::terminal::{Answer, Card, Entry, Memory, MemoryFault, PadFault, Purchase, Setup, Terminal, demo_pin_pad};
+use super::terminal::{
+    Answer, Card, Entry, Memory, MemoryFault, PadFault, Purchase, Settlement, Setup, Terminal, demo_pin_pad,
+};
 use super::till_roll::{Remembered, TillRoll};
 use crate::hsm::calculator::ClearPin;
 use crate::model::Amount;
@@ -48,6 +50,8 @@ pub struct Plan {
     pub trouble: u16,
     /// Where the choices begin: the same seed makes the same sales.
     pub seed: u64,
+    /// A terminal settles when its batch has so many slips, and at the end; `None` never does.
+    pub batch: Option<usize>,
 }
 
 /// What is going on, for a live line. Shared.
@@ -62,6 +66,12 @@ pub struct Live {
     pub reversed: AtomicU64,
     /// Slots in which a terminal could not sell: no connection, no sign-in, a reversal not accepted.
     pub missed: AtomicU64,
+    /// Batches settled, with totals that agreed.
+    pub balanced: AtomicU64,
+    /// Batches settled with totals that differed.
+    pub unbalanced: AtomicU64,
+    /// Terminals that could not settle at the end.
+    pub unsettled: AtomicU64,
     codes: Mutex<BTreeMap<String, u64>>,
     latency: Mutex<Histogram<u64>>,
 }
@@ -77,6 +87,9 @@ impl Live {
             silent: count(),
             reversed: count(),
             missed: count(),
+            balanced: count(),
+            unbalanced: count(),
+            unsettled: count(),
             codes: Mutex::default(),
             latency: Mutex::new(Histogram::new_with_bounds(1, SLOWEST, 3).ok()?),
         })
@@ -174,6 +187,7 @@ pub async fn go_on(
             chance: Chance(SplitMix64::new(plan.seed ^ (at as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15))),
             cards: Arc::clone(&cards),
             mix: (plan.declines, plan.trouble),
+            batch: plan.batch,
             live: Arc::clone(live),
         };
         let sells = plan.rate > 0.0;
@@ -251,6 +265,7 @@ struct Clerk {
     chance: Chance,
     cards: Arc<[TestCard]>,
     mix: (u16, u16),
+    batch: Option<usize>,
     live: Arc<Live>,
 }
 
@@ -272,20 +287,54 @@ impl Clerk {
             }
         }
         let deadline = Instant::now() + SETTLE_WITHIN;
-        while self.driver.terminal().memory().pending.is_some() && Instant::now() < deadline {
-            let settled = timeout_at(deadline, self.settle()).await;
-            if !matches!(settled, Ok(Ok(true))) {
-                self.driver.hang_up();
-                sleep_until(deadline.min(Instant::now() + Duration::from_millis(500))).await;
-            }
-        }
+        self.undo_within(deadline).await;
+        self.settle_within(deadline).await;
         let unresolved = self.driver.terminal().memory().pending.is_some();
         let terminal = self.driver.terminal().setup().terminal;
         Belief { terminal, sales: std::mem::take(&mut self.driver.attendant_mut().sales), unresolved }
     }
 
+    async fn undo_within(&mut self, deadline: Instant) {
+        while self.driver.terminal().memory().pending.is_some() && Instant::now() < deadline {
+            let settled = timeout_at(deadline, self.make_ready()).await;
+            if !matches!(settled, Ok(Ok(true))) {
+                self.driver.hang_up();
+                sleep_until(deadline.min(Instant::now() + Duration::from_millis(500))).await;
+            }
+        }
+    }
+
+    async fn settle_within(&mut self, deadline: Instant) {
+        while !matches!(timeout_at(deadline, self.close_batch(1)).await, Ok(Ok(true))) {
+            if Instant::now() >= deadline {
+                self.live.unsettled.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            self.driver.hang_up();
+            sleep_until(deadline.min(Instant::now() + Duration::from_millis(500))).await;
+        }
+    }
+
+    /// Settles a batch of at least so many slips, and one whose settlement was interrupted. Whether nothing of
+    /// that is left to be done.
+    async fn close_batch(&mut self, least: usize) -> Result<bool, DriveFault> {
+        let log = &self.driver.terminal().memory().log;
+        if self.batch.is_none() || (log.closing.is_none() && log.slips.len() < least) {
+            return Ok(true);
+        }
+        match self.driver.settle().await? {
+            Settlement::Closed(settled) => {
+                let counter = if settled.balanced { &self.live.balanced } else { &self.live.unbalanced };
+                counter.fetch_add(1, Ordering::Relaxed);
+                Ok(true)
+            }
+            Settlement::ByHost => Ok(true),
+            Settlement::Stopped(_) => Ok(false),
+        }
+    }
+
     /// Signs in and undoes as far as needed. Whether a sale may go.
-    async fn settle(&mut self) -> Result<bool, DriveFault> {
+    async fn make_ready(&mut self) -> Result<bool, DriveFault> {
         let owed = self.driver.terminal().memory().pending.is_some();
         self.driver.make_ready().await?;
         if owed && self.driver.terminal().memory().pending.is_none() {
@@ -295,7 +344,7 @@ impl Clerk {
     }
 
     async fn sell(&mut self) -> Result<(), DriveFault> {
-        if !self.settle().await? {
+        if !self.make_ready().await? || !self.close_batch(self.batch.unwrap_or(usize::MAX)).await? {
             self.driver.hang_up();
             self.live.missed.fetch_add(1, Ordering::Relaxed);
             return Ok(());
@@ -319,6 +368,9 @@ impl Clerk {
         let outcome = self.driver.send(&sent).await;
         self.driver.attendant_mut().asked = None;
         let outcome = outcome?;
+        if self.batch.is_none() {
+            self.driver.terminal_mut().forget_slips();
+        }
         self.note(&outcome, began.elapsed());
         if outcome.answer().is_some_and(|answer| answer.wants_sign_in() && !answer.approved) {
             self.driver.sign_in().await?;

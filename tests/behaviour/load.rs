@@ -32,7 +32,7 @@ fn plan(address: String, trouble: u16) -> Plan {
         answer_within: Duration::from_millis(500),
     };
     let cards = cards::demo();
-    Plan { terminals: vec![setup], target, cards, rate: 100.0, declines: 200, trouble, seed: 7 }
+    Plan { terminals: vec![setup], target, cards, rate: 100.0, declines: 200, trouble, seed: 7, batch: Some(5) }
 }
 
 /// Runs until `enough` sales went out.
@@ -69,4 +69,13 @@ async fn what_was_booked_and_not_answered_is_undone() {
     let silent = live.silent.load(Ordering::Relaxed);
     assert!(silent > 0 && !belief.unresolved);
     assert_eq!((belief.sales.len() as u64, belief.amount().minor()), books.standing());
+}
+
+#[tokio::test]
+async fn batches_are_settled_when_they_are_long_enough_and_at_the_end() {
+    let books = Books::default();
+    let (live, beliefs) = traffic(plan(books.host(), 100), 30).await;
+    assert!(live.balanced.load(Ordering::Relaxed) >= 2);
+    let (unbalanced, unsettled) = (live.unbalanced.load(Ordering::Relaxed), live.unsettled.load(Ordering::Relaxed));
+    assert_eq!((unbalanced, unsettled, beliefs.len()), (0, 0, 1));
 }

@@ -36,3 +36,4 @@ mod switch_side;
 mod terminal;
 mod terminal_batch;
 mod terminal_command;
+mod terminal_day;

@@ -27,7 +27,16 @@ fn plan(address: String, trouble: u16) -> Plan {
     };
     let within = Duration::from_millis(500);
     let target = Target { address, tls: None, connect_within: Duration::from_secs(5), answer_within: within };
-    Plan { terminals: vec![setup], target, cards: cards::demo(), rate: 100.0, declines: 100, trouble, seed: 7 }
+    Plan {
+        terminals: vec![setup],
+        target,
+        cards: cards::demo(),
+        rate: 100.0,
+        declines: 100,
+        trouble,
+        seed: 7,
+        batch: None,
+    }
 }
 
 /// Terminals that trade until `enough` sales went out; then they end well, or are gone in the midst of it.

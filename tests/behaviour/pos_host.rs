@@ -1,5 +1,5 @@
 //! A host for one terminal, 10000001 with its demo key: cents choose the answer, 666 gets none, and it
-//! keeps books of what it approved and undid.
+//! keeps books of what it approved and undid, of each batch what it comes to, and compares it at settlement.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -19,15 +19,44 @@ use tollgate::iso8583::Role;
 const KEYS: &str = "41B1F3D154C3079A2CB4F6D696EB21E9E8934A67B49E864CE594CACF00000000000000000FBB6331";
 const MAK: &str = "8F7E6D5C4B3A2918";
 
-/// What stands, by trace number, in minor units.
+/// What stands, by trace number, in minor units; and of the open batch what goes back.
 #[derive(Clone, Default)]
-pub(crate) struct Books(Arc<Mutex<BTreeMap<String, u64>>>);
+pub(crate) struct Books(Arc<Mutex<BTreeMap<String, u64>>>, Arc<Mutex<Batch>>);
+
+/// A batch at the host.
+#[derive(Default)]
+pub(crate) struct Batch {
+    debits: BTreeMap<String, u64>,
+    credits: BTreeMap<String, u64>,
+    closed: u32,
+    /// The upload messages that came, as 60.3 and the first digits of DE 48.
+    uploads: Vec<String>,
+    /// Messages of this type are taken and not answered.
+    silent: Option<&'static str>,
+    /// How many of them came.
+    swallowed: usize,
+}
 
 impl Books {
     /// How many sales stand, and their sum.
     pub(crate) fn standing(&self) -> (u64, u64) {
         let books = self.0.lock().unwrap();
         (books.len() as u64, books.values().sum())
+    }
+
+    /// From now on messages of this type are taken and not answered.
+    pub(crate) fn say_nothing_to(&self, mti: Option<&'static str>) {
+        self.1.lock().unwrap().silent = mti;
+    }
+
+    /// How many messages were not answered for that.
+    pub(crate) fn swallowed(&self) -> usize {
+        self.1.lock().unwrap().swallowed
+    }
+
+    /// The uploads that came, as 60.3 and how many.
+    pub(crate) fn uploads(&self) -> Vec<String> {
+        self.1.lock().unwrap().uploads.clone()
     }
 
     /// Listens for good; its address.
@@ -57,20 +86,24 @@ impl Books {
         let text = |role| request.role(role).map(|value| String::from_utf8(value.to_vec()).unwrap());
         let (amount, stan) = (text(Role::Amount).unwrap_or_default(), text(Role::Stan).unwrap_or_default());
         let mti = request.mti()?;
+        let mut batch = self.1.lock().unwrap();
+        if batch.silent == Some(mti.as_str()) {
+            batch.swallowed += 1;
+            return None;
+        }
+        drop(batch);
         let code = match mti.as_str() {
             "0400" => {
                 self.0.lock().unwrap().remove(&stan);
                 "00"
             }
+            "0500" | "0320" => return Some(self.settle(profile, request)),
             "0200" if amount.starts_with("0000000666") => {
                 self.0.lock().unwrap().insert(stan, amount.parse().unwrap());
                 return None;
             }
-            "0200" if amount.ends_with("00") => {
-                self.0.lock().unwrap().insert(stan, amount.parse().unwrap());
-                "00"
-            }
-            "0200" => &amount[10..],
+            "0100" | "0200" | "0220" if !amount.ends_with("00") && !amount.is_empty() => &amount[10..],
+            "0200" | "0220" => self.book(request, stan, amount.parse().unwrap_or_default()),
             _ => "00",
         };
         let mut builder = profile.dialect.build(mti.response());
@@ -78,8 +111,10 @@ impl Books {
             builder.copy(*de, request).unwrap();
         }
         builder.role(Role::ResponseCode, code.as_bytes()).unwrap().role(Role::Rrn, b"632600000001").unwrap();
+        builder.role(Role::LocalDate, b"1122").unwrap().role(Role::LocalTime, b"101500").unwrap();
         if mti.as_str() == "0800" {
-            builder.role(Role::Batch, b"000007").unwrap().role(Role::KeyData, &unhex(KEYS)).unwrap();
+            let batch = format!("{:06}", 7 + self.1.lock().unwrap().closed);
+            builder.role(Role::Batch, batch.as_bytes()).unwrap().role(Role::KeyData, &unhex(KEYS)).unwrap();
         }
         let body = if profile.mac_required(mti) {
             let unsigned = builder.finish_unsigned().unwrap();
@@ -90,6 +125,59 @@ impl Books {
             builder.finish().unwrap()
         };
         Some(profile.enclose(&body, None).unwrap().to_vec())
+    }
+}
+
+impl Books {
+    /// Books by 60.1: what a sale, a void, a refund, a tip does.
+    fn book(&self, request: &Message, stan: String, amount: u64) -> &'static str {
+        let text = |role| request.role(role).map(|value| String::from_utf8(value.to_vec()).unwrap());
+        let original = text(Role::OriginalStan).unwrap_or_default();
+        let (mut books, mut batch) = (self.0.lock().unwrap(), self.1.lock().unwrap());
+        match text(Role::MessageTypeCode).unwrap().as_str() {
+            "22" | "20" | "24" | "30" => {
+                books.insert(stan.clone(), amount);
+                batch.debits.insert(stan, amount);
+            }
+            "23" | "21" if batch.debits.get(&original) != Some(&amount) => return "12",
+            "23" | "21" => {
+                books.remove(&original);
+                batch.debits.remove(&original);
+            }
+            "25" | "27" => drop(batch.credits.insert(stan, amount)),
+            "34" => drop(batch.debits.insert(original, amount)),
+            _ => {}
+        }
+        "00"
+    }
+
+    /// Totals, then the upload, then the next batch.
+    fn settle(&self, profile: &Profile, request: &Message) -> Vec<u8> {
+        let mti = request.mti().unwrap();
+        let private = request.role(Role::AdditionalPrivate).map(|value| value.to_vec()).unwrap_or_default();
+        let network = String::from_utf8(request.role(Role::NetworkCode).unwrap().to_vec()).unwrap();
+        let mut builder = profile.dialect.build(mti.response());
+        for de in profile.dialect.echo(mti.response()) {
+            builder.copy(*de, request).unwrap();
+        }
+        builder.role(Role::ResponseCode, b"00").unwrap();
+        let mut batch = self.1.lock().unwrap();
+        let over = if mti.as_str() == "0500" {
+            let sum = |map: &BTreeMap<String, u64>| format!("{:012}{:03}", map.values().sum::<u64>(), map.len());
+            let ours = sum(&batch.debits) + &sum(&batch.credits);
+            let mut said = private.clone();
+            (said[30], said[61]) = (if private[..30] == *ours.as_bytes() { b'1' } else { b'2' }, b'1');
+            builder.role(Role::AdditionalPrivate, &said).unwrap();
+            said[30] == b'1'
+        } else {
+            batch.uploads.push(format!("{network} {}", String::from_utf8_lossy(private.get(..2).unwrap_or_default())));
+            network == "202"
+        };
+        if over {
+            batch.closed += 1;
+            (batch.debits, batch.credits) = Default::default();
+        }
+        profile.enclose(&builder.finish().unwrap(), None).unwrap().to_vec()
     }
 }
 

@@ -164,16 +164,18 @@ fn original(terminal: &Terminal, stan: Stan) -> Original {
     Original::from(terminal.memory().log.find(stan).unwrap())
 }
 
+/// The same terminal with this number next.
+fn at(terminal: &mut Terminal, stan: u32) -> &mut Terminal {
+    let memory = Memory { next_stan: Stan::new(stan), ..terminal.memory().clone() };
+    *terminal = Terminal::new(setup(), pad(), memory).unwrap();
+    terminal
+}
+
 /// The samples' day up to its settlement: a sale of 1.23, a refund of 1.00, a completion of 450.00.
 fn samples_day() -> (Terminal, [Sent; 2]) {
     let mut terminal = terminal(2);
     let sale = order(&mut terminal, Kind::Sale, 123);
     assert!(hear(&mut terminal, &sale, &sample("05")).approved);
-    let mut at = |stan| {
-        let memory = Memory { next_stan: Stan::new(stan), ..terminal.memory().clone() };
-        terminal = Terminal::new(setup(), pad(), memory).unwrap();
-        &mut terminal
-    };
     let card = card();
     let earlier = Original { date: Some(*b"1120"), rrn: Rrn::parse(b"101730000002"), ..Original::default() };
     let refund = FollowUp {
@@ -184,8 +186,8 @@ fn samples_day() -> (Terminal, [Sent; 2]) {
         card: Some((&card, Entry::Chip)),
         pin: None,
     };
-    let refund = at(6).follow_up(&refund, noon()).unwrap();
-    assert!(approve(at(8), &refund).approved);
+    let refund = at(&mut terminal, 6).follow_up(&refund, noon()).unwrap();
+    assert!(approve(at(&mut terminal, 8), &refund).approved);
     let held = Original {
         stan: Stan::new(7),
         batch: Some(BatchNumber::FIRST),
@@ -202,8 +204,8 @@ fn samples_day() -> (Terminal, [Sent; 2]) {
         card: Some((&card, Entry::Chip)),
         pin: Some(&pin),
     };
-    let completion = at(8).follow_up(&completion, noon()).unwrap();
-    assert!(approve(at(9), &completion).approved);
+    let completion = at(&mut terminal, 8).follow_up(&completion, noon()).unwrap();
+    assert!(approve(at(&mut terminal, 9), &completion).approved);
     (terminal, [refund, completion])
 }
 

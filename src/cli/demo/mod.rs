@@ -114,7 +114,8 @@ impl Demo {
         running.finish(SETTLING).map_err(|fault| Failure::new(Exit::LedgerFailed, fault.to_string()))?;
         let books: Vec<_> = banks.iter().map(|(name, bank, _)| (name.clone(), bank.books())).collect();
         let records = crate::ledger::Ledger::records(&*parts.ledger);
-        let comparison = verify::compare(&records, &books, &beliefs);
+        let mut comparison = verify::compare(&records, &books, &beliefs);
+        comparison.batches(live.as_deref());
         print::goodbye(out, &parts, live.as_deref(), started.elapsed())?;
         print::verdict(out, &comparison, went_on)?;
         Ok(if comparison.differences.is_empty() { Exit::Ok } else { Exit::No })

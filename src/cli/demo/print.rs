@@ -104,6 +104,12 @@ pub(super) fn goodbye(out: &mut dyn Write, parts: &Parts<Real>, live: Option<&Li
         let quantile = |at: f64| live.latency(at).as_secs_f64() * 1e3;
         let sent = live.sent.load(Ordering::Relaxed);
         writeln!(out, "simulated sales: {sent} sent, p50 {:.2} ms, p99 {:.2} ms", quantile(0.5), quantile(0.99))?;
+        let [balanced, unbalanced, unsettled] =
+            [&live.balanced, &live.unbalanced, &live.unsettled].map(|count| count.load(Ordering::Relaxed));
+        writeln!(
+            out,
+            "batches settled: {balanced} balanced, {unbalanced} not; {unsettled} terminals could not settle"
+        )?;
     }
     writeln!(out, "reversals owed: {}", parts.ledger.owed().iter().map(|(_, count)| count).sum::<usize>())
 }

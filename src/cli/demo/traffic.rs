@@ -26,6 +26,8 @@ const TERMINALS: RangeInclusive<&str> = "10000010"..="10000200";
 /// Of a thousand simulated sales, how many are declined and how many make trouble.
 const DECLINES: u16 = 60;
 const TROUBLE: u16 = 4;
+/// How many slips a terminal's batch has when it settles by itself.
+const BATCH: usize = 50;
 /// Longer than the switch waits for an issuer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// How long the switch's doors may take to open.
@@ -70,6 +72,7 @@ impl Traffic {
             declines: DECLINES,
             trouble: TROUBLE,
             seed,
+            batch: Some(BATCH),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = watch::channel(false);

@@ -10,7 +10,9 @@ use crate::model::TerminalId;
 use crate::sim::issuer::books::Money;
 use crate::sim::issuer::books::Posting;
 use crate::sim::load::Belief;
+use crate::sim::load::Live;
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 /// The three totals, in minor units, and every place where they part.
 #[derive(Debug, Default)]
@@ -89,6 +91,19 @@ impl Comparison {
             }
             if *unresolved {
                 self.differences.push(format!("terminal {terminal} has a reversal that nobody acknowledged"));
+            }
+        }
+    }
+
+    /// Every batch was settled, and balanced.
+    pub(super) fn batches(&mut self, live: Option<&Live>) {
+        let Some(live) = live else { return };
+        for (count, what) in
+            [(&live.unbalanced, "batches did not balance"), (&live.unsettled, "terminals could not settle")]
+        {
+            let count = count.load(Ordering::Relaxed);
+            if count > 0 {
+                self.differences.push(format!("{count} {what}"));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::CardAndPin;
 use super::config;
+use super::usage;
 use crate::channel::builtin;
 use crate::cli::Exit;
 use crate::cli::Failure;
@@ -18,7 +19,9 @@ use crate::sim::cards::CardUse;
 use crate::sim::terminal::Card;
 use crate::sim::terminal::Entry;
 use crate::sim::terminal::PinPad;
+use crate::sim::terminal::Presented;
 use crate::sim::terminal::Setup;
+use crate::sim::terminal::day;
 use crate::sim::terminal::demo_pin_pad;
 use crate::sim::terminal::drive::Target;
 use crate::sim::terminal::state_file::StateFile;
@@ -41,6 +44,15 @@ pub(super) enum Door {
     Host,
     /// as pos, over mutual TLS
     Tls,
+}
+
+/// Which copies of a receipt are printed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum Copies {
+    Both,
+    Merchant,
+    Cardholder,
+    None,
 }
 
 /// Who the terminal is and where it calls.
@@ -88,6 +100,12 @@ pub(super) struct Station {
     /// The merchant's name on receipts
     #[arg(global = true, long, default_value = "示范商店 Demo shop")]
     pub(super) shop: String,
+    /// Who is at the terminal, 1 to 3 characters: 01 to 98, 00 the supervisor; another one signs in anew
+    #[arg(global = true, long)]
+    operator: Option<String>,
+    /// Which copies of a receipt are printed
+    #[arg(global = true, long, value_enum, default_value = "both")]
+    pub(super) copies: Copies,
     /// Print every element, masked
     #[arg(global = true, long, short)]
     pub(super) verbose: bool,
@@ -97,7 +115,6 @@ impl Station {
     pub(super) fn setup(&self) -> Result<Setup, Failure> {
         let name = if self.door == Door::Host { "host" } else { "pos" };
         let profile = builtin::profile(name).ok_or_else(|| config("profile is not built in"))?;
-        let usage = |what: &str| Failure::new(Exit::Usage, what);
         let terminal = TerminalId::parse(self.tid.as_bytes()).ok_or_else(|| usage("--tid: not 8 characters"))?;
         let merchant = match &self.mid {
             Some(mid) => MerchantId::parse(mid.as_bytes()),
@@ -106,6 +123,16 @@ impl Station {
         let merchant = merchant.ok_or_else(|| usage("--mid: 15 characters are needed"))?;
         let encrypt_tracks = self.encrypt_track;
         Ok(Setup { profile, terminal, merchant, currency: Currency::CNY, offset_minutes: 480, encrypt_tracks })
+    }
+
+    /// Who is at the terminal, if it was said.
+    pub(super) fn operator(&self) -> Result<Option<&str>, Failure> {
+        let fits =
+            |operator: &&str| (1..=3).contains(&operator.len()) && operator.bytes().all(|b| b.is_ascii_graphic());
+        match self.operator.as_deref() {
+            Some(operator) if !fits(&operator) => Err(usage("--operator: 1 to 3 characters")),
+            operator => Ok(operator),
+        }
     }
 
     /// Terminal 10000001 belongs to the merchant with serial number 1, and so on.
@@ -242,7 +269,7 @@ pub(super) struct CardOptions {
 }
 
 impl CardOptions {
-    pub(super) fn entry(&self) -> Entry {
+    fn entry(&self) -> Entry {
         match self.entry {
             EntryName::Chip => Entry::Chip,
             EntryName::Swipe => Entry::Swipe,
@@ -252,8 +279,13 @@ impl CardOptions {
         }
     }
 
-    pub(super) fn card(&self) -> Result<CardAndPin, Failure> {
-        let usage = |what: &str| Failure::new(Exit::Usage, what);
+    /// The card at the reader.
+    pub(super) fn presented(&self) -> Result<Presented, Failure> {
+        let (card, pin) = self.card()?;
+        Ok(Presented { card, entry: self.entry(), pin })
+    }
+
+    fn card(&self) -> Result<CardAndPin, Failure> {
         let (card, known) = match &self.card_file {
             Some(file) => {
                 let track = Track2::parse(secret(file)?.trim().as_bytes());
@@ -282,9 +314,7 @@ impl CardOptions {
 
 /// `12.34` as minor units; `12` is 12.00.
 pub(super) fn parse_amount(text: &str) -> Result<Amount, String> {
-    let (whole, cents) = text.split_once('.').unwrap_or((text, "00"));
-    let amount = if cents.len() == 2 { Amount::parse(format!("{whole}{cents}").as_bytes()) } else { None };
-    amount.filter(|_| !whole.is_empty()).ok_or_else(|| "an amount is written as 12.34".to_owned())
+    day::amount(text).ok_or_else(|| "an amount is written as 12.34".to_owned())
 }
 
 /// A small file, or standard input for `-`.

@@ -7,7 +7,37 @@ use crate::model::Pan;
 use crate::sim::terminal::Answer;
 use crate::sim::terminal::MacCheck;
 use crate::sim::terminal::Sent;
+use crate::sim::terminal::Standing;
+use crate::sim::terminal::Terminal as Pos;
 use crate::sim::terminal::drive::Event;
+use std::fmt::Write as _;
+
+/// The batch: a line a slip, and its totals.
+pub(super) fn log(terminal: &Pos) -> String {
+    let memory = terminal.memory();
+    let mut text = format!("batch {}\n", memory.batch);
+    for slip in &memory.log.slips {
+        let standing = match slip.standing {
+            Standing::Stands => "",
+            Standing::Voided => "  voided",
+            Standing::Refused => "  refused by the host",
+        };
+        let card = slip.account.as_ref().map(|account| format!("  {}", account.masked())).unwrap_or_default();
+        let original = slip.original.map(|stan| format!("  of {stan}")).unwrap_or_default();
+        let _ = writeln!(text, "{}  {:<18} {:>12}{card}{original}{standing}", slip.stan, slip.kind.name(), slip.amount);
+    }
+    let _ = writeln!(text, "totals: {}", terminal.totals());
+    if terminal.untold() > 0 {
+        let _ = writeln!(text, "not told yet: {}", terminal.untold());
+    }
+    if memory.pending.is_some() {
+        text.push_str("a reversal is pending\n");
+    }
+    if memory.log.closing.is_some() {
+        text.push_str("a settlement is under way: `settle` goes on with it\n");
+    }
+    text
+}
 
 /// An event as a line.
 pub(super) fn event(event: &Event<'_>) -> String {

@@ -201,17 +201,12 @@ impl Terminal {
             }
             return;
         }
-        let done = self.memory.pending.take();
-        if !answer.approved {
-            return;
-        }
         // An answer that comes a second time, to a message sent twice, brings no second slip.
-        if done.is_some()
-            && let Some(slip) = self.slip(sent, answer)
-        {
+        let Some(undo) = self.memory.pending.take().filter(|_| answer.approved) else { return };
+        if let Some(slip) = self.slip(sent, answer) {
             self.memory.log.add(slip);
         }
-        self.memory.last = done.map(|undo| Undo { approval: answer.approval, ..undo });
+        self.memory.last = Some(Undo { approval: answer.approval, ..undo });
     }
 
     fn slip(&self, sent: &Sent, answer: &Answer) -> Option<Slip> {

@@ -224,6 +224,11 @@ impl Terminal {
         true
     }
 
+    /// Forgets the slips of its batch: for traffic that never settles.
+    pub fn forget_slips(&mut self) {
+        self.memory.log.slips.clear();
+    }
+
     fn voids(&self) -> VoidsInTotals {
         self.setup.profile.switches.voids
     }

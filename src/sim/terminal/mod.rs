@@ -10,6 +10,7 @@ mod answer;
 mod card;
 mod closing;
 pub mod day;
+pub mod day_run;
 mod deed;
 mod demo;
 pub mod drive;
@@ -37,7 +38,7 @@ pub use management::Block;
 pub use memory::{Memory, MemoryFault, Undo};
 pub use pin_pad::{PadFault, PinPad};
 pub use request::{Purchase, Sent};
-pub use shift::{Order, SETTLEMENT_ATTEMPTS, Served, Settlement};
+pub use shift::{Order, SETTLEMENT_ATTEMPTS, SLIPS_AT_MOST, Served, Settlement};
 pub use slip::{Slip, Standing};
 
 use crate::channel::FrameFault;
@@ -93,6 +94,9 @@ pub enum TerminalFault {
     /// The host was not told of everything: that goes first.
     #[error("the host was not told of everything yet: that goes first")]
     UntoldFirst,
+    /// The batch has as many slips as it may.
+    #[error("the batch is full: settle first")]
+    BatchFull,
     /// The batch has more than a settlement can say.
     #[error("the batch has more than a settlement message can say")]
     BatchTooLarge,

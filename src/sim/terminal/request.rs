@@ -223,13 +223,14 @@ impl Terminal {
     ) -> Result<Builder, TerminalFault> {
         let dialect = &self.setup.profile.dialect;
         let row = dialect.kind_row(kind).ok_or(TerminalFault::NoKind(kind))?;
-        let fixed = |role: Role| row.when.iter().find(|(when, _)| *when == role).map(|(_, pattern)| &**pattern);
+        let fixed =
+            |role: Role| row.when.iter().find(|(when, _)| *when == role).map(|(_, pattern)| pattern.replace('.', "0"));
         let mut message = dialect.build(row.mti);
         message.role(Role::Stan, &stan.digits())?;
         self.stamps(&mut message, now)?;
         if self.has(Role::MessageTypeCode) {
             let (code, network) = (fixed(Role::MessageTypeCode), fixed(Role::NetworkCode));
-            self.composite(&mut message, code.unwrap_or("00"), network.unwrap_or("000"), digits)?;
+            self.composite(&mut message, code.as_deref().unwrap_or("00"), network.as_deref().unwrap_or("000"), digits)?;
         }
         for (role, pattern) in &row.when {
             if !self.is_composite(*role) {

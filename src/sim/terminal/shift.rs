@@ -1,5 +1,6 @@
 //! What happens at the counter, each with everything that must come before it and what follows from its answer.
 
+use super::TerminalFault;
 use super::account::Account;
 use super::drive::{Attendant, DriveFault, Driver, Outcome, now};
 use super::follow::FollowUp;
@@ -11,6 +12,9 @@ use crate::model::OnUnknown;
 
 /// How often each message of a settlement goes out before the terminal gives up for now.
 pub const SETTLEMENT_ATTEMPTS: u32 = 3;
+
+/// The most slips of a batch: a settlement counts to 999.
+pub const SLIPS_AT_MOST: usize = 900;
 
 /// What a cashier asks of the terminal.
 pub enum Order<'a> {
@@ -52,6 +56,9 @@ impl<A: Attendant> Driver<A> {
         let before = self.make_ready().await?;
         if !self.is_ready() {
             return Ok(Served::NotReady(before));
+        }
+        if self.terminal().memory().log.slips.len() >= SLIPS_AT_MOST {
+            return Err(TerminalFault::BatchFull.into());
         }
         let sent = self.take(order)?;
         let outcome = self.send(&sent).await?;

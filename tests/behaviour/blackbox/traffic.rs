@@ -69,6 +69,7 @@ impl Traffic {
             declines: 60,
             trouble: habits.trouble,
             seed: habits.seed,
+            batch: None,
         };
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
