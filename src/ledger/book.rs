@@ -8,6 +8,7 @@ use super::Answer;
 use super::DataKeyName;
 use super::DeadLetter;
 use super::Decided;
+use super::Decision;
 use super::Due;
 use super::Intent;
 use super::Outcome;
@@ -19,9 +20,11 @@ use super::counters::Counters;
 use super::followers::Followers;
 use super::identities::Identities;
 use super::kinds;
+use super::kinds::FollowTerms;
 use super::lifecycle::Change;
 use super::lifecycle::State;
 use super::lifecycle::Terms;
+use super::originals::Originals;
 use super::owed::Next;
 use super::owed::Queue;
 use super::record::Marks;
@@ -59,6 +62,10 @@ pub(super) struct Book {
     pub(super) marks: Marks,
     pub(super) batches: batches::Index,
     pub(super) owed: BTreeMap<IssuerName, Queue>,
+    /// What the acquirer allows follow-ups; no fact, and not kept.
+    pub(super) terms: FollowTerms,
+    /// By what else than their numbers some are found.
+    pub(super) originals: Originals,
     /// What left with closed days and was not taken yet.
     pub(super) departed: Vec<Departed>,
 }
@@ -139,7 +146,11 @@ impl Book {
             }
             Record::Decided(id, decision, to) => {
                 self.change(*id, |entry| entry.answer = Some(decision.answer.clone()));
+                if let Some(entry) = self.entries.get(id) {
+                    self.originals.add(&entry.intent, &decision.answer);
+                }
                 self.move_to(*id, *to);
+                self.note_asked(*id, decision, *to);
             }
             Record::Moved(id, to) => self.move_to(*id, *to),
             Record::Attempted(id, stan) => self.attempted(*id, *stan),
@@ -195,6 +206,13 @@ impl Book {
             self.counters.take(&intent.reservations);
         }
         self.tell_followed(&intent, state);
+    }
+
+    /// What is repeated until acknowledged after the issuer kept silent has gone once already.
+    fn note_asked(&mut self, id: TxnId, decision: &Decision, to: State) {
+        if to == State::Advising && !decision.advise {
+            self.change(id, |entry| entry.attempts = 1);
+        }
     }
 
     fn attempted(&mut self, id: TxnId, stan: Stan) {
@@ -274,10 +292,12 @@ impl Book {
     pub(super) fn recorded(&self, id: TxnId) -> Option<Recorded> {
         let entry = self.entries.get(&id)?;
         let own = entry.state.effect();
+        let followers = self.followers.get(&id);
         Some(Recorded {
             intent: Arc::clone(&entry.intent),
             decided: entry.decided(),
-            effect: self.followers.get(&id).map_or(own, |followers| followers.effect(own)),
+            effect: followers.map_or(own, |followers| followers.effect(own)),
+            adjusted: followers.and_then(Followers::adjusted),
             late: entry.late,
         })
     }

@@ -19,7 +19,9 @@ use super::Intent;
 use super::Ledger;
 use super::LedgerFault;
 use super::OpenBatch;
+use super::FollowTerms;
 use super::OriginalKey;
+use super::OriginalQuery;
 use super::Outbound;
 use super::Outcome;
 use super::Owed;
@@ -108,6 +110,11 @@ impl EmbeddedLedger {
     fn over(book: Book, groups: Option<Arc<Groups>>, capacity: usize) -> Self {
         let next = AtomicU64::new(book.marks.last.0 + 1);
         Self { capacity, next, groups, closed: None, kept: Mutex::new(Kept { book, ..Kept::default() }) }
+    }
+
+    /// What the acquirer allows follow-ups from now on.
+    pub fn set_follow_terms(&self, terms: FollowTerms) {
+        self.kept.lock().book.terms = terms;
     }
 
     /// The business date of the oldest transaction in the book: no older date has anything to close.
@@ -382,6 +389,17 @@ impl Ledger for EmbeddedLedger {
         };
         let wanted = |standing: &Standing| key.means(&standing.intent.identity);
         in_book.or_else(|| self.recorded_before(|closed| closed.keyed.original(key.terminal, key), wanted))
+    }
+
+    fn find_original(&self, query: &OriginalQuery) -> Option<Recorded> {
+        let in_book = {
+            let kept = self.kept.lock();
+            kept.book.original_of(query).and_then(|id| kept.book.recorded(id))
+        };
+        in_book.or_else(|| {
+            let (_, memory) = self.remember(|closed| query.keys(closed.keyed)).ok()?;
+            memory.transaction(|standing| query.means_standing(standing)).map(Standing::recorded)
+        })
     }
 
     fn open_intents(&self) -> Vec<TxnId> {

@@ -4,7 +4,7 @@ use super::Effect;
 use super::Intent;
 use super::TxnId;
 use super::kinds;
-use super::kinds::COMPLETION_CEILING_PERCENT;
+use super::kinds::FollowTerms;
 use super::kinds::Following;
 use super::lifecycle::State;
 use crate::model::Amount;
@@ -87,10 +87,22 @@ impl Followers {
         self.any(Following::Voids, Follower::stands)
     }
 
+    /// What an adjustment made of its amount: the latest that stands.
+    pub(super) fn adjusted(&self) -> Option<Amount> {
+        let adjusting = |follower: &&Follower| follower.following == Following::Adjusts && follower.stands();
+        self.0.iter().filter(adjusting).max_by_key(|follower| follower.id).map(|follower| follower.amount)
+    }
+
     /// Why a follow-up of `amount` may not begin on a transaction of `whole`, if it may not.
-    pub(super) fn refusal(&self, following: Following, amount: Amount, whole: Amount) -> Option<ResponseCode> {
+    pub(super) fn refusal(
+        &self,
+        following: Following,
+        amount: Amount,
+        whole: Amount,
+        terms: &FollowTerms,
+    ) -> Option<ResponseCode> {
         let binding = |kind| self.any(kind, Follower::binds);
-        let (amount, whole) = (amount.minor(), whole.minor());
+        let (amount, whole) = (amount.minor(), self.adjusted().unwrap_or(whole).minor());
         let held = whole.saturating_add(self.sum(Following::Increments, Follower::stands));
         let related = match following {
             // What was completed or refunded is not undone whole any more.
@@ -106,14 +118,18 @@ impl Followers {
         let fits = match following {
             Following::Voids => amount == held,
             Following::Completes => {
-                u128::from(amount) * 100 <= u128::from(held) * u128::from(COMPLETION_CEILING_PERCENT)
+                u128::from(amount) * 100 <= u128::from(held) * u128::from(terms.completion_percent)
             }
             Following::Refunds => {
                 self.sum(Following::Refunds, Follower::binds).checked_add(amount).is_some_and(|sum| sum <= whole)
             }
             Following::Increments | Following::Adjusts => true,
         };
-        (!fits).then_some(ResponseCode::OriginalAmountWrong)
+        let code = match following {
+            Following::Completes | Following::Refunds => ResponseCode::AmountLimit,
+            Following::Voids | Following::Increments | Following::Adjusts => ResponseCode::OriginalAmountWrong,
+        };
+        (!fits).then_some(code)
     }
 
     /// What the last adjustment that stands says the amount is.

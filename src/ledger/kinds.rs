@@ -24,7 +24,7 @@ pub enum Money {
 pub enum Following {
     /// Cancels it whole: once, for its own amount, while nothing else was done to it.
     Voids,
-    /// Takes what it holds: once, up to [`COMPLETION_CEILING_PERCENT`] of it.
+    /// Takes what it holds: once, up to [`FollowTerms::completion_percent`] of it.
     Completes,
     /// Gives its money back: as often as there is a rest.
     Refunds,
@@ -34,8 +34,44 @@ pub enum Following {
     Adjusts,
 }
 
-/// The most of a hold that a completion may take, in hundredths: hotels and fuel pumps end above their estimate.
-pub const COMPLETION_CEILING_PERCENT: u64 = 115;
+/// How a follow-up may name its original.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FoundBy {
+    /// The original's batch or date, and its STAN.
+    Number,
+    /// The original's reference number.
+    Rrn,
+    /// The original's approval code, and the card.
+    Approval,
+    /// The voucher of a payment by code.
+    Voucher,
+}
+
+/// What an acquirer allows follow-ups, beyond what the table says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FollowTerms {
+    /// The most of a hold that a completion may take, in hundredths: hotels and fuel pumps end above their
+    /// estimate. 100 to [`FollowTerms::MOST_PERCENT`].
+    pub completion_percent: u16,
+    /// Days after which a hold is not completed, added to or voided any more.
+    pub completion_days: u16,
+    /// Days after which nothing is refunded any more.
+    pub refund_days: u16,
+}
+
+impl FollowTerms {
+    /// The highest [`FollowTerms::completion_percent`].
+    pub const MOST_PERCENT: u16 = 150;
+
+    /// What the acquirers of mainland China are known to allow: 115 percent, 30 days, 30 days.
+    pub const USUAL: Self = Self { completion_percent: 115, completion_days: 30, refund_days: 30 };
+}
+
+impl Default for FollowTerms {
+    fn default() -> Self {
+        Self::USUAL
+    }
+}
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,7 +82,8 @@ pub struct Effects {
     pub money: Money,
     /// Whether it takes reservations from counters while it is live.
     pub reserves: bool,
-    /// Whether it tells what has been done already (x120, x220): it is accepted at once, and never refused.
+    /// Whether it tells what has been done already (x120, x220): it is accepted at once, whatever the risk and
+    /// the limits.
     pub is_advice: bool,
     /// What it does, and to transactions of which kinds.
     pub follows: Option<(Following, &'static [Kind])>,
@@ -83,6 +120,35 @@ pub const fn of(kind: Kind) -> Effects {
         | Kind::BatchUpload
         | Kind::Download => row(Nothing, Money::Untouched, false, None),
     }
+}
+
+/// How a follow-up of a kind names its original, the surest first. What a message brings must all agree.
+#[must_use]
+pub const fn found_by(kind: Kind) -> &'static [FoundBy] {
+    use FoundBy::{Approval, Number, Rrn, Voucher};
+    match kind {
+        Kind::SaleVoid | Kind::CompletionVoid => &[Number, Voucher, Rrn],
+        Kind::AuthorizationVoid | Kind::Increment | Kind::Completion | Kind::CompletionAdvice => {
+            &[Number, Approval, Rrn]
+        }
+        Kind::Refund => &[Rrn, Voucher, Number],
+        Kind::Adjustment | Kind::ScriptNotice => &[Number, Rrn],
+        _ => &[],
+    }
+}
+
+/// Whether the original must be of the same terminal, batch and business date: while its batch is open, a sale
+/// is voided; later it is refunded.
+#[must_use]
+pub const fn same_batch(kind: Kind) -> bool {
+    matches!(kind, Kind::SaleVoid | Kind::CompletionVoid)
+}
+
+/// Whether a follow-up that does not fit its original is refused. Adjustments tell what the receipt says, and
+/// are not: what does not fit is settlement's matter. An advice of a completion takes money, and is.
+#[must_use]
+pub const fn must_fit(kind: Kind) -> bool {
+    !matches!(kind, Kind::Adjustment)
 }
 
 const COMPLETIONS: &[Kind] = &[Kind::Completion, Kind::CompletionAdvice];

@@ -19,6 +19,7 @@ mod identities;
 pub mod journal;
 pub mod kinds;
 mod lifecycle;
+mod originals;
 mod owed;
 mod plan;
 mod recall;
@@ -34,6 +35,8 @@ pub use batches::{
 };
 pub use durable::{Found, OpenedLedger};
 pub use embedded::EmbeddedLedger;
+pub use kinds::FollowTerms;
+pub use originals::OriginalQuery;
 pub use housekeeper::{Housekeeper, Housekeeping, Tidied};
 pub use types::{
     Answer, DataKeyName, DeadLetter, Decided, Decision, Due, Effect, Forwarded, Identity, Intended, Intent,
@@ -184,6 +187,10 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// The transaction that a reversal or follow-up names.
     fn original(&self, key: &OriginalKey) -> Option<Recorded>;
+
+    /// The transaction that a follow-up names, of open and closed days: found by one of the keys of its kind's row,
+    /// and agreeing with all that the query brings.
+    fn find_original(&self, query: &OriginalQuery) -> Option<Recorded>;
 
     /// Intents without a decision: what recovery decides timed out on start.
     fn open_intents(&self) -> Vec<TxnId>;

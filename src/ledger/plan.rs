@@ -19,6 +19,8 @@ use super::book::Entry;
 use super::followers::Followers;
 use super::kinds;
 use super::kinds::Effects;
+use super::kinds::FollowTerms;
+use super::kinds::Following;
 use super::kinds::Money;
 use super::lifecycle::Event;
 use super::lifecycle::State;
@@ -86,10 +88,9 @@ impl Book {
         })
     }
 
-    /// Why it may not follow what it follows, if it may not. An advice tells what has been done, and is
-    /// never refused: what does not fit is settlement's matter.
+    /// Why it may not follow what it follows, if it may not.
     fn follow_refusal(&self, intent: &Intent, row: Effects) -> Option<ResponseCode> {
-        let (following, of_kinds) = row.follows.filter(|_| !row.is_advice)?;
+        let (following, of_kinds) = row.follows.filter(|_| kinds::must_fit(intent.kind))?;
         let Some(original) = intent.follows.and_then(|id| self.entries.get(&id)) else {
             return Some(ResponseCode::OriginalNotFound);
         };
@@ -102,7 +103,9 @@ impl Book {
         }
         let id = original.intent.id;
         let none = Followers::default();
-        self.followers.get(&id).unwrap_or(&none).refusal(following, intent.amount, original.amount())
+        let followers = self.followers.get(&id).unwrap_or(&none);
+        let refusal = || followers.refusal(following, intent.amount, original.amount(), &self.terms);
+        time_refusal(intent, &original.intent, following, &self.terms).or_else(refusal)
     }
 
     /// What a request is told whose identity is known.
@@ -224,6 +227,23 @@ impl Entry {
             || self.intent.amount == amount
             || self.answer.as_ref().is_some_and(|answer| answer.amount == Some(amount))
     }
+}
+
+/// Why a follow-up comes too late, if it does.
+fn time_refusal(
+    intent: &Intent,
+    original: &Intent,
+    following: Following,
+    terms: &FollowTerms,
+) -> Option<ResponseCode> {
+    let moved_on = kinds::same_batch(intent.kind) && (intent.date, intent.batch) != (original.date, original.batch);
+    let days = i32::from(match following {
+        Following::Refunds => terms.refund_days,
+        Following::Voids | Following::Completes | Following::Increments | Following::Adjusts => terms.completion_days,
+    });
+    let expired = !kinds::same_batch(intent.kind) && intent.date.days_after(original.date) > days;
+    let related = moved_on.then_some(ResponseCode::RelatedInvalid);
+    related.or(expired.then_some(ResponseCode::RelatedFailed))
 }
 
 /// Where the book makes room, and the disk.

@@ -222,6 +222,7 @@ impl Standing {
         let entry = Entry::standing(self);
         Recorded {
             effect: self.followers.effect(self.state.effect()),
+            adjusted: self.followers.adjusted(),
             decided: entry.decided(),
             intent: entry.intent,
             late: self.late,

@@ -81,6 +81,9 @@ impl Book {
         self.identities.add_request(&intent.identity, id);
         self.rrns.insert(intent.rrn, id);
         self.batches.restore(intent);
+        if let Some(answer) = &standing.answer {
+            self.originals.add(intent, answer);
+        }
         if !standing.followers.0.is_empty() {
             self.followers.insert(id, standing.followers.clone());
         }
@@ -151,6 +154,9 @@ impl Book {
         }
         self.identities.forget_request(&intent.identity, id);
         self.rrns.remove(&intent.rrn);
+        if let Some(answer) = &entry.answer {
+            self.originals.forget(intent, answer);
+        }
         let standing = self.standing(&entry);
         self.followers.remove(&id);
         if let Some(followed) = intent.follows.filter(|followed| !self.entries.contains_key(followed))

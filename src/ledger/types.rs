@@ -341,8 +341,20 @@ pub struct Recorded {
     pub decided: Option<Decided>,
     /// What stands of it.
     pub effect: Effect,
+    /// What an adjustment made of its amount.
+    pub adjusted: Option<Amount>,
     /// An issuer's answer that came after the decision.
     pub late: Option<Outcome>,
+}
+
+impl Recorded {
+    /// The amount that stands for it: what an adjustment made of it, else the part that was approved, else what
+    /// was asked.
+    #[must_use]
+    pub fn amount(&self) -> Amount {
+        let approved = self.decided.as_ref().and_then(|decided| decided.answer.amount);
+        self.adjusted.or(approved).unwrap_or(self.intent.amount)
+    }
 }
 
 /// The ledger could not keep something.

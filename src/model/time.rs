@@ -80,6 +80,13 @@ impl BusinessDate {
         Date::new(self.year, self.month, self.day).ok()?.tomorrow().ok().map(Self::of)
     }
 
+    /// How many days it lies after `earlier`; negative if it lies before.
+    #[must_use]
+    pub fn days_after(self, earlier: Self) -> i32 {
+        let date = |date: Self| Date::new(date.year, date.month, date.day).unwrap_or_default();
+        (date(self) - date(earlier)).get_days()
+    }
+
     /// `MMDD`, four ASCII digits: DE 13, DE 15.
     #[must_use]
     pub fn month_day(self) -> [u8; 4] {

@@ -4,11 +4,15 @@ use crate::ledger::Identity;
 use crate::ledger::OriginalKey;
 use crate::ledger::TxnId;
 use crate::ledger::journal::JournalId;
+use crate::ledger::originals;
 use crate::ledger::record::KeptReversal;
 use crate::ledger::record::Standing;
+use crate::model::ApprovalCode;
+use crate::model::PanToken;
 use crate::model::Rrn;
 use crate::model::Stan;
 use crate::model::TerminalId;
+use crate::model::Voucher;
 use sha2::Digest;
 use sha2::Sha256;
 use smallvec::SmallVec;
@@ -63,10 +67,25 @@ impl Keyed {
         self.key(4, [&id.0.to_be_bytes(), &[], &[]])
     }
 
+    /// Of the transaction of this voucher.
+    pub(in crate::ledger) fn voucher(self, voucher: &Voucher) -> Key {
+        self.key(5, [voucher.as_bytes(), &[], &[]])
+    }
+
+    /// Of the hold on this card under this approval code.
+    pub(in crate::ledger) fn hold(self, approval: ApprovalCode, token: &PanToken) -> Key {
+        self.key(6, [approval.as_bytes(), &token.0, &[]])
+    }
+
     /// All keys of a transaction.
     pub(in crate::ledger) fn of_transaction(self, standing: &Standing) -> Keys {
         let intent = &standing.intent;
-        Keys::from_slice(&[self.request(&intent.identity), self.rrn(intent.rrn), self.id(intent.id)])
+        let mut keys = Keys::from_slice(&[self.request(&intent.identity), self.rrn(intent.rrn), self.id(intent.id)]);
+        if let Some(answer) = &standing.answer {
+            keys.extend(answer.voucher.as_ref().map(|voucher| self.voucher(voucher)));
+            keys.extend(originals::hold(intent, answer).map(|(approval, token)| self.hold(approval, &token)));
+        }
+        keys
     }
 
     /// All keys of a reversal.

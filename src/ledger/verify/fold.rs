@@ -333,6 +333,10 @@ impl Verifier {
         self.check(Invariant::I3, lawful, "the decision leads where none leads");
         self.set_partial(id, decision.answer.amount);
         self.go(id, to);
+        if to == State::Advising && !decision.advise {
+            // The issuer was asked, and kept silent: what is repeated has gone once.
+            self.open.entry(id).and_modify(|txn| txn.attempts = 1);
+        }
     }
 
     fn set_partial(&mut self, id: TxnId, partial: Option<Amount>) {

@@ -6,7 +6,7 @@ use super::invariant::Invariant;
 use crate::ledger::Intent;
 use crate::ledger::TxnId;
 use crate::ledger::kinds;
-use crate::ledger::kinds::COMPLETION_CEILING_PERCENT;
+use crate::ledger::kinds::FollowTerms;
 use crate::ledger::kinds::Following;
 
 impl Verifier {
@@ -35,14 +35,28 @@ impl Verifier {
         self.standing(id, following).fold(0, |sum, txn| sum.saturating_add(txn.asked.minor()))
     }
 
+    /// What the latest adjustment that stands made of it.
+    fn adjusted(&self, id: TxnId) -> Option<u64> {
+        let all = self.followers.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let adjusting = |follower: &&TxnId| {
+            self.anywhere(**follower).is_some_and(|txn| {
+                let following = kinds::of(txn.kind).follows.map(|(following, _)| following);
+                following == Some(Following::Adjusts) && txn.state.is_approved() && !self.is_voided(**follower)
+            })
+        };
+        let latest = all.iter().filter(adjusting).max();
+        latest.and_then(|latest| self.anywhere(*latest)).map(|txn| txn.asked.minor())
+    }
+
     fn any(&self, id: TxnId, followings: &[Following]) -> bool {
         followings.iter().any(|following| self.standing(id, *following).next().is_some())
     }
 
-    /// Whether what was let in may follow what it follows. An advice tells what has been done: it may.
+    /// Whether what was let in may follow what it follows. Of a completion's ceiling the highest counts that a
+    /// station may be given: the journal does not hold the station's own.
     pub(super) fn may_follow(&mut self, intent: &Intent) {
         let row = kinds::of(intent.kind);
-        let Some((following, of_kinds)) = row.follows.filter(|_| !row.is_advice) else { return };
+        let Some((following, of_kinds)) = row.follows.filter(|_| kinds::must_fit(intent.kind)) else { return };
         let Some(followed) = intent.follows else {
             return self.check(Invariant::I9, false, "a follow-up follows nothing");
         };
@@ -54,14 +68,14 @@ impl Verifier {
             && original.state.is_approved()
             && original.currency == intent.currency
             && original.test_mode == intent.test_mode;
-        let whole = original.amount().minor();
+        let whole = self.adjusted(followed).unwrap_or(original.amount().minor());
         let held = whole.saturating_add(self.sum(followed, Following::Increments));
         let amount = intent.amount.minor();
         let (collides, bounded): (&[Following], bool) = match following {
             Following::Voids => (&[Following::Voids, Following::Completes, Following::Refunds], amount == held),
             Following::Completes => (
                 &[Following::Voids, Following::Completes],
-                u128::from(amount) * 100 <= u128::from(held) * u128::from(COMPLETION_CEILING_PERCENT),
+                u128::from(amount) * 100 <= u128::from(held) * u128::from(FollowTerms::MOST_PERCENT),
             ),
             Following::Increments => (&[Following::Voids, Following::Completes], true),
             Following::Refunds => {
@@ -85,7 +99,7 @@ impl Verifier {
                 self.check(Invariant::I9, voids <= 1, "it is voided twice");
             }
             Some(Following::Refunds) => {
-                let whole = self.anywhere(followed).map(|txn| txn.amount().minor());
+                let whole = self.adjusted(followed).or(self.anywhere(followed).map(|txn| txn.amount().minor()));
                 let refunded = self.sum(followed, Following::Refunds);
                 let within = whole.is_none_or(|whole| refunded <= whole);
                 self.check(Invariant::I9, within, "more is refunded than was taken");

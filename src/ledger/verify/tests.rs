@@ -365,7 +365,7 @@ fn i9_follow_ups_beyond_what_they_follow() {
     finds(I9, "cannot be followed", 2, 2, with(follow_up(2, Kind::Completion, 100, 1)));
     finds(I9, "follows nothing", 2, 2, with(Intent { follows: None, ..follow_up(2, Kind::Refund, 1, 1) }));
     let hold = vec![intended(Intent { kind: Kind::Authorization, ..sale(1, 100) }), approved(1)];
-    finds(I9, "beyond the amount", 2, 2, vec![hold, vec![intended(follow_up(2, Kind::Completion, 116, 1))]]);
+    finds(I9, "beyond the amount", 2, 2, vec![hold, vec![intended(follow_up(2, Kind::Completion, 151, 1))]]);
     let voided = vec![intended(follow_up(2, Kind::SaleVoid, 100, 1)), approved(2)];
     let refund = vec![intended(follow_up(3, Kind::Refund, 1, 1))];
     finds(I9, "voided, completed or refunded", 3, 3, vec![original(), voided, refund]);

@@ -125,9 +125,9 @@ fn refunds_of_a_closed_days_sale_never_pass_what_was_paid_however_often_it_leave
             let mut ledger = ledger;
             for (stan, amount, code) in [
                 (2, 60, None),
-                (3, 50, Some(ResponseCode::OriginalAmountWrong)),
+                (3, 50, Some(ResponseCode::AmountLimit)),
                 (4, 40, None),
-                (5, 1, Some(ResponseCode::OriginalAmountWrong)),
+                (5, 1, Some(ResponseCode::AmountLimit)),
             ] {
                 let refund = on(day(22), following(Kind::Refund, &known, sale(&ledger, 1, stan, amount)));
                 let id = refund.id;

@@ -29,6 +29,7 @@ use tollgate::ledger::LedgerFault;
 use tollgate::ledger::OpenBatch;
 use tollgate::ledger::OpenedLedger;
 use tollgate::ledger::OriginalKey;
+use tollgate::ledger::OriginalQuery;
 use tollgate::ledger::Outbound;
 use tollgate::ledger::Outcome;
 use tollgate::ledger::Owed;
@@ -347,6 +348,10 @@ where
 
     fn original(&self, key: &OriginalKey) -> Option<Recorded> {
         self.ledger.original(key)
+    }
+
+    fn find_original(&self, query: &OriginalQuery) -> Option<Recorded> {
+        self.ledger.find_original(query)
     }
 
     fn open_intents(&self) -> Vec<TxnId> {
