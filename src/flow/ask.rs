@@ -1,5 +1,6 @@
 //! Asking an issuer: PIN under its key, its dialect, its MAC, and what its silence means.
 
+use super::asking::Asking;
 use super::authentic::Authentic;
 use super::exchange::{Exchange, Stop};
 use super::issuer::Issuer;
@@ -51,7 +52,7 @@ impl<W: World> Station<W> {
     pub(super) async fn decide(
         &self,
         intent: &Intent,
-        request: &Request,
+        asking: &Asking,
         authentic: &Authentic,
         exchange: &Exchange<'_>,
     ) -> Result<Fresh, Stop> {
@@ -59,17 +60,17 @@ impl<W: World> Station<W> {
         let mut outbound = intent.outbound.clone();
         let decision = loop {
             let Some(way) = &outbound else {
-                if let Some(fresh) = self.stand_in_after(intent, request, tried.last()).await? {
+                if let Some(fresh) = self.stand_in_after(intent, &asking.request, tried.last()).await? {
                     return Ok(fresh);
                 }
                 break own(intent, ResponseCode::IssuerInoperative);
             };
-            match self.ask(intent, way, request, authentic, exchange).await {
+            match self.ask(intent, way, asking, authentic, exchange).await {
                 Asked::Decided(decision) => break decision,
                 Asked::Own(code) => break own(intent, code),
                 Asked::NotSent => tried.push(way.issuer.clone()),
             }
-            outbound = self.another_way(request, way, &tried);
+            outbound = self.another_way(asking, way, &tried);
             if let Some(another) = &outbound
                 && let Some(decided) = self.reroute(intent, another.clone()).await?
             {
@@ -90,8 +91,12 @@ impl<W: World> Station<W> {
         self.parts.ledger.decide(intent.id, decision).await.map_err(|fault| self.ledger_stop(&fault))
     }
 
-    fn another_way(&self, request: &Request, way: &Outbound, tried: &[IssuerName]) -> Option<Outbound> {
-        let issuer = self.route(request, tried).ok()?;
+    /// A follow-up has no other way than to the issuer of its original.
+    fn another_way(&self, asking: &Asking, way: &Outbound, tried: &[IssuerName]) -> Option<Outbound> {
+        if asking.original.is_some() {
+            return None;
+        }
+        let issuer = self.route(&asking.request, tried).ok()?;
         Some(Outbound { issuer: issuer.name().clone(), stan: issuer.link.next_stan(), ..way.clone() })
     }
 
@@ -99,7 +104,7 @@ impl<W: World> Station<W> {
         &self,
         intent: &Intent,
         way: &Outbound,
-        request: &Request,
+        asking: &Asking,
         authentic: &Authentic,
         exchange: &Exchange<'_>,
     ) -> Asked {
@@ -107,11 +112,11 @@ impl<W: World> Station<W> {
         let later =
             mutant::is(Mutant::StanAfterIntent).then(|| Outbound { stan: issuer.link.next_stan(), ..way.clone() });
         let way = later.as_ref().unwrap_or(way);
-        let pin = match self.translate_pin(request, authentic, exchange, issuer).await {
+        let pin = match self.translate_pin(&asking.request, authentic, exchange, issuer).await {
             Ok(pin) => pin,
             Err(code) => return Asked::Own(code),
         };
-        let builder = issuer_message::request(&issuer.profile.dialect, intent, way, request, pin.as_ref());
+        let builder = issuer_message::request(&issuer.profile.dialect, intent, way, asking, pin.as_ref());
         let Ok(outgoing) = self.prepare(issuer, builder).await else {
             return Asked::Own(ResponseCode::SystemFailure);
         };

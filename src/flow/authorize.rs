@@ -1,10 +1,11 @@
 //! One authorization, once through the house.
 
+use super::asking::Asking;
 use super::authentic::Authentic;
 use super::chip;
 use super::content::content;
 use super::exchange::{DoorKeys, Exchange, Stop, put};
-use super::issuer::Issuer;
+use super::route::{Chosen, Way};
 use super::station::{Station, World};
 use super::witness::{Event, Witness};
 use crate::hsm::Hsm;
@@ -18,7 +19,6 @@ use crate::ledger::Ledger;
 use crate::ledger::Outbound;
 use crate::link::IssuerLink;
 use crate::model::Clock;
-use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::Request;
 use crate::model::ResponseCode;
@@ -28,20 +28,11 @@ use crate::model::TerminalFacts;
 use crate::risk;
 use crate::risk::Assessment;
 use crate::risk::Refusal;
-use crate::route;
 use bytes::Bytes;
 
-/// How a fresh request is decided.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Way {
-    /// Its issuer is asked.
-    Ask,
-    /// No link to any issuer is up, and the card's own may be stood in for.
-    StandIn,
-}
-
 impl<W: World> Station<W> {
-    /// Sale, authorization, balance inquiry: intent, issuer, decision, answer.
+    /// Everything financial but reversals: original, intent, issuer, decision, answer. An advice is decided before
+    /// its issuer knows of it.
     pub(super) async fn authorize(
         &self,
         exchange: &Exchange<'_>,
@@ -50,15 +41,16 @@ impl<W: World> Station<W> {
         authentic: &Authentic,
     ) -> Result<Bytes, Stop> {
         let started = self.parts.clock.monotonic();
-        let request = self.read_request(exchange, facts, kind, authentic).await?;
+        let asking = self.read_request(exchange, facts, kind, authentic).await?;
         self.ready_to_seal(facts.date(exchange.received)).await?;
-        let (intent, way) = self.intent(exchange, facts, &request, authentic)?;
+        let (intent, way) = self.intent(exchange, facts, &asking, authentic)?;
         let mut issuer = None;
         let (decided, rule, repeat) = match self.intend(intent.clone()).await? {
             Intended::Fresh => {
                 let fresh = match way {
-                    Way::Ask => self.decide(&intent, &request, authentic, exchange).await?,
+                    Way::Ask => self.decide(&intent, &asking, authentic, exchange).await?,
                     Way::StandIn => self.stand_in_for(&intent).await?,
+                    Way::Tell => self.take_advice(&intent, exchange).await?,
                 };
                 issuer = fresh.issuer;
                 (fresh.decided, fresh.rule, false)
@@ -89,37 +81,21 @@ impl<W: World> Station<W> {
         &self,
         exchange: &Exchange<'_>,
         facts: &TerminalFacts,
-        request: &Request,
+        asking: &Asking,
         authentic: &Authentic,
     ) -> Result<(Intent, Way), Stop> {
+        let request = &asking.request;
         let date = facts.date(exchange.received);
         let token = self.parts.sealer.token(&request.pan);
         let Assessment { refusal, mut reservations } = risk::assess(request, facts, date);
-        let mut refusal = self.session_refusal(exchange, facts, request, authentic).or(refusal);
-        let mut way = Way::Ask;
-        let issuer = match self.route(request, &[]) {
-            Ok(issuer) => Some(issuer),
-            Err(unrouted) => match self.stand_in(request, facts.test_mode) {
-                Some(Ok(behalf)) if unrouted.code == ResponseCode::IssuerInoperative => {
-                    reservations.extend(behalf.reservations(request, token, date));
-                    way = Way::StandIn;
-                    Some(behalf.issuer)
-                }
-                Some(Err(rule)) => {
-                    refusal = refusal.or(Some(Refusal { rule: rule.into(), ..unrouted }));
-                    None
-                }
-                _ => {
-                    refusal = refusal.or(Some(unrouted));
-                    None
-                }
-            },
-        };
-        let outbound = issuer.filter(|_| refusal.is_none()).map(|issuer| Outbound {
+        let Chosen { way, issuer, reservations: more } = self.choose(asking, facts.test_mode, token, date);
+        reservations.extend(more);
+        let refusal = self.session_refusal(exchange, facts, request, authentic).or(refusal).or(issuer.as_ref().err().cloned());
+        let outbound = issuer.ok().filter(|_| refusal.is_none()).map(|issuer| Outbound {
             issuer: issuer.name().clone(),
             stan: issuer.link.next_stan(),
             sent: exchange.received,
-            icc: request.icc.as_ref().and_then(|icc| chip::kept(icc, way == Way::StandIn)),
+            icc: request.icc.as_ref().and_then(|icc| chip::kept(icc, way != Way::Ask)),
         });
         let (id, rrn) = self.parts.ledger.number(date);
         let unsealed = |_: SealFault| Stop::code(ResponseCode::SystemFailure, "hsm");
@@ -149,7 +125,7 @@ impl<W: World> Station<W> {
             refusal,
             reservations,
             outbound,
-            follows: None,
+            follows: asking.original.as_ref().map(|original| original.intent.id),
             batch: request.batch,
             card: self.parts.registry.load().bins().class(&request.pan),
             operator: authentic.opening.operator,
@@ -177,21 +153,6 @@ impl<W: World> Station<W> {
             return Some(Refusal { code, rule: "batch".into() });
         }
         self.duty_refusal(exchange, facts, request.kind, authentic)
-    }
-
-    /// The issuer to ask: the longest BIN's or its fallback, of those whose link is up and
-    /// that were not tried.
-    pub(super) fn route(&self, request: &Request, tried: &[IssuerName]) -> Result<&Issuer<W::Link>, Refusal> {
-        let registry = self.parts.registry.load();
-        let up =
-            |name: &IssuerName| !tried.contains(name) && self.issuer(name).is_some_and(|issuer| issuer.link.is_up());
-        let route = route::choose(registry.bins(), &request.pan, up);
-        let code = route.decline().unwrap_or(ResponseCode::IssuerInoperative);
-        route.issuer().and_then(|name| self.issuer(name)).ok_or(Refusal { code, rule: "route".into() })
-    }
-
-    pub(super) fn issuer(&self, name: &IssuerName) -> Option<&Issuer<W::Link>> {
-        self.issuers.iter().find(|issuer| issuer.name() == name)
     }
 
     async fn intend(&self, intent: Intent) -> Result<Intended, Stop> {
@@ -240,6 +201,9 @@ impl<W: World> Station<W> {
         }
         if let Some(icc) = &answer.icc {
             put(&mut builder, Role::Icc, icc)?;
+        }
+        if let Some(voucher) = &answer.voucher {
+            put(&mut builder, Role::Voucher, voucher.as_bytes())?;
         }
         builder.finish_unsigned()
     }

@@ -130,7 +130,10 @@ impl<W: World> Station<W> {
                 let now = self.parts.clock.wall();
                 (stan, issuer_message::reversal(dialect, due, outbound, &pan, stan, now))
             }
-            Owed::Advice => (outbound.stan, issuer_message::advice(dialect, due, outbound, &pan)),
+            Owed::Advice => {
+                let followed = intent.follows.and_then(|id| self.parts.ledger.find(id));
+                (outbound.stan, issuer_message::advice(dialect, due, outbound, &pan, followed.as_ref()))
+            }
         };
         let outgoing = match self.prepare(issuer, builder).await {
             Ok(outgoing) => outgoing,

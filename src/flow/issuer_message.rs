@@ -1,5 +1,6 @@
 //! What is written to issuers and read from them, in whatever dialect they speak.
 
+use super::asking::Asking;
 use super::chip;
 use super::exchange::{NO_MTI, put};
 use crate::iso8583::Builder;
@@ -16,6 +17,7 @@ use crate::ledger::Due;
 use crate::ledger::Intent;
 use crate::ledger::Outbound;
 use crate::ledger::Outcome;
+use crate::ledger::Recorded;
 use crate::model::Amount;
 use crate::model::ApprovalCode;
 use crate::model::EncryptedPinBlock;
@@ -23,7 +25,6 @@ use crate::model::Icc;
 use crate::model::Kind;
 use crate::model::Pan;
 use crate::model::ProcessingCode;
-use crate::model::Request;
 use crate::model::ResponseCode;
 use crate::model::Stan;
 use crate::model::Timestamp;
@@ -46,9 +47,10 @@ pub(super) fn request(
     dialect: &Arc<Dialect>,
     intent: &Intent,
     outbound: &Outbound,
-    request: &Request,
+    asking: &Asking,
     pin: Option<&EncryptedPinBlock>,
 ) -> Result<Builder, EncodeError> {
+    let request = &asking.request;
     let row = dialect.kind_row(request.kind).ok_or(NO_MTI)?;
     let mut builder = start(dialect, row, row.mti, intent.processing_code)?;
     common(&mut builder, intent, &request.pan, outbound.stan, outbound.sent)?;
@@ -62,7 +64,54 @@ pub(super) fn request(
     if let Some(icc) = request.icc.as_ref().map(Icc::as_bytes) {
         put(&mut builder, Role::Icc, icc)?;
     }
+    for (role, value) in &asking.passed {
+        put(&mut builder, *role, value)?;
+    }
+    name_original(&mut builder, asking.original.as_ref())?;
     Ok(builder)
+}
+
+/// The transaction that a follow-up follows: its number and times as its issuer got them, its reference number,
+/// approval code and voucher.
+fn name_original(builder: &mut Builder, original: Option<&Recorded>) -> Result<(), EncodeError> {
+    let Some(Recorded { intent, decided, .. }) = original else { return Ok(()) };
+    let dialect = Arc::clone(builder.dialect());
+    let places = [Role::Rrn, Role::OriginalRrn].map(|role| dialect.role(role).map(|row| row.de));
+    if places[0] != places[1] {
+        put(builder, Role::OriginalRrn, intent.rrn.as_bytes())?;
+    }
+    if let Some(outbound) = &intent.outbound {
+        let row = original_row(&dialect, intent.kind)?;
+        original_data(builder, row, intent, outbound)?;
+    }
+    let answer = decided.as_ref().map(|decided| &decided.answer);
+    if let Some(approval) = answer.and_then(|answer| answer.approval) {
+        put(builder, Role::ApprovalCode, approval.as_bytes())?;
+    }
+    if let Some(voucher) = answer.and_then(|answer| answer.voucher.as_ref()) {
+        put(builder, Role::Voucher, voucher.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The row by which a transaction went to its issuer.
+fn original_row(dialect: &Dialect, kind: Kind) -> Result<&KindRow, EncodeError> {
+    dialect.kind_row(kind).or_else(|| dialect.kind_row(kind.told_as())).ok_or(NO_MTI)
+}
+
+/// The original data elements.
+fn original_data(
+    builder: &mut Builder,
+    row: &KindRow,
+    intent: &Intent,
+    outbound: &Outbound,
+) -> Result<(), EncodeError> {
+    let local = outbound.sent.digits(intent.offset_minutes);
+    put(builder, Role::OriginalMti, &row.mti.digits())?;
+    put(builder, Role::OriginalStan, &outbound.stan.digits())?;
+    put(builder, Role::OriginalTransmissionTime, &outbound.sent.digits(0)[2..])?;
+    put(builder, Role::OriginalLocalTime, &local)?;
+    put(builder, Role::OriginalAcquirer, &zero_filled(intent.acquirer.as_str()))
 }
 
 /// The reversal of a transaction whose outcome is unknown or unwanted; marked when it is a repeat.
@@ -76,10 +125,13 @@ pub(super) fn reversal(
 ) -> Result<Builder, EncodeError> {
     let intent = &due.original;
     let row = dialect.kind_row(Kind::Reversal).ok_or(NO_MTI)?;
-    let original = dialect.kind_row(intent.kind).or_else(|| dialect.kind_row(intent.kind.told_as())).ok_or(NO_MTI)?;
+    let original = original_row(dialect, intent.kind)?;
     let mti = if due.attempts > 0 { row.mti.repeat() } else { row.mti };
     let mut builder = start(dialect, row, mti, processing_code(original, intent.processing_code))?;
     common(&mut builder, intent, pan, stan, now)?;
+    if let Some(part) = due.partial {
+        put(&mut builder, Role::Amount, &part.digits())?;
+    }
     if let Some(approval) = &due.approval {
         put(&mut builder, Role::ApprovalCode, approval.as_bytes())?;
     }
@@ -88,35 +140,34 @@ pub(super) fn reversal(
     }
     let reason = if due.approval.is_some() { CANCELLED } else { NOT_ANSWERED };
     put(&mut builder, Role::ReasonCode, reason)?;
-    let local = outbound.sent.digits(intent.offset_minutes);
-    put(&mut builder, Role::OriginalMti, &original.mti.digits())?;
-    put(&mut builder, Role::OriginalStan, &outbound.stan.digits())?;
-    put(&mut builder, Role::OriginalTransmissionTime, &outbound.sent.digits(0)[2..])?;
-    put(&mut builder, Role::OriginalLocalTime, &local)?;
-    put(&mut builder, Role::OriginalAcquirer, &zero_filled(intent.acquirer.as_str()))?;
+    original_data(&mut builder, original, intent, outbound)?;
     Ok(builder)
 }
 
-/// The advice of an approval that was given without the issuer. A repeat is the same to the bit, but for its
+/// The advice of an approval that was given without the issuer, or a request that goes until it is acknowledged. A repeat is the same to the bit, but for its
 /// mark and its MAC: STAN and times are those of the request that never went.
 pub(super) fn advice(
     dialect: &Arc<Dialect>,
     due: &Due,
     outbound: &Outbound,
     pan: &Pan,
+    followed: Option<&Recorded>,
 ) -> Result<Builder, EncodeError> {
     let intent = &due.original;
     let row = dialect.kind_row(intent.kind.told_as()).ok_or(NO_MTI)?;
     let mti = if due.attempts > 0 { row.mti.repeat() } else { row.mti };
     let mut builder = start(dialect, row, mti, intent.processing_code)?;
     common(&mut builder, intent, pan, outbound.stan, outbound.sent)?;
+    name_original(&mut builder, followed)?;
     if let Some(part) = due.partial {
         put(&mut builder, Role::Amount, &part.digits())?;
     }
     if let Some(approval) = &due.approval {
         put(&mut builder, Role::ApprovalCode, approval.as_bytes())?;
     }
-    put(&mut builder, Role::ResponseCode, dialect.wire_code(ResponseCode::Approved).as_bytes())?;
+    if row.mti.is_advice() {
+        put(&mut builder, Role::ResponseCode, dialect.wire_code(ResponseCode::Approved).as_bytes())?;
+    }
     if let Some(icc) = &outbound.icc {
         put(&mut builder, Role::Icc, icc)?;
     }

@@ -4,8 +4,10 @@
 //! rooms decide. [`Station::answer`] is the one way in for terminals, [`Station::forward`] the one
 //! way out for what is owed to issuers.
 
+mod advice;
 mod age;
 mod ask;
+mod asking;
 mod authentic;
 mod authorize;
 mod chip;
@@ -18,11 +20,13 @@ mod issuer;
 mod issuer_message;
 mod late;
 mod manage;
+mod original;
 mod outgoing;
 mod read;
 mod recover;
 mod remote;
 mod reverse;
+mod route;
 mod sealing;
 mod settle;
 mod sign_in;

@@ -1,5 +1,6 @@
 //! From an authentic message to a business request: every value of its type, or 30.
 
+use super::asking::{Asking, passed};
 use super::authentic::Authentic;
 use super::exchange::{Exchange, Stop};
 use super::station::{Station, World};
@@ -7,6 +8,8 @@ use crate::hsm::Hsm;
 use crate::iso8583::Message;
 use crate::iso8583::Role;
 use crate::iso8583::Value;
+use crate::ledger::Recorded;
+use crate::ledger::kinds;
 use crate::model::Amount;
 use crate::model::BatchNumber;
 use crate::model::Currency;
@@ -20,34 +23,32 @@ use crate::model::PosEntryMode;
 use crate::model::ProcessingCode;
 use crate::model::Request;
 use crate::model::ResponseCode;
+use crate::model::Sealer;
 use crate::model::Stan;
 use crate::model::TerminalFacts;
 use crate::model::Track2;
 use bytes::Bytes;
 
 impl<W: World> Station<W> {
-    /// The request this message makes, or the code that says what is missing.
+    /// The request this message makes, with the original that it names, or the code that says what is missing.
     pub(super) async fn read_request(
         &self,
         exchange: &Exchange<'_>,
         facts: &TerminalFacts,
         kind: Kind,
         authentic: &Authentic,
-    ) -> Result<Request, Stop> {
+    ) -> Result<Asking, Stop> {
         let message = exchange.message;
         if message.dialect().missing(message, Some(kind)).is_some() {
             return Err(Stop::format("mandatory-element"));
         }
         let track2 = self.track2(message, authentic).await?;
-        let pan = match optional(message, Role::Pan, Pan::parse, "pan")? {
-            Some(pan) => pan,
-            None => track2.as_ref().and_then(Track2::pan).ok_or(Stop::code(ResponseCode::CardInvalid, "no-card"))?,
-        };
-        if track2.as_ref().is_some_and(|track| track.pan() != Some(pan)) {
-            return Err(Stop::code(ResponseCode::CardInvalid, "card-differs-from-track"));
-        }
+        let card = card(message, track2.as_ref())?;
+        let token = card.map(|pan| self.parts.sealer.token(&pan));
+        let original = self.find_original(exchange, facts, kind, token);
+        let pan = card.map_or_else(|| self.card_of(kind, original.as_ref()), Ok)?;
         let expiry = optional(message, Role::Expiry, Expiry::parse, "expiry")?;
-        Ok(Request {
+        let request = Request {
             kind,
             terminal: facts.terminal,
             merchant: required(message, Role::Merchant, MerchantId::parse, "merchant")?,
@@ -66,7 +67,19 @@ impl<W: World> Station<W> {
             track2,
             acquirer: facts.acquirer,
             received: exchange.received,
-        })
+        };
+        Ok(Asking { request, original, passed: passed(message, kind) })
+    }
+
+    /// The card of a follow-up that does not bring it: its original's.
+    fn card_of(&self, kind: Kind, original: Option<&Recorded>) -> Result<Pan, Stop> {
+        match original {
+            Some(original) => {
+                self.open_pan(&original.intent).ok_or(Stop::code(ResponseCode::SystemFailure, "seal-fault"))
+            }
+            None if kinds::found_by(kind).is_empty() => Err(Stop::code(ResponseCode::CardInvalid, "no-card")),
+            None => Err(Stop::code(ResponseCode::OriginalNotFound, "original")),
+        }
     }
 
     /// Track 2 in clear; deciphered in the HSM where the dialect says that the message says so.
@@ -91,6 +104,24 @@ impl<W: World> Station<W> {
         }
     }
 }
+
+/// The card: a payment code that was scanned, the number as sent, or the track's. Of a code of 20 digits the
+/// first 19 stand for it; the issuer gets the whole.
+fn card(message: &Message, track2: Option<&Track2>) -> Result<Option<Pan>, Stop> {
+    if let Some(code) = message.role(Role::PaymentCode) {
+        let digits = code.get(..Pan::MOST).unwrap_or(&code);
+        let plain = (PAYMENT_CODE.contains(&code.len()) && code.iter().all(u8::is_ascii_digit)).then_some(digits);
+        return plain.and_then(Pan::parse).map(Some).ok_or(Stop::format("payment-code"));
+    }
+    let pan = optional(message, Role::Pan, Pan::parse, "pan")?.or_else(|| track2.and_then(Track2::pan));
+    if track2.is_some_and(|track| track.pan() != pan) {
+        return Err(Stop::code(ResponseCode::CardInvalid, "card-differs-from-track"));
+    }
+    Ok(pan)
+}
+
+/// How many digits a customer's payment code has.
+const PAYMENT_CODE: std::ops::RangeInclusive<usize> = 16..=20;
 
 fn optional<T>(
     message: &Message,

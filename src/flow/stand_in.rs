@@ -57,7 +57,9 @@ impl<W: World> Station<W> {
         request: &Request,
         tried: Option<&IssuerName>,
     ) -> Result<Option<Fresh>, Stop> {
-        let Some(Ok(behalf)) = self.stand_in(request, intent.test_mode) else { return Ok(None) };
+        // A follow-up is for the issuer of its original, or for nobody.
+        let alone = intent.follows.is_none();
+        let Some(Ok(behalf)) = self.stand_in(request, intent.test_mode).filter(|_| alone) else { return Ok(None) };
         let Some(way) = intent.outbound.as_ref().filter(|_| !behalf.counts()) else { return Ok(None) };
         let name = behalf.issuer.name();
         if tried != Some(name) {

@@ -149,11 +149,10 @@ impl<W: World> Station<W> {
                 let authentic = self.authenticate(exchange, &terminal).await?;
                 self.reverse(exchange, facts, &authentic).await
             }
-            Kind::Sale | Kind::Authorization | Kind::Balance => {
+            _ => {
                 let authentic = self.authenticate(exchange, &terminal).await?;
                 self.authorize(exchange, facts, kind, &authentic).await
             }
-            _ => Err(Stop::code(ResponseCode::FunctionUnsupported, "kind")),
         }
     }
 

@@ -87,12 +87,6 @@ impl Followers {
         self.any(Following::Voids, Follower::stands)
     }
 
-    /// What an adjustment made of its amount: the latest that stands.
-    pub(super) fn adjusted(&self) -> Option<Amount> {
-        let adjusting = |follower: &&Follower| follower.following == Following::Adjusts && follower.stands();
-        self.0.iter().filter(adjusting).max_by_key(|follower| follower.id).map(|follower| follower.amount)
-    }
-
     /// Why a follow-up of `amount` may not begin on a transaction of `whole`, if it may not.
     pub(super) fn refusal(
         &self,
@@ -117,9 +111,7 @@ impl Followers {
         }
         let fits = match following {
             Following::Voids => amount == held,
-            Following::Completes => {
-                u128::from(amount) * 100 <= u128::from(held) * u128::from(terms.completion_percent)
-            }
+            Following::Completes => u128::from(amount) * 100 <= u128::from(held) * u128::from(terms.completion_percent),
             Following::Refunds => {
                 self.sum(Following::Refunds, Follower::binds).checked_add(amount).is_some_and(|sum| sum <= whole)
             }

@@ -35,9 +35,9 @@ pub use batches::{
 };
 pub use durable::{Found, OpenedLedger};
 pub use embedded::EmbeddedLedger;
+pub use housekeeper::{Housekeeper, Housekeeping, Tidied};
 pub use kinds::FollowTerms;
 pub use originals::OriginalQuery;
-pub use housekeeper::{Housekeeper, Housekeeping, Tidied};
 pub use types::{
     Answer, DataKeyName, DeadLetter, Decided, Decision, Due, Effect, Forwarded, Identity, Intended, Intent,
     LedgerFault, OriginalKey, Outbound, Outcome, Owed, Recorded, Reversal, Reversed, Scope, TxnId,

@@ -143,9 +143,8 @@ impl Originals {
 impl Book {
     /// The transaction of the book that is meant; of several the latest.
     pub(super) fn original_of(&self, query: &OriginalQuery) -> Option<TxnId> {
-        let meant = |id: &TxnId| {
-            self.entries.get(id).is_some_and(|entry| query.means(&entry.intent, entry.answer.as_ref()))
-        };
+        let meant =
+            |id: &TxnId| self.entries.get(id).is_some_and(|entry| query.means(&entry.intent, entry.answer.as_ref()));
         kinds::found_by(query.kind).iter().find_map(|found_by| self.known(query, *found_by).into_iter().rfind(meant))
     }
 

@@ -230,12 +230,7 @@ impl Entry {
 }
 
 /// Why a follow-up comes too late, if it does.
-fn time_refusal(
-    intent: &Intent,
-    original: &Intent,
-    following: Following,
-    terms: &FollowTerms,
-) -> Option<ResponseCode> {
+fn time_refusal(intent: &Intent, original: &Intent, following: Following, terms: &FollowTerms) -> Option<ResponseCode> {
     let moved_on = kinds::same_batch(intent.kind) && (intent.date, intent.batch) != (original.date, original.batch);
     let days = i32::from(match following {
         Following::Refunds => terms.refund_days,

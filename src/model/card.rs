@@ -13,6 +13,9 @@ pub struct Pan {
 }
 
 impl Pan {
+    /// The most digits of one.
+    pub const MOST: usize = 19;
+
     /// `None` unless `ascii` is 8 to 19 decimal digits: a `Pan` is well formed by birth.
     #[must_use]
     pub fn parse(ascii: &[u8]) -> Option<Self> {

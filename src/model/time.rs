@@ -80,6 +80,12 @@ impl BusinessDate {
         Date::new(self.year, self.month, self.day).ok()?.tomorrow().ok().map(Self::of)
     }
 
+    /// The date before it. `None` at the beginning of the calendar.
+    #[must_use]
+    pub fn yesterday(self) -> Option<Self> {
+        Date::new(self.year, self.month, self.day).ok()?.yesterday().ok().map(Self::of)
+    }
+
     /// How many days it lies after `earlier`; negative if it lies before.
     #[must_use]
     pub fn days_after(self, earlier: Self) -> i32 {

@@ -140,7 +140,7 @@ impl Verifier {
     }
 
     /// What the last adjustment of a transaction makes of its amount.
-    fn adjusted(&self, id: TxnId) -> Option<Amount> {
+    pub(super) fn adjusted(&self, id: TxnId) -> Option<Amount> {
         self.standing(id, Following::Adjusts).last().map(|txn| txn.asked)
     }
 

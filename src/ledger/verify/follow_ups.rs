@@ -8,6 +8,7 @@ use crate::ledger::TxnId;
 use crate::ledger::kinds;
 use crate::ledger::kinds::FollowTerms;
 use crate::ledger::kinds::Following;
+use crate::model::Amount;
 
 impl Verifier {
     fn anywhere(&self, id: TxnId) -> Option<&Txn> {
@@ -35,19 +36,6 @@ impl Verifier {
         self.standing(id, following).fold(0, |sum, txn| sum.saturating_add(txn.asked.minor()))
     }
 
-    /// What the latest adjustment that stands made of it.
-    fn adjusted(&self, id: TxnId) -> Option<u64> {
-        let all = self.followers.get(&id).map(Vec::as_slice).unwrap_or_default();
-        let adjusting = |follower: &&TxnId| {
-            self.anywhere(**follower).is_some_and(|txn| {
-                let following = kinds::of(txn.kind).follows.map(|(following, _)| following);
-                following == Some(Following::Adjusts) && txn.state.is_approved() && !self.is_voided(**follower)
-            })
-        };
-        let latest = all.iter().filter(adjusting).max();
-        latest.and_then(|latest| self.anywhere(*latest)).map(|txn| txn.asked.minor())
-    }
-
     fn any(&self, id: TxnId, followings: &[Following]) -> bool {
         followings.iter().any(|following| self.standing(id, *following).next().is_some())
     }
@@ -68,7 +56,7 @@ impl Verifier {
             && original.state.is_approved()
             && original.currency == intent.currency
             && original.test_mode == intent.test_mode;
-        let whole = self.adjusted(followed).unwrap_or(original.amount().minor());
+        let whole = self.adjusted(followed).unwrap_or(original.amount()).minor();
         let held = whole.saturating_add(self.sum(followed, Following::Increments));
         let amount = intent.amount.minor();
         let (collides, bounded): (&[Following], bool) = match following {
@@ -99,7 +87,7 @@ impl Verifier {
                 self.check(Invariant::I9, voids <= 1, "it is voided twice");
             }
             Some(Following::Refunds) => {
-                let whole = self.adjusted(followed).or(self.anywhere(followed).map(|txn| txn.amount().minor()));
+                let whole = self.adjusted(followed).or(self.anywhere(followed).map(Txn::amount)).map(Amount::minor);
                 let refunded = self.sum(followed, Following::Refunds);
                 let within = whole.is_none_or(|whole| refunded <= whole);
                 self.check(Invariant::I9, within, "more is refunded than was taken");
