@@ -90,7 +90,8 @@ impl<W: World> Station<W> {
         let Assessment { refusal, mut reservations } = risk::assess(request, facts, date);
         let Chosen { way, issuer, reservations: more } = self.choose(asking, facts.test_mode, token, date);
         reservations.extend(more);
-        let refusal = self.session_refusal(exchange, facts, request, authentic).or(refusal).or(issuer.as_ref().err().cloned());
+        let refusal =
+            self.session_refusal(exchange, facts, request, authentic).or(refusal).or(issuer.as_ref().err().cloned());
         let outbound = issuer.ok().filter(|_| refusal.is_none()).map(|issuer| Outbound {
             issuer: issuer.name().clone(),
             stan: issuer.link.next_stan(),

@@ -117,11 +117,7 @@ impl Followers {
             }
             Following::Increments | Following::Adjusts => true,
         };
-        let code = match following {
-            Following::Completes | Following::Refunds => ResponseCode::AmountLimit,
-            Following::Voids | Following::Increments | Following::Adjusts => ResponseCode::OriginalAmountWrong,
-        };
-        (!fits).then_some(code)
+        (!fits).then_some(ResponseCode::OriginalAmountWrong)
     }
 
     /// What the last adjustment that stands says the amount is.

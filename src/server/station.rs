@@ -265,6 +265,7 @@ fn open_ledger(keeping: &Keeping, folder: &Path, failed: &CancellationToken) -> 
     let (Some(place), Some(master)) = (&keeping.folder, &keeping.master) else {
         tracing::warn!(event = "volatile", "the ledger is in memory: it ends with this process");
         let ledger = Arc::new(EmbeddedLedger::volatile(keeping.capacity));
+        ledger.set_follow_terms(keeping.follow_ups);
         return Ok(Memory { ledger, kept: None, places: None });
     };
     let place = folder.join(place);
@@ -274,6 +275,7 @@ fn open_ledger(keeping: &Keeping, folder: &Path, failed: &CancellationToken) -> 
         KeeperFault::Journal(fault) => BuildFault::from(fault),
         KeeperFault::Io(fault) => BuildFault::Keeper { folder: place.clone(), fault },
     })?;
+    ledger.set_follow_terms(keeping.follow_ups);
     Ok(Memory { ledger: Arc::new(ledger), kept: Some((keeper, found)), places: Some((place, folder.join(master))) })
 }
 

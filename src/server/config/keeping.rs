@@ -1,5 +1,6 @@
 //! Where money's memory and the master key are kept: `[ledger]` and `[hsm]`.
 
+use crate::ledger::FollowTerms;
 use crate::ledger::journal::MIN_SEGMENT_BYTES;
 use crate::ledger::journal::SEGMENT_BYTES;
 use crate::registry::Breaches;
@@ -8,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 const LEDGER: &[&str; 6] = &["folder", "capacity", "segment_bytes", "anchor_ms", "snapshot_s", "days_kept"];
+const FOLLOW_UPS: &[&str; 3] = &["completion_percent", "completion_days", "refund_days"];
 const HSM: &[&str; 1] = &["master"];
 
 /// Where and how the ledger is kept. Paths are relative to the station's file.
@@ -28,6 +30,8 @@ pub struct Keeping {
     pub snapshot: Duration,
     /// Business dates before today whose finished transactions stay in memory.
     pub days_kept: u16,
+    /// What the acquirer allows follow-ups.
+    pub follow_ups: FollowTerms,
 }
 
 impl Default for Keeping {
@@ -40,6 +44,7 @@ impl Default for Keeping {
             anchor: Duration::from_millis(100),
             snapshot: Duration::from_secs(10),
             days_kept: 7,
+            follow_ups: FollowTerms::USUAL,
         }
     }
 }
@@ -75,6 +80,22 @@ impl Keeping {
             anchor: Duration::from_millis(anchor?),
             snapshot: Duration::from_secs(snapshot?),
             days_kept: u16::try_from(days?).ok()?,
+            follow_ups: follow_ups(document, breaches)?,
         })
     }
+}
+
+/// The `[follow_ups]` table.
+fn follow_ups(document: &Document<'_>, breaches: &mut Breaches) -> Option<FollowTerms> {
+    let usual = FollowTerms::USUAL;
+    let row = document.table("follow_ups", FOLLOW_UPS, breaches);
+    let most = FollowTerms::MOST_PERCENT.into();
+    let percent = row.bounded("completion_percent", usual.completion_percent.into(), 100..=most, breaches);
+    let completion = row.bounded("completion_days", usual.completion_days.into(), 0..=3_650, breaches);
+    let refund = row.bounded("refund_days", usual.refund_days.into(), 0..=3_650, breaches);
+    Some(FollowTerms {
+        completion_percent: u16::try_from(percent?).ok()?,
+        completion_days: u16::try_from(completion?).ok()?,
+        refund_days: u16::try_from(refund?).ok()?,
+    })
 }

@@ -145,7 +145,7 @@ pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result
     let mut breaches = Breaches::default();
     let document = Document::parse(source, &mut breaches);
     document.only(
-        &["station", "acquirer", "door", "ledger", "hsm", "limits", "risk", "operators", "keys", "files"],
+        &["station", "acquirer", "door", "ledger", "hsm", "limits", "risk", "follow_ups", "operators", "keys", "files"],
         &mut breaches,
     );
     let mut doors: Vec<Door> = Vec::new();

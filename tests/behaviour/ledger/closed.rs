@@ -125,9 +125,9 @@ fn refunds_of_a_closed_days_sale_never_pass_what_was_paid_however_often_it_leave
             let mut ledger = ledger;
             for (stan, amount, code) in [
                 (2, 60, None),
-                (3, 50, Some(ResponseCode::AmountLimit)),
+                (3, 50, Some(ResponseCode::OriginalAmountWrong)),
                 (4, 40, None),
-                (5, 1, Some(ResponseCode::AmountLimit)),
+                (5, 1, Some(ResponseCode::OriginalAmountWrong)),
             ] {
                 let refund = on(day(22), following(Kind::Refund, &known, sale(&ledger, 1, stan, amount)));
                 let id = refund.id;
@@ -154,7 +154,7 @@ fn a_void_of_a_closed_days_sale_that_is_reversed_leaves_the_sale_as_it_was() {
     closed(
         |ledger| sold(ledger, 100),
         async |ledger, known| {
-            let void = on(day(22), following(Kind::SaleVoid, &known, sale(&ledger, 1, 2, 100)));
+            let void = following(Kind::SaleVoid, &known, sale(&ledger, 1, 2, 100));
             ledger.intend(void.clone()).await.unwrap();
             ledger.decide(void.id, decision(Outcome::Approved, known.received)).await.unwrap();
             ledger.close_day(day(22)).await.unwrap();

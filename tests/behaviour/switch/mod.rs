@@ -1,17 +1,21 @@
 //! The whole switch on the wire: real doors, real links, mock banks.
 
+mod advices;
 mod bad_input;
 mod cut_over;
 mod downloads;
+mod follow_ups;
 mod forward;
 mod issuers;
 mod money;
 mod operators;
 mod peer;
+mod qr;
 mod restart;
 pub(crate) mod rig;
 mod sessions;
 mod settlement;
+pub(crate) mod slip;
 mod stand_in;
 
 /// A visitor's card of bank A (ISO 8583:1987, binary) and one of bank B (1993, ASCII).

@@ -70,7 +70,9 @@ pub(in crate::ledger) async fn what_follows_nothing_it_may_follow_is_declined_bu
     assert_eq!(declined(&ledger, of_nothing).await, ResponseCode::OriginalNotFound);
     let of_wrong_kind = following(Kind::CompletionVoid, &paid, sale(&ledger, 1, 4, 100));
     assert_eq!(declined(&ledger, of_wrong_kind).await, ResponseCode::RelatedInvalid);
-    fresh(&ledger, Intent { kind: Kind::CompletionAdvice, ..sale(&ledger, 1, 5, 100) }).await;
+    let completed = Intent { kind: Kind::CompletionAdvice, ..sale(&ledger, 1, 5, 100) };
+    assert_eq!(declined(&ledger, completed).await, ResponseCode::OriginalNotFound, "it would take money");
+    fresh(&ledger, Intent { kind: Kind::Adjustment, ..sale(&ledger, 1, 6, 100) }).await;
 }
 
 pub(in crate::ledger) async fn a_closed_day_leaves_the_book_but_for_what_is_open_or_owed<L: Ledger>(ledger: L) {

@@ -1,0 +1,76 @@
+//! What terminals tell has been done: answered at once, carried on until the issuer has it.
+
+use super::CARD_A;
+use super::rig::{Recipe, await_that};
+use super::slip::{Slip, last, selling, willing};
+use tollgate::iso8583::Role;
+use tollgate::ledger::Effect;
+use tollgate::model::Amount;
+use tollgate::model::Kind;
+use tollgate::model::ResponseCode::{Approved, IssuerUnknown, SignInRequired};
+
+fn told(kind: Kind, stan: u32, minor: u64) -> Slip<'static> {
+    Slip::new(kind, stan, minor).says(Role::Pan, CARD_A.as_bytes())
+}
+
+#[test]
+fn offline_sales_refunds_and_script_results_are_answered_at_once_and_told_to_the_issuer() {
+    let (rig, peer) = willing(&Recipe::default());
+    let mut till = selling(&rig, 10_000_001);
+    let kinds = [Kind::OfflineSale, Kind::OfflineRefund, Kind::ScriptNotice];
+    for (stan, kind) in (901..).zip(kinds) {
+        let answer = told(kind, stan, 12_00).send(&mut till);
+        assert_eq!((answer.code, answer.valid), (Some(Approved), true), "{}", kind.name());
+    }
+    rig.await_undone();
+    let seen: Vec<_> = peer.seen().into_iter().filter(|seen| kinds.contains(&seen.kind)).collect();
+    assert_eq!(seen.iter().map(|seen| seen.kind).collect::<Vec<_>>(), kinds);
+    assert_eq!(seen.iter().map(|seen| seen.mti.as_str()).collect::<Vec<_>>(), ["0220", "0220", "0620"]);
+    assert_eq!(last(&rig, Kind::OfflineSale).effect, Effect::Live);
+}
+
+#[test]
+fn an_advice_waits_for_an_issuer_whose_line_is_down_and_a_copy_is_the_same_advice() {
+    let (rig, peer) = willing(&Recipe::default());
+    let mut till = selling(&rig, 10_000_001);
+    drop(peer);
+    await_that("the line is down", || till.ask(Kind::Balance, 0, CARD_A).code != Some(Approved));
+    let slip = told(Kind::OfflineSale, 901, 12_00);
+    let (first, again) = (slip.send(&mut till), slip.send(&mut till));
+    assert_eq!((first.code, first.rrn), (Some(Approved), again.rrn));
+    assert_eq!((rig.owed(), last(&rig, Kind::OfflineSale).effect), (1, Effect::Advising));
+}
+
+#[test]
+fn a_tip_makes_another_amount_of_a_sale_which_is_then_voided_with_it() {
+    let (rig, peer) = willing(&Recipe::default());
+    let mut till = selling(&rig, 10_000_001);
+    let sent = till.prepare(Kind::Sale, 100_00, CARD_A);
+    let paid = till.exchange(&sent);
+    let (batch, stan) = (sent.message.role(Role::Batch).unwrap(), sent.message.role(Role::Stan).unwrap());
+    let rrn = paid.rrn.unwrap();
+    let of_it = |kind, number, minor| {
+        told(kind, number, minor)
+            .says(Role::OriginalRrn, rrn.as_bytes())
+            .says(Role::OriginalBatch, &batch)
+            .says(Role::OriginalStan, &stan)
+    };
+    let tip = of_it(Kind::Adjustment, 901, 115_00).says(Role::AdditionalPrivate, b"000000001500");
+    assert_eq!(tip.code(&mut till), Approved);
+    let sale = last(&rig, Kind::Sale);
+    assert_eq!((sale.adjusted, sale.amount()), (Amount::new(115_00), Amount::new(115_00).unwrap()));
+    rig.await_undone();
+    let adjusted = peer.seen().into_iter().rfind(|seen| seen.kind == Kind::Adjustment).unwrap();
+    assert!(adjusted.original_stan.is_some());
+    assert_eq!(of_it(Kind::SaleVoid, 902, 115_00).code(&mut till), Approved);
+}
+
+#[test]
+fn an_advice_of_a_card_that_nobody_issued_or_of_another_batch_is_not_taken() {
+    let (rig, _peer) = willing(&Recipe::default());
+    let mut till = selling(&rig, 10_000_001);
+    let foreign = Slip::new(Kind::OfflineSale, 901, 12_00).says(Role::Pan, b"9999990000000000");
+    assert_eq!(foreign.code(&mut till), IssuerUnknown, "nobody could be told");
+    let old = told(Kind::OfflineSale, 902, 12_00).says(Role::Batch, b"000999");
+    assert_eq!(old.code(&mut till), SignInRequired);
+}
