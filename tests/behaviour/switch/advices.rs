@@ -45,7 +45,7 @@ fn an_advice_waits_for_an_issuer_whose_line_is_down_and_a_copy_is_the_same_advic
 fn a_tip_makes_another_amount_of_a_sale_which_is_then_voided_with_it() {
     let (rig, peer) = willing(&Recipe::default());
     let mut till = selling(&rig, 10_000_001);
-    let sent = till.prepare(Kind::Sale, 100_00, CARD_A);
+    let sent = till.prepare(Kind::Sale, 10_000, CARD_A);
     let paid = till.exchange(&sent);
     let (batch, stan) = (sent.message.role(Role::Batch).unwrap(), sent.message.role(Role::Stan).unwrap());
     let rrn = paid.rrn.unwrap();
@@ -55,14 +55,14 @@ fn a_tip_makes_another_amount_of_a_sale_which_is_then_voided_with_it() {
             .says(Role::OriginalBatch, &batch)
             .says(Role::OriginalStan, &stan)
     };
-    let tip = of_it(Kind::Adjustment, 901, 115_00).says(Role::AdditionalPrivate, b"000000001500");
+    let tip = of_it(Kind::Adjustment, 901, 11_500).says(Role::AdditionalPrivate, b"000000001500");
     assert_eq!(tip.code(&mut till), Approved);
     let sale = last(&rig, Kind::Sale);
-    assert_eq!((sale.adjusted, sale.amount()), (Amount::new(115_00), Amount::new(115_00).unwrap()));
+    assert_eq!((sale.adjusted, sale.amount()), (Amount::new(11_500), Amount::new(11_500).unwrap()));
     rig.await_undone();
     let adjusted = peer.seen().into_iter().rfind(|seen| seen.kind == Kind::Adjustment).unwrap();
     assert!(adjusted.original_stan.is_some());
-    assert_eq!(of_it(Kind::SaleVoid, 902, 115_00).code(&mut till), Approved);
+    assert_eq!(of_it(Kind::SaleVoid, 902, 11_500).code(&mut till), Approved);
 }
 
 #[test]
