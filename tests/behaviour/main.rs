@@ -31,6 +31,7 @@ mod risk;
 mod round_trip;
 mod route;
 mod server;
+mod settlement;
 mod switch;
 mod switch_side;
 mod terminal;

@@ -5,6 +5,7 @@ use super::ArchiveFault;
 use super::Query;
 use super::words;
 use crate::ledger::Answer;
+use crate::ledger::BatchRecord;
 use crate::ledger::Decision;
 use crate::ledger::Intent;
 use crate::ledger::Outbound;
@@ -75,6 +76,14 @@ const INTENDED: &str = "INSERT OR IGNORE INTO txn (id, rrn, business_date, termi
     ?24, ?25, ?26, ?27, 'open', 0, 0)";
 const DECIDED: &str = "UPDATE txn SET outcome = ?2, code = ?3, approval = ?4, approved_amount = ?5, standing = ?6,
     decided = ?7 WHERE id = ?1";
+const BATCH: &str = "INSERT OR REPLACE INTO batch (number, rrn, terminal, batch, merchant, test_mode, state, closed_on,
+    closed_at, balanced, differences) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+const SETTLED: &str = "UPDATE txn SET settled_on = ?4, settled_at = ?5
+    WHERE terminal = ?1 AND batch = ?2 AND batch IS NOT NULL AND settled_at IS NULL AND id < ?3";
+const IN_ITS_BATCH: &str = "UPDATE txn SET (settled_on, settled_at) = (SELECT closed_on, closed_at FROM batch
+    WHERE batch.terminal = txn.terminal AND batch.batch = txn.batch AND batch.number > txn.id ORDER BY number LIMIT 1)
+    WHERE id = ?1 AND batch IS NOT NULL AND settled_at IS NULL AND EXISTS (SELECT 1 FROM batch
+    WHERE batch.terminal = txn.terminal AND batch.batch = txn.batch AND batch.number > txn.id)";
 const REVERSAL: &str = "INSERT OR IGNORE INTO reversal (id, rrn, business_date, terminal, stan, original,
     original_stan, amount, received, code) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
@@ -118,7 +127,8 @@ impl<'a> Feed<'a> {
                 is_wanted
             }
             Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) | Record::Marks(_) => false,
-            Record::Batch(_) | Record::Uploaded(..) | Record::Opened(..) => false,
+            Record::Batch(_) => true,
+            Record::Uploaded(..) | Record::Opened(..) => false,
         }
     }
 
@@ -146,7 +156,8 @@ impl<'a> Feed<'a> {
             }
             Record::Standing(standing) => self.stands(standing),
             Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) | Record::Marks(_) => Ok(()),
-            Record::Batch(_) | Record::Uploaded(..) | Record::Opened(..) => Ok(()),
+            Record::Batch(batch) => self.batch(batch),
+            Record::Uploaded(..) | Record::Opened(..) => Ok(()),
         }
     }
 
@@ -201,7 +212,7 @@ impl<'a> Feed<'a> {
             intent.card.foreign,
             intent.operator.as_ref().map(|operator| operator.as_str().to_owned()),
             integer(kinds::family_of(intent.kind, intent.id, intent.follows).0),
-            intent.date.to_string(),
+            intent.batch.is_none().then(|| intent.date.to_string()),
         ];
         self.run(INTENDED, parameters)
     }
@@ -234,13 +245,37 @@ impl<'a> Feed<'a> {
             standing.refused.map(|code| code.code()),
         ];
         self.run(update, parameters)?;
+        self.run(IN_ITS_BATCH, [integer(intent.id.0)])?;
         self.event(intent.id, words::stands(intent, state).as_str())
     }
 
-    /// It left with its day, before the first group that is there.
+    /// A batch takes no transactions any more: those that are in it settle on its date.
+    fn batch(&self, batch: &BatchRecord) -> Result<(), ArchiveFault> {
+        let parameters = rusqlite::params![
+            integer(batch.number.0),
+            batch.rrn.as_str(),
+            batch.terminal.as_str(),
+            batch.batch.to_string(),
+            batch.merchant.as_str(),
+            batch.test_mode,
+            batch.state.name(),
+            batch.closed_on.to_string(),
+            batch.closed_at.0,
+            batch.is_balanced(),
+            integer(batch.differences.len() as u64),
+        ];
+        self.run(BATCH, parameters)?;
+        let (terminal, number) = (batch.terminal.as_str(), batch.batch.to_string());
+        let (date, at) = (batch.closed_on.to_string(), batch.closed_at.0);
+        self.run(SETTLED, (terminal, number, integer(batch.number.0), date, at))
+    }
+
+    /// It left with its day, before the first group that is there. If nothing tells any more when its batch was
+    /// closed, it counts on its own date.
     fn left(&self, standing: &Standing) -> Result<(), ArchiveFault> {
         let intent = &standing.intent;
-        self.run("UPDATE txn SET closed = 1 WHERE id = ?1", [integer(intent.id.0)])?;
+        let closed = "UPDATE txn SET closed = 1, settled_on = coalesce(settled_on, business_date) WHERE id = ?1";
+        self.run(closed, [integer(intent.id.0)])?;
         self.run("INSERT OR IGNORE INTO day (business_date, number) VALUES (?1, 0)", [intent.date.to_string()])
     }
 

@@ -1,7 +1,7 @@
 //! The tables.
 
 /// Kept as `user_version`.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// The tables of the archive, with what each column means. Times are microseconds since 1970 UTC, amounts are
 /// minor units, numbers and codes are text as messages carry them.
@@ -61,6 +61,7 @@ CREATE INDEX txn_token ON txn (token);
 CREATE INDEX txn_follows ON txn (follows) WHERE follows IS NOT NULL;
 CREATE INDEX txn_family ON txn (family);
 CREATE INDEX txn_open ON txn (standing) WHERE standing = 'open';
+CREATE INDEX txn_batch ON txn (terminal, batch) WHERE settled_at IS NULL AND batch IS NOT NULL;
 CREATE INDEX txn_settled ON txn (settled_on);
 CREATE INDEX txn_undone ON txn (undone_on) WHERE undone_on IS NOT NULL;
 CREATE INDEX txn_refused ON txn (refused_on) WHERE refused_on IS NOT NULL;
@@ -78,6 +79,20 @@ CREATE TABLE reversal (            -- a terminal's reversal
 ) STRICT;
 CREATE INDEX reversal_rrn ON reversal (rrn);
 CREATE INDEX reversal_original ON reversal (original) WHERE original IS NOT NULL;
+CREATE TABLE batch (               -- a terminal's batch that takes no transactions any more
+    number INTEGER PRIMARY KEY,    -- the ledger's number of its close
+    rrn TEXT NOT NULL,             -- of its close
+    terminal TEXT NOT NULL,
+    batch TEXT NOT NULL,
+    merchant TEXT NOT NULL,
+    test_mode INTEGER NOT NULL,
+    state TEXT NOT NULL,           -- balanced, unbalanced, uploading, closed
+    closed_on TEXT NOT NULL,       -- business date
+    closed_at INTEGER NOT NULL,
+    balanced INTEGER,              -- 1: the terminal's totals were the ledger's; null: it did not say
+    differences INTEGER NOT NULL   -- items that differ, once the upload has ended
+) STRICT;
+CREATE INDEX batch_terminal ON batch (terminal, batch);
 CREATE TABLE event (               -- what happened, record by record
     id INTEGER NOT NULL,           -- of the transaction or reversal
     number INTEGER NOT NULL,       -- group
@@ -90,5 +105,5 @@ CREATE TABLE day (                 -- business dates that were closed
     business_date TEXT PRIMARY KEY,
     number INTEGER NOT NULL        -- group of the last close; 0: before the first group
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 ";

@@ -4,6 +4,7 @@ mod archive;
 mod backup;
 mod days;
 mod search;
+mod settle;
 mod snapshots;
 mod verify;
 
