@@ -55,6 +55,11 @@ pub mod security {
     #![doc = include_str!("security.md")]
 }
 
+/// What a day comes to: settlement, fees, value dates, files, slips, reports.
+pub mod settlement {
+    #![doc = include_str!("settlement.md")]
+}
+
 /// The seeded world: what it runs, how a failure is replayed, how to add to it.
 pub mod simulation {
     #![doc = include_str!("simulation.md")]

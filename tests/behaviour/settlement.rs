@@ -19,7 +19,9 @@ use tollgate::model::Timestamp;
 use tollgate::registry::Breaches;
 use tollgate::registry::Days;
 use tollgate::registry::Defaults;
+use tollgate::registry::DownloadSources;
 use tollgate::registry::Registry;
+use tollgate::registry::Rules;
 use tollgate::registry::Source;
 use tollgate::registry::Sources;
 use tollgate::settle::calendar::Calendar;
@@ -86,6 +88,9 @@ impl House {
             terminals: vec![],
             issuers: vec![],
             bins: vec![],
+            operators: vec![],
+            downloads: DownloadSources::default(),
+            rules: Rules::default(),
             profile_known: &|_| true,
         });
         let mut breaches = Breaches::default();

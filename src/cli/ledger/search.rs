@@ -14,6 +14,12 @@ use crate::model::Stan;
 use crate::model::TerminalId;
 use clap::Args;
 use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
+
+/// How long an archive that is behind may stand still, and how long it is waited for while it is brought up.
+const STANDSTILL: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Which transactions
 #[derive(Args, Debug)]
@@ -75,10 +81,11 @@ pub(in crate::cli) fn archive(folder: &Path, query: &Query, scan: bool) -> Resul
         match (kept, anchored) {
             (Ok((Some((id, head)), archive)), Some(anchored)) if id == anchored.id => {
                 let durable = anchored.head().number;
-                if head.number >= durable {
+                let held = caught_up(&archive, head.number, durable)?;
+                if held >= durable {
                     return Ok(archive);
                 }
-                eprintln!("note: the archive holds groups up to {} of {durable}: reading the journal", head.number);
+                eprintln!("note: the archive holds groups up to {held} of {durable}: reading the journal");
             }
             (Err(fault), _) => eprintln!("note: {fault}: reading the journal"),
             _ => eprintln!("note: the archive is of another journal: reading the journal"),
@@ -89,6 +96,19 @@ pub(in crate::cli) fn archive(folder: &Path, query: &Query, scan: bool) -> Resul
         eprintln!("note: {} bytes behind the last group are none; nobody was told of them", torn.bytes);
     }
     Ok(archive)
+}
+
+/// Waits while a running station brings its archive up to `durable`; up to which group it holds then.
+fn caught_up(archive: &Archive, held: u64, durable: u64) -> Result<u64, Failure> {
+    let (mut held, begun, mut moved) = (held, Instant::now(), Instant::now());
+    while held < durable && moved.elapsed() < STANDSTILL && begun.elapsed() < PATIENCE {
+        std::thread::sleep(STANDSTILL / 10);
+        let now = archive.head()?.map_or(held, |(_, head)| head.number);
+        if now != held {
+            (held, moved) = (now, Instant::now());
+        }
+    }
+    Ok(held)
 }
 
 fn rrn(text: &str) -> Result<Rrn, &'static str> {

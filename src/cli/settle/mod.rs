@@ -43,7 +43,7 @@ Exit codes: 0 settled, 1 refused (the date is not over, something is not decided
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Settle {
     #[command(flatten)]
-    run: Option<run::Run>,
+    run: run::Run,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -55,10 +55,9 @@ enum Command {
 
 impl Settle {
     pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
-        match (self.command, self.run) {
-            (Some(Command::Slip(command)), _) => command.run(out),
-            (None, Some(run)) => run.run(out),
-            (None, None) => Err(Failure::new(Exit::Usage, "say -c STATION, --date and --out; --help has examples")),
+        match self.command {
+            Some(Command::Slip(command)) => command.run(out),
+            None => self.run.run(out),
         }
     }
 }
@@ -67,8 +66,8 @@ impl Settle {
 #[derive(Args, Debug)]
 pub(super) struct Books {
     /// The station's file
-    #[arg(short, long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(short, long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
     /// The ledger's folder, if it is not the one that the station's file names
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -86,8 +85,9 @@ pub(super) struct OpenBooks {
 impl Books {
     /// Reads the station's file, and what `query` asks for if the journal must be read.
     pub(super) fn open(&self, query: &Query) -> Result<OpenBooks, Failure> {
-        let loaded = serve::load(&self.config)?;
-        let beside = self.config.parent().unwrap_or(Path::new(""));
+        let Some(config) = &self.config else { return Err(Failure::new(Exit::Usage, "say -c STATION")) };
+        let loaded = serve::load(config)?;
+        let beside = config.parent().unwrap_or(Path::new(""));
         let named = loaded.config.keeping.folder.as_ref().map(|folder| beside.join(folder));
         let Some(folder) = self.data.clone().or(named) else {
             let message = "the station's file names no [ledger] folder: say --data DIR";

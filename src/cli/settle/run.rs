@@ -33,11 +33,11 @@ pub(super) struct Run {
     #[command(flatten)]
     books: Books,
     /// The business date to settle
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
-    date: BusinessDate,
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, required = true)]
+    date: Option<BusinessDate>,
     /// The folder to write to; made if it is not there
-    #[arg(long, value_name = "FOLDER")]
-    out: PathBuf,
+    #[arg(long, value_name = "FOLDER", required = true)]
+    out: Option<PathBuf>,
     /// Settle what there is of a date that is not over; marked as such, and replaced by the next run
     #[arg(long)]
     provisional: bool,
@@ -49,17 +49,35 @@ pub(super) struct Run {
     json: bool,
 }
 
+/// What is settled, and where to.
+struct Order {
+    date: BusinessDate,
+    out: PathBuf,
+    provisional: bool,
+    replace: bool,
+    json: bool,
+}
+
 impl Run {
-    pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
+    pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
+        let Self { books, date: Some(date), out: Some(to), provisional, replace, json } = self else {
+            return Err(Failure::new(Exit::Usage, "say --date and --out"));
+        };
         // Follow-ups and reversals may be of other dates.
-        let books = self.books.open(&Query::default())?;
-        self.over(&books)?;
+        let books = books.open(&Query::default())?;
+        Order { date, out: to, provisional, replace, json }.run(&books, out)
+    }
+}
+
+impl Order {
+    fn run(&self, books: &OpenBooks, out: &mut dyn Write) -> Outcome {
+        self.over(books)?;
         let mut folder = Folder::open(&self.out)?;
         let before = folder.manifest();
         self.same_date(before.as_ref())?;
-        let settled = self.settle(&books, &mut folder);
+        let settled = self.settle(books, &mut folder);
         let manifest = match settled {
-            Ok(settlement) => self.files(&books, &settlement, &mut folder).map(|manifest| (settlement, manifest)),
+            Ok(settlement) => self.files(books, &settlement, &mut folder).map(|manifest| (settlement, manifest)),
             Err(failure) => Err(failure),
         };
         let (settlement, manifest) = match manifest {
@@ -73,7 +91,7 @@ impl Run {
         folder.keep(self.replace || was_provisional)?;
         match self.json {
             true => writeln!(out, "{manifest:#}")?,
-            false => self.summary(&books, &settlement, out)?,
+            false => self.summary(books, &settlement, out)?,
         }
         Ok(Exit::Ok)
     }
