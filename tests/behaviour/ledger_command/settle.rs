@@ -145,6 +145,7 @@ fn a_day_settles_what_was_in_the_batches_closed_on_it_and_always_to_the_same_byt
     kept.end(on("2020-03-10", sale(&kept.ledger, 2, 12, 4_000)), Outcome::Approved);
     kept.anchor();
     assert!(settled(folder.path(), THURSDAY).1 == first);
+    drop(kept);
     assert_eq!(run(&["ledger", "rebuild-archive", text(folder.path())]).0, Exit::Ok);
     assert!(settled(folder.path(), THURSDAY).1 == first);
     let (exit, said) = settle(folder.path(), THURSDAY, to.path(), &[]);
