@@ -44,6 +44,16 @@ impl Entry {
         self.tags().take(self.told)
     }
 
+    /// Its length in bytes, as it is sent.
+    fn length(&self) -> usize {
+        let of_length = |value: &[u8]| match value.len() {
+            0..=0x7F => 1,
+            0x80..=0xFF => 2,
+            _ => 3,
+        };
+        self.tags().map(|(tag, value)| tag.len() + of_length(value) + value.len()).sum()
+    }
+
     /// What a terminal asks for it by.
     pub fn key(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.tags().take(self.key)
@@ -157,8 +167,7 @@ fn catalogue<const N: usize>(
         if entries.iter().any(|known| known.key().eq(entry.key())) {
             return breaches.add(row.file(), row.line(), "is listed twice");
         }
-        let length: usize = entry.tags().map(|(tag, value)| tag.len() + value.len() + 3).sum();
-        if length > Catalogue::ENTRY {
+        if entry.length() > Catalogue::ENTRY {
             return breaches.add(row.file(), row.line(), format!("is longer than {} bytes", Catalogue::ENTRY));
         }
         entries.push(entry);
