@@ -4,6 +4,7 @@ use super::authentic::Authentic;
 use super::exchange::{Exchange, Stop};
 use super::station::{Station, World};
 use crate::iso8583::Role;
+use crate::ledger::kinds;
 use crate::model::Kind;
 use crate::model::Operator;
 use crate::model::ResponseCode;
@@ -28,7 +29,8 @@ impl<W: World> Station<W> {
         Ok(operator)
     }
 
-    /// Keys that are too old and operators who are gone: 77. An operator where a supervisor is needed: 58.
+    /// Keys that are too old and operators who are gone: 77. An operator where a supervisor is needed: 58. An
+    /// advice tells what has been done, and is taken whoever tells it.
     pub(super) fn duty_refusal(
         &self,
         exchange: &Exchange<'_>,
@@ -36,6 +38,9 @@ impl<W: World> Station<W> {
         kind: Kind,
         authentic: &Authentic,
     ) -> Option<Refusal> {
+        if kinds::of(kind).is_advice {
+            return None;
+        }
         let refusal = |code, rule: &'static str| Some(Refusal { code, rule: rule.into() });
         let (registry, opening) = (self.parts.registry.load(), authentic.opening);
         if registry.renewal().refuses(opening.at, exchange.received) {

@@ -2,6 +2,7 @@
 
 use super::CARD_A;
 use super::rig::{Recipe, Rig, connect, now};
+use super::slip::{Slip, last, selling, willing};
 use tollgate::iso8583::Role;
 use tollgate::model::BusinessDate;
 use tollgate::model::Kind;
@@ -85,6 +86,41 @@ fn after_a_cut_over_the_batch_goes_on_and_what_comes_late_has_the_new_date() {
     assert_eq!(dates(&rig, Kind::Sale), [today, today, tomorrow]);
     rig.await_undone();
     assert_eq!(Rig::booked(&rig.bank_a), 22_00);
+}
+
+#[test]
+fn after_a_cut_over_a_sale_is_refunded_and_not_voided_and_an_advice_is_of_the_new_date() {
+    let (zone, today) = evening();
+    let tomorrow = today.tomorrow().unwrap();
+    let kept = "[ledger]\nfolder = \"ledger\"\nsegment_bytes = 65536\n[hsm]\nmaster = \"master.key\"\n";
+    let row = format!("zone = \"{zone}\"\ncut_over = \"00:00\"");
+    let (mut rig, _peer) = willing(&Recipe { station: &row, tables: kept, ..Recipe::default() });
+    let mut till = selling(&rig, 10_000_001);
+    let sent = till.prepare(Kind::Sale, 20_00, CARD_A);
+    let sold = till.exchange(&sent);
+    assert_eq!(sold.code, APPROVED);
+    rig.stop();
+    let station = std::fs::read_to_string(rig.file("station.toml")).unwrap();
+    std::fs::write(rig.file("station.toml"), station.replace("00:00", "17:00")).unwrap();
+    rig.start_again();
+    rig.await_links();
+    till.line = connect(rig.door("pos"));
+    let rrn = sold.rrn.unwrap();
+    let follows = |kind, number| {
+        let slip = Slip::new(kind, number, 20_00).says(Role::Pan, CARD_A.as_bytes());
+        slip.says(Role::OriginalRrn, rrn.as_bytes())
+    };
+    let (batch, stan) = (sent.message.role(Role::Batch).unwrap(), sent.message.role(Role::Stan).unwrap());
+    let void = follows(Kind::SaleVoid, 901).says(Role::OriginalBatch, &batch).says(Role::OriginalStan, &stan);
+    assert_eq!(void.send(&mut till).code, Some(ResponseCode::RelatedInvalid), "the batch is open, the day is over");
+    // The date on the receipt is the terminal's clock's.
+    let date = sold.message.role(Role::LocalDate).unwrap();
+    let refund = follows(Kind::Refund, 902).says(Role::OriginalDate, &date);
+    assert_eq!(refund.send(&mut till).code, APPROVED);
+    let advice = Slip::new(Kind::OfflineSale, 903, 12_00).says(Role::Pan, CARD_A.as_bytes());
+    assert_eq!(advice.send(&mut till).code, APPROVED);
+    let dated = |kind| last(&rig, kind).intent.date;
+    assert_eq!([Kind::Sale, Kind::Refund, Kind::OfflineSale].map(dated), [today, tomorrow, tomorrow]);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use super::CARD_A;
 use super::rig::{Recipe, Rig, Till, await_that, now};
+use super::slip::{Slip, last, willing};
 use bytes::Bytes;
+use tollgate::iso8583::Role;
 use tollgate::model::Kind;
 use tollgate::model::ResponseCode;
 use tollgate::model::Timestamp;
@@ -101,6 +103,56 @@ fn only_a_supervisor_may_do_what_the_station_reserves_for_one() {
     assert_eq!(other.ask(Kind::Authorization, 32_00, CARD_A).code, FORBIDDEN);
     assert_eq!(sign_in_as(&mut other, "00"), APPROVED);
     assert_eq!(other.ask(Kind::Authorization, 33_00, CARD_A).code, APPROVED);
+}
+
+#[test]
+fn voids_and_refunds_need_a_supervisor_where_the_station_says_so() {
+    let tables = "[operators]\nsupervisor_for = [\"sale-void\", \"refund\"]\n";
+    let lists = [("operators.csv", OPERATORS)];
+    let (rig, peer) = willing(&Recipe { tables, files: FILES, lists: &lists, ..Recipe::default() });
+    let mut till = rig.terminal(10_000_001);
+    assert_eq!(sign_in_as(&mut till, "01"), APPROVED);
+    let of = |sent: &tollgate::sim::terminal::Sent, role| sent.message.role(role).unwrap().to_vec();
+    let mut sold = Vec::new();
+    for minor in [20_00, 30_00] {
+        let sent = till.prepare(Kind::Sale, minor, CARD_A);
+        let told = till.exchange(&sent);
+        assert_eq!(told.code, APPROVED);
+        let date = told.message.role(Role::LocalDate).unwrap().to_vec();
+        sold.push((of(&sent, Role::Batch), of(&sent, Role::Stan), told.rrn.unwrap(), date));
+    }
+    let (batch, stan, rrn, _) = &sold[0];
+    let void = |number| {
+        let slip = Slip::new(Kind::SaleVoid, number, 20_00).says(Role::Pan, CARD_A.as_bytes());
+        let slip = slip.says(Role::OriginalRrn, rrn.as_bytes());
+        slip.says(Role::OriginalBatch, batch).says(Role::OriginalStan, stan)
+    };
+    let (_, _, rrn, date) = &sold[1];
+    let refund = |number| {
+        let slip = Slip::new(Kind::Refund, number, 10_00).says(Role::Pan, CARD_A.as_bytes());
+        slip.says(Role::OriginalRrn, rrn.as_bytes()).says(Role::OriginalDate, date)
+    };
+    assert_eq!((void(901).send(&mut till).code, refund(902).send(&mut till).code), (FORBIDDEN, FORBIDDEN));
+    let asked = || peer.seen().iter().filter(|seen| [Kind::SaleVoid, Kind::Refund].contains(&seen.kind)).count();
+    assert_eq!(asked(), 0, "the issuer was not asked");
+    assert_eq!(last(&rig, Kind::SaleVoid).intent.refusal.as_ref().map(|refusal| &*refusal.rule), Some("supervisor"));
+    assert_eq!(sign_in_as(&mut till, "00"), APPROVED);
+    assert_eq!((void(903).send(&mut till).code, refund(904).send(&mut till).code), (APPROVED, APPROVED));
+    assert_eq!(last(&rig, Kind::Refund).intent.operator.map(|operator| operator.to_string()).as_deref(), Some("00"));
+}
+
+#[test]
+fn an_advice_is_taken_whoever_tells_it() {
+    let lists = [("operators.csv", OPERATORS)];
+    let (rig, _peer) = willing(&Recipe { files: FILES, lists: &lists, ..Recipe::default() });
+    let mut till = rig.terminal(10_000_001);
+    assert_eq!(sign_in_as(&mut till, "01"), APPROVED);
+    assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).code, APPROVED);
+    std::fs::write(rig.file("operators.csv"), OPERATORS.replace("898110054110001,01,operator\n", "")).unwrap();
+    rig.reload().unwrap();
+    assert_eq!(till.ask(Kind::Sale, 11_00, CARD_A).code, SIGN_IN);
+    let told = Slip::new(Kind::OfflineSale, 901, 12_00).says(Role::Pan, CARD_A.as_bytes()).send(&mut till);
+    assert_eq!(told.code, APPROVED);
 }
 
 #[test]
