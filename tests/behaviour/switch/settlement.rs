@@ -1,6 +1,7 @@
 //! Batches on the wire: settlement, upload, and what an operator closes.
 
-use super::rig::{Rig, Till, await_that, connect, receive};
+use super::rig::{Recipe, Rig, Till, await_that, connect, receive};
+use super::slip::{APPROVAL, Slip, selling, willing};
 use super::{CARD_A, CARD_B};
 use bytes::Bytes;
 use std::io::Write;
@@ -389,4 +390,85 @@ fn a_terminal_that_is_not_signed_in_or_not_the_merchants_does_not_settle() {
     assert_eq!(code(&ask(&mut stranger, &Bytes::from(bytes))), Some(ResponseCode::MerchantInvalid));
     super::sessions::sign_off(&mut till);
     assert_eq!(code(&settle(&mut till, 1, debit(0, 0))), AGAIN);
+}
+
+/// Number and reference number of an approved request.
+fn receipt(till: &mut Till, kind: Kind, amount: u64) -> (String, String, String) {
+    let sent = till.prepare(kind, amount, CARD_A);
+    let told = till.exchange(&sent);
+    assert_eq!(told.code, APPROVED);
+    let text = |message: &Message, role| message.role(role).unwrap().as_str().unwrap().to_owned();
+    (text(&sent.message, Role::Stan), told.rrn.unwrap().to_string(), text(&told.message, Role::LocalDate))
+}
+
+/// What follows a receipt: the elements by which its kind finds the original.
+fn follow_up(till: &mut Till, kind: Kind, stan: u32, amount: u64, (of, rrn, date): &(String, String, String)) {
+    let slip = Slip::new(kind, stan, amount).says(Role::Pan, CARD_A.as_bytes());
+    let slip = match kind {
+        Kind::Refund => slip.says(Role::OriginalRrn, rrn.as_bytes()).says(Role::OriginalDate, date.as_bytes()),
+        Kind::SaleVoid | Kind::Adjustment => slip
+            .says(Role::OriginalRrn, rrn.as_bytes())
+            .says(Role::OriginalBatch, b"000001")
+            .says(Role::OriginalStan, of.as_bytes()),
+        _ => slip
+            .says(Role::ApprovalCode, APPROVAL)
+            .says(Role::OriginalBatch, b"000001")
+            .says(Role::OriginalStan, of.as_bytes())
+            .says(Role::OriginalDate, date.as_bytes()),
+    };
+    assert_eq!(slip.code(till), ResponseCode::Approved, "{}", kind.name());
+}
+
+#[test]
+fn a_day_of_all_kinds_balances_by_net_debits_and_credits() {
+    let bins = "prefix,issuer,product,foreign\n622500,bank-a,debit,false\n411111,bank-b,credit,true\n";
+    let (rig, _peer) = willing(&Recipe { bins, ..Recipe::default() });
+    let mut till = selling(&rig, TILL);
+    let tipped = receipt(&mut till, SALE, 30_00);
+    let voided = receipt(&mut till, SALE, 7_00);
+    let refunded = receipt(&mut till, SALE, 20_00);
+    let (held, dropped) =
+        (receipt(&mut till, Kind::Authorization, 45_00), receipt(&mut till, Kind::Authorization, 9_00));
+    follow_up(&mut till, Kind::Adjustment, 901, 33_00, &tipped);
+    follow_up(&mut till, Kind::SaleVoid, 902, 7_00, &voided);
+    follow_up(&mut till, Kind::Refund, 903, 5_00, &refunded);
+    follow_up(&mut till, Kind::Completion, 904, 45_00, &held);
+    follow_up(&mut till, Kind::AuthorizationVoid, 905, 9_00, &dropped);
+    for (kind, stan) in [(Kind::OfflineSale, 906), (Kind::OfflineRefund, 907)] {
+        let told = Slip::new(kind, stan, 8_00).says(Role::Pan, CARD_A.as_bytes());
+        assert_eq!(told.code(&mut till), ResponseCode::Approved);
+    }
+    assert_eq!(till.ask(SALE, 11_00, CARD_A).code, APPROVED);
+    assert!(till.terminal.undo_last());
+    let reversal = till.terminal.reversal(super::rig::now()).unwrap().unwrap();
+    assert_eq!(till.exchange(&reversal).code, APPROVED);
+    sale(&mut till, 6_00, CARD_B);
+    let sum = |count, amount| Sum { count, amount };
+    let net = BatchTotals {
+        domestic: Side { debit: sum(4, 33_00 + 20_00 + 45_00 + 8_00), credit: sum(2, 5_00 + 8_00) },
+        foreign: Side { debit: sum(1, 6_00), credit: Sum::default() },
+    };
+    let answer = settle(&mut till, 1, net);
+    assert_eq!(record(&rig, 1).counted, net);
+    assert_eq!((code(&answer), said(&answer)), (APPROVED, (Verdict::Balanced, Verdict::Balanced)));
+}
+
+#[test]
+fn a_sale_of_a_settled_batch_is_not_voided_but_refunded() {
+    let (rig, _peer) = willing(&Recipe::default());
+    let mut till = selling(&rig, TILL);
+    let sold = receipt(&mut till, SALE, 20_00);
+    settle(&mut till, 1, debit(1, 20_00));
+    till.sign_in();
+    let void = Slip::new(Kind::SaleVoid, 902, 20_00)
+        .says(Role::Pan, CARD_A.as_bytes())
+        .says(Role::OriginalRrn, sold.1.as_bytes())
+        .says(Role::OriginalBatch, b"000001")
+        .says(Role::OriginalStan, sold.0.as_bytes());
+    let told = void.code(&mut till);
+    assert!(matches!(told, ResponseCode::OriginalNotFound | ResponseCode::RelatedInvalid), "{told}");
+    follow_up(&mut till, Kind::Refund, 903, 20_00, &sold);
+    let credit = Side { debit: Sum::default(), credit: Sum { count: 1, amount: 20_00 } };
+    let answer = settle(&mut till, 2, BatchTotals { domestic: credit, foreign: Side::default() });
+    assert_eq!(said(&answer), (Verdict::Balanced, Verdict::Balanced));
 }
