@@ -2,6 +2,7 @@
 
 mod advices;
 mod bad_input;
+mod control;
 mod cut_over;
 mod downloads;
 mod follow_ups;
