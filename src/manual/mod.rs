@@ -40,6 +40,11 @@ pub mod journal_format {
     #![doc = include_str!("journal_format.md")]
 }
 
+/// What follows a sale or a hold, and what is told afterwards: how it is found, what bounds it, what is answered.
+pub mod follow_ups {
+    #![doc = include_str!("follow_ups.md")]
+}
+
 /// The three HSMs: what each can do, what calls become on the wire, what its answers mean.
 pub mod hsms {
     #![doc = include_str!("hsms.md")]

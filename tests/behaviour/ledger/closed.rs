@@ -1,6 +1,7 @@
 //! Closed days: what left the book is answered, reversed and followed as if it had not, wherever it is kept:
 //! in memory, in the files of its day, after a restart, with the index of its keys lost.
 
+use super::contract;
 use super::driven;
 use super::driven::Driven;
 use super::run;
@@ -164,6 +165,17 @@ fn a_void_of_a_closed_days_sale_that_is_reversed_leaves_the_sale_as_it_was() {
             assert!(matches!(ledger.reverse(reversal(1, 9, 2, 100)).await.unwrap(), Reversed::Accepted(_)));
             assert_eq!(ledger.find(known.id).unwrap().effect, Effect::Live, "both came back");
         },
+    );
+}
+
+#[test]
+fn an_original_of_a_closed_day_is_found_by_each_of_its_keys() {
+    closed(
+        async |ledger: Memory| {
+            let known = contract::known(&ledger).await;
+            (ledger, known)
+        },
+        async |ledger, (hold, paid)| contract::find_each(&ledger, &hold, &paid),
     );
 }
 

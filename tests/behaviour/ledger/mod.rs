@@ -3,6 +3,7 @@
 mod closed;
 mod contract;
 mod driven;
+mod follow_histories;
 mod golden;
 pub(crate) mod histories;
 pub(crate) mod shop;

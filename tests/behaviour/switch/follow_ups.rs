@@ -360,3 +360,41 @@ fn a_card_is_verified_and_money_transferred() {
     let kinds: Vec<Kind> = peer.seen().iter().rev().take(2).map(|seen| seen.kind).collect();
     assert_eq!(kinds, [Kind::Transfer, Kind::Verification]);
 }
+
+/// In ISO 8583:1987 a follow-up names its original in DE 90, or by reference number.
+#[test]
+fn a_merchant_host_voids_completes_and_refunds_by_original_data() {
+    let (rig, peer) = willing(&Recipe::default());
+    let mut till = Till::new(&rig, 10_000_001, "host");
+    await_that("the link is up", || till.ask(Kind::Balance, 0, CARD_A).code == Some(Approved));
+    let paid = |till: &mut Till, kind| {
+        let sent = till.prepare(kind, 20_00, CARD_A);
+        let told = till.exchange(&sent);
+        assert_eq!(told.code, Some(Approved));
+        let value = |role| sent.message.role(role).unwrap().to_vec();
+        (value(Role::Stan), value(Role::TransmissionTime), told.rrn.unwrap())
+    };
+    let (sale, hold, other) = (paid(&mut till, SALE), paid(&mut till, Kind::Authorization), paid(&mut till, SALE));
+    let void = Slip::new(Kind::SaleVoid, 901, 20_00)
+        .says(Role::Pan, CARD_A.as_bytes())
+        .says(Role::OriginalMti, b"0200")
+        .says(Role::OriginalStan, &sale.0)
+        .says(Role::OriginalTransmissionTime, &sale.1);
+    assert_eq!(void.code(&mut till), Approved);
+    let completion = Slip::new(Kind::Completion, 902, 22_00)
+        .says(Role::Pan, CARD_A.as_bytes())
+        .says(Role::OriginalMti, b"0100")
+        .says(Role::OriginalStan, &hold.0)
+        .says(Role::OriginalTransmissionTime, &hold.1);
+    assert_eq!(completion.code(&mut till), Approved);
+    let of_class = Slip::new(Kind::SaleVoid, 903, 20_00)
+        .says(Role::Pan, CARD_A.as_bytes())
+        .says(Role::OriginalMti, b"0100")
+        .says(Role::OriginalStan, &other.0)
+        .says(Role::OriginalTransmissionTime, &other.1);
+    assert_eq!(of_class.code(&mut till), OriginalNotFound, "that number was a sale's");
+    let refund = Slip::new(Kind::Refund, 904, 5_00).says(Role::OriginalRrn, other.2.as_bytes());
+    assert_eq!(refund.code(&mut till), Approved);
+    let kinds: Vec<Kind> = peer.seen().iter().rev().take(3).map(|seen| seen.kind).collect();
+    assert_eq!(kinds, [Kind::Refund, Kind::Completion, Kind::SaleVoid]);
+}

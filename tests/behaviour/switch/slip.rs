@@ -1,7 +1,7 @@
-//! Messages of the China POS dialect that a test writes element by element, and a bank that says yes.
+//! Messages that a test writes element by element, and a bank that says yes.
 
 use super::peer::{Peer, answer};
-use super::rig::{Recipe, Rig, Till, await_that};
+use super::rig::{Recipe, Rig, Till, await_that, now};
 use tollgate::iso8583::Role;
 use tollgate::ledger::Recorded;
 use tollgate::model::Kind;
@@ -38,14 +38,22 @@ impl<'a> Slip<'a> {
         let row = dialect.kind_row(self.kind).unwrap();
         let fixed = |role: Role| row.when.iter().find(|(when, _)| *when == role).map(|(_, pattern)| &**pattern);
         let mut builder = dialect.build(row.mti);
-        let code = fixed(Role::MessageTypeCode).unwrap_or("00");
-        let network = fixed(Role::NetworkCode).unwrap_or("000");
-        let batch = till.terminal.memory().batch;
-        builder.set(60, format!("{code}{batch}{network}60").as_bytes()).unwrap();
+        if dialect.role(Role::Batch).is_some() {
+            let code = fixed(Role::MessageTypeCode).unwrap_or("00");
+            let network = fixed(Role::NetworkCode).unwrap_or("000");
+            let batch = till.terminal.memory().batch;
+            builder.set(60, format!("{code}{batch}{network}60").as_bytes()).unwrap();
+        } else {
+            let (sent, local) = (now().digits(0), now().digits(setup.offset_minutes));
+            builder.role(Role::TransmissionTime, &sent[2..]).unwrap();
+            builder.role(Role::LocalDate, &local[2..6]).unwrap();
+            builder.role(Role::LocalTime, &local[6..]).unwrap();
+        }
+        let processing_code = fixed(Role::ProcessingCode).unwrap_or("000000").replace('.', "0");
         let stan = format!("{:06}", self.stan);
         let amount = format!("{:012}", self.minor);
         for (role, value) in [
-            (Role::ProcessingCode, fixed(Role::ProcessingCode).unwrap_or("000000").as_bytes()),
+            (Role::ProcessingCode, processing_code.as_bytes()),
             (Role::Amount, amount.as_bytes()),
             (Role::Stan, stan.as_bytes()),
             (Role::EntryMode, b"012"),

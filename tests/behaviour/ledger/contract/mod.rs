@@ -2,12 +2,14 @@
 
 mod batches;
 mod memory;
+mod originals;
 mod owed;
 mod requests;
 mod reversals;
 
 pub(super) use batches::*;
 pub(super) use memory::*;
+pub(super) use originals::*;
 pub(super) use owed::*;
 pub(super) use requests::*;
 pub(super) use reversals::*;
@@ -134,6 +136,10 @@ macro_rules! keeps_the_contract {
             refunds_never_pass_what_was_paid
             a_hold_is_completed_once_within_the_ceiling_and_holds_again_when_that_is_voided
             what_follows_nothing_it_may_follow_is_declined_but_an_advice_never
+            a_follow_up_finds_its_original_by_each_of_its_keys_and_only_if_all_agree
+            a_void_is_of_the_same_terminal_batch_and_day
+            what_comes_too_late_is_22
+            what_is_repeated_after_silence_has_gone_once
             a_closed_day_leaves_the_book_but_for_what_is_open_or_owed
             the_first_data_key_of_a_name_stands
             the_last_trace_number_towards_an_issuer_is_on_record
