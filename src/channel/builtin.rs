@@ -14,6 +14,7 @@ const FILES: &[(&str, &str)] = &[
     ("nac", include_str!("../../specs/profiles/nac.toml")),
     ("bank-a", include_str!("../../specs/profiles/bank-a.toml")),
     ("bank-b", include_str!("../../specs/profiles/bank-b.toml")),
+    ("qr-a", include_str!("../../specs/profiles/qr-a.toml")),
     ("iso93-binary", include_str!("../../specs/profiles/iso93-binary.toml")),
     ("iso2003-binary", include_str!("../../specs/profiles/iso2003-binary.toml")),
 ];
