@@ -120,7 +120,7 @@ pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         entry_mode: row.get(12)?,
         test_mode: row.get(13)?,
         masked_pan: row.get(14)?,
-        token: token.iter().map(|byte| format!("{byte:02x}")).collect(),
+        token: hex(&token),
         issuer: row.get(16)?,
         issuer_stan: row.get(17)?,
         follows: row.get(18)?,
@@ -147,6 +147,11 @@ pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         received_micros: row.get(3)?,
         settled_micros: row.get(36)?,
     })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let nibble = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [nibble(byte >> 4), nibble(byte & 15)]).collect()
 }
 
 /// Something that happened.
