@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod day;
 pub mod fees;
 pub mod line;
+pub mod recon;
 pub mod slip;
 pub mod statement;
 pub mod table;

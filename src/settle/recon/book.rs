@@ -1,0 +1,217 @@
+//! Differences over time: found, explained by a later file, cleared by a person. A fold of events; the events are
+//! lines of JSON which the caller keeps.
+
+use super::difference::Difference;
+use super::difference::Key;
+use super::difference::With;
+use super::event::Event;
+use super::event::FileFacts;
+use crate::model::BusinessDate;
+use crate::model::IssuerName;
+use crate::model::Timestamp;
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+/// The longest actor and the longest reason, in bytes.
+pub const LONGEST_WORDS: usize = 400;
+
+/// What became of a difference.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum State {
+    /// Somebody must look at it.
+    Open,
+    /// A file of this date explained it.
+    Matched {
+        /// The file's.
+        date: BusinessDate,
+        /// How.
+        reason: String,
+    },
+    /// Its day was compared again, and it was found no more.
+    Gone,
+    /// A person cleared it.
+    Cleared {
+        /// Who.
+        actor: String,
+        /// Why.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// A difference and what became of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// Its number, by which a person clears it.
+    pub id: u64,
+    /// What differs.
+    pub difference: Difference,
+    /// What became of it.
+    pub state: State,
+}
+
+/// Every difference so far.
+#[derive(Clone, Debug, Default)]
+pub struct DifferenceBook {
+    entries: BTreeMap<u64, Entry>,
+    /// The last entry of each key.
+    keys: HashMap<Key, u64>,
+    files: BTreeMap<(IssuerName, BusinessDate), FileFacts>,
+}
+
+/// What one comparison found out, to be noted in one go.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The business date compared.
+    pub date: BusinessDate,
+    /// With whom.
+    pub with: With,
+    /// What does not agree.
+    pub differences: Vec<Difference>,
+    /// Earlier differences that are explained now, and how.
+    pub explained: Vec<(u64, String)>,
+}
+
+/// Why the book does not do it.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BookFault {
+    /// A line is none of ours: the file is damaged, and what it says of the rest cannot be believed.
+    #[error("line {0} is no event of a book of differences")]
+    Line(usize),
+    /// There is no such difference.
+    #[error("there is no difference {0}")]
+    Unknown(u64),
+    /// It is not open.
+    #[error("difference {0} is not open: {1}")]
+    Closed(u64, &'static str),
+    /// Who and why must be said, in a few words.
+    #[error("{0}: 1 to {LONGEST_WORDS} characters, on one line")]
+    Words(&'static str),
+}
+
+impl DifferenceBook {
+    /// From its lines, in order. A last line without its end never became durable, and is left out.
+    ///
+    /// # Errors
+    /// [`BookFault::Line`].
+    pub fn read(text: &str) -> Result<Self, BookFault> {
+        let whole = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
+        let mut book = Self::default();
+        for (number, line) in (1..).zip(whole.lines()) {
+            book.apply(Event::read(line).ok_or(BookFault::Line(number))?);
+        }
+        Ok(book)
+    }
+
+    fn apply(&mut self, event: Event) {
+        match event {
+            Event::Opened(id, difference) => {
+                self.keys.insert(difference.key.clone(), id);
+                self.entries.insert(id, Entry { id, difference, state: State::Open });
+            }
+            Event::Matched(id, date, reason) => self.set(id, State::Matched { date, reason }),
+            Event::Gone(id) => self.set(id, State::Gone),
+            Event::Cleared { id, actor, reason, at } => self.set(id, State::Cleared { actor, reason, at }),
+            Event::File(facts) => {
+                self.files.insert((facts.issuer.clone(), facts.date), facts);
+            }
+        }
+    }
+
+    fn set(&mut self, id: u64, state: State) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.state = state;
+        }
+    }
+
+    /// Every difference, in order of their numbers.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// Those at which somebody must look.
+    pub fn open(&self) -> impl Iterator<Item = &Entry> {
+        self.entries().filter(|entry| entry.state == State::Open)
+    }
+
+    /// The file that was taken for this issuer and day, if one was.
+    #[must_use]
+    pub fn file(&self, issuer: &IssuerName, date: BusinessDate) -> Option<&FileFacts> {
+        self.files.get(&(issuer.clone(), date))
+    }
+
+    /// The days for which this issuer's file was taken.
+    pub fn days(&self, issuer: &IssuerName) -> impl Iterator<Item = BusinessDate> {
+        self.files.keys().filter(move |(name, _)| name == issuer).map(|(_, date)| *date)
+    }
+
+    /// Notes that a file was taken. The events to keep.
+    pub fn take(&mut self, facts: FileFacts) -> Vec<Event> {
+        if self.file(&facts.issuer, facts.date) == Some(&facts) {
+            return Vec::new();
+        }
+        self.done(vec![Event::File(facts)])
+    }
+
+    /// Notes a comparison: what is new becomes open, what is found no more is gone, what is explained is closed. The
+    /// events to keep; none when the same is noted again.
+    pub fn note(&mut self, finding: Finding) -> Vec<Event> {
+        let Finding { date, with, differences, explained } = finding;
+        let found: HashSet<&Key> = differences.iter().map(|difference| &difference.key).collect();
+        let mut events = Vec::new();
+        for (id, reason) in explained {
+            let closed = self.entries.get(&id).is_none_or(|entry| matches!(entry.state, State::Matched { .. }));
+            if !closed {
+                events.push(Event::Matched(id, date, reason));
+            }
+        }
+        let explained: HashSet<u64> = events.iter().map(Event::id).collect();
+        let of_this_day = |key: &Key| key.date == date && key.with == with;
+        for entry in self.open().filter(|entry| of_this_day(&entry.difference.key)) {
+            if !found.contains(&entry.difference.key) && !explained.contains(&entry.id) {
+                events.push(Event::Gone(entry.id));
+            }
+        }
+        let mut next = self.entries.last_key_value().map_or(1, |(id, _)| id + 1);
+        for difference in differences {
+            let kept = self.keys.get(&difference.key).and_then(|id| self.entries.get(id));
+            if kept.is_none_or(|entry| entry.state == State::Gone) {
+                events.push(Event::Opened(next, difference));
+                next += 1;
+            }
+        }
+        self.done(events)
+    }
+
+    /// A person clears a difference. The event to keep.
+    ///
+    /// # Errors
+    /// It is not there, or not open; or who or why is not said.
+    pub fn clear(&mut self, id: u64, actor: &str, reason: &str, at: Timestamp) -> Result<Event, BookFault> {
+        let says = |words: &str| (1..=LONGEST_WORDS).contains(&words.trim().len()) && !words.contains(char::is_control);
+        let entry = self.entries.get(&id).ok_or(BookFault::Unknown(id))?;
+        match entry.state {
+            State::Open => {}
+            State::Matched { .. } => return Err(BookFault::Closed(id, "a later file explained it")),
+            State::Gone => return Err(BookFault::Closed(id, "it was found no more")),
+            State::Cleared { .. } => return Err(BookFault::Closed(id, "it was cleared before")),
+        }
+        if !says(actor) {
+            return Err(BookFault::Words("the actor"));
+        }
+        if !says(reason) {
+            return Err(BookFault::Words("the reason"));
+        }
+        let (actor, reason) = (actor.trim().to_owned(), reason.trim().to_owned());
+        let event = Event::Cleared { id, actor, reason, at };
+        self.apply(event.clone());
+        Ok(event)
+    }
+
+    fn done(&mut self, events: Vec<Event>) -> Vec<Event> {
+        events.iter().cloned().for_each(|event| self.apply(event));
+        events
+    }
+}

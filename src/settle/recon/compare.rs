@@ -1,0 +1,285 @@
+//! One issuer's clearing file against the ledger. Pure.
+
+use super::book::Entry;
+use super::book::State;
+use super::clearing::ClearingFile;
+use super::clearing::ClearingRow;
+use super::clearing::Turnover;
+use super::difference::Difference;
+use super::difference::Key;
+use super::difference::Moved;
+use super::difference::Sort;
+use super::difference::With;
+use super::line::Line;
+use super::line::Standing;
+use crate::model::BusinessDate;
+use crate::model::Kind;
+use crate::model::Rrn;
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+/// What one file is compared with.
+pub struct Day<'a> {
+    /// The ledger's transactions of the file's business date, of every issuer.
+    pub lines: &'a [Line],
+    /// The ledger's transactions of other dates that the file names, or that were undone on this one.
+    pub others: &'a [Line],
+    /// Those of earlier dates that a terminal undid on this one.
+    pub undone_today: &'a HashSet<u64>,
+    /// Every difference with this issuer so far. Those that another file explained explain nothing any more.
+    pub entries: &'a [Entry],
+    /// The reference numbers that this issuer's file of an earlier date had; `None` if there was no such file.
+    pub earlier: &'a HashMap<BusinessDate, HashSet<Rrn>>,
+}
+
+/// What a comparison found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Compared {
+    /// What the file has.
+    pub there: Turnover,
+    /// What the ledger has of the same day.
+    pub here: Turnover,
+    /// Rows that agree with a line to the cent.
+    pub agreed: u64,
+    /// What does not agree.
+    pub differences: Vec<Difference>,
+    /// Open differences that this file explains: their numbers, and why.
+    pub explained: Vec<(u64, String)>,
+}
+
+/// Compares one file.
+#[must_use]
+pub fn compare(file: &ClearingFile, day: &Day<'_>) -> Compared {
+    let with = With::Issuer(file.issuer.clone());
+    let entries = day.entries.iter().filter(|entry| match entry.state {
+        State::Open | State::Cleared { .. } => true,
+        State::Matched { date, .. } => date == file.date,
+        State::Gone => false,
+    });
+    let known = entries.filter_map(|entry| {
+        let key = &entry.difference.key;
+        (key.with == with).then_some(((key.sort, key.rrn?, key.is_undo), entry))
+    });
+    let known = known.collect();
+    let mut comparison = Comparison { file, day, with, known, rows: HashMap::new(), compared: Compared::default() };
+    comparison.compared.there = file.turnover();
+    comparison.rows();
+    comparison.lines();
+    comparison.strangers();
+    comparison.undone();
+    comparison.compared
+}
+
+struct Comparison<'a> {
+    file: &'a ClearingFile,
+    day: &'a Day<'a>,
+    with: With,
+    /// Earlier differences that this file may explain.
+    known: HashMap<(Sort, Rrn, bool), &'a Entry>,
+    /// The rows that no line has met yet, by number and whether they undo.
+    rows: HashMap<(Rrn, bool), &'a ClearingRow>,
+    compared: Compared,
+}
+
+impl<'a> Comparison<'a> {
+    /// Sorts the rows by number; what comes twice is a difference at once.
+    fn rows(&mut self) {
+        let mut again: HashMap<(Rrn, bool), u32> = HashMap::new();
+        for row in &self.file.rows {
+            let key = (row.rrn, row.kind == Kind::Reversal);
+            if self.rows.insert(key, row).is_none() {
+                continue;
+            }
+            let nth = again.entry(key).or_default();
+            let text = format!("{} has it {} times in one file", self.file.issuer, *nth + 2);
+            self.found(Sort::Duplicate, key, *nth, (None, Some(self.moved(row))), text);
+            *nth += 1;
+        }
+    }
+
+    /// Every line of the day meets its row.
+    fn lines(&mut self) {
+        for line in self.day.lines.iter().filter(|line| line.issuer == self.file.issuer) {
+            let Some(sign) = line.sign() else { continue };
+            let here = Moved { sign, amount: line.amount, currency: line.currency };
+            match line.standing {
+                Standing::Stands if !line.test_mode => {
+                    self.compared.here.add(sign, line.amount);
+                    self.standing(line, here);
+                }
+                Standing::Undone => self.undone_line(line, here),
+                // Not expected; if there is a row all the same, it is a stranger.
+                Standing::Stands | Standing::Nothing => {}
+            }
+        }
+    }
+
+    fn standing(&mut self, line: &Line, here: Moved) {
+        let key = (line.rrn, false);
+        let Some(row) = self.rows.remove(&key) else {
+            // It may have come before its day: the two sides' days do not end together.
+            let early = self.noted(Sort::MissingHere, line.rrn);
+            return match early {
+                Some(entry) => {
+                    let (id, there) = (entry.id, entry.difference.there);
+                    self.explain(id, format!("it is of {} here", line.date));
+                    self.same(key, here, there.unwrap_or(here));
+                }
+                None => {
+                    let refused = line.word == "dead-letter";
+                    let why = match &line.code {
+                        _ if refused => "the issuer refused its advice for good".to_owned(),
+                        Some(code) => format!("the ledger holds it {} with {code}", line.word),
+                        None => format!("the ledger holds it {}", line.word),
+                    };
+                    let text = format!("not in the file of {}; {why}", self.file.issuer);
+                    self.found(Sort::MissingThere, key, 0, (Some(here), None), text);
+                }
+            };
+        };
+        let there = self.moved(row);
+        self.same(key, here, there);
+    }
+
+    /// Both have it: is it the same?
+    fn same(&mut self, key: (Rrn, bool), here: Moved, there: Moved) {
+        if here.currency != there.currency {
+            let text = format!("{} here, {} there", here.currency, there.currency);
+            return self.found(Sort::Currency, key, 0, (Some(here), Some(there)), text);
+        }
+        if here != there {
+            let text = match here.sign == there.sign {
+                true => format!("{} here, {} there", here.amount.minor(), there.amount.minor()),
+                false => format!("{} here, {} there: the other way round", here.sign, there.sign),
+            };
+            return self.found(Sort::Amount, key, 0, (Some(here), Some(there)), text);
+        }
+        self.compared.agreed += 1;
+    }
+
+    /// Undone here: on the other side it is not there, or undone in the same file, or its undo is late.
+    fn undone_line(&mut self, line: &Line, here: Moved) {
+        let Some(row) = self.rows.remove(&(line.rrn, false)) else { return };
+        let there = self.moved(row);
+        if self.rows.remove(&(line.rrn, true)).is_some() {
+            self.compared.agreed += 2;
+            return;
+        }
+        let text = match line.word.as_str() {
+            "dead-letter" => "undone here, and the issuer refused its reversal for good".to_owned(),
+            "reversing" => "undone here, and its reversal is still on its way".to_owned(),
+            _ => "undone here; the issuer took the reversal, and must show it in a later file".to_owned(),
+        };
+        self.found(Sort::LateReversal, (line.rrn, false), 0, (Some(here), Some(there)), text);
+    }
+
+    /// Rows that no line of the day has met.
+    fn strangers(&mut self) {
+        let mut left: Vec<(Rrn, bool)> = self.rows.keys().copied().collect();
+        left.sort_unstable();
+        let all = self.day.lines.iter().chain(self.day.others);
+        let known: HashMap<Rrn, &Line> = all.map(|line| (line.rrn, line)).collect();
+        for key in left {
+            let Some(row) = self.rows.remove(&key) else { continue };
+            match (known.get(&key.0), key.1) {
+                (None, _) => self.stranger(row, "the ledger has no such transaction".to_owned()),
+                (Some(line), _) if line.issuer != self.file.issuer => {
+                    self.stranger(row, format!("here it went to {}", line.issuer));
+                }
+                (Some(line), true) => self.undo(row, line),
+                (Some(line), false) => self.known(row, line),
+            }
+        }
+    }
+
+    /// A row of something that stood with the issuer on an earlier day.
+    fn undo(&mut self, row: &ClearingRow, line: &Line) {
+        if let Some(entry) = self.noted(Sort::LateReversal, row.rrn) {
+            let id = entry.id;
+            self.explain(id, format!("its reversal is in the file of {}", self.file.date));
+            self.compared.agreed += 1;
+        } else if line.standing == Standing::Stands {
+            self.stranger(row, "the issuer undid what stands here".to_owned());
+        } else {
+            self.compared.agreed += 1;
+        }
+    }
+
+    /// A row of a transaction that is known, but not as one of this day that stands.
+    fn known(&mut self, row: &ClearingRow, line: &Line) {
+        let (key, there) = ((row.rrn, false), self.moved(row));
+        let here = line.sign().map(|sign| Moved { sign, amount: line.amount, currency: line.currency });
+        let missed = self.noted(Sort::MissingThere, row.rrn).map(|entry| entry.id);
+        if let (Some(id), Some(here)) = (missed, here) {
+            self.explain(id, format!("it came in the file of {}", self.file.date));
+            return self.same(key, here, there);
+        }
+        let was_cleared = self.day.earlier.get(&line.date).is_some_and(|rows| rows.contains(&row.rrn));
+        if line.date < self.file.date && was_cleared {
+            let text = format!("{} had it before, in its file of {}", self.file.issuer, line.date);
+            return self.found(Sort::Duplicate, key, 0, (here, Some(there)), text);
+        }
+        match line.standing {
+            Standing::Stands if line.test_mode => {
+                self.stranger(row, "here it is of a terminal in test mode, which never settles".to_owned());
+            }
+            Standing::Stands if line.sign().is_none() => {
+                self.stranger(row, format!("here it is of a kind that is not cleared: {}", line.kind.name()));
+            }
+            Standing::Stands => self.stranger(row, format!("here it is of {}", line.date)),
+            Standing::Undone => {
+                let text = format!("of {}, and undone here", line.date);
+                self.found(Sort::LateReversal, key, 0, (here, Some(there)), text);
+            }
+            Standing::Nothing => {
+                let code = line.code.as_deref().map(|code| format!(" with {code}")).unwrap_or_default();
+                self.stranger(row, format!("here it is {}{code}", line.word));
+            }
+        }
+    }
+
+    /// What a terminal undid on this day of an earlier one, and the issuer had cleared: its undo must be in this file.
+    fn undone(&mut self) {
+        let undone_here: HashSet<Rrn> =
+            self.file.rows.iter().filter(|row| row.kind == Kind::Reversal).map(|row| row.rrn).collect();
+        for line in self.day.others.iter().filter(|line| self.day.undone_today.contains(&line.id)) {
+            let was_cleared = self.day.earlier.get(&line.date).is_some_and(|rows| rows.contains(&line.rrn));
+            let is_late = self.noted(Sort::LateReversal, line.rrn).is_some();
+            let Some(sign) = line.sign().filter(|_| line.issuer == self.file.issuer) else { continue };
+            if was_cleared && !is_late && !undone_here.contains(&line.rrn) {
+                let here = Moved { sign: sign.opposite(), amount: line.amount, currency: line.currency };
+                let text = format!("the terminal undid it on this day, and it was cleared on {}", line.date);
+                self.found(Sort::MissingThere, (line.rrn, true), 0, (Some(here), None), text);
+            }
+        }
+    }
+
+    fn stranger(&mut self, row: &ClearingRow, text: String) {
+        let there = self.moved(row);
+        self.found(Sort::MissingHere, (row.rrn, row.kind == Kind::Reversal), 0, (None, Some(there)), text);
+    }
+
+    fn moved(&self, row: &ClearingRow) -> Moved {
+        Moved { sign: row.sign, amount: row.amount, currency: self.file.currency }
+    }
+
+    fn noted(&self, sort: Sort, rrn: Rrn) -> Option<&'a Entry> {
+        self.known.get(&(sort, rrn, false)).copied()
+    }
+
+    fn explain(&mut self, id: u64, why: String) {
+        self.compared.explained.push((id, why));
+    }
+
+    fn found(
+        &mut self,
+        sort: Sort,
+        (rrn, is_undo): (Rrn, bool),
+        nth: u32,
+        (here, there): (Option<Moved>, Option<Moved>),
+        text: String,
+    ) {
+        let key = Key { date: self.file.date, with: self.with.clone(), sort, rrn: Some(rrn), is_undo, nth };
+        self.compared.differences.push(Difference { key, here, there, text });
+    }
+}
