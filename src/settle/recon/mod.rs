@@ -21,8 +21,9 @@ pub use line::{Line, Standing, sign};
 
 use crate::model::BusinessDate;
 
-/// `2026-11-22`.
-fn date(text: &str) -> Option<BusinessDate> {
+/// A business date from its text, as `2026-11-22`.
+#[must_use]
+pub fn date(text: &str) -> Option<BusinessDate> {
     let mut parts = text.splitn(3, '-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
     if (year.len(), month.len(), day.len()) != (4, 2, 2) {

@@ -7,6 +7,7 @@ use super::books::Entered;
 use super::books::Entry;
 use super::books::Posting;
 use super::books::Reference;
+use super::books::Terms;
 use super::reading;
 use super::reading::Card;
 use super::rules;
@@ -23,6 +24,8 @@ use crate::hsm::PvKey;
 use crate::hsm::Verdict;
 use crate::iso8583::Message;
 use crate::iso8583::Role;
+use crate::ledger::kinds;
+use crate::model::BusinessDate;
 use crate::model::EncryptedPinBlock;
 use crate::model::IssuerName;
 use crate::model::Kind;
@@ -169,6 +172,16 @@ impl<H: Hsm> Bank<H> {
         self.books.lock().accounts().collect()
     }
 
+    /// Keeps to these terms on holds from now on.
+    pub fn agree(&self, terms: Terms) {
+        self.books.lock().agree(terms);
+    }
+
+    /// Looks at every posting so far, in order of receipt, without a copy.
+    pub(super) fn with_books<T>(&self, look: impl FnOnce(&[Posting]) -> T) -> T {
+        look(self.books.lock().postings())
+    }
+
     /// What came in so far.
     #[must_use]
     pub fn stats(&self) -> BankStats {
@@ -186,7 +199,7 @@ impl<H: Hsm> Bank<H> {
             let mut stats = self.stats.lock();
             stats.requests += 1;
             stats.reversals += u64::from(kind == Some(Kind::Reversal));
-            stats.advices += u64::from(matches!(kind, Some(Kind::OfflineSale | Kind::AuthorizationAdvice)));
+            stats.advices += u64::from(kind.is_some_and(|kind| kinds::of(kind).is_advice && kind != Kind::Reversal));
             stats.repeats += u64::from(message.mti().is_some_and(|mti| mti.is_repeat()));
         }
         let Some(answer) = self.decide(&message, kind, now).await else { return Vec::new() };
@@ -213,10 +226,17 @@ impl<H: Hsm> Bank<H> {
         }
         match kind {
             Kind::SignIn | Kind::SignOff | Kind::Echo => Some(Answer::plain(ResponseCode::Approved)),
-            Kind::Reversal => self.undo(&reading::original(message)).then(|| Answer::plain(ResponseCode::Approved)),
-            Kind::Sale | Kind::Authorization | Kind::Balance => self.financial(message, kind, now).await,
-            Kind::OfflineSale | Kind::AuthorizationAdvice => self.advised(message, kind),
-            _ => Some(Answer::plain(ResponseCode::FunctionUnsupported)),
+            Kind::Reversal => {
+                let undone = self.undo(&reading::original(message), self.today(now));
+                undone.then(|| Answer::plain(ResponseCode::Approved))
+            }
+            // Batches are between terminals and their host.
+            Kind::Settlement | Kind::BatchUpload | Kind::Download => {
+                Some(Answer::plain(ResponseCode::FunctionUnsupported))
+            }
+            // What tells of something done is not held against card, PIN and funds; nor is a refund, which only gives.
+            _ if kinds::of(kind).is_advice || kind == Kind::Refund => self.advised(message, kind, now),
+            _ => self.financial(message, kind, now).await,
         }
     }
 
@@ -231,7 +251,7 @@ impl<H: Hsm> Bank<H> {
     }
 
     async fn financial(&self, message: &Message, kind: Kind, now: Timestamp) -> Option<Answer> {
-        let read = reading::card(message).zip(reading::entry(message, kind));
+        let read = reading::card(message).zip(reading::entry(message, kind, self.today(now)));
         let Some((card, entry)) = read else { return Some(Answer::plain(ResponseCode::FormatError)) };
         let rule = rules::rule(entry.amount);
         let (code, delivery) = match self.refusal(message, &card, now).await {
@@ -242,10 +262,17 @@ impl<H: Hsm> Bank<H> {
         self.enter(entry, code, delivery)
     }
 
+    /// The issuer's day.
+    fn today(&self, now: Timestamp) -> BusinessDate {
+        now.date(self.setup.offset_minutes)
+    }
+
     /// An advice: nothing is held against card, PIN and funds, for it is done. Only the amount may ask for
     /// trouble.
-    fn advised(&self, message: &Message, kind: Kind) -> Option<Answer> {
-        let Some(entry) = reading::entry(message, kind) else { return Some(Answer::plain(ResponseCode::FormatError)) };
+    fn advised(&self, message: &Message, kind: Kind, now: Timestamp) -> Option<Answer> {
+        let Some(entry) = reading::entry(message, kind, self.today(now)) else {
+            return Some(Answer::plain(ResponseCode::FormatError));
+        };
         let rule = rules::rule(entry.amount);
         if !self.holders.contains_key(&entry.pan) {
             return Some(Answer::plain(ResponseCode::CardInvalid));
@@ -258,11 +285,11 @@ impl<H: Hsm> Bank<H> {
     }
 
     /// Books kept in a file note the reversal first; what cannot be noted is not done and not answered.
-    fn undo(&self, original: &[Reference]) -> bool {
+    fn undo(&self, original: &[Reference], date: BusinessDate) -> bool {
         let mut file = self.file.lock();
-        let noted = file.as_mut().is_none_or(|file| file.undo(original).is_ok());
+        let noted = file.as_mut().is_none_or(|file| file.undo(original, date).is_ok());
         if noted {
-            self.books.lock().undo(original);
+            self.books.lock().undo(original, Some(date));
         }
         noted
     }

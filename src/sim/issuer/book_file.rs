@@ -6,13 +6,16 @@ use super::books::Entry;
 use super::books::Reference;
 use crate::hsm::Hsm;
 use crate::model::Amount;
+use crate::model::BusinessDate;
 use crate::model::Currency;
 use crate::model::Kind;
+use crate::model::MerchantId;
 use crate::model::Pan;
 use crate::model::ResponseCode;
 use crate::model::Rrn;
 use crate::model::Stan;
 use crate::model::TerminalId;
+use crate::settle::recon::date;
 use crate::sim::lines::Lines;
 use serde::Deserialize;
 use serde::Serialize;
@@ -23,8 +26,10 @@ use std::path::Path;
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Operation {
-    Enter(RawEntry),
+    Enter(Box<RawEntry>),
+    /// A reversal of books before they knew days.
     Undo(Vec<RawReference>),
+    UndoOn(String, Vec<RawReference>),
 }
 
 #[derive(Deserialize, Serialize)]
@@ -40,6 +45,17 @@ struct RawEntry {
     currency: Option<String>,
     references: Vec<RawReference>,
     code: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    merchant: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    date: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    by_code: bool,
+    /// Where a transfer goes, if that is a card of this issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    follows: Vec<RawReference>,
 }
 
 /// How, terminal, trace number, and the rest.
@@ -53,7 +69,7 @@ impl BookFile {
     /// Notes a request before it is entered. One on a card that is not the issuer's moves no money, and is
     /// not noted.
     pub(super) fn enter(&mut self, entry: &Entry, code: ResponseCode) -> io::Result<()> {
-        self.0.add(&Operation::Enter(RawEntry {
+        self.0.add(&Operation::Enter(Box::new(RawEntry {
             kind: entry.kind.name().to_owned(),
             terminal: entry.terminal.to_string(),
             stan: entry.stan.value(),
@@ -63,12 +79,17 @@ impl BookFile {
             currency: entry.currency.map(|currency| currency.to_string()),
             references: entry.references.iter().map(RawReference::of).collect(),
             code: code.code().to_owned(),
-        }))
+            merchant: entry.merchant.map(|merchant| merchant.to_string()),
+            date: entry.date.map(|date| date.to_string()),
+            by_code: entry.by_code,
+            to: entry.to.map(|to| to.masked().to_string()),
+            follows: entry.follows.iter().map(RawReference::of).collect(),
+        })))
     }
 
     /// Notes a reversal before it is done.
-    pub(super) fn undo(&mut self, original: &[Reference]) -> io::Result<()> {
-        self.0.add(&Operation::Undo(original.iter().map(RawReference::of).collect()))
+    pub(super) fn undo(&mut self, original: &[Reference], date: BusinessDate) -> io::Result<()> {
+        self.0.add(&Operation::UndoOn(date.to_string(), original.iter().map(RawReference::of).collect()))
     }
 }
 
@@ -77,22 +98,34 @@ impl RawReference {
         let raw = |how: &str, terminal: &TerminalId, stan: Stan, rest: &[u8]| {
             Self(how.to_owned(), terminal.to_string(), stan.value(), String::from_utf8_lossy(rest).into_owned())
         };
+        let any = |how: &str, stan: Stan, rest: &[u8]| {
+            Self(how.to_owned(), String::new(), stan.value(), String::from_utf8_lossy(rest).into_owned())
+        };
         match reference {
             Reference::Sent(terminal, stan, at) => raw("sent", terminal, *stan, at),
             Reference::Local(terminal, stan, at) => raw("local", terminal, *stan, at),
             Reference::Retrieval(terminal, stan, rrn) => raw("retrieval", terminal, *stan, rrn.as_bytes()),
             Reference::Advised(terminal, rrn) => raw("advised", terminal, Stan::FIRST, rrn.as_bytes()),
+            Reference::Number(rrn) => any("number", Stan::FIRST, rrn.as_bytes()),
+            Reference::Trace(stan, at) => any("trace", *stan, at),
+            Reference::LocalTrace(stan, at) => any("local-trace", *stan, at),
+            Reference::Voucher(voucher) => any("voucher", Stan::FIRST, voucher),
         }
     }
 
     fn read(&self) -> Option<Reference> {
         let Self(how, terminal, stan, rest) = self;
-        let (terminal, stan) = (TerminalId::parse(terminal.as_bytes())?, Stan::new(*stan)?);
+        let (stan, rest) = (Stan::new(*stan)?, rest.as_bytes());
+        let terminal = || TerminalId::parse(terminal.as_bytes());
         Some(match how.as_str() {
-            "sent" => Reference::Sent(terminal, stan, rest.as_bytes().try_into().ok()?),
-            "local" => Reference::Local(terminal, stan, rest.as_bytes().try_into().ok()?),
-            "retrieval" => Reference::Retrieval(terminal, stan, Rrn::parse(rest.as_bytes())?),
-            "advised" => Reference::Advised(terminal, Rrn::parse(rest.as_bytes())?),
+            "sent" => Reference::Sent(terminal()?, stan, rest.try_into().ok()?),
+            "local" => Reference::Local(terminal()?, stan, rest.try_into().ok()?),
+            "retrieval" => Reference::Retrieval(terminal()?, stan, Rrn::parse(rest)?),
+            "advised" => Reference::Advised(terminal()?, Rrn::parse(rest)?),
+            "number" => Reference::Number(Rrn::parse(rest)?),
+            "trace" => Reference::Trace(stan, rest.try_into().ok()?),
+            "local-trace" => Reference::LocalTrace(stan, rest.try_into().ok()?),
+            "voucher" => Reference::Voucher(rest.try_into().ok()?),
             _ => return None,
         })
     }
@@ -100,27 +133,43 @@ impl RawReference {
 
 impl RawEntry {
     fn read(self, cards: &[Pan]) -> Option<(Entry, ResponseCode)> {
-        let mut own = cards.iter().filter(|card| card.masked().as_str() == self.card);
-        let pan = own.next().copied().filter(|_| own.next().is_none())?;
-        let rrn = match self.rrn {
-            Some(rrn) => Some(Rrn::parse(rrn.as_bytes())?),
-            None => None,
-        };
-        let currency = match self.currency {
-            Some(currency) => Some(Currency::parse(currency.as_bytes())?),
-            None => None,
-        };
+        let references = |raw: &[RawReference]| raw.iter().map(RawReference::read).collect::<Option<Vec<_>>>();
         let entry = Entry {
             kind: Kind::ALL.into_iter().find(|kind| kind.name() == self.kind)?,
             terminal: TerminalId::parse(self.terminal.as_bytes())?,
+            merchant: optional(self.merchant.as_deref(), |text| MerchantId::parse(text.as_bytes()))?,
             stan: Stan::new(self.stan)?,
-            rrn,
-            pan,
+            rrn: optional(self.rrn.as_deref(), |text| Rrn::parse(text.as_bytes()))?,
+            pan: card(&self.card, cards)?,
             amount: Amount::new(self.amount)?,
-            currency,
-            references: self.references.iter().map(RawReference::read).collect::<Option<_>>()?,
+            currency: optional(self.currency.as_deref(), |text| Currency::parse(text.as_bytes()))?,
+            date: optional(self.date.as_deref(), date)?,
+            by_code: self.by_code,
+            // Another bank's account is not told apart from none: the money leaves either way.
+            to: self.to.as_deref().and_then(|to| card(to, cards).or_else(|| elsewhere(cards))),
+            follows: references(&self.follows)?,
+            references: references(&self.references)?,
         };
         Some((entry, ResponseCode::parse(&self.code)?))
+    }
+}
+
+/// The one card of the issuer that is masked so.
+fn card(masked: &str, cards: &[Pan]) -> Option<Pan> {
+    let mut own = cards.iter().filter(|card| card.masked().as_str() == masked);
+    own.next().copied().filter(|_| own.next().is_none())
+}
+
+/// An account that is no card of the issuer.
+fn elsewhere(cards: &[Pan]) -> Option<Pan> {
+    [b"00000000", b"00000001"].iter().filter_map(|pan| Pan::parse(*pan)).find(|pan| !cards.contains(pan))
+}
+
+/// `None` if it is there and does not read.
+fn optional<T>(text: Option<&str>, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+    match text {
+        Some(text) => read(text).map(Some),
+        None => Some(None),
     }
 }
 
@@ -146,7 +195,12 @@ impl<H: Hsm> Bank<H> {
                 }
                 Operation::Undo(raw) => {
                     let original: Option<Vec<_>> = raw.iter().map(RawReference::read).collect();
-                    books.undo(&original.ok_or_else(|| broken(at))?);
+                    books.undo(&original.ok_or_else(|| broken(at))?, None);
+                }
+                Operation::UndoOn(day, raw) => {
+                    let original: Option<Vec<_>> = raw.iter().map(RawReference::read).collect();
+                    let day = date(&day).ok_or_else(|| broken(at))?;
+                    books.undo(&original.ok_or_else(|| broken(at))?, Some(day));
                 }
             }
             count += 1;

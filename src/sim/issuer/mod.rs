@@ -7,6 +7,7 @@ mod assemble;
 mod bank;
 mod book_file;
 pub mod books;
+mod clearing;
 mod host;
 mod reading;
 mod reply;

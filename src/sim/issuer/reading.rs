@@ -5,9 +5,11 @@ use super::books::Reference;
 use crate::iso8583::Message;
 use crate::iso8583::Role;
 use crate::model::Amount;
+use crate::model::BusinessDate;
 use crate::model::Currency;
 use crate::model::Expiry;
 use crate::model::Kind;
+use crate::model::MerchantId;
 use crate::model::Pan;
 use crate::model::Rrn;
 use crate::model::Stan;
@@ -20,22 +22,23 @@ pub(super) struct Card {
     pub(super) expiry: Option<Expiry>,
 }
 
-/// The card as typed or as on track 2.
+/// The card as typed or as on track 2, or the customer's code in its place.
 pub(super) fn card(message: &Message) -> Option<Card> {
     let track = message.role(Role::Track2).and_then(|track| Track2::parse(&track));
     let pan = message.role(Role::Pan).and_then(|pan| Pan::parse(&pan));
+    let pan = pan.or_else(|| message.role(Role::PaymentCode).and_then(|code| Pan::parse(&code)));
     let expiry = message.role(Role::Expiry).and_then(|expiry| Expiry::parse(&expiry));
     Some(Card { pan: pan.or_else(|| track.as_ref()?.pan())?, expiry: expiry.or_else(|| track.as_ref()?.expiry()) })
 }
 
 /// The request as the books take it; `None` if an element does not read.
-pub(super) fn entry(message: &Message, kind: Kind) -> Option<Entry> {
+pub(super) fn entry(message: &Message, kind: Kind, date: BusinessDate) -> Option<Entry> {
     let terminal = TerminalId::parse(&message.role(Role::Terminal)?)?;
     let stan = Stan::parse(&message.role(Role::Stan)?)?;
     let rrn = message.role(Role::Rrn).and_then(|rrn| Rrn::parse(&rrn));
     let amount = match message.role(Role::Amount) {
         Some(amount) => Amount::parse(&amount)?,
-        None if kind == Kind::Balance => Amount::ZERO,
+        None if MOVES_NOTHING.contains(&kind) => Amount::ZERO,
         None => return None,
     };
     let sent = message.role(Role::TransmissionTime).and_then(|sent| sent.as_ref().try_into().ok());
@@ -45,17 +48,47 @@ pub(super) fn entry(message: &Message, kind: Kind) -> Option<Entry> {
         sent.map(|sent| Reference::Sent(terminal, stan, sent)),
         local_time(message).map(|local| Reference::Local(terminal, stan, local)),
         rrn.map(|rrn| Reference::Retrieval(terminal, stan, rrn)),
+        rrn.map(Reference::Number),
+        sent.map(|sent| Reference::Trace(stan, sent)),
+        local_time(message).map(|local| Reference::LocalTrace(stan, local)),
     ];
     Some(Entry {
         kind,
         terminal,
+        merchant: message.role(Role::Merchant).and_then(|merchant| MerchantId::parse(&merchant)),
         stan,
         rrn,
         pan: card(message)?.pan,
         amount,
         currency: message.role(Role::Currency).and_then(|currency| Currency::parse(&currency)),
+        date: Some(date),
+        by_code: kind == Kind::Sale && message.role(Role::PaymentCode).is_some(),
+        to: message.role(Role::ToAccount).and_then(|to| Pan::parse(&to)),
+        follows: followed(message),
         references: references.into_iter().flatten().collect(),
     })
+}
+
+/// Kinds that need no amount.
+const MOVES_NOTHING: [Kind; 3] = [Kind::Balance, Kind::Verification, Kind::ScriptNotice];
+
+/// The ways in which a follow-up names its original, the surest first: the original's reference number, where the
+/// dialect has a place of its own for it (DE 37 is the follow-up's own); the original data elements (DE 90 of 1987,
+/// DE 56 of 1993) by trace number and time as they were sent to this issuer, whatever terminal it was; the voucher of
+/// a payment by code. Approval code and card are looked at besides.
+fn followed(message: &Message) -> Vec<Reference> {
+    let number = message.role(Role::OriginalRrn).and_then(|rrn| Rrn::parse(&rrn));
+    let stan = message.role(Role::OriginalStan).and_then(|stan| Stan::parse(&stan));
+    let sent = message.role(Role::OriginalTransmissionTime).and_then(|sent| sent.as_ref().try_into().ok());
+    let local = message.role(Role::OriginalLocalTime).and_then(|local| local.as_ref().try_into().ok());
+    let voucher = message.role(Role::Voucher).and_then(|voucher| voucher.as_ref().try_into().ok());
+    let references = [
+        number.map(Reference::Number),
+        stan.zip(sent).map(|(stan, sent)| Reference::Trace(stan, sent)),
+        stan.zip(local).map(|(stan, local)| Reference::LocalTrace(stan, local)),
+        voucher.map(Reference::Voucher),
+    ];
+    references.into_iter().flatten().collect()
 }
 
 /// The ways in which a reversal names its original; none if it names no STAN.

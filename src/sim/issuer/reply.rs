@@ -80,6 +80,12 @@ fn compose(request: &Message, mti: Mti, answer: &Answer) -> Result<Builder, Enco
     if let Some(approval) = &entered.approval {
         builder.role(Role::ApprovalCode, approval.as_bytes())?;
     }
+    if let Some(part) = entered.partial {
+        builder.role(Role::Amount, &part.digits())?;
+    }
+    if let Some(voucher) = entered.voucher.filter(|_| dialect.role(Role::Voucher).is_some()) {
+        builder.role(Role::Voucher, &voucher)?;
+    }
     let asked_for_it = dialect.kind_of(request) == Some(Kind::Balance) && entered.code.is_approval();
     if asked_for_it && let Some(available) = entered.available {
         let currency = request.role(Role::Currency).and_then(|currency| Currency::parse(&currency));

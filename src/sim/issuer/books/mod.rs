@@ -12,7 +12,6 @@ pub use undo::Undo;
 use crate::model::Amount;
 use crate::model::ApprovalCode;
 use crate::model::BusinessDate;
-use crate::model::Kind;
 use crate::model::Pan;
 use crate::model::ResponseCode;
 use std::collections::BTreeMap;
@@ -24,7 +23,7 @@ use std::collections::VecDeque;
 pub const MOST_POSTINGS: usize = 4_000_000;
 /// References by which postings are found again, the newest so many: some 500,000 requests may come
 /// between a request and its repeat or its reversal.
-pub const MOST_REFERENCES: usize = 2_500_000;
+pub const MOST_REFERENCES: usize = 3_000_000;
 
 /// What an issuer agreed with the switch on holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,8 +52,8 @@ pub struct Entered {
     pub partial: Option<Amount>,
     /// What may still be spent, if the account exists.
     pub available: Option<Amount>,
-    /// The voucher of a payment, 20 digits; told to who pays by code.
-    pub voucher: [u8; 20],
+    /// The voucher of a payment by code, 20 digits.
+    pub voucher: Option<[u8; 20]>,
     /// Whether the request had been entered before: nothing moved this time.
     pub again: bool,
 }
@@ -172,7 +171,7 @@ impl Books {
             self.remember(reference, Slot::Posting(at));
         }
         entry.follows = Vec::new();
-        if entry.kind == Kind::Sale && effect.money == Money::Booked {
+        if entry.by_code && effect.money == Money::Booked {
             self.remember(Reference::Voucher(voucher(at)), Slot::Posting(at));
         }
         if let Some(original) = effect.follows.and_then(|original| self.postings.get_mut(original)) {
@@ -217,7 +216,7 @@ impl Books {
             approval: posting.approval,
             partial: (posting.code == ResponseCode::ApprovedPartial).then_some(posting.approved),
             available: self.account(&posting.entry.pan).map(|account| account.available()),
-            voucher: voucher(at),
+            voucher: (posting.entry.by_code && posting.code.is_approval()).then(|| voucher(at)),
             again: false,
         }
     }
@@ -225,7 +224,7 @@ impl Books {
     /// An answer without a posting.
     fn refused(&self, pan: &Pan, code: ResponseCode, again: bool) -> Entered {
         let available = self.account(pan).map(|account| account.available());
-        Entered { code, approval: None, partial: None, available, voucher: voucher(self.postings.len()), again }
+        Entered { code, approval: None, partial: None, available, voucher: None, again }
     }
 }
 

@@ -125,9 +125,10 @@ impl Books {
     pub(super) fn held(&self, at: usize) -> (Vec<usize>, Amount) {
         let more = self.postings.get(at).map(|posting| posting.followed_by.clone()).unwrap_or_default();
         let all: Vec<usize> = std::iter::once(at).chain(more).filter(|at| self.stands_as(*at, Money::Held)).collect();
-        let sum = all.iter().filter_map(|at| self.postings.get(*at)).fold(Amount::ZERO, |sum, posting| {
-            sum.plus(posting.amount).unwrap_or(Amount::MAX)
-        });
+        let sum = all
+            .iter()
+            .filter_map(|at| self.postings.get(*at))
+            .fold(Amount::ZERO, |sum, posting| sum.plus(posting.amount).unwrap_or(Amount::MAX));
         (all, sum)
     }
 

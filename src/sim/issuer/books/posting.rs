@@ -24,8 +24,12 @@ pub enum Reference {
     Retrieval(TerminalId, Stan, Rrn),
     /// By retrieval reference number alone: how an advice is known again, whatever else of it changed.
     Advised(TerminalId, Rrn),
-    /// By retrieval reference number, from whatever terminal: how a follow-up names its original.
+    /// By retrieval reference number, from whatever terminal. This and the rest only name originals of follow-ups.
     Number(Rrn),
+    /// By STAN and transmission time, from whatever terminal.
+    Trace(Stan, [u8; 10]),
+    /// By STAN and local time, from whatever terminal.
+    LocalTrace(Stan, [u8; 12]),
     /// By the voucher that a payment by code was given, 20 digits.
     Voucher([u8; 20]),
 }
@@ -34,7 +38,7 @@ impl Reference {
     /// Whether a new request that has it is a repeat of the one that had it before. The others only name
     /// originals.
     pub(super) fn tells_repeats(&self) -> bool {
-        !matches!(self, Self::Retrieval(..) | Self::Number(_) | Self::Voucher(_))
+        matches!(self, Self::Sent(..) | Self::Local(..) | Self::Advised(..))
     }
 }
 
@@ -60,6 +64,8 @@ pub struct Entry {
     /// The issuer's day on which it came; `None` in books kept before days were: such a hold never expires, and
     /// such a movement is in no clearing file.
     pub date: Option<BusinessDate>,
+    /// Whether it is a payment by a customer's code, which is given a voucher.
+    pub by_code: bool,
     /// Whose account a transfer goes to.
     pub to: Option<Pan>,
     /// All the ways in which it names what it follows; empty if it names nothing.

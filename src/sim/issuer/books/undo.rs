@@ -79,11 +79,7 @@ impl Books {
                 Some(vec![at])
             }
             Money::Adjusted => self.readjust(at, follows?),
-            Money::Untouched
-            | Money::Completed
-            | Money::Voided
-            | Money::Expired
-            | Money::Undone => None,
+            Money::Untouched | Money::Completed | Money::Voided | Money::Expired | Money::Undone => None,
         }
     }
 
@@ -91,7 +87,9 @@ impl Books {
     fn stand_again(&mut self, at: usize) {
         let more = self.postings.get(at).map(|posting| posting.followed_by.clone()).unwrap_or_default();
         for at in std::iter::once(at).chain(more) {
-            let Some(posting) = self.postings.get(at).filter(|posting| posting.money == Money::Voided) else { continue };
+            let Some(posting) = self.postings.get(at).filter(|posting| posting.money == Money::Voided) else {
+                continue;
+            };
             let (pan, amount, kind, completes) =
                 (posting.entry.pan, posting.amount, posting.entry.kind, posting.follows);
             let was_held = super::moves::holds(kind);
@@ -101,9 +99,8 @@ impl Books {
                     self.turn(&all, Money::Completed);
                 }
             }
-            let changed = self.change(&pan, |account| {
-                if was_held { account.holding(amount) } else { account.taken(amount) }
-            });
+            let changed =
+                self.change(&pan, |account| if was_held { account.holding(amount) } else { account.taken(amount) });
             if changed.is_ok() {
                 self.turn(&[at], if was_held { Money::Held } else { Money::Booked });
                 if was_held {
