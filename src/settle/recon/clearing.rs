@@ -293,7 +293,7 @@ fn header(line: &str) -> Option<ClearingFile> {
     let [HEADER, VERSION, issuer, date, currency] = values[..] else { return None };
     Some(ClearingFile {
         issuer: IssuerName::parse(issuer)?,
-        date: super::date(date)?,
+        date: BusinessDate::parse(date)?,
         currency: Currency::parse(currency.as_bytes())?,
         rows: Vec::new(),
     })
@@ -310,7 +310,7 @@ fn row(line: &str, file: &ClearingFile) -> Result<ClearingRow, Fault> {
         return Err(Fault::Currency(currency, file.currency));
     }
     let kind = kind_of(kind).ok_or(wrong("kind", "a kind that moves money, or reversal"))?;
-    let date = super::date(date).ok_or(wrong("date", "a date as 2026-11-22"))?;
+    let date = BusinessDate::parse(date).ok_or(wrong("date", "a date as 2026-11-22"))?;
     let is_undo = kind == Kind::Reversal;
     if (date != file.date && !is_undo) || date > file.date {
         return Err(Fault::Day(date, file.date));

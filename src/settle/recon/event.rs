@@ -118,11 +118,11 @@ impl Event {
     pub fn read(line: &str) -> Option<Self> {
         Some(match serde_json::from_str(line).ok()? {
             Raw::Opened(raw) => Self::Opened(raw.id, raw.read()?),
-            Raw::Matched { id, date, reason } => Self::Matched(id, super::date(&date)?, reason),
+            Raw::Matched { id, date, reason } => Self::Matched(id, BusinessDate::parse(&date)?, reason),
             Raw::Gone { id } => Self::Gone(id),
             Raw::Cleared { id, actor, reason, at } => Self::Cleared { id, actor, reason, at: Timestamp(at) },
             Raw::File { issuer, date, sha256, rows } => {
-                Self::File(FileFacts { issuer: IssuerName::parse(&issuer)?, date: super::date(&date)?, sha256, rows })
+                Self::File(FileFacts { issuer: IssuerName::parse(&issuer)?, date: BusinessDate::parse(&date)?, sha256, rows })
             }
         })
     }
@@ -167,7 +167,7 @@ impl RawOpened {
             Some(raw) => raw.read().map(Some),
             None => Some(None),
         };
-        let (date, sort) = (super::date(&self.date)?, Sort::parse(&self.sort)?);
+        let (date, sort) = (BusinessDate::parse(&self.date)?, Sort::parse(&self.sort)?);
         let key = Key { date, with, sort, rrn, is_undo: self.is_undo, nth: self.nth };
         Some(Difference { key, here: moved(self.here)?, there: moved(self.there)?, text: self.text })
     }

@@ -69,7 +69,7 @@ impl Line {
             id: row.id,
             rrn: Rrn::parse(row.rrn.as_bytes())?,
             kind: Kind::ALL.into_iter().find(|kind| kind.name() == row.kind)?,
-            date: super::date(&row.business_date)?,
+            date: BusinessDate::parse(&row.business_date)?,
             amount: Amount::new(minor)?,
             currency: Currency::parse(row.currency.as_bytes())?,
             issuer: IssuerName::parse(row.issuer.as_deref()?)?,

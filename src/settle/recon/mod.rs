@@ -3,7 +3,6 @@
 //! [`ClearingFile`] is what an issuer says of a day, [`Line`] what the ledger says; [`compare()`] types what does not
 //! agree, and a [`DifferenceBook`] follows every difference until a later file explains it or a person clears it.
 
-mod age;
 mod book;
 mod clearing;
 mod compare;
@@ -11,23 +10,9 @@ mod difference;
 mod event;
 mod line;
 
-pub use age::business_days;
 pub use book::{BookFault, DifferenceBook, Entry, Finding, LONGEST_WORDS, State};
 pub use clearing::{COLUMNS, ClearingFault, ClearingFile, ClearingRow, Fault, MOST_BYTES, MOST_ROWS, Sign, Turnover};
 pub use compare::{Compared, Day, compare};
 pub use difference::{Difference, Key, Moved, Sort, With};
 pub use event::{Event, FileFacts};
 pub use line::{Line, Standing, sign};
-
-use crate::model::BusinessDate;
-
-/// A business date from its text, as `2026-11-22`.
-#[must_use]
-pub fn date(text: &str) -> Option<BusinessDate> {
-    let mut parts = text.splitn(3, '-');
-    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-    if (year.len(), month.len(), day.len()) != (4, 2, 2) {
-        return None;
-    }
-    BusinessDate::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
-}

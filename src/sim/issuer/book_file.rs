@@ -15,7 +15,6 @@ use crate::model::ResponseCode;
 use crate::model::Rrn;
 use crate::model::Stan;
 use crate::model::TerminalId;
-use crate::settle::recon::date;
 use crate::sim::lines::Lines;
 use serde::Deserialize;
 use serde::Serialize;
@@ -143,7 +142,7 @@ impl RawEntry {
             pan: card(&self.card, cards)?,
             amount: Amount::new(self.amount)?,
             currency: optional(self.currency.as_deref(), |text| Currency::parse(text.as_bytes()))?,
-            date: optional(self.date.as_deref(), date)?,
+            date: optional(self.date.as_deref(), BusinessDate::parse)?,
             by_code: self.by_code,
             // Another bank's account is not told apart from none: the money leaves either way.
             to: self.to.as_deref().and_then(|to| card(to, cards).or_else(|| elsewhere(cards))),
@@ -199,7 +198,7 @@ impl<H: Hsm> Bank<H> {
                 }
                 Operation::UndoOn(day, raw) => {
                     let original: Option<Vec<_>> = raw.iter().map(RawReference::read).collect();
-                    let day = date(&day).ok_or_else(|| broken(at))?;
+                    let day = BusinessDate::parse(&day).ok_or_else(|| broken(at))?;
                     books.undo(&original.ok_or_else(|| broken(at))?, Some(day));
                 }
             }
