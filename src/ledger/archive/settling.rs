@@ -1,4 +1,4 @@
-//! What settlement asks: which transactions a day moves.
+//! What settlement and reconciliation ask: which transactions a day moves.
 
 use super::Archive;
 use super::ArchiveFault;
@@ -27,6 +27,26 @@ impl Archive {
             row::COLUMNS
         );
         self.rows(&statement, [text(from), text(to)], visit)
+    }
+
+    /// Shows every transaction of the families of which something was asked or undone on a business date; family by
+    /// family, and the transactions of a family in order of their numbers.
+    ///
+    /// # Errors
+    /// SQLite's, or the visitor's.
+    pub fn dealt_on<E: From<ArchiveFault>>(
+        &self,
+        date: BusinessDate,
+        visit: &mut dyn FnMut(Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let statement = format!(
+            "SELECT {} FROM txn WHERE family IN (
+                SELECT family FROM txn WHERE business_date = ?1
+                UNION SELECT family FROM txn WHERE undone_on = ?1)
+            ORDER BY family, id",
+            row::COLUMNS
+        );
+        self.rows(&statement, [text(date)], visit)
     }
 
     /// Shows, in order of their numbers, what is not decided of the business dates up to `date`, and what is

@@ -7,6 +7,7 @@ use super::difference::With;
 use super::event::Event;
 use super::event::FileFacts;
 use crate::model::BusinessDate;
+use crate::model::Currency;
 use crate::model::IssuerName;
 use crate::model::Timestamp;
 use std::collections::BTreeMap;
@@ -58,7 +59,7 @@ pub struct DifferenceBook {
     entries: BTreeMap<u64, Entry>,
     /// The last entry of each key.
     keys: HashMap<Key, u64>,
-    files: BTreeMap<(IssuerName, BusinessDate), FileFacts>,
+    files: BTreeMap<(IssuerName, BusinessDate, [u8; 3]), FileFacts>,
 }
 
 /// What one comparison found out, to be noted in one go.
@@ -115,7 +116,7 @@ impl DifferenceBook {
             Event::Gone(id) => self.set(id, State::Gone),
             Event::Cleared { id, actor, reason, at } => self.set(id, State::Cleared { actor, reason, at }),
             Event::File(facts) => {
-                self.files.insert((facts.issuer.clone(), facts.date), facts);
+                self.files.insert((facts.issuer.clone(), facts.date, facts.currency.digits()), facts);
             }
         }
     }
@@ -136,20 +137,15 @@ impl DifferenceBook {
         self.entries().filter(|entry| entry.state == State::Open)
     }
 
-    /// The file that was taken for this issuer and day, if one was.
+    /// The file that was taken for this issuer, day and money, if one was.
     #[must_use]
-    pub fn file(&self, issuer: &IssuerName, date: BusinessDate) -> Option<&FileFacts> {
-        self.files.get(&(issuer.clone(), date))
-    }
-
-    /// The days for which this issuer's file was taken.
-    pub fn days(&self, issuer: &IssuerName) -> impl Iterator<Item = BusinessDate> {
-        self.files.keys().filter(move |(name, _)| name == issuer).map(|(_, date)| *date)
+    pub fn file(&self, issuer: &IssuerName, date: BusinessDate, currency: Currency) -> Option<&FileFacts> {
+        self.files.get(&(issuer.clone(), date, currency.digits()))
     }
 
     /// Notes that a file was taken. The events to keep.
     pub fn take(&mut self, facts: FileFacts) -> Vec<Event> {
-        if self.file(&facts.issuer, facts.date) == Some(&facts) {
+        if self.file(&facts.issuer, facts.date, facts.currency) == Some(&facts) {
             return Vec::new();
         }
         self.done(vec![Event::File(facts)])

@@ -24,8 +24,6 @@ pub struct Day<'a> {
     pub lines: &'a [Line],
     /// The ledger's transactions of other dates that the file names, or that were undone on this one.
     pub others: &'a [Line],
-    /// Those of earlier dates that a terminal undid on this one.
-    pub undone_today: &'a HashSet<u64>,
     /// Every difference with this issuer so far. Those that another file explained explain nothing any more.
     pub entries: &'a [Entry],
     /// The reference numbers that this issuer's file of an earlier date had; `None` if there was no such file.
@@ -70,6 +68,11 @@ pub fn compare(file: &ClearingFile, day: &Day<'_>) -> Compared {
     comparison.compared
 }
 
+/// What a line moves.
+fn moved_here(line: &Line) -> Option<Moved> {
+    line.moves.map(|(sign, amount)| Moved { sign, amount, currency: line.currency })
+}
+
 struct Comparison<'a> {
     file: &'a ClearingFile,
     day: &'a Day<'a>,
@@ -97,14 +100,14 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Every line of the day meets its row.
+    /// Every line of the day meets its row. A line in another money is not awaited in this file, but may be in it.
     fn lines(&mut self) {
         for line in self.day.lines.iter().filter(|line| line.issuer == self.file.issuer) {
-            let Some(sign) = line.sign() else { continue };
-            let here = Moved { sign, amount: line.amount, currency: line.currency };
+            let Some(here) = moved_here(line) else { continue };
+            let is_awaited = line.currency == self.file.currency || self.rows.contains_key(&(line.rrn, false));
             match line.standing {
-                Standing::Stands if !line.test_mode => {
-                    self.compared.here.add(sign, line.amount);
+                Standing::Stands if !line.test_mode && is_awaited => {
+                    self.compared.here.add(here.sign, here.amount);
                     self.standing(line, here);
                 }
                 Standing::Undone => self.undone_line(line, here),
@@ -126,11 +129,10 @@ impl<'a> Comparison<'a> {
                     self.same(key, here, there.unwrap_or(here));
                 }
                 None => {
-                    let refused = line.word == "dead-letter";
-                    let why = match &line.code {
-                        _ if refused => "the issuer refused its advice for good".to_owned(),
-                        Some(code) => format!("the ledger holds it {} with {code}", line.word),
-                        None => format!("the ledger holds it {}", line.word),
+                    let why = match (&*line.word, &line.code) {
+                        ("dead-letter", _) => "the issuer refused its advice for good".to_owned(),
+                        (word, Some(code)) => format!("the ledger holds it {word} with {code}"),
+                        (word, None) => format!("the ledger holds it {word}"),
                     };
                     let text = format!("not in the file of {}; {why}", self.file.issuer);
                     self.found(Sort::MissingThere, key, 0, (Some(here), None), text);
@@ -165,7 +167,7 @@ impl<'a> Comparison<'a> {
             self.compared.agreed += 2;
             return;
         }
-        let text = match line.word.as_str() {
+        let text = match &*line.word {
             "dead-letter" => "undone here, and the issuer refused its reversal for good".to_owned(),
             "reversing" => "undone here, and its reversal is still on its way".to_owned(),
             _ => "undone here; the issuer took the reversal, and must show it in a later file".to_owned(),
@@ -208,7 +210,7 @@ impl<'a> Comparison<'a> {
     /// A row of a transaction that is known, but not as one of this day that stands.
     fn known(&mut self, row: &ClearingRow, line: &Line) {
         let (key, there) = ((row.rrn, false), self.moved(row));
-        let here = line.sign().map(|sign| Moved { sign, amount: line.amount, currency: line.currency });
+        let here = moved_here(line);
         let missed = self.noted(Sort::MissingThere, row.rrn).map(|entry| entry.id);
         if let (Some(id), Some(here)) = (missed, here) {
             self.explain(id, format!("it came in the file of {}", self.file.date));
@@ -223,7 +225,7 @@ impl<'a> Comparison<'a> {
             Standing::Stands if line.test_mode => {
                 self.stranger(row, "here it is of a terminal in test mode, which never settles".to_owned());
             }
-            Standing::Stands if line.sign().is_none() => {
+            Standing::Stands if here.is_none() => {
                 self.stranger(row, format!("here it is of a kind that is not cleared: {}", line.kind.name()));
             }
             Standing::Stands => self.stranger(row, format!("here it is of {}", line.date)),
@@ -242,13 +244,15 @@ impl<'a> Comparison<'a> {
     fn undone(&mut self) {
         let undone_here: HashSet<Rrn> =
             self.file.rows.iter().filter(|row| row.kind == Kind::Reversal).map(|row| row.rrn).collect();
-        for line in self.day.others.iter().filter(|line| self.day.undone_today.contains(&line.id)) {
+        let today = self.file.date;
+        let others = self.day.others.iter().filter(|line| line.undone_on == Some(today) && line.date < today);
+        for line in others.filter(|line| line.issuer == self.file.issuer && line.currency == self.file.currency) {
             let was_cleared = self.day.earlier.get(&line.date).is_some_and(|rows| rows.contains(&line.rrn));
             let is_late = self.noted(Sort::LateReversal, line.rrn).is_some();
-            let Some(sign) = line.sign().filter(|_| line.issuer == self.file.issuer) else { continue };
+            let Some(here) = moved_here(line) else { continue };
             if was_cleared && !is_late && !undone_here.contains(&line.rrn) {
-                let here = Moved { sign: sign.opposite(), amount: line.amount, currency: line.currency };
-                let text = format!("the terminal undid it on this day, and it was cleared on {}", line.date);
+                let here = Moved { sign: here.sign.opposite(), ..here };
+                let text = format!("its terminal undid it on {today}, and it was cleared on {}", line.date);
                 self.found(Sort::MissingThere, (line.rrn, true), 0, (Some(here), None), text);
             }
         }

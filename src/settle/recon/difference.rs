@@ -47,6 +47,7 @@ sorts! {
     Amount = "amount", "both have it, with other amounts or the other way round";
     Duplicate = "duplicate", "the other side has it twice";
     LateReversal = "late-reversal", "the ledger undid it, and the other side still has it: its reversal comes in a later file, or never";
+    Card = "card", "both have it, on other cards";
     Currency = "currency", "both have it, in other moneys";
 }
 

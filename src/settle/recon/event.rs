@@ -48,6 +48,8 @@ pub struct FileFacts {
     pub issuer: IssuerName,
     /// Which day.
     pub date: BusinessDate,
+    /// Which money.
+    pub currency: Currency,
     /// SHA-256 of its bytes, in hex.
     pub sha256: String,
     /// How many rows.
@@ -61,7 +63,7 @@ enum Raw {
     Matched { id: u64, date: String, reason: String },
     Gone { id: u64 },
     Cleared { id: u64, actor: String, reason: String, at: i64 },
-    File { issuer: String, date: String, sha256: String, rows: u64 },
+    File { issuer: String, date: String, currency: String, sha256: String, rows: u64 },
 }
 
 #[derive(Deserialize, Serialize)]
@@ -104,10 +106,13 @@ impl Event {
             Self::Cleared { id, actor, reason, at } => {
                 Raw::Cleared { id: *id, actor: actor.clone(), reason: reason.clone(), at: at.0 }
             }
-            Self::File(FileFacts { issuer, date, sha256, rows }) => {
-                let (issuer, date) = (issuer.to_string(), date.to_string());
-                Raw::File { issuer, date, sha256: sha256.clone(), rows: *rows }
-            }
+            Self::File(FileFacts { issuer, date, currency, sha256, rows }) => Raw::File {
+                issuer: issuer.to_string(),
+                date: date.to_string(),
+                currency: currency.to_string(),
+                sha256: sha256.clone(),
+                rows: *rows,
+            },
         };
         // Strings and numbers: there is nothing that could not be written.
         serde_json::to_string(&raw).unwrap_or_default() + "\n"
@@ -121,9 +126,13 @@ impl Event {
             Raw::Matched { id, date, reason } => Self::Matched(id, BusinessDate::parse(&date)?, reason),
             Raw::Gone { id } => Self::Gone(id),
             Raw::Cleared { id, actor, reason, at } => Self::Cleared { id, actor, reason, at: Timestamp(at) },
-            Raw::File { issuer, date, sha256, rows } => {
-                Self::File(FileFacts { issuer: IssuerName::parse(&issuer)?, date: BusinessDate::parse(&date)?, sha256, rows })
-            }
+            Raw::File { issuer, date, currency, sha256, rows } => Self::File(FileFacts {
+                issuer: IssuerName::parse(&issuer)?,
+                date: BusinessDate::parse(&date)?,
+                currency: Currency::parse(currency.as_bytes())?,
+                sha256,
+                rows,
+            }),
         })
     }
 }

@@ -1,6 +1,7 @@
-//! One transaction of the ledger, as far as clearing goes.
+//! The ledger's transactions, as far as clearing goes.
 
 use super::clearing::Sign;
+use crate::ledger::TxnId;
 use crate::ledger::archive::Row;
 use crate::ledger::kinds;
 use crate::ledger::kinds::Following;
@@ -26,65 +27,99 @@ pub enum Standing {
 /// One transaction of the ledger towards an issuer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Line {
-    /// The ledger's number.
-    pub id: u64,
     /// DE 37.
     pub rrn: Rrn,
     /// What was asked.
     pub kind: Kind,
     /// Its business date here.
     pub date: BusinessDate,
-    /// The amount that was approved.
-    pub amount: Amount,
+    /// Which way its money goes in a clearing file, and how much; `None` if it is in none.
+    pub moves: Option<(Sign, Amount)>,
     /// Of which money.
     pub currency: Currency,
     /// Which issuer was asked, or is told.
     pub issuer: IssuerName,
     /// What stands of it.
     pub standing: Standing,
+    /// The business date on which its terminal undid it.
+    pub undone_on: Option<BusinessDate>,
     /// Of a terminal that never settles.
     pub test_mode: bool,
     /// How the ledger puts it: approved, declined, advising, reversing, reversed, dead-letter, ..
-    pub word: String,
+    pub word: Box<str>,
     /// DE 39.
-    pub code: Option<String>,
+    pub code: Option<Box<str>>,
 }
 
-impl Line {
-    /// From a row of the archive. `None` if no issuer was to hear of it, or the row does not read.
-    ///
-    /// A `dead-letter` is an advice that its issuer refused, or a reversal that it did: `undone_here` says that
-    /// a terminal undid it.
-    #[must_use]
-    pub fn of(row: &Row, undone_here: bool) -> Option<Self> {
-        let approved = row.outcome.as_deref() == Some("approved");
-        let standing = match row.standing.as_str() {
-            "approved" | "advising" => Standing::Stands,
-            "dead-letter" if approved && !undone_here => Standing::Stands,
-            "reversing" | "reversed" | "dead-letter" => Standing::Undone,
-            _ => Standing::Nothing,
-        };
-        let minor = row.approved_amount.unwrap_or(row.amount).unsigned_abs();
-        Some(Self {
-            id: row.id,
-            rrn: Rrn::parse(row.rrn.as_bytes())?,
-            kind: Kind::ALL.into_iter().find(|kind| kind.name() == row.kind)?,
-            date: BusinessDate::parse(&row.business_date)?,
-            amount: Amount::new(minor)?,
-            currency: Currency::parse(row.currency.as_bytes())?,
-            issuer: IssuerName::parse(row.issuer.as_deref()?)?,
-            standing,
-            test_mode: row.test_mode,
-            word: row.standing.clone(),
-            code: row.code.clone(),
-        })
-    }
+/// Makes lines of the archive's rows. The rows of a family (a sale, its tip, its void, its refunds) must come one
+/// after the other in order of their numbers: what a tip moves depends on what was there before.
+#[derive(Debug, Default)]
+pub struct Lines {
+    family: TxnId,
+    /// The amount of the family's sale by now.
+    whole: Amount,
+    /// Those made so far.
+    pub lines: Vec<Line>,
+}
 
-    /// Which way its money goes in a clearing file; `None` if it is in none.
-    #[must_use]
-    pub fn sign(&self) -> Option<Sign> {
-        sign(self.kind)
+impl Lines {
+    /// Takes the next row; what no issuer was to hear of makes no line.
+    ///
+    /// # Errors
+    /// The name of a column that does not read.
+    pub fn push(&mut self, row: &Row) -> Result<(), &'static str> {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == row.kind).ok_or("kind")?;
+        let family = kinds::family_of(kind, TxnId(row.id), row.follows.map(|id| TxnId(id.unsigned_abs())));
+        if family != self.family {
+            (self.family, self.whole) = (family, Amount::ZERO);
+        }
+        let minor = u64::try_from(row.approved_amount.unwrap_or(row.amount)).map_err(|_| "amount")?;
+        let amount = Amount::new(minor).ok_or("amount")?;
+        let undone_on =
+            row.undone_on.as_deref().map(|date| BusinessDate::parse(date).ok_or("undone_on")).transpose()?;
+        let standing = standing(row);
+        let moves = match sign(kind) {
+            None if kind == Kind::Adjustment => difference(self.whole, amount),
+            sign => sign.map(|sign| (sign, amount)),
+        };
+        let sets_the_whole = kinds::of(kind).money == Money::Taken || kind == Kind::Adjustment;
+        if standing == Standing::Stands && sets_the_whole {
+            self.whole = amount;
+        }
+        let Some(issuer) = row.issuer.as_deref() else { return Ok(()) };
+        self.lines.push(Line {
+            rrn: Rrn::parse(row.rrn.as_bytes()).ok_or("rrn")?,
+            kind,
+            date: BusinessDate::parse(&row.business_date).ok_or("business_date")?,
+            moves,
+            currency: Currency::parse(row.currency.as_bytes()).ok_or("currency")?,
+            issuer: IssuerName::parse(issuer).ok_or("issuer")?,
+            standing,
+            undone_on,
+            test_mode: row.test_mode,
+            word: row.standing.as_str().into(),
+            code: row.code.as_deref().map(Into::into),
+        });
+        Ok(())
     }
+}
+
+/// A `dead-letter` is an advice that its issuer refused, and stands here; or a reversal that it refused, and is
+/// undone here: of a timeout, or by its terminal's wish.
+fn standing(row: &Row) -> Standing {
+    let approved = row.outcome.as_deref() == Some("approved");
+    match row.standing.as_str() {
+        "approved" | "advising" => Standing::Stands,
+        "dead-letter" if approved && row.undone_on.is_none() => Standing::Stands,
+        "reversing" | "reversed" | "dead-letter" => Standing::Undone,
+        _ => Standing::Nothing,
+    }
+}
+
+/// What a new amount moves.
+fn difference(before: Amount, after: Amount) -> Option<(Sign, Amount)> {
+    let more = after.minus(before).map(|more| (Sign::Debit, more));
+    more.or_else(|| Some((Sign::Credit, before.minus(after)?))).filter(|(_, by)| *by > Amount::ZERO)
 }
 
 /// Which way a kind's money goes; `None` if it moves none: holds are not cleared, what takes them is.

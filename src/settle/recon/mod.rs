@@ -15,4 +15,4 @@ pub use clearing::{COLUMNS, ClearingFault, ClearingFile, ClearingRow, Fault, MOS
 pub use compare::{Compared, Day, compare};
 pub use difference::{Difference, Key, Moved, Sort, With};
 pub use event::{Event, FileFacts};
-pub use line::{Line, Standing, sign};
+pub use line::{Line, Lines, Standing, sign};

@@ -4,12 +4,14 @@ use super::books::Entry;
 use super::books::Reference;
 use crate::iso8583::Message;
 use crate::iso8583::Role;
+use crate::ledger::kinds;
 use crate::model::Amount;
 use crate::model::BusinessDate;
 use crate::model::Currency;
 use crate::model::Expiry;
 use crate::model::Kind;
 use crate::model::MerchantId;
+use crate::model::OnUnknown;
 use crate::model::Pan;
 use crate::model::Rrn;
 use crate::model::Stan;
@@ -42,7 +44,8 @@ pub(super) fn entry(message: &Message, kind: Kind, date: BusinessDate) -> Option
         None => return None,
     };
     let sent = message.role(Role::TransmissionTime).and_then(|sent| sent.as_ref().try_into().ok());
-    let advised = message.mti()?.is_advice();
+    // A refund is told until it is taken, whatever its MTI.
+    let advised = message.mti()?.is_advice() || kinds::of(kind).on_unknown == OnUnknown::Repeat;
     let references = [
         rrn.filter(|_| advised).map(|rrn| Reference::Advised(terminal, rrn)),
         sent.map(|sent| Reference::Sent(terminal, stan, sent)),

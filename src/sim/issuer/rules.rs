@@ -86,13 +86,9 @@ pub fn rule(amount: Amount) -> Rule {
     }
 }
 
-/// The answer that the cents choose. A partial approval is not on offer, so 10 is refused like a code
-/// that does not exist.
+/// The answer that the cents choose.
 fn code(cents: u64) -> ResponseCode {
-    match ResponseCode::parse(&format!("{cents:02}")) {
-        None | Some(ResponseCode::ApprovedPartial) => ResponseCode::NotAuthenticated,
-        Some(code) => code,
-    }
+    ResponseCode::parse(&format!("{cents:02}")).unwrap_or(ResponseCode::NotAuthenticated)
 }
 
 /// The rules for people, a line each.
@@ -102,7 +98,8 @@ pub fn text() -> String {
         "The amount chooses the answer:\n\
          \x20 x.00    approved if the funds allow it, else 51\n\
          \x20 x.11    approved with code 11 and booked in full; x.16 likewise with 16\n\
-         \x20 x.cc    answered with response code cc; 05 where cc is 10 or no known code\n\
+         \x20 x.10    a sale or a hold is approved for half of it with code 10, if the funds allow that\n\
+         \x20 x.cc    answered with response code cc; 05 where cc is no known code\n\
          A whole part of 666 makes trouble:\n",
     );
     for row in &TROUBLES {
@@ -110,6 +107,10 @@ pub fn text() -> String {
     }
     text.push_str(
         "Before that: unknown card 14, expired card or other expiry 54, wrong PIN 55, wrong MAC A0.\n\
+         Voids, refunds, increments, completions and adjustments name their original, or are answered 25: by its\n\
+         reference number or its trace number and time. A void of other than the whole amount 64; more than the rest\n\
+         of a sale, or 115 in a hundred of a hold, 61; an original that was voided, completed or refunded 12; a hold\n\
+         older than 30 days 22.\n\
          Reversals are always answered at once and approved; one that comes before its original makes\n\
          the original be declined with 22. Advices (0120, 0220) are booked whatever is on\n\
          the account, once for each reference number, or refused with what their cents say. A request that comes again gets its recorded answer.\n",
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn cents_are_the_response_code() {
-        let expected = [(100, "00"), (151, "51"), (155, "55"), (111, "11"), (116, "16"), (110, "05"), (102, "05")];
+        let expected = [(100, "00"), (151, "51"), (155, "55"), (111, "11"), (116, "16"), (110, "10"), (102, "05")];
         for (minor, code) in expected {
             assert_eq!(of(minor).code.code(), code, "{minor}");
             assert_eq!(of(minor).delivery, Delivery::Plain);

@@ -6,6 +6,7 @@ use super::posting::Money;
 use super::posting::Reference;
 use crate::model::Amount;
 use crate::model::BusinessDate;
+use crate::model::Kind;
 use crate::model::ResponseCode;
 
 /// What a reversal found.
@@ -53,7 +54,8 @@ impl Books {
     /// Moves the money of a posting back. The postings that are undone by it; `None` if nothing is to be undone.
     fn give_back(&mut self, at: usize) -> Option<Vec<usize>> {
         let posting = self.postings.get(at)?;
-        let (pan, amount, money, to) = (posting.entry.pan, posting.amount, posting.money, posting.entry.to);
+        let (pan, amount, money) = (posting.entry.pan, posting.amount, posting.money);
+        let to = posting.entry.to.filter(|_| posting.entry.kind == Kind::Transfer);
         let (follows, followed_by) = (posting.follows, posting.followed_by.clone());
         let standing = |money: Money| {
             let all = followed_by.iter().copied();
