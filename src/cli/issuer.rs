@@ -40,6 +40,7 @@ Examples:
   tollgate issuer                                        # the demo's bank-a on 127.0.0.1:9101
   tollgate issuer --name bank-b --listen 127.0.0.1:0
   tollgate issuer -c station.toml --name my-bank --accounts cards.csv
+  tollgate issuer --books bank-a.log --clearing clearing # goes on where it was; clearing files when it ends
   tollgate issuer rules";
 
 /// The demo's station and issuers, for whoever names no file.
@@ -69,6 +70,12 @@ pub(super) struct Issuer {
     /// Its cards: pan,expiry,pin,issuer,balance,use. Invented ones only [default: the demo's]
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
+    /// Keep its books in this file and go on with what is there [default: in memory]
+    #[arg(long, value_name = "FILE")]
+    books: Option<PathBuf>,
+    /// When it ends, write the clearing file of each of its days into this folder, for `tollgate recon`
+    #[arg(long, value_name = "DIR")]
+    clearing: Option<PathBuf>,
     /// When the answer to 666.04 comes, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 6_000)]
     late_ms: u64,
@@ -122,12 +129,20 @@ impl Issuer {
             entropy: Arc::new(SystemEntropy),
         };
         let bank = Arc::new(assemble(&parts).map_err(|error| invalid(error.to_string()))?);
+        if let Some(path) = &self.books {
+            bank.keep_books(path).map_err(|error| invalid(format!("{}: {error}", path.display())))?;
+        }
         let host = IssuerThread::start(Arc::clone(&bank), self.address(row)?)
             .map_err(|error| Failure::new(Exit::NoConnection, format!("cannot listen: {error}")))?;
         welcome(&bank, host.address(), station.test_keys, out)?;
         until_told_to_stop()?;
         drop(host);
         summary(&bank, out)?;
+        if let Some(folder) = &self.clearing {
+            let written = bank.write_clearing(folder);
+            let written = written.map_err(|error| invalid(format!("{}: {error}", folder.display())))?;
+            written.iter().try_for_each(|path| writeln!(out, "clearing file {}", path.display()))?;
+        }
         Ok(Exit::Ok)
     }
 
@@ -215,9 +230,11 @@ fn summary(bank: &Bank<SoftwareHsm>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "wrong MAC {}, unreadable {}", stats.mac_failures, stats.unreadable)?;
     writeln!(
         out,
-        "booked {}, held {}, undone {}, declined or without money {}",
+        "booked {}, held {}, given {}, voided {}, undone {}, declined or without money {}",
         count(Money::Booked),
         count(Money::Held),
+        count(Money::Given),
+        count(Money::Voided),
         count(Money::Undone),
         count(Money::Untouched)
     )

@@ -14,6 +14,7 @@ mod hsm;
 mod input;
 mod issuer;
 mod ledger;
+mod recon;
 mod report;
 mod serve;
 mod settle;
@@ -107,6 +108,7 @@ enum Command {
     Hsm(hsm::Hsm),
     Issuer(issuer::Issuer),
     Ledger(ledger::Ledger),
+    Recon(recon::Recon),
     Report(report::Report),
     Serve(serve::Serve),
     Settle(settle::Settle),
@@ -130,6 +132,7 @@ impl Cli {
             Command::Hsm(command) => command.run(out),
             Command::Issuer(command) => command.run(out),
             Command::Ledger(command) => command.run(out),
+            Command::Recon(command) => command.run(out),
             Command::Report(command) => command.run(out),
             Command::Serve(command) => command.run(out),
             Command::Settle(command) => command.run(out),

@@ -69,6 +69,8 @@ pub struct Finding {
     pub date: BusinessDate,
     /// With whom.
     pub with: With,
+    /// The money of the file, if it was one.
+    pub currency: Option<Currency>,
     /// What does not agree.
     pub differences: Vec<Difference>,
     /// Earlier differences that are explained now, and how.
@@ -154,7 +156,7 @@ impl DifferenceBook {
     /// Notes a comparison: what is new becomes open, what is found no more is gone, what is explained is closed. The
     /// events to keep; none when the same is noted again.
     pub fn note(&mut self, finding: Finding) -> Vec<Event> {
-        let Finding { date, with, differences, explained } = finding;
+        let Finding { date, with, currency, differences, explained } = finding;
         let found: HashSet<&Key> = differences.iter().map(|difference| &difference.key).collect();
         let mut events = Vec::new();
         for (id, reason) in explained {
@@ -164,7 +166,7 @@ impl DifferenceBook {
             }
         }
         let explained: HashSet<u64> = events.iter().map(Event::id).collect();
-        let of_this_day = |key: &Key| key.date == date && key.with == with;
+        let of_this_day = |key: &Key| key.date == date && key.with == with && key.currency == currency;
         for entry in self.open().filter(|entry| of_this_day(&entry.difference.key)) {
             if !found.contains(&entry.difference.key) && !explained.contains(&entry.id) {
                 events.push(Event::Gone(entry.id));

@@ -283,7 +283,8 @@ impl<'a> Comparison<'a> {
         (here, there): (Option<Moved>, Option<Moved>),
         text: String,
     ) {
-        let key = Key { date: self.file.date, with: self.with.clone(), sort, rrn: Some(rrn), is_undo, nth };
+        let (date, currency) = (self.file.date, Some(self.file.currency));
+        let key = Key { date, with: self.with.clone(), currency, sort, rrn: Some(rrn), is_undo, nth };
         self.compared.differences.push(Difference { key, here, there, text });
     }
 }

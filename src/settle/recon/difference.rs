@@ -87,6 +87,8 @@ pub struct Key {
     pub date: BusinessDate,
     /// With whom.
     pub with: With,
+    /// In which money the file is; batches do not say.
+    pub currency: Option<Currency>,
     /// Of which type.
     pub sort: Sort,
     /// DE 37, where there is one.

@@ -75,6 +75,7 @@ struct RawOpened {
     issuer: Option<String>,
     terminal: Option<String>,
     batch: Option<u32>,
+    currency: Option<String>,
     rrn: Option<String>,
     is_undo: bool,
     nth: u32,
@@ -151,6 +152,7 @@ impl RawOpened {
             issuer,
             terminal,
             batch,
+            currency: key.currency.map(|currency| currency.to_string()),
             rrn: key.rrn.map(|rrn| rrn.to_string()),
             is_undo: key.is_undo,
             nth: key.nth,
@@ -172,12 +174,16 @@ impl RawOpened {
             Some(rrn) => Some(Rrn::parse(rrn.as_bytes())?),
             None => None,
         };
+        let currency = match self.currency {
+            Some(currency) => Some(Currency::parse(currency.as_bytes())?),
+            None => None,
+        };
         let moved = |raw: Option<RawMoved>| match raw {
             Some(raw) => raw.read().map(Some),
             None => Some(None),
         };
         let (date, sort) = (BusinessDate::parse(&self.date)?, Sort::parse(&self.sort)?);
-        let key = Key { date, with, sort, rrn, is_undo: self.is_undo, nth: self.nth };
+        let key = Key { date, with, currency, sort, rrn, is_undo: self.is_undo, nth: self.nth };
         Some(Difference { key, here: moved(self.here)?, there: moved(self.there)?, text: self.text })
     }
 }

@@ -12,6 +12,7 @@ use crate::model::Currency;
 use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::Rrn;
+use crate::settle::day::RowFault;
 
 /// What the ledger holds of a transaction.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,8 +67,12 @@ impl Lines {
     /// Takes the next row; what no issuer was to hear of makes no line.
     ///
     /// # Errors
-    /// The name of a column that does not read.
-    pub fn push(&mut self, row: &Row) -> Result<(), &'static str> {
+    /// A column that does not read.
+    pub fn push(&mut self, row: &Row) -> Result<(), RowFault> {
+        self.read(row).map_err(|column| RowFault { id: row.id, column })
+    }
+
+    fn read(&mut self, row: &Row) -> Result<(), &'static str> {
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == row.kind).ok_or("kind")?;
         let family = kinds::family_of(kind, TxnId(row.id), row.follows.map(|id| TxnId(id.unsigned_abs())));
         if family != self.family {

@@ -3,6 +3,7 @@
 //! [`ClearingFile`] is what an issuer says of a day, [`Line`] what the ledger says; [`compare()`] types what does not
 //! agree, and a [`DifferenceBook`] follows every difference until a later file explains it or a person clears it.
 
+mod batch;
 mod book;
 mod clearing;
 mod compare;
@@ -10,6 +11,7 @@ mod difference;
 mod event;
 mod line;
 
+pub use batch::batch_differences;
 pub use book::{BookFault, DifferenceBook, Entry, Finding, LONGEST_WORDS, State};
 pub use clearing::{COLUMNS, ClearingFault, ClearingFile, ClearingRow, Fault, MOST_BYTES, MOST_ROWS, Sign, Turnover};
 pub use compare::{Compared, Day, compare};

@@ -15,6 +15,9 @@ use crate::settle::recon::Sign;
 use crate::settle::recon::sign;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
 
 /// The reference number of a request that had none.
 const NO_NUMBER: &[u8; 12] = b"000000000000";
@@ -43,6 +46,25 @@ impl<H: Hsm> Bank<H> {
             Some(ClearingFile { issuer: issuer.clone(), date, currency, rows })
         };
         files.into_iter().filter_map(file).collect()
+    }
+
+    /// Writes the clearing files of every day on which anything moved, as `ISSUER-DATE.csv`, and `ISSUER-DATE-840.csv`
+    /// in other moneys than renminbi. Files that are there are replaced: a day that is not over may have grown.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn write_clearing(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        std::fs::create_dir_all(folder)?;
+        let mut written = Vec::new();
+        for file in self.days().into_iter().flat_map(|date| self.clearing(date)) {
+            let money = if file.currency == Currency::CNY { String::new() } else { format!("-{}", file.currency) };
+            let path = folder.join(format!("{}-{}{money}.csv", file.issuer, file.date));
+            let new = path.with_extension("new");
+            std::fs::write(&new, file.write())?;
+            std::fs::rename(&new, &path)?;
+            written.push(path);
+        }
+        Ok(written)
     }
 
     /// The days on which anything moved.

@@ -1,0 +1,264 @@
+//! One business date, compared.
+
+use super::Where;
+use super::clearing;
+use super::date;
+use super::print;
+use super::store;
+use super::store::Store;
+use crate::cli::Exit;
+use crate::cli::Failure;
+use crate::cli::Outcome;
+use crate::cli::ledger;
+use crate::ledger::archive::Archive;
+use crate::ledger::archive::Query;
+use crate::ledger::batches;
+use crate::ledger::batches::ClosedBy;
+use crate::ledger::journal::Folder;
+use crate::model::BusinessDate;
+use crate::model::Currency;
+use crate::model::IssuerName;
+use crate::model::Rrn;
+use crate::settle::recon::ClearingFile;
+use crate::settle::recon::Compared;
+use crate::settle::recon::Day;
+use crate::settle::recon::Entry;
+use crate::settle::recon::Event;
+use crate::settle::recon::FileFacts;
+use crate::settle::recon::Finding;
+use crate::settle::recon::Line;
+use crate::settle::recon::Lines;
+use crate::settle::recon::Standing;
+use crate::settle::recon::With;
+use crate::settle::recon::batch_differences;
+use crate::settle::recon::compare;
+use clap::Args;
+use sha2::Digest;
+use sha2::Sha256;
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Which day, and what the issuers say of it
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    #[command(flatten)]
+    ledger: Where,
+    /// The business date
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    date: BusinessDate,
+    /// An issuer's clearing file of that date; once for each issuer and currency
+    #[arg(long, value_name = "ISSUER=FILE", value_parser = clearing)]
+    clearing: Vec<(IssuerName, PathBuf)>,
+    /// Take a file in place of another one of the same issuer and day
+    #[arg(long)]
+    replace: bool,
+    /// Read the journal even if there is an archive
+    #[arg(long)]
+    scan: bool,
+    /// As JSON, one object
+    #[arg(long)]
+    json: bool,
+}
+
+/// A clearing file as it was given.
+struct Given {
+    file: ClearingFile,
+    bytes: Vec<u8>,
+    facts: FileFacts,
+}
+
+/// The ledger's side of the day.
+struct Here {
+    /// Of the date.
+    lines: Vec<Line>,
+    /// Of the same families, of other dates.
+    others: Vec<Line>,
+}
+
+/// How many batches were closed, and how.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Batches {
+    pub(super) closed: u64,
+    pub(super) balanced: u64,
+    pub(super) unbalanced: u64,
+    pub(super) by_operator: u64,
+}
+
+/// One issuer's file beside the ledger.
+pub(super) struct IssuerReport {
+    pub(super) name: IssuerName,
+    pub(super) currency: Currency,
+    pub(super) compared: Compared,
+}
+
+/// What a run found.
+pub(super) struct Report {
+    pub(super) date: BusinessDate,
+    pub(super) batches: Batches,
+    pub(super) issuers: Vec<IssuerReport>,
+    /// A sentence each.
+    pub(super) not_compared: Vec<String>,
+    pub(super) new: usize,
+    pub(super) explained: usize,
+}
+
+impl Run {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
+        let calendar = self.ledger.calendar()?;
+        let given = self.given()?;
+        let mut store = Store::open(&self.ledger.data)?;
+        self.refuse_another(&store, &given)?;
+        let archive = ledger::archive(&self.ledger.data, &Query::default(), self.scan)?;
+        let here = self.here(&archive)?;
+        let (mut events, mut issuers) = (Vec::new(), Vec::new());
+        for Given { file, bytes, facts } in &given {
+            let compared = self.compared(file, &here, &archive, &store)?;
+            store.keep_file(file, bytes)?;
+            events.extend(store.book.take(facts.clone()));
+            events.extend(store.book.note(Finding {
+                date: self.date,
+                with: With::Issuer(file.issuer.clone()),
+                currency: Some(file.currency),
+                differences: compared.differences.clone(),
+                explained: compared.explained.clone(),
+            }));
+            issuers.push(IssuerReport { name: file.issuer.clone(), currency: file.currency, compared });
+        }
+        let batches = self.batches(&mut store, &mut events)?;
+        store.keep(&events)?;
+        let report = Report {
+            date: self.date,
+            batches,
+            issuers,
+            not_compared: not_compared(&here, &store, self.date),
+            new: events.iter().filter(|event| matches!(event, Event::Opened(..))).count(),
+            explained: events.iter().filter(|event| matches!(event, Event::Matched(..))).count(),
+        };
+        let open: Vec<&Entry> = store.book.open().collect();
+        if self.json {
+            writeln!(out, "{}", print::report_json(&report, &open, &calendar))?;
+        } else {
+            print::report(&report, &open, &calendar, out)?;
+        }
+        Ok(if open.is_empty() && report.not_compared.is_empty() { Exit::Ok } else { Exit::No })
+    }
+
+    /// Reads every file before anything is noted: one that is refused refuses the run.
+    fn given(&self) -> Result<Vec<Given>, Failure> {
+        let (mut given, mut seen) = (Vec::new(), HashSet::new());
+        for (issuer, path) in &self.clearing {
+            let refuse = |what: String| Failure::new(Exit::No, format!("{}: {what}", path.display()));
+            let bytes = store::read(path)?;
+            let file = ClearingFile::read(&bytes).map_err(|fault| refuse(fault.to_string()))?;
+            if file.issuer != *issuer {
+                return Err(refuse(format!("it is the file of {}, not of {issuer}", file.issuer)));
+            }
+            if file.date != self.date {
+                return Err(refuse(format!("it is of {}, not of {}", file.date, self.date)));
+            }
+            if !seen.insert((issuer.clone(), file.currency)) {
+                return Err(refuse(format!("{issuer} is given twice in {}", file.currency)));
+            }
+            let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            let facts = FileFacts {
+                issuer: file.issuer.clone(),
+                date: file.date,
+                currency: file.currency,
+                sha256,
+                rows: file.turnover().count,
+            };
+            given.push(Given { file, bytes, facts });
+        }
+        Ok(given)
+    }
+
+    fn refuse_another(&self, store: &Store, given: &[Given]) -> Result<(), Failure> {
+        for Given { facts, .. } in given.iter().filter(|_| !self.replace) {
+            let FileFacts { issuer, date, currency, .. } = facts;
+            if store.book.file(issuer, *date, *currency).is_some_and(|taken| taken != facts) {
+                let what = format!(
+                    "another file of {issuer} of {date} was taken before; --replace takes this one in its place"
+                );
+                return Err(Failure::new(Exit::No, what));
+            }
+        }
+        Ok(())
+    }
+
+    fn here(&self, archive: &Archive) -> Result<Here, Failure> {
+        let mut lines = Lines::default();
+        archive.dealt_on(self.date, &mut |row| lines.push(&row).map_err(Failure::from))?;
+        let (lines, others) = lines.lines.into_iter().partition(|line| line.date == self.date);
+        Ok(Here { lines, others })
+    }
+
+    fn compared(
+        &self,
+        file: &ClearingFile,
+        here: &Here,
+        archive: &Archive,
+        store: &Store,
+    ) -> Result<Compared, Failure> {
+        let mut others = here.others.clone();
+        let known: HashSet<Rrn> = here.lines.iter().chain(&here.others).map(|line| line.rrn).collect();
+        for row in file.rows.iter().filter(|row| !known.contains(&row.rrn)) {
+            let query = Query { rrn: Some(row.rrn), ..Query::default() };
+            let mut found = Lines::default();
+            archive.each(&query, &mut |row| found.push(&row).map_err(Failure::from))?;
+            others.append(&mut found.lines);
+        }
+        let mut earlier: HashMap<BusinessDate, HashSet<Rrn>> = HashMap::new();
+        for line in others.iter().filter(|line| line.date < self.date) {
+            if !earlier.contains_key(&line.date)
+                && let Some(rows) = store.cleared(&file.issuer, line.date, file.currency)?
+            {
+                earlier.insert(line.date, rows);
+            }
+        }
+        let entries: Vec<Entry> = store.book.entries().cloned().collect();
+        Ok(compare(file, &Day { lines: &here.lines, others: &others, entries: &entries, earlier: &earlier }))
+    }
+
+    /// Terminals' batches beside the ledger: what their settlements and uploads said.
+    fn batches(&self, store: &mut Store, events: &mut Vec<Event>) -> Result<Batches, Failure> {
+        let mut disk = Folder::read_only(&self.ledger.data)?;
+        let read = batches::read(&mut disk)?;
+        let mut count = Batches::default();
+        for record in read.closed.iter().filter(|record| record.closed_on == self.date && !record.test_mode) {
+            count.closed += 1;
+            count.by_operator += u64::from(matches!(record.by, ClosedBy::Operator { .. }));
+            match record.is_balanced() {
+                Some(true) => count.balanced += 1,
+                Some(false) => count.unbalanced += 1,
+                None => {}
+            }
+            events.extend(store.book.note(Finding {
+                date: self.date,
+                with: With::Batch(record.terminal, record.batch),
+                currency: None,
+                differences: batch_differences(record),
+                explained: Vec::new(),
+            }));
+        }
+        Ok(count)
+    }
+}
+
+/// Issuers that have something on this day, and of which no file was taken: a sentence each.
+fn not_compared(here: &Here, store: &Store, date: BusinessDate) -> Vec<String> {
+    let mut waiting: BTreeMap<(IssuerName, [u8; 3]), u64> = BTreeMap::new();
+    let counts = |line: &&Line| line.standing == Standing::Stands && line.moves.is_some() && !line.test_mode;
+    for line in here.lines.iter().filter(counts) {
+        if store.book.file(&line.issuer, date, line.currency).is_none() {
+            *waiting.entry((line.issuer.clone(), line.currency.digits())).or_default() += 1;
+        }
+    }
+    let sentence = |((issuer, currency), count): ((IssuerName, [u8; 3]), u64)| {
+        let currency = String::from_utf8_lossy(&currency).into_owned();
+        format!("not compared: {count} of {issuer} in {currency}; its clearing file was not given")
+    };
+    waiting.into_iter().map(sentence).collect()
+}
