@@ -80,6 +80,7 @@ impl Action {
             Self::Echo => simple(driver, Deed::Echo).await,
             Self::Reversal => simple(driver, Deed::Reversal).await,
             Self::Upload => simple(driver, Deed::Upload).await,
+            Self::Download => simple(driver, Deed::Download).await,
             Self::Sale(sale) if sale.is_trouble() => trouble(driver, sale).await,
             Self::Sale(sale) => card(driver, Deed::Card(sale.kind()), sale.amount, &sale.card).await,
             Self::Preauth(charge) => card(driver, Deed::Card(Kind::Authorization), charge.amount, &charge.card).await,

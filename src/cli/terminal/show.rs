@@ -27,6 +27,9 @@ pub(super) fn log(terminal: &Pos) -> String {
         let _ = writeln!(text, "{}  {:<18} {:>12}{card}{original}{standing}", slip.stan, slip.kind.name(), slip.amount);
     }
     let _ = writeln!(text, "totals: {}", terminal.totals());
+    for (name, blocks) in &memory.lists {
+        let _ = writeln!(text, "{name}: {} blocks", blocks.len());
+    }
     if terminal.untold() > 0 {
         let _ = writeln!(text, "not told yet: {}", terminal.untold());
     }

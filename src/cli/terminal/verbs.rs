@@ -64,6 +64,8 @@ pub(super) enum Action {
     Upload,
     /// Close the batch: totals, every transaction if they differ, the next batch
     Settle(Settle),
+    /// Fetch parameters, public keys, applications and contactless parameters
+    Download,
     /// Show the batch: its slips, its totals, what is not told yet
     Log,
     /// Print a receipt once more

@@ -13,8 +13,10 @@ use crate::ledger::kinds;
 use crate::model::Amount;
 use crate::model::ApprovalCode;
 use crate::model::BatchNumber;
+use crate::model::DownloadSet;
 use crate::model::Kind;
 use crate::model::OnUnknown;
+use crate::model::RemoteRequest;
 use crate::model::ResponseCode;
 use crate::model::Rrn;
 use bytes::Bytes;
@@ -54,6 +56,8 @@ pub struct Answer {
     pub keys: Option<PadFault>,
     /// What the host says of a batch's totals: of domestic cards, of foreign ones.
     pub verdicts: Option<[Verdict; 2]>,
+    /// What the host wants the terminal to do next.
+    pub asked: Option<RemoteRequest>,
     /// The whole message.
     pub message: Message,
 }
@@ -99,12 +103,16 @@ impl Terminal {
     /// with reason A0.
     pub fn on_answer(&mut self, sent: &Sent, unit: Bytes) -> Heard {
         match self.read(sent, unit) {
-            Ok(message) => Heard::Answer(Box::new(self.judge(sent, message))),
+            Ok((message, asked)) => {
+                let mut answer = self.judge(sent, message);
+                answer.asked = asked;
+                Heard::Answer(Box::new(answer))
+            }
             Err(unexpected) => Heard::Other(unexpected),
         }
     }
 
-    fn read(&self, sent: &Sent, unit: Bytes) -> Result<Message, Unexpected> {
+    fn read(&self, sent: &Sent, unit: Bytes) -> Result<(Message, Option<RemoteRequest>), Unexpected> {
         let profile = &self.setup().profile;
         let frame = profile.split(unit)?;
         let message = profile.decode(&frame).map_err(|rejected| Unexpected::Unreadable(rejected.error))?;
@@ -121,7 +129,20 @@ impl Terminal {
                 differing.push(role.as_str());
             }
         }
-        if differing.is_empty() { Ok(message) } else { Err(Unexpected::Differs(differing)) }
+        if differing.is_empty() {
+            Ok((message, self.asked_of(&frame.header)))
+        } else {
+            Err(Unexpected::Differs(differing))
+        }
+    }
+
+    /// What the header of an answer asks for, where the profile says that it may.
+    fn asked_of(&self, header: &[u8]) -> Option<RemoteRequest> {
+        let place = usize::from(self.setup().profile.request_digit?);
+        let byte = header.get(place / 2)?;
+        let digit = if place % 2 == 0 { byte >> 4 } else { byte & 0x0F };
+        let lists = DownloadSet::ALL.into_iter().map(RemoteRequest::Download);
+        std::iter::once(RemoteRequest::SignIn).chain(lists).find(|asked| asked.digit() == digit)
     }
 
     fn code(&self, message: &Message) -> Option<ResponseCode> {
@@ -146,6 +167,7 @@ impl Terminal {
             amount: value(Role::Amount).and_then(|amount| Amount::parse(&amount)),
             keys: None,
             verdicts: None,
+            asked: None,
             message,
         };
         self.act_on(sent, &mut answer);

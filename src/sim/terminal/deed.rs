@@ -41,10 +41,12 @@ pub enum Deed {
     Upload,
     /// The batch is settled.
     Settle,
+    /// Parameters, public keys, applications and contactless parameters are fetched.
+    Download,
 }
 
 /// Names of deeds, as people write them.
-const NAMES: [(&str, Deed); 23] = [
+const NAMES: [(&str, Deed); 24] = [
     ("sign-in", Deed::SignIn),
     ("sign-off", Deed::SignOff),
     ("echo", Deed::Echo),
@@ -67,6 +69,7 @@ const NAMES: [(&str, Deed); 23] = [
     ("offline-refund", Deed::Offline(Kind::OfflineRefund)),
     ("upload", Deed::Upload),
     ("settle", Deed::Settle),
+    ("download", Deed::Download),
     ("adjust", Deed::Follow(Kind::Adjustment)),
 ];
 
@@ -166,6 +169,7 @@ impl<A: Attendant> Driver<A> {
             Deed::Reversal if !self.terminal_mut().undo_last() => Ok(Done::Nothing),
             Deed::Reversal => Ok(self.make_ready().await?.map_or(Done::Nothing, bare)),
             Deed::Upload => Ok(self.make_ready().await?.map_or(Done::Nothing, bare)),
+            Deed::Download => self.download_all().await.map(bare),
             Deed::Settle => self.settle().await.map(Done::Settled),
             Deed::Card(kind) => self.order(&Order::Purchase(&purchase(kind, task, card?))).await,
             Deed::Transfer => {

@@ -5,6 +5,7 @@ use super::{Terminal, TerminalFault};
 use crate::iso8583::Builder;
 use crate::iso8583::Mti;
 use crate::iso8583::Role;
+use crate::model::DownloadSet;
 use crate::model::Kind;
 use crate::model::Timestamp;
 
@@ -73,6 +74,11 @@ impl Terminal {
     /// DE 63 of a sign-in and a settlement: 01 if nobody said who it is.
     pub(super) fn operator(&self, length: usize) -> String {
         format!("{:<length$}", self.memory.operator.as_deref().unwrap_or("01"))
+    }
+
+    /// Keeps a list that came whole.
+    pub(super) fn keep_list(&mut self, set: DownloadSet, blocks: Vec<Vec<u8>>) {
+        self.memory.lists.insert(set.name().to_owned(), blocks);
     }
 
     /// Asks for one block of what the host has for terminals.

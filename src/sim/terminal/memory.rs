@@ -13,6 +13,7 @@ use crate::model::Pan;
 use crate::model::Stan;
 use serde::Deserialize;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// A terminal's memory. Holds no clear key, no PIN, no track; card numbers leave it enciphered.
 #[derive(Clone, Default)]
@@ -29,6 +30,8 @@ pub struct Memory {
     pub last: Option<Undo>,
     /// Who is signed in, 2 or 3 characters; `None`: nobody said.
     pub operator: Option<String>,
+    /// The lists it fetched from the host, by their names, in blocks.
+    pub lists: BTreeMap<String, Vec<Vec<u8>>>,
     /// Its batch, what it has not told the host yet, and a settlement under way.
     pub log: Log,
 }
@@ -73,9 +76,11 @@ struct RawMemory {
     key_data: Option<String>,
     pending: Option<RawUndo>,
     last: Option<RawUndo>,
-    /// Files of older terminals have neither.
+    /// Files of older terminals have none of these.
     #[serde(default)]
     operator: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    lists: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     log: RawLog,
 }
@@ -109,6 +114,11 @@ impl Memory {
             pending: self.pending.as_ref().map(|undo| RawUndo::of(undo, pad)),
             last: self.last.as_ref().map(|undo| RawUndo::of(undo, pad)),
             operator: self.operator.clone(),
+            lists: self
+                .lists
+                .iter()
+                .map(|(name, came)| (name.clone(), came.iter().map(|one| hex(one)).collect()))
+                .collect(),
             log: RawLog::of(&self.log, pad),
         };
         serde_json::to_string_pretty(&raw).unwrap_or_default()
@@ -126,6 +136,9 @@ impl Memory {
         if [raw.profile.as_str(), &raw.terminal, &raw.merchant] != owner {
             return Err(MemoryFault::Other);
         }
+        let list = |(name, came): (String, Vec<String>)| {
+            Some((name, came.iter().map(|one| unhex(one)).collect::<Option<_>>()?))
+        };
         let undo = |raw: Option<RawUndo>| raw.map(|raw| raw.read(pad).ok_or(MemoryFault::Form)).transpose();
         Ok(Self {
             batch: BatchNumber::new(raw.batch).ok_or(MemoryFault::Form)?,
@@ -134,6 +147,7 @@ impl Memory {
             pending: undo(raw.pending)?,
             last: undo(raw.last)?,
             operator: raw.operator,
+            lists: raw.lists.into_iter().map(list).collect::<Option<_>>().ok_or(MemoryFault::Form)?,
             log: raw.log.read(pad).ok_or(MemoryFault::Form)?,
         })
     }

@@ -13,6 +13,7 @@ pub mod day;
 pub mod day_run;
 mod deed;
 mod demo;
+mod download;
 pub mod drive;
 mod follow;
 mod log;

@@ -48,11 +48,21 @@ pub enum Settlement {
 
 impl<A: Attendant> Driver<A> {
     /// Serves an order: signs in, undoes and tells what must come first; and if the host wants a sign-in, once
-    /// more after it.
+    /// more after it. What the header of the answer asks for is done afterwards.
     ///
     /// # Errors
     /// [`DriveFault`].
     pub async fn serve(&mut self, order: &Order<'_>) -> Result<Served, DriveFault> {
+        let served = self.serve_twice(order).await?;
+        if let Served::Asked(_, outcome) = &served
+            && let Some(asked) = outcome.answer().and_then(|answer| answer.asked)
+        {
+            self.obey(asked).await?;
+        }
+        Ok(served)
+    }
+
+    async fn serve_twice(&mut self, order: &Order<'_>) -> Result<Served, DriveFault> {
         let before = self.make_ready().await?;
         if !self.is_ready() {
             return Ok(Served::NotReady(before));
