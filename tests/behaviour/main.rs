@@ -38,3 +38,4 @@ mod terminal;
 mod terminal_batch;
 mod terminal_command;
 mod terminal_day;
+mod terminal_switch;

@@ -238,6 +238,6 @@ impl Slip {
     fn detail(&self) -> Detail {
         // A payment code as long as a card number stands in its place; a longer one has none there.
         let pan = self.account.as_ref().and_then(|account| Pan::parse(account.clear().as_bytes()));
-        Detail { foreign: self.is_foreign(), stan: self.stan, pan, amount: self.amount }
+        Detail { foreign: self.foreign, stan: self.stan, pan, amount: self.amount }
     }
 }

@@ -103,7 +103,7 @@ impl Log {
     #[must_use]
     pub fn totals(&self, voids: VoidsInTotals) -> Option<BatchTotals> {
         self.items(voids).try_fold(BatchTotals::default(), |totals, (slip, direction)| {
-            totals.plus(BatchEntry { foreign: slip.is_foreign(), direction, amount: slip.amount })
+            totals.plus(BatchEntry { foreign: slip.foreign, direction, amount: slip.amount })
         })
     }
 
@@ -147,6 +147,7 @@ impl Log {
         if let Some(answered) = answered {
             slip.rrn = answered.rrn.or(slip.rrn);
             slip.approval = answered.approval.or(slip.approval);
+            slip.foreign = answered.foreign;
         }
     }
 

@@ -137,6 +137,8 @@ struct RawSlip {
     original: Option<u32>,
     voucher: Option<String>,
     sent: Option<(String, String)>,
+    #[serde(default)]
+    foreign: bool,
     operator: Option<String>,
     standing: String,
 }
@@ -160,6 +162,7 @@ impl RawSlip {
             original: slip.original.map(Stan::value),
             voucher: slip.voucher.clone(),
             sent: slip.sent.map(|(transmission, local)| (text(&transmission), text(&local))),
+            foreign: slip.foreign,
             operator: slip.operator.clone(),
             standing: match slip.standing {
                 Standing::Stands => "stands",
@@ -188,6 +191,7 @@ impl RawSlip {
             original: optional(self.original, Stan::new)?,
             voucher: self.voucher.clone(),
             sent: pair(self.sent.as_ref())?,
+            foreign: self.foreign,
             operator: self.operator.clone(),
             standing: match self.standing.as_str() {
                 "stands" => Standing::Stands,

@@ -63,6 +63,9 @@ pub struct Slip {
     pub voucher: Option<String>,
     /// DE 7 and the local YYMMDDhhmmss of the request, where the dialect names originals by them.
     pub sent: Option<([u8; 10], [u8; 12])>,
+    /// Whether the host said that the card is another country's organisation's (DE 63): totals are told apart
+    /// by it.
+    pub foreign: bool,
     /// Who was at the terminal.
     pub operator: Option<String>,
     /// What became of it.
@@ -79,6 +82,8 @@ impl Slip {
         slip.approval = answer.approval.or(slip.approval);
         slip.code.clone_from(&answer.wire_code);
         slip.voucher = came(Role::Voucher).and_then(|voucher| String::from_utf8(voucher).ok()).or(slip.voucher);
+        let organisation = came(Role::Operator).and_then(|text| <[u8; 3]>::try_from(text.get(..3)?).ok());
+        slip.foreign = organisation.is_some_and(|name| name != *b"CUP" && name.iter().all(u8::is_ascii_uppercase));
         let (date, time) = (came(Role::LocalDate), came(Role::LocalTime));
         slip.at = date.zip(time).and_then(|(date, time)| Some((date.try_into().ok()?, time.try_into().ok()?)));
         Some(slip)
@@ -107,6 +112,7 @@ impl Slip {
             original: value(Role::OriginalStan).and_then(|stan| Stan::parse(&stan)),
             voucher: digits(Role::Voucher),
             sent: times(&sent.message),
+            foreign: false,
             operator: operator.map(str::to_owned),
             standing: Standing::Stands,
         })
@@ -116,12 +122,6 @@ impl Slip {
     #[must_use]
     pub fn date(&self) -> Option<[u8; 4]> {
         self.at.map(|(date, _)| date)
-    }
-
-    /// Whether its card is one of another country's organisation: totals are told apart by it.
-    #[must_use]
-    pub fn is_foreign(&self) -> bool {
-        self.account.as_ref().is_some_and(|account| account.organisation() != "CUP")
     }
 
     /// Whether it cancels another.
