@@ -59,11 +59,13 @@ fn a_batch_that_lost_a_slip_is_uploaded_and_the_switch_names_what_is_missing() {
 
 #[test]
 fn a_batch_that_an_operator_closed_is_left_behind_at_the_next_sale() {
-    let rig = Rig::start(2_000);
+    let rig = Rig::kept(2_000);
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run(&rig, folder.path(), &["sale", "10.00"]).0, Exit::Ok);
-    let closed = rig.close_for_operator("10000001");
-    assert_eq!(closed.batch.value(), 1);
+    let ledger = rig.file("ledger");
+    let close = ["tollgate", "batch", "close", "--data", ledger.to_str().unwrap(), "--terminal", "10000001"];
+    let why = ["--actor", "alice", "--reason", "till is broken"];
+    assert_eq!(run_from(close.iter().chain(&why), &mut Vec::new()).ok(), Some(Exit::Ok));
     let (exit, out) = run(&rig, folder.path(), &["sale", "20.00"]);
     assert_eq!(exit, Exit::Ok, "{out}");
     assert!(out.contains("<- 0210 77") && out.contains("<- 0810 00"), "{out}");

@@ -210,6 +210,70 @@ class Terminal:
         fields = self.sale_fields(amount, card, pin)
         return fields, self.verified(self.exchange(self.signed("0200", fields)))
 
+    def follow_fields(self, card, amount, kind, **named):
+        """A follow-up, its card typed in. `kind` is DE 3, DE 25 and 60.1; `named` are the elements that name it."""
+        pan, expiry = card
+        processing, condition, code = kind
+        fields = {
+            2: pan, 3: processing, 4: f"{amount:012d}", 11: self.next_stan(), 14: expiry, 22: "012",
+            25: condition, **self.identity(), 49: "156", 60: code + self.batch + "000" + "50",
+        }
+        return fields | {int(number[2:]): value for number, value in named.items()}
+
+    def ask(self, mti, fields):
+        """Sends a financial request; returns the verified answer."""
+        return self.verified(self.exchange(self.signed(mti, fields)))
+
+    def void(self, sale, answer, card):
+        """Cancels a sale of this batch, whole."""
+        fields = self.follow_fields(
+            card, int(sale[4]), ("200000", "00", "23"),
+            de37=answer[37], de38=answer.get(38, "      "), de61=self.batch + sale[11],
+        )
+        return fields, self.ask("0200", fields)
+
+    def refund(self, answer, card, amount):
+        """Gives money of a sale back, named by its reference number and date."""
+        fields = self.follow_fields(
+            card, amount, ("200000", "00", "25"), de37=answer[37], de61="0" * 12 + answer[13], de63="CUP"
+        )
+        return fields, self.ask("0220", fields)
+
+    def hold(self, amount, card, pin):
+        """Holds money."""
+        fields = self.sale_fields(amount, card, pin) | {3: "030000", 25: "06", 60: "10" + self.batch + "000" + "50"}
+        return fields, self.ask("0100", fields)
+
+    def complete(self, hold, answer, card, amount):
+        """Takes what is held."""
+        fields = self.follow_fields(
+            card, amount, ("000000", "06", "20"),
+            de38=answer[38], de61=self.batch + hold[11] + answer[13],
+        )
+        return fields, self.ask("0200", fields)
+
+    def offline_sale(self, card, amount):
+        """Tells of a sale that was made without the host."""
+        fields = self.follow_fields(card, amount, ("000000", "00", "30"))
+        return fields, self.ask("0220", fields)
+
+    def settle_fields(self, debits, credits):
+        """The totals of a batch: amounts and counts of what is owed to the merchant, and of what he owes."""
+        sums = "".join(f"{sum(amounts):012d}{len(amounts):03d}" for amounts in (debits, credits))
+        return {
+            11: self.next_stan(), **self.identity(), 48: sums + "0" + "0" * 31, 49: "156",
+            60: "00" + self.batch + "201", 63: "01 ",
+        }
+
+    def upload_fields(self, code, digits):
+        """A message of a batch upload."""
+        return {11: self.next_stan(), **self.identity(), 48: digits, 60: "00" + self.batch + code}
+
+    def plain(self, mti, fields):
+        """Sends a message without a MAC; returns the answer's bytes and fields."""
+        answer = self.exchange(encode(mti, fields))
+        return answer, decode(answer)[1]
+
     def reverse(self, sale, reason="98"):
         """Sends the reversal of a sale as a terminal that got no answer would."""
         kept = (2, 3, 4, 11, 14, 22, 25, 41, 42, 49, 60)

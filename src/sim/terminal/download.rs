@@ -132,9 +132,8 @@ fn named(list: &[u8]) -> Vec<Vec<u8>> {
                 }
             }
             [0x9F, 0x22] => {
-                if let Some(name) = names.last_mut() {
-                    tlv::write(element.tag, element.value, name);
-                }
+                // Too long to be a key's index: the name stays without, and the host refuses it.
+                let _fits = names.last_mut().is_some_and(|name| tlv::write(element.tag, element.value, name));
             }
             _ => {}
         }
