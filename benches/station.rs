@@ -93,7 +93,7 @@ fn plan(door: SocketAddr, connections: u32) -> Plan {
         Target { address: door.to_string(), tls: None, connect_within: seconds(5), answer_within: seconds(20) };
     let terminals = (10..10 + connections).map(setup).collect();
     let cards = cards::demo().into_iter().filter(|card| card.used_by == cards::CardUse::Traffic).collect();
-    Plan { terminals, target, cards, rate: RATE, declines: 0, trouble: 0, seed: 1, batch: None }
+    Plan { terminals, target, cards, rate: RATE, declines: 0, trouble: 0, seed: 1, follow_ups: 0, batch: None }
 }
 
 fn setup(serial: u32) -> Setup {

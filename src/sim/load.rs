@@ -5,11 +5,13 @@
 //! and not undone) is compared to the cent with what the switch and the issuers booked.
 
 use super::cards::TestCard;
-use super::terminal::drive::{Attendant, DriveFault, Driver, Event, Outcome, Target};
+use super::teller::Teller;
+use super::terminal::drive::{DriveFault, Driver, Outcome, Target};
 use super::terminal::{
-    Answer, Card, Entry, Memory, MemoryFault, PadFault, Purchase, Settlement, Setup, Terminal, demo_pin_pad,
+    Answer, Card, Deed, Done, Entry, Memory, MemoryFault, Original, PadFault, Presented, Purchase, Settlement, Setup,
+    Task, Terminal, demo_pin_pad,
 };
-use super::till_roll::{Remembered, TillRoll};
+use super::till_roll::{Remembered, Step, TillRoll};
 use crate::hsm::calculator::ClearPin;
 use crate::model::Amount;
 use crate::model::Kind;
@@ -50,6 +52,9 @@ pub struct Plan {
     pub trouble: u16,
     /// Where the choices begin: the same seed makes the same sales.
     pub seed: u64,
+    /// Of a thousand approved sales, how many are followed by something: a void, a refund of a part, a hold
+    /// and its completion, a sale made offline.
+    pub follow_ups: u16,
     /// A terminal settles when its batch has so many slips, and at the end; `None` never does.
     pub batch: Option<usize>,
 }
@@ -66,6 +71,8 @@ pub struct Live {
     pub reversed: AtomicU64,
     /// Slots in which a terminal could not sell: no connection, no sign-in, a reversal not accepted.
     pub missed: AtomicU64,
+    /// What followed sales.
+    pub follow_ups: AtomicU64,
     /// Batches settled, with totals that agreed.
     pub balanced: AtomicU64,
     /// Batches settled with totals that differed.
@@ -87,6 +94,7 @@ impl Live {
             silent: count(),
             reversed: count(),
             missed: count(),
+            follow_ups: count(),
             balanced: count(),
             unbalanced: count(),
             unsettled: count(),
@@ -120,8 +128,11 @@ impl Live {
 pub struct Belief {
     /// Which terminal.
     pub terminal: TerminalId,
-    /// Each sale approved and not undone: reference number (blanks if the answer had none) and amount.
+    /// Each charge approved and not taken back, sales, completions and holds: reference number (blanks if the
+    /// answer had none) and amount.
     pub sales: Vec<(Rrn, Amount)>,
+    /// Each refund, likewise.
+    pub given: Vec<(Rrn, Amount)>,
     /// Whether a reversal is still pending: nobody knows about that sale.
     pub unresolved: bool,
 }
@@ -187,6 +198,7 @@ pub async fn go_on(
             chance: Chance(SplitMix64::new(plan.seed ^ (at as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15))),
             cards: Arc::clone(&cards),
             mix: (plan.declines, plan.trouble),
+            follow_ups: plan.follow_ups,
             batch: plan.batch,
             live: Arc::clone(live),
         };
@@ -208,41 +220,15 @@ fn driver(setup: &Setup, roll: Option<&Arc<TillRoll>>, target: &Target) -> Resul
     let terminal = setup.terminal;
     let pad = demo_pin_pad(terminal, setup.profile.sign_in, Arc::new(SystemEntropy))?;
     let pad = pad.ok_or(LoadFault::NoKey(terminal))?;
-    let Remembered { memory, sales } = roll.map(|roll| roll.remembered(terminal)).unwrap_or_default();
+    let Remembered { memory, step } = roll.map(|roll| roll.remembered(terminal)).unwrap_or_default();
     let memory = match memory {
         Some(text) => {
             Memory::from_json(&text, setup.owner(), &pad).map_err(|fault| LoadFault::Memory(terminal, fault))?
         }
         None => Memory::default(),
     };
-    let teller = Teller { roll: roll.map(Arc::clone), asked: None, earned: None, sales };
+    let teller = Teller::new(roll.map(Arc::clone), step, &memory);
     Ok(Driver::new(Terminal::new(setup.clone(), pad, memory)?, target.clone(), teller))
-}
-
-/// Keeps what one terminal knows.
-struct Teller {
-    roll: Option<Arc<TillRoll>>,
-    /// The sale under way.
-    asked: Option<Amount>,
-    /// The sale that was approved just now, not kept yet.
-    earned: Option<(Rrn, Amount)>,
-    sales: Vec<(Rrn, Amount)>,
-}
-
-impl Attendant for Teller {
-    fn keep(&mut self, terminal: &Terminal) -> std::io::Result<()> {
-        let sale = self.earned.take();
-        self.sales.extend(sale);
-        self.roll.as_ref().map_or(Ok(()), |roll| roll.add(terminal, sale))
-    }
-
-    fn see(&mut self, event: Event<'_>) {
-        let Event::Answered(answer) = event else { return };
-        if let Some(asked) = self.asked.take().filter(|_| answer.valid && answer.approved) {
-            let rrn = answer.rrn.or_else(|| Rrn::parse(&[b' '; 12]));
-            self.earned = rrn.map(|rrn| (rrn, answer.amount.unwrap_or(asked)));
-        }
-    }
 }
 
 /// When one terminal sells, in seconds from the start.
@@ -265,6 +251,7 @@ struct Clerk {
     chance: Chance,
     cards: Arc<[TestCard]>,
     mix: (u16, u16),
+    follow_ups: u16,
     batch: Option<usize>,
     live: Arc<Live>,
 }
@@ -291,7 +278,8 @@ impl Clerk {
         self.settle_within(deadline).await;
         let unresolved = self.driver.terminal().memory().pending.is_some();
         let terminal = self.driver.terminal().setup().terminal;
-        Belief { terminal, sales: std::mem::take(&mut self.driver.attendant_mut().sales), unresolved }
+        let Step { sales, given, .. } = self.driver.attendant_mut().believed();
+        Belief { terminal, sales, given, unresolved }
     }
 
     async fn undo_within(&mut self, deadline: Instant) {
@@ -364,16 +352,40 @@ impl Clerk {
         let sent = self.driver.prepare(&purchase)?;
         self.live.sent.fetch_add(1, Ordering::Relaxed);
         let began = Instant::now();
-        self.driver.attendant_mut().asked = Some(amount);
-        let outcome = self.driver.send(&sent).await;
-        self.driver.attendant_mut().asked = None;
-        let outcome = outcome?;
+        let outcome = self.driver.send(&sent).await?;
         if self.batch.is_none() {
             self.driver.terminal_mut().forget_slips();
         }
         self.note(&outcome, began.elapsed());
         if outcome.answer().is_some_and(|answer| answer.wants_sign_in() && !answer.approved) {
             self.driver.sign_in().await?;
+        }
+        let approved = outcome.answer().is_some_and(|answer| answer.approved && answer.valid);
+        if approved && amount.minor() % 100 == 0 && self.chance.below(1000) < u64::from(self.follow_ups) {
+            self.follow_up(&Presented { card, entry: Entry::Manual, pin: None }).await?;
+        }
+        Ok(())
+    }
+
+    /// Something follows the sale just made.
+    async fn follow_up(&mut self, shown: &Presented) -> Result<(), DriveFault> {
+        let Some(slip) = self.driver.terminal().memory().log.slips.last() else { return Ok(()) };
+        let (sale, amount) = (Original::from(slip), slip.amount);
+        let half = Amount::new(amount.minor() / 200 * 100).filter(|half| half.minor() > 0).unwrap_or(amount);
+        let card = Some(shown);
+        let task = match self.chance.below(4) {
+            0 => Task { amount, original: Some(&sale), ..Task::of(Deed::Follow(Kind::SaleVoid)) },
+            1 => Task { amount: half, original: Some(&sale), ..Task::of(Deed::Follow(Kind::Refund)) },
+            2 => Task { amount, card, ..Task::of(Deed::Offline(Kind::OfflineSale)) },
+            _ => Task { amount, card, ..Task::of(Deed::Card(Kind::Authorization)) },
+        };
+        let done = self.driver.perform(&task).await?;
+        self.live.follow_ups.fetch_add(1, Ordering::Relaxed);
+        if let (Done::Asked(_, _, Some(slip)), Deed::Card(_)) = (&done, task.deed) {
+            let hold = Original::from(&**slip);
+            let task = Task { amount: half, original: Some(&hold), ..Task::of(Deed::Follow(Kind::Completion)) };
+            self.driver.perform(&task).await?;
+            self.live.follow_ups.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ pub mod certificates;
 pub mod issuer;
 mod lines;
 pub mod load;
+mod teller;
 pub mod terminal;
 pub mod till_roll;
 pub mod world;

@@ -20,6 +20,35 @@ struct Line {
     terminal: String,
     memory: Value,
     sales: Vec<(String, u64)>,
+    /// Lines of older terminals have neither.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    undone: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    given: Vec<(String, u64)>,
+}
+
+/// What one step did to what a terminal believes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Step {
+    /// Charges that were approved.
+    pub(super) sales: Vec<(Rrn, Amount)>,
+    /// Charges that were taken back.
+    pub(super) undone: Vec<Rrn>,
+    /// Refunds.
+    pub(super) given: Vec<(Rrn, Amount)>,
+}
+
+impl Step {
+    /// This and what a later step did.
+    pub(super) fn follow(&mut self, later: Self) {
+        for rrn in later.undone {
+            if let Some(at) = self.sales.iter().rposition(|(sold, _)| *sold == rrn) {
+                self.sales.remove(at);
+            }
+        }
+        self.sales.extend(later.sales);
+        self.given.extend(later.given);
+    }
 }
 
 /// What one terminal knew when its process ended.
@@ -27,8 +56,8 @@ struct Line {
 pub(super) struct Remembered {
     /// Its memory, as its state file would have it.
     pub(super) memory: Option<String>,
-    /// What it sold: approved, and not undone.
-    pub(super) sales: Vec<(Rrn, Amount)>,
+    /// What it believes of the money.
+    pub(super) step: Step,
 }
 
 /// The terminals' own record, in one file for all of them. Memory and sale of a step are one line, so that
@@ -52,12 +81,12 @@ impl TillRoll {
             let (terminal, step) = read.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, what()))?;
             let known = begun.entry(terminal).or_default();
             known.memory = step.memory;
-            known.sales.extend(step.sales);
+            known.step.follow(step.step);
         }
         let mut short = String::new();
         for (terminal, known) in &begun {
             let memory = known.memory.as_deref().and_then(|memory| serde_json::from_str(memory).ok());
-            short += &serde_json::to_string(&Line::of(*terminal, memory.unwrap_or_default(), &known.sales))?;
+            short += &serde_json::to_string(&Line::of(*terminal, memory.unwrap_or_default(), &known.step))?;
             short.push('\n');
         }
         Ok(Self { lines: Mutex::new(Lines::replace(path, &short)?), begun })
@@ -75,22 +104,28 @@ impl TillRoll {
     }
 
     /// Adds a step of a terminal's.
-    pub(super) fn add(&self, terminal: &Terminal, sale: Option<(Rrn, Amount)>) -> io::Result<()> {
+    pub(super) fn add(&self, terminal: &Terminal, step: &Step) -> io::Result<()> {
         let memory = serde_json::from_str(&terminal.to_json())?;
-        self.lines.lock().add(&Line::of(terminal.setup().terminal, memory, sale.as_slice()))
+        self.lines.lock().add(&Line::of(terminal.setup().terminal, memory, step))
     }
 }
 
 impl Line {
-    fn of(terminal: TerminalId, memory: Value, sales: &[(Rrn, Amount)]) -> Self {
-        let sales = sales.iter().map(|(rrn, amount)| (rrn.to_string(), amount.minor()));
-        Self { terminal: terminal.to_string(), memory, sales: sales.collect() }
+    fn of(terminal: TerminalId, memory: Value, step: &Step) -> Self {
+        let told =
+            |list: &[(Rrn, Amount)]| list.iter().map(|(rrn, amount)| (rrn.to_string(), amount.minor())).collect();
+        let undone = step.undone.iter().map(ToString::to_string).collect();
+        Self { terminal: terminal.to_string(), memory, sales: told(&step.sales), undone, given: told(&step.given) }
     }
 
     fn read(&self) -> Option<(TerminalId, Remembered)> {
-        let sale = |(rrn, amount): &(String, u64)| Some((Rrn::parse(rrn.as_bytes())?, Amount::new(*amount)?));
-        let sales = self.sales.iter().map(sale).collect::<Option<_>>()?;
-        let step = Remembered { memory: Some(self.memory.to_string()), sales };
-        Some((TerminalId::parse(self.terminal.as_bytes())?, step))
+        let one = |(rrn, amount): &(String, u64)| Some((Rrn::parse(rrn.as_bytes())?, Amount::new(*amount)?));
+        let step = Step {
+            sales: self.sales.iter().map(one).collect::<Option<_>>()?,
+            undone: self.undone.iter().map(|rrn| Rrn::parse(rrn.as_bytes())).collect::<Option<_>>()?,
+            given: self.given.iter().map(one).collect::<Option<_>>()?,
+        };
+        let remembered = Remembered { memory: Some(self.memory.to_string()), step };
+        Some((TerminalId::parse(self.terminal.as_bytes())?, remembered))
     }
 }

@@ -32,7 +32,17 @@ fn plan(address: String, trouble: u16) -> Plan {
         answer_within: Duration::from_millis(500),
     };
     let cards = cards::demo();
-    Plan { terminals: vec![setup], target, cards, rate: 100.0, declines: 200, trouble, seed: 7, batch: Some(5) }
+    Plan {
+        terminals: vec![setup],
+        target,
+        cards,
+        rate: 100.0,
+        declines: 200,
+        trouble,
+        seed: 7,
+        follow_ups: 0,
+        batch: Some(5),
+    }
 }
 
 /// Runs until `enough` sales went out.

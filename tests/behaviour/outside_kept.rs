@@ -35,6 +35,7 @@ fn plan(address: String, trouble: u16) -> Plan {
         declines: 100,
         trouble,
         seed: 7,
+        follow_ups: 0,
         batch: None,
     }
 }

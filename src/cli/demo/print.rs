@@ -108,7 +108,8 @@ pub(super) fn goodbye(out: &mut dyn Write, parts: &Parts<Real>, live: Option<&Li
             [&live.balanced, &live.unbalanced, &live.unsettled].map(|count| count.load(Ordering::Relaxed));
         writeln!(
             out,
-            "batches settled: {balanced} balanced, {unbalanced} not; {unsettled} terminals could not settle"
+            "{} requests followed sales; batches settled: {balanced} balanced, {unbalanced} not; {unsettled} terminals could not settle",
+            live.follow_ups.load(Ordering::Relaxed)
         )?;
     }
     writeln!(out, "reversals owed: {}", parts.ledger.owed().iter().map(|(_, count)| count).sum::<usize>())
@@ -142,6 +143,7 @@ pub(super) fn verdict(out: &mut dyn Write, comparison: &Comparison, went_on: boo
     }
 }
 
-fn money(minor: u64) -> String {
-    Amount::new(minor).map_or_else(|| "too large".to_owned(), |amount| amount.to_string())
+fn money(minor: i64) -> String {
+    let sign = if minor < 0 { "-" } else { "" };
+    Amount::new(minor.unsigned_abs()).map_or_else(|| "too large".to_owned(), |amount| format!("{sign}{amount}"))
 }

@@ -26,6 +26,8 @@ const TERMINALS: RangeInclusive<&str> = "10000010"..="10000200";
 /// Of a thousand simulated sales, how many are declined and how many make trouble.
 const DECLINES: u16 = 60;
 const TROUBLE: u16 = 4;
+/// Of a thousand approved sales, how many are followed by a void, a refund, a completion, an offline sale.
+const FOLLOW_UPS: u16 = 200;
 /// How many slips a terminal's batch has when it settles by itself.
 const BATCH: usize = 50;
 /// Longer than the switch waits for an issuer.
@@ -72,6 +74,7 @@ impl Traffic {
             declines: DECLINES,
             trouble: TROUBLE,
             seed,
+            follow_ups: FOLLOW_UPS,
             batch: Some(BATCH),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -3,6 +3,8 @@
 use crate::ledger::Effect;
 use crate::ledger::Outcome;
 use crate::ledger::Recorded;
+use crate::ledger::kinds;
+use crate::model::Amount;
 use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::Rrn;
@@ -14,17 +16,17 @@ use crate::sim::load::Live;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-/// The three totals, in minor units, and every place where they part.
+/// The three totals, in minor units, charges less refunds, and every place where they part.
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
     /// What simulated terminals believe.
-    pub terminals: u64,
+    pub terminals: i64,
     /// What the ledger says of simulated terminals.
-    pub simulated: u64,
+    pub simulated: i64,
     /// What the ledger says of all terminals.
-    pub switch: u64,
-    /// What the issuers booked or hold.
-    pub issuers: u64,
+    pub switch: i64,
+    /// What the issuers booked or hold, less what they gave back.
+    pub issuers: i64,
     /// A line each.
     pub differences: Vec<String>,
 }
@@ -44,10 +46,14 @@ pub(super) fn compare(records: &[Recorded], books: &[(IssuerName, Vec<Posting>)]
 
 impl Comparison {
     fn issuers(&mut self, standing: &HashMap<Rrn, &Recorded>, books: &[(IssuerName, Vec<Posting>)]) {
-        let mut booked: HashMap<Rrn, u64> = HashMap::new();
+        let mut booked: HashMap<Rrn, i64> = HashMap::new();
         let postings = books.iter().flat_map(|(name, postings)| postings.iter().map(move |posting| (name, posting)));
-        for (name, posting) in postings.filter(|(_, posting)| matches!(posting.money, Money::Booked | Money::Held)) {
-            let amount = posting.entry.amount.minor();
+        for (name, posting) in postings {
+            let amount = match posting.money {
+                Money::Booked | Money::Held => signed(posting.approved),
+                Money::Given => -signed(posting.approved),
+                _ => continue,
+            };
             self.issuers += amount;
             let Some(rrn) = posting.entry.rrn else {
                 self.differences.push(format!("{name} booked {amount} without a reference number"));
@@ -68,24 +74,26 @@ impl Comparison {
     }
 
     fn terminals(&mut self, standing: &HashMap<Rrn, &Recorded>, beliefs: &[Belief]) {
-        let mut ours: HashMap<TerminalId, (u64, u64)> = HashMap::new();
+        let mut ours: HashMap<TerminalId, (u64, i64)> = HashMap::new();
         for record in standing.values() {
             let (number, sum) = ours.entry(record.intent.identity.terminal).or_default();
             *number += 1;
             *sum += paid(record);
         }
-        for Belief { terminal, sales, unresolved } in beliefs {
-            let sum = sales.iter().map(|(_, amount)| amount.minor()).sum();
-            let count = u64::try_from(sales.len()).unwrap_or(u64::MAX);
+        for Belief { terminal, sales, given, unresolved } in beliefs {
+            let charged = sales.iter().map(|(rrn, amount)| (rrn, signed(*amount)));
+            let told: Vec<_> = charged.chain(given.iter().map(|(rrn, amount)| (rrn, -signed(*amount)))).collect();
+            let sum = told.iter().map(|(_, amount)| amount).sum();
+            let count = u64::try_from(told.len()).unwrap_or(u64::MAX);
             let (number, here) = ours.get(terminal).copied().unwrap_or_default();
             self.terminals += sum;
             self.simulated += here;
             if (number, here) != (count, sum) {
-                let theirs = format!("{count} sales of {sum}");
+                let theirs = format!("{count} charges and refunds of {sum}");
                 self.differences.push(format!("terminal {terminal} believes {theirs}, the switch {number} of {here}"));
             }
-            for (rrn, amount) in sales {
-                if standing.get(rrn).is_none_or(|record| paid(record) != amount.minor()) {
+            for (rrn, amount) in told {
+                if standing.get(rrn).is_none_or(|record| paid(record) != amount) {
                     self.differences.push(format!("terminal {terminal} believes {rrn}, the switch does not"));
                 }
             }
@@ -123,13 +131,27 @@ impl Comparison {
     }
 }
 
-/// Approved, moves money, and nobody took it back.
+/// Approved, moves money, and nobody took it back. What was partly given back was paid all the same: the refund
+/// stands beside it.
 fn stands(record: &Recorded) -> bool {
     let approved = record.decided.as_ref().is_some_and(|decided| decided.outcome == Outcome::Approved);
-    approved && record.effect == Effect::Live && matches!(record.intent.kind, Kind::Sale | Kind::Authorization)
+    approved && matches!(record.effect, Effect::Live | Effect::Refunded(_)) && way(record.intent.kind) != 0
 }
 
-fn paid(record: &Recorded) -> u64 {
+/// Charges are 1, refunds -1, what moves nothing is 0.
+fn way(kind: Kind) -> i64 {
+    match kinds::of(kind).money {
+        kinds::Money::Taken | kinds::Money::Held | kinds::Money::Moved => 1,
+        kinds::Money::Given => -1,
+        kinds::Money::Untouched => 0,
+    }
+}
+
+fn paid(record: &Recorded) -> i64 {
     let partial = record.decided.as_ref().and_then(|decided| decided.answer.amount);
-    partial.unwrap_or(record.intent.amount).minor()
+    way(record.intent.kind) * signed(partial.unwrap_or(record.intent.amount))
+}
+
+fn signed(amount: Amount) -> i64 {
+    i64::try_from(amount.minor()).unwrap_or(i64::MAX)
 }

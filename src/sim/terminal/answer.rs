@@ -238,10 +238,9 @@ impl Terminal {
 
     fn take_keys(&mut self, answer: &mut Answer) {
         let value = |role| answer.message.role(role).map(|value| value.to_vec());
-        if let Some(batch) = value(Role::Batch).and_then(|batch| BatchNumber::parse(&batch)) {
-            if batch != self.memory.batch {
-                self.moved_on(batch);
-            }
+        let batch = value(Role::Batch).and_then(|batch| BatchNumber::parse(&batch));
+        if let Some(batch) = batch.filter(|batch| *batch != self.memory.batch) {
+            self.moved_on(batch);
         }
         if let Some(key_data) = value(Role::KeyData) {
             match self.pad.load(&key_data) {

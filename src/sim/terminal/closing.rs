@@ -173,7 +173,8 @@ impl Terminal {
     pub(super) fn uploaded_one(&mut self, answer: &Answer) {
         let Some(closing) = self.memory.log.closing.as_mut() else { return };
         // A batch that balanced is closed whatever the host says of its end.
-        if !answer.approved && !(closing.step == Step::End && closing.balanced) {
+        let closed = closing.step == Step::End && closing.balanced;
+        if !(answer.approved || closed) {
             return;
         }
         closing.upload = None;

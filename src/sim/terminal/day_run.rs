@@ -123,7 +123,7 @@ fn ended(done: Done) -> (String, Option<Slip>) {
         }
         Done::Settled(Settlement::ByHost) => ("closed by the host".to_owned(), None),
         Done::Settled(Settlement::Stopped(outcome)) | Done::NotReady(outcome) => {
-            (outcome.as_ref().map_or("not ready".to_owned(), |outcome| word(outcome)), None)
+            (outcome.as_ref().map_or("not ready".to_owned(), word), None)
         }
         Done::Nothing => ("nothing to do".to_owned(), None),
     }

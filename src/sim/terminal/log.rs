@@ -167,8 +167,8 @@ impl Log {
     }
 
     fn mark(&mut self, stan: Stan, standing: Standing) {
-        let all = self.before.iter_mut().chain(&mut self.slips);
-        if let Some(slip) = all.filter(|slip| slip.stan == stan).next_back() {
+        let mut all = self.before.iter_mut().chain(&mut self.slips);
+        if let Some(slip) = all.rfind(|slip| slip.stan == stan) {
             slip.standing = standing;
         }
     }

@@ -26,7 +26,7 @@ impl Counter {
         let mut till = Till::at(station.door(), number, "pos");
         till.sign_in();
         let terminal = till.terminal.setup().terminal;
-        Self { till, belief: Belief { terminal, sales: Vec::new(), unresolved: false } }
+        Self { till, belief: Belief { terminal, sales: Vec::new(), given: Vec::new(), unresolved: false } }
     }
 
     /// Sends a sale; the answer, unless the line ends first.

@@ -69,6 +69,7 @@ impl Traffic {
             declines: 60,
             trouble: habits.trouble,
             seed: habits.seed,
+            follow_ups: 0,
             batch: None,
         };
         let (stop, stopped) = watch::channel(false);
