@@ -74,11 +74,10 @@ impl Attendant for Teller {
 }
 
 fn said(memory: &Memory) -> BTreeMap<(BatchNumber, Stan), Says> {
-    let log = &memory.log;
-    let completed =
-        |stan: Stan| log.slips.iter().any(|slip| slip.kind == Kind::Completion && slip.original == Some(stan));
-    let all = log.before.iter().chain(&log.slips).filter(|slip| slip.standing == Standing::Stands);
-    let telling = all.filter(|slip| !(slip.kind == Kind::Authorization && completed(slip.stan)));
+    let all = || memory.log.before.iter().chain(&memory.log.slips);
+    let completed = |hold: &Slip| all().any(|slip| slip.kind == Kind::Completion && slip.original == Some(hold.stan));
+    let standing = all().filter(|slip| slip.standing == Standing::Stands);
+    let telling = standing.filter(|slip| !(slip.kind == Kind::Authorization && completed(slip)));
     telling.filter_map(|slip| Some(((slip.batch, slip.stan), says(slip)?))).collect()
 }
 
