@@ -361,7 +361,7 @@ impl Clerk {
             self.driver.sign_in().await?;
         }
         let approved = outcome.answer().is_some_and(|answer| answer.approved && answer.valid);
-        if approved && amount.minor() % 100 == 0 && self.chance.below(1000) < u64::from(self.follow_ups) {
+        if approved && amount.minor().is_multiple_of(100) && self.chance.below(1000) < u64::from(self.follow_ups) {
             self.follow_up(&Presented { card, entry: Entry::Manual, pin: None }).await?;
         }
         Ok(())
