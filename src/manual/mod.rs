@@ -15,6 +15,11 @@ pub mod changelog {
     #![doc = include_str!("changelog.md")]
 }
 
+/// What issuers say of a day, how it is compared with terminals and ledger, and how a difference is cleared.
+pub mod clearing {
+    #![doc = include_str!("clearing.md")]
+}
+
 /// `tollgate crypto`: calculators, which keys they take, known answers; what the software HSM does.
 pub mod crypto {
     #![doc = include_str!("crypto.md")]

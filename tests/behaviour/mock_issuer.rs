@@ -1,6 +1,8 @@
 //! The mock issuer keeps its promises: the amount chooses the answer, and the books are right to the cent.
 
 use crate::switch_side::Ask;
+use crate::switch_side::LOCAL;
+use crate::switch_side::SENT;
 use crate::switch_side::SwitchSide;
 use crate::switch_side::demo_bank;
 use crate::switch_side::now;
@@ -76,6 +78,31 @@ impl Table {
     fn reversal(&self, original: Ask<'_>, stan: u32, repeat: bool) -> &'static str {
         let answer = self.only_answer(self.side.sign(self.side.compose_reversal(original, stan, repeat)));
         self.side.code(&answer).0.code()
+    }
+
+    /// The code of a request that names the one of trace number `original` in the original data elements, and if
+    /// `numbered` by its reference number too.
+    fn follow(&self, kind: Kind, (stan, minor): (u32, u64), original: u32, numbered: bool) -> &'static str {
+        let dialect = &self.side.profile.dialect;
+        let mut builder = self.side.compose(Ask { kind, pin: None, ..self.sale(stan, minor) });
+        let pattern = dialect.kind_row(kind).unwrap().when.iter().find(|(role, _)| *role == Role::ProcessingCode);
+        if let Some((role, pattern)) = pattern {
+            builder.role(*role, pattern.replace('.', "0").as_bytes()).unwrap();
+        }
+        let (stan, rrn) = (format!("{original:06}"), format!("{original:012}"));
+        let values: [(Role, &[u8]); 5] = [
+            (Role::OriginalMti, if dialect.role(Role::FunctionCode).is_some() { b"1200" } else { b"0200" }),
+            (Role::OriginalStan, stan.as_bytes()),
+            (Role::OriginalTransmissionTime, SENT),
+            (Role::OriginalLocalTime, LOCAL),
+            (Role::OriginalRrn, rrn.as_bytes()),
+        ];
+        for (role, value) in values {
+            if dialect.role(role).is_some() && (numbered || role != Role::OriginalRrn) {
+                builder.role(role, value).unwrap();
+            }
+        }
+        self.side.code(&self.only_answer(self.side.sign(builder))).0.code()
     }
 
     /// What is on the visitor's account, in minor units.
@@ -259,6 +286,61 @@ fn what_is_no_request_is_not_answered() {
         assert!(table.effects(answer.body().clone()).is_empty());
         assert!(table.effects(Bytes::from_static(b"\xdb\xdb\xdb")).is_empty());
         assert_eq!(table.bank.stats().unreadable, 2);
+    }
+}
+
+#[test]
+fn voids_and_refunds_find_their_original_by_reference_number_or_original_data() {
+    for table in tables() {
+        table.answer(table.sale(1, 30_000));
+        assert_eq!(table.follow(Kind::SaleVoid, (2, 29_900), 1, true), "64");
+        assert_eq!(table.follow(Kind::SaleVoid, (3, 30_000), 9, true), "25");
+        assert_eq!(table.follow(Kind::SaleVoid, (4, 30_000), 1, true), "00");
+        assert_eq!(table.balance(), BALANCE);
+        table.answer(table.sale(5, 30_000));
+        assert_eq!(table.follow(Kind::Refund, (6, 10_000), 5, false), "00");
+        assert_eq!(table.follow(Kind::Refund, (7, 20_100), 5, false), "61");
+        assert_eq!(table.follow(Kind::Refund, (8, 20_000), 5, true), "00");
+        assert_eq!(table.follow(Kind::SaleVoid, (9, 30_000), 5, true), "12");
+        assert_eq!(table.balance(), BALANCE);
+    }
+}
+
+#[test]
+fn ten_cents_approve_a_sale_for_half_of_it() {
+    for table in tables() {
+        let answer = table.answer(table.sale(1, 710));
+        assert_eq!(table.side.code(&answer), (ResponseCode::ApprovedPartial, true));
+        assert_eq!(answer.role(Role::Amount).unwrap().as_str(), Some("000000000355"));
+        assert_eq!(table.balance(), BALANCE - 355);
+        assert_eq!(table.reversal(table.sale(1, 710), 2, false), "00");
+        assert_eq!(table.balance(), BALANCE);
+    }
+}
+
+#[test]
+fn a_days_clearing_says_what_moved_and_not_what_was_undone_or_held() {
+    for table in tables() {
+        table.answer(table.sale(1, 30_000));
+        assert_eq!(table.follow(Kind::Refund, (2, 10_000), 1, true), "00");
+        table.answer(table.sale(3, 500));
+        table.reversal(table.sale(3, 500), 4, false);
+        table.answer(Ask { kind: Kind::Authorization, ..table.sale(5, 700) });
+        table.answer(table.sale(6, 751));
+        let [file] = &table.bank.clearing(NOON.date(480))[..] else { panic!("not one file") };
+        let rows: Vec<_> = file.rows.iter().map(|row| (row.kind, row.sign.letter(), row.amount.minor())).collect();
+        assert_eq!(rows, [(Kind::Sale, "D", 30_000), (Kind::Refund, "C", 10_000)]);
+        assert_eq!(tollgate::settle::recon::ClearingFile::read(file.write().as_bytes()).as_ref(), Ok(file));
+        // Undone on the next day, it is a row of that day.
+        let tomorrow = Timestamp(NOON.0 + 86_400_000_000);
+        let undo = table.side.sign(table.side.compose_reversal(table.sale(1, 30_000), 7, false));
+        now(table.bank.handle(undo, tomorrow));
+        let refund = Ask { kind: Kind::Refund, ..table.sale(2, 10_000) };
+        now(table.bank.handle(table.side.sign(table.side.compose_reversal(refund, 8, false)), tomorrow));
+        let [next] = &table.bank.clearing(tomorrow.date(480))[..] else { panic!("not one file") };
+        let rows: Vec<_> = next.rows.iter().map(|row| (row.kind, row.sign.letter(), row.date)).collect();
+        assert_eq!(rows, [(Kind::Reversal, "D", NOON.date(480))], "a refunded sale cannot be undone, its refund can");
+        assert_eq!(table.bank.clearing(NOON.date(480)), std::slice::from_ref(file));
     }
 }
 

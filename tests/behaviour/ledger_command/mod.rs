@@ -3,6 +3,7 @@
 mod archive;
 mod backup;
 mod days;
+mod recon;
 mod search;
 mod settle;
 mod snapshots;

@@ -1,0 +1,256 @@
+//! `tollgate recon` on a past day: what does not agree is typed, followed, explained or cleared.
+
+use super::a_past_day;
+use super::text;
+use crate::switch_side::demo_bank;
+use std::path::Path;
+use tempfile::TempDir;
+use tollgate::cli::Exit;
+use tollgate::cli::run_from;
+use tollgate::model::BusinessDate;
+use tollgate::settle::recon::ClearingFile;
+use tollgate::settle::recon::DifferenceBook;
+use tollgate::settle::recon::State;
+
+/// The rows of [`super::a_day`] that its issuer must clear: a sale, and another with its void.
+const RIGHT: [&str; 3] = [
+    "632500000001,sale,10000001,898110054110001,900,156,D,622500******0253,2026-11-21,A1B2C3",
+    "632500000006,sale,10000002,898110054110001,700,156,D,622500******0253,2026-11-21,A1B2C3",
+    "632500000007,sale-void,10000002,,700,156,C,622500******0253,2026-11-21,",
+];
+/// The one that its terminal undid.
+const UNDONE: &str = "632500000004,sale,10000002,,400,156,D,622500******0253,2026-11-21,";
+
+/// A file of these rows; its trailer holds.
+fn file(date: &str, currency: &str, rows: &[&str]) -> String {
+    let sum = |sign: &str| -> u64 {
+        let of = rows.iter().map(|row| row.split(',').collect::<Vec<_>>()).filter(|row| row[6] == sign);
+        of.map(|row| row[4].parse::<u64>().unwrap()).sum()
+    };
+    let names = "rrn,kind,terminal,merchant,amount,currency,sign,card,date,approval";
+    let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    let (count, debit, credit) = (rows.lines().count(), sum("D"), sum("C"));
+    format!("tollgate-clearing,1,bank-a,{date},{currency}\n{names}\n{rows}trailer,{count},{debit},{credit}\n")
+}
+
+struct Desk(TempDir);
+
+impl Desk {
+    fn open() -> Self {
+        Self(a_past_day())
+    }
+
+    fn data(&self) -> &str {
+        text(self.0.path())
+    }
+
+    /// Runs `tollgate recon ..`: exit code, and what it printed, the failure's text included.
+    fn recon(&self, arguments: &[&str]) -> (Exit, String) {
+        let mut out = Vec::new();
+        let outcome = run_from([&["tollgate", "recon"], arguments, &["--data", self.data()]].concat(), &mut out);
+        let text = String::from_utf8(out).unwrap();
+        match outcome {
+            Ok(exit) => (exit, text),
+            Err(failure) => (failure.exit, text + &failure.message),
+        }
+    }
+
+    fn compare(&self, date: &str, content: &str, more: &[&str]) -> (Exit, String) {
+        let path = self.0.path().join("given.csv");
+        std::fs::write(&path, content).unwrap();
+        let given = format!("bank-a={}", text(&path));
+        self.recon(&[&["--date", date, "--clearing", &given], more].concat())
+    }
+
+    /// Compares the day with these rows.
+    fn day(&self, rows: &[&str]) -> (Exit, String) {
+        self.compare("2026-11-21", &file("2026-11-21", "156", rows), &["--replace"])
+    }
+
+    fn kept(&self) -> String {
+        std::fs::read_to_string(self.0.path().join("recon/differences.jsonl")).unwrap()
+    }
+
+    /// Type and state of every difference so far.
+    fn book(&self) -> Vec<(&'static str, bool)> {
+        let book = DifferenceBook::read(&self.kept()).unwrap();
+        book.entries().map(|entry| (entry.difference.key.sort.name(), entry.state == State::Open)).collect()
+    }
+}
+
+#[track_caller]
+fn says(outcome: &(Exit, String), exit: Exit, words: &[&str]) {
+    assert_eq!(outcome.0, exit, "{}", outcome.1);
+    for word in words {
+        assert!(outcome.1.contains(word), "{word} is not in\n{}", outcome.1);
+    }
+}
+
+#[test]
+fn a_day_on_which_everything_agrees_leaves_nothing_open() {
+    let desk = Desk::open();
+    let report = desk.day(&RIGHT);
+    says(&report, Exit::Ok, &["3 rows, debit 16.00, credit 7.00", "3 agree, 0 differ", "0 open"]);
+    assert!(desk.book().is_empty());
+}
+
+#[test]
+fn what_an_issuer_does_not_have_is_missing_there_until_a_later_file_brings_it() {
+    let desk = Desk::open();
+    says(&desk.day(&RIGHT[1..]), Exit::No, &["missing-there", "632500000001", "here D 9.00 156, there -"]);
+    // The same again changes nothing.
+    let kept = desk.kept();
+    says(&desk.day(&RIGHT[1..]), Exit::No, &["0 new", "1 open"]);
+    assert_eq!(desk.kept(), kept);
+    let late = "632500000001,sale,10000001,,900,156,D,622500******0253,2026-11-22,";
+    let next = file("2026-11-22", "156", &[late]);
+    says(&desk.compare("2026-11-22", &next, &[]), Exit::Ok, &["0 new, 1 explained, 0 open"]);
+    says(&desk.compare("2026-11-22", &next, &[]), Exit::Ok, &["0 new, 0 explained, 0 open"]);
+    says(&desk.recon(&["list", "--all"]), Exit::Ok, &["explained on 2026-11-22: it came in the file of 2026-11-22"]);
+}
+
+#[test]
+fn what_only_an_issuer_has_is_missing_here_with_a_reason() {
+    let desk = Desk::open();
+    let stranger = "632500000099,sale,10000001,,100,156,D,622500******0253,2026-11-21,";
+    let declined = "632500000009,sale,10000003,,999,156,D,622500******0253,2026-11-21,";
+    let report = desk.day(&[&RIGHT[..], &[stranger, declined]].concat());
+    says(&report, Exit::No, &["the ledger has no such transaction", "here it is declined with 51", "2 open"]);
+    assert_eq!(desk.book(), [("missing-here", true); 2]);
+}
+
+#[test]
+fn other_amounts_directions_and_moneys_are_typed() {
+    let desk = Desk::open();
+    let less = RIGHT[0].replace(",900,", ",800,");
+    let round = RIGHT[1].replace(",D,", ",C,");
+    let report = desk.day(&[&less, &round, RIGHT[2]]);
+    says(&report, Exit::No, &["900 here, 800 there", "the other way round", "here D 9.00 156, there D 8.00 156"]);
+    assert_eq!(desk.book(), [("amount", true); 2]);
+    let dollars: Vec<String> = RIGHT.iter().map(|row| row.replace(",156,", ",840,")).collect();
+    let dollars: Vec<&str> = dollars.iter().map(String::as_str).collect();
+    let desk = Desk::open();
+    let report = desk.compare("2026-11-21", &file("2026-11-21", "840", &dollars), &[]);
+    says(&report, Exit::No, &["156 here, 840 there", "not compared: 3 of bank-a in 156"]);
+    assert_eq!(desk.book(), [("currency", true); 3]);
+}
+
+#[test]
+fn a_row_that_comes_twice_is_a_duplicate_in_one_file_and_over_two() {
+    let desk = Desk::open();
+    says(&desk.day(&[&RIGHT[..], &RIGHT[..1]].concat()), Exit::No, &["duplicate", "2 times in one file"]);
+    let again = RIGHT[0].replace("2026-11-21", "2026-11-22");
+    let report = desk.compare("2026-11-22", &file("2026-11-22", "156", &[&again]), &[]);
+    says(&report, Exit::No, &["bank-a had it before, in its file of 2026-11-21", "2 open"]);
+    assert_eq!(desk.book(), [("duplicate", true); 2]);
+}
+
+#[test]
+fn a_reversal_that_the_issuer_shows_later_is_late_until_its_file_comes() {
+    let desk = Desk::open();
+    let report = desk.day(&[&RIGHT[..], &[UNDONE]].concat());
+    says(&report, Exit::No, &["late-reversal", "undone here, and its reversal is still on its way"]);
+    let undo = UNDONE.replace(",sale,", ",reversal,").replace(",D,", ",C,");
+    let report = desk.compare("2026-11-22", &file("2026-11-22", "156", &[&undo]), &[]);
+    says(&report, Exit::Ok, &["1 explained, 0 open"]);
+    // Both in one file are nothing to speak of.
+    let desk = Desk::open();
+    says(&desk.day(&[&RIGHT[..], &[UNDONE, &undo]].concat()), Exit::Ok, &["0 open"]);
+}
+
+#[test]
+fn a_difference_is_cleared_once_by_somebody_for_a_reason() {
+    let desk = Desk::open();
+    desk.day(&RIGHT[1..]);
+    let clear = |id: &str, actor: &str, reason: &str| desk.recon(&["clear", id, "--actor", actor, "--reason", reason]);
+    says(&clear("1", "li.na", " "), Exit::Usage, &["the reason"]);
+    says(&clear("2", "li.na", "paid"), Exit::No, &["there is no difference 2"]);
+    says(&desk.recon(&["list", "--as-of", "2026-11-25"]), Exit::No, &["  3 d  missing-there", "1 open"]);
+    says(&clear("1", "li.na", "paid by bank-a by hand, letter 118"), Exit::Ok, &["cleared by li.na; 0 open"]);
+    says(&clear("1", "li.na", "again"), Exit::No, &["it was cleared before"]);
+    says(&desk.recon(&["list", "--all"]), Exit::Ok, &["cleared by li.na at", "letter 118"]);
+    // Comparing again does not open it again.
+    says(&desk.day(&RIGHT[1..]), Exit::Ok, &["0 new", "0 open"]);
+}
+
+#[test]
+fn what_is_found_no_more_when_its_day_is_compared_again_is_gone() {
+    let desk = Desk::open();
+    desk.day(&RIGHT[1..]);
+    says(&desk.day(&RIGHT), Exit::Ok, &["0 open"]);
+    assert_eq!(desk.book(), [("missing-there", false)]);
+    // And open again, under a new number, should it come back.
+    says(&desk.day(&RIGHT[1..]), Exit::No, &["1 new", "1 open"]);
+}
+
+#[test]
+fn a_file_that_is_cut_short_changed_or_another_days_is_refused_whole() {
+    let whole = file("2026-11-21", "156", &RIGHT);
+    let cut = whole.rsplit_once("trailer").unwrap().0.to_owned();
+    let in_a_row = whole[..whole.len() - 60].to_owned();
+    let in_the_trailer = whole.trim_end().to_owned();
+    let refused: Vec<(String, &str)> = vec![
+        (cut.clone(), "the file is cut short"),
+        (in_a_row, "the file is cut short"),
+        (in_the_trailer, "the file is cut short"),
+        (String::new(), "not a clearing file"),
+        (whole.replace(",900,156,D", ",901,156,D"), "sum of debits"),
+        (whole.replace("trailer,3", "trailer,4"), "counts 4 rows and there are 3"),
+        (whole.clone() + &whole, "something follows the trailer"),
+        (whole.replace("******", "123456"), "not masked"),
+        (whole.replacen(",156,D", ",840,D", 1), "currency 840 in a file of 156"),
+        (whole.replace("898110054110001,900", "898110054110001,9x0"), "line 3: amount"),
+        (whole.replace("bank-a", "bank-b"), "it is the file of bank-b, not of bank-a"),
+        (file("2026-11-20", "156", &[]), "it is of 2026-11-20, not of 2026-11-21"),
+    ];
+    for (content, why) in refused {
+        let desk = Desk::open();
+        says(&desk.compare("2026-11-21", &content, &[]), Exit::No, &[why]);
+        assert!(!desk.0.path().join("recon/differences.jsonl").exists(), "{why}: something was noted");
+    }
+}
+
+#[test]
+fn the_same_file_twice_changes_nothing_and_another_one_needs_a_word() {
+    let desk = Desk::open();
+    let whole = file("2026-11-21", "156", &RIGHT);
+    says(&desk.compare("2026-11-21", &whole, &[]), Exit::Ok, &["0 open"]);
+    let kept = desk.kept();
+    says(&desk.compare("2026-11-21", &whole, &[]), Exit::Ok, &["0 open"]);
+    assert_eq!(desk.kept(), kept);
+    let other = file("2026-11-21", "156", &RIGHT[1..]);
+    says(&desk.compare("2026-11-21", &other, &[]), Exit::No, &["another file of bank-a of 2026-11-21 was taken before"]);
+    says(&desk.compare("2026-11-21", &other, &["--replace"]), Exit::No, &["1 open"]);
+    let path = desk.0.path().join("given.csv");
+    let given = format!("bank-a={}", text(&path));
+    let twice = desk.recon(&["--date", "2026-11-21", "--clearing", &given, "--clearing", &given]);
+    says(&twice, Exit::No, &["bank-a is given twice in 156"]);
+}
+
+#[test]
+fn an_issuer_whose_file_is_not_given_is_said_to_be_missing() {
+    let desk = Desk::open();
+    says(&desk.recon(&["--date", "2026-11-21"]), Exit::No, &["not compared: 3 of bank-a in 156"]);
+}
+
+#[test]
+fn a_book_that_was_cut_short_goes_on_and_a_damaged_one_is_not_believed() {
+    let desk = Desk::open();
+    desk.day(&RIGHT[1..]);
+    let path = desk.0.path().join("recon/differences.jsonl");
+    let kept = desk.kept();
+    std::fs::write(&path, kept.clone() + "{\"cleared\":{\"id\":1").unwrap();
+    says(&desk.recon(&["list"]), Exit::No, &["1 open"]);
+    assert_eq!(desk.kept(), kept);
+    std::fs::write(&path, "nonsense\n".to_owned() + &kept).unwrap();
+    says(&desk.recon(&["list"]), Exit::Usage, &["line 1 is no event of a book of differences"]);
+}
+
+#[test]
+fn what_a_mock_issuer_writes_reads_back() {
+    let bank = demo_bank("bank-a");
+    let [file] = &bank.clearing(BusinessDate::parse("2026-11-21").unwrap())[..] else { panic!("not one file") };
+    assert_eq!(ClearingFile::read(file.write().as_bytes()).as_ref(), Ok(file));
+    let folder = tempfile::tempdir().unwrap();
+    assert!(bank.write_clearing(Path::new(folder.path())).unwrap().is_empty(), "nothing has moved yet");
+}
