@@ -1,4 +1,4 @@
-//! A day of a million transactions, settled from the ledger's files. Prints figures; judges none but that it runs
+//! A day of a million transactions, settled and reconciled from the ledger's files. Prints figures; judges none but that it runs
 //! and that the sums are those that were sold.
 //!
 //! `cargo bench --bench settle -- [N]` (default 1,000,000): 10,000 terminals of the demo's shops, each with one batch
@@ -30,7 +30,11 @@ use tollgate::ledger::OpenedLedger;
 use tollgate::ledger::Outbound;
 use tollgate::ledger::Outcome;
 use tollgate::ledger::Scope;
+use tollgate::ledger::archive::ARCHIVE;
+use tollgate::ledger::archive::Archive;
+use tollgate::ledger::archive::ArchiveFault;
 use tollgate::ledger::archive::Archiver;
+use tollgate::ledger::archive::Row;
 use tollgate::ledger::journal::Folder;
 use tollgate::ledger::journal::JournalId;
 use tollgate::ledger::journal::Options;
@@ -44,6 +48,7 @@ use tollgate::model::CardClass;
 use tollgate::model::Currency;
 use tollgate::model::IssuerName;
 use tollgate::model::Kind;
+use tollgate::model::MaskedPan;
 use tollgate::model::MerchantId;
 use tollgate::model::MessageClass;
 use tollgate::model::Pan;
@@ -52,11 +57,15 @@ use tollgate::model::PosEntryMode;
 use tollgate::model::ProcessingCode;
 use tollgate::model::Product;
 use tollgate::model::ResponseCode;
+use tollgate::model::Rrn;
 use tollgate::model::SealedPan;
 use tollgate::model::Stan;
 use tollgate::model::TerminalId;
 use tollgate::model::Timestamp;
 use tollgate::model::VoidsInTotals;
+use tollgate::settle::recon::ClearingFile;
+use tollgate::settle::recon::ClearingRow;
+use tollgate::settle::recon::sign;
 
 const OPTIONS: Options = Options { segment_bytes: 64 << 20, new_id: JournalId(*b"made for a bench") };
 const TERMINALS: u64 = 10_000;
@@ -76,6 +85,7 @@ fn main() {
     assert_eq!(settled, sold);
     let again = folder.path().join("again");
     assert_eq!(settle(&again, &ledger, &["--scan"]), sold);
+    reconcile(folder.path(), &ledger);
     for file in ["lines.csv", "settlement.json"] {
         let read = |folder: &str| std::fs::read(folder_of(folder, &again, file)).unwrap();
         assert!(read("settlement") == read("again"), "{file}");
@@ -235,4 +245,44 @@ fn settle(to: &Path, ledger: &Path, how: &[&str]) -> i128 {
     }
     let manifest: serde_json::Value = serde_json::from_slice(&out).unwrap();
     manifest["totals"][0]["net"].as_str().unwrap().parse().unwrap()
+}
+
+/// Compares the day with clearing files that say the same.
+fn reconcile(folder: &Path, ledger: &Path) {
+    let archive = Archive::read_only(&ledger.join(ARCHIVE)).unwrap();
+    let file = |name| ClearingFile {
+        issuer: IssuerName::parse(name).unwrap(),
+        date: date(),
+        currency: Currency::CNY,
+        rows: Vec::new(),
+    };
+    let mut files = [file("bank-a"), file("bank-b")];
+    let add = &mut |row: Row| {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == row.kind).unwrap();
+        let issuer = usize::from(row.issuer.as_deref() == Some("bank-b"));
+        files[issuer].rows.push(ClearingRow {
+            rrn: Rrn::parse(row.rrn.as_bytes()).unwrap(),
+            kind,
+            terminal: TerminalId::parse(row.terminal.as_bytes()).unwrap(),
+            merchant: MerchantId::parse(row.merchant.as_bytes()),
+            amount: Amount::new(row.amount.unsigned_abs()).unwrap(),
+            sign: sign(kind).unwrap(),
+            card: MaskedPan::parse(row.masked_pan.as_bytes()).unwrap(),
+            date: date(),
+            approval: None,
+        });
+        Ok::<(), ArchiveFault>(())
+    };
+    archive.dealt_on(date(), add).unwrap();
+    let given = files.map(|file| {
+        let path = folder.join(format!("{}.csv", file.issuer));
+        std::fs::write(&path, file.write()).unwrap();
+        format!("{}={}", file.issuer, path.display())
+    });
+    let said = ["tollgate", "recon", "--data", ledger.to_str().unwrap(), "--date", DATE];
+    let said = [&said[..], &["--clearing", &given[0], "--clearing", &given[1]]].concat();
+    match measured("reconciled with two issuers", || run_from(said, &mut std::io::sink())) {
+        Ok(Exit::Ok) => {}
+        other => panic!("{other:?}"),
+    }
 }

@@ -38,10 +38,10 @@ ledger or a file cannot be read; 3 the station's file has breaches; 6 another re
 
 /// Compare terminals, ledger and issuers' clearing files; follow what differs
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(super) struct Recon {
     #[command(flatten)]
-    run: Option<run::Run>,
+    asked: run::Asked,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -54,11 +54,10 @@ enum Command {
 
 impl Recon {
     pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
-        match (self.command, self.run) {
-            (Some(Command::List(command)), _) => command.run(out),
-            (Some(Command::Clear(command)), _) => command.run(out),
-            (None, Some(run)) => run.run(out),
-            (None, None) => Err(Failure::new(Exit::Usage, "say --data, --date and --clearing; --help has examples")),
+        match self.command {
+            Some(Command::List(command)) => command.run(out),
+            Some(Command::Clear(command)) => command.run(out),
+            None => self.asked.run(out),
         }
     }
 }

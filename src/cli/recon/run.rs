@@ -43,12 +43,16 @@ use std::path::PathBuf;
 
 /// Which day, and what the issuers say of it
 #[derive(Args, Debug)]
-pub(super) struct Run {
-    #[command(flatten)]
-    ledger: Where,
+pub(super) struct Asked {
+    /// The ledger's folder; differences are kept in its folder `recon`
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The station's file, for its holidays: working days are counted without them
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The business date
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
-    date: BusinessDate,
+    date: Option<BusinessDate>,
     /// An issuer's clearing file of that date; once for each issuer and currency
     #[arg(long, value_name = "ISSUER=FILE", value_parser = clearing)]
     clearing: Vec<(IssuerName, PathBuf)>,
@@ -61,6 +65,26 @@ pub(super) struct Run {
     /// As JSON, one object
     #[arg(long)]
     json: bool,
+}
+
+/// The same, complete.
+struct Run {
+    ledger: Where,
+    date: BusinessDate,
+    clearing: Vec<(IssuerName, PathBuf)>,
+    replace: bool,
+    scan: bool,
+    json: bool,
+}
+
+impl Asked {
+    pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
+        let Self { data, config, date, clearing, replace, scan, json } = self;
+        let (Some(data), Some(date)) = (data, date) else {
+            return Err(Failure::new(Exit::Usage, "say --data and --date; --help has examples"));
+        };
+        Run { ledger: Where { data, config }, date, clearing, replace, scan, json }.run(out)
+    }
 }
 
 /// A clearing file as it was given.
@@ -106,7 +130,7 @@ pub(super) struct Report {
 }
 
 impl Run {
-    pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
+    fn run(&self, out: &mut dyn Write) -> Outcome {
         let calendar = self.ledger.calendar()?;
         let given = self.given()?;
         let mut store = Store::open(&self.ledger.data)?;

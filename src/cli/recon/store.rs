@@ -6,6 +6,7 @@ use crate::cli::Failure;
 use crate::model::BusinessDate;
 use crate::model::Currency;
 use crate::model::IssuerName;
+use crate::model::Kind;
 use crate::model::Rrn;
 use crate::settle::recon::BookFault;
 use crate::settle::recon::ClearingFile;
@@ -100,7 +101,7 @@ impl Store {
         let path = self.path(issuer, date, currency);
         let file = ClearingFile::read(&read(&path)?);
         let file = file.map_err(|fault| Failure::new(Exit::Usage, format!("{}: {fault}", path.display())))?;
-        let rows = file.rows.iter().filter(|row| row.kind != crate::model::Kind::Reversal);
+        let rows = file.rows.iter().filter(|row| row.kind != Kind::Reversal);
         Ok(Some(rows.map(|row| row.rrn).collect()))
     }
 

@@ -150,9 +150,10 @@ impl<'a> Comparison<'a> {
             return self.found(Sort::Currency, key, 0, (Some(here), Some(there)), text);
         }
         if here != there {
-            let text = match here.sign == there.sign {
-                true => format!("{} here, {} there", here.amount.minor(), there.amount.minor()),
-                false => format!("{} here, {} there: the other way round", here.sign, there.sign),
+            let text = if here.sign == there.sign {
+                format!("{} here, {} there", here.amount.minor(), there.amount.minor())
+            } else {
+                format!("{} here, {} there: the other way round", here.sign, there.sign)
             };
             return self.found(Sort::Amount, key, 0, (Some(here), Some(there)), text);
         }

@@ -219,7 +219,11 @@ fn the_same_file_twice_changes_nothing_and_another_one_needs_a_word() {
     says(&desk.compare("2026-11-21", &whole, &[]), Exit::Ok, &["0 open"]);
     assert_eq!(desk.kept(), kept);
     let other = file("2026-11-21", "156", &RIGHT[1..]);
-    says(&desk.compare("2026-11-21", &other, &[]), Exit::No, &["another file of bank-a of 2026-11-21 was taken before"]);
+    says(
+        &desk.compare("2026-11-21", &other, &[]),
+        Exit::No,
+        &["another file of bank-a of 2026-11-21 was taken before"],
+    );
     says(&desk.compare("2026-11-21", &other, &["--replace"]), Exit::No, &["1 open"]);
     let path = desk.0.path().join("given.csv");
     let given = format!("bank-a={}", text(&path));
