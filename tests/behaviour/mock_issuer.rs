@@ -293,7 +293,9 @@ fn what_is_no_request_is_not_answered() {
 fn voids_and_refunds_find_their_original_by_reference_number_or_original_data() {
     for table in tables() {
         table.answer(table.sale(1, 30_000));
-        assert_eq!(table.follow(Kind::SaleVoid, (2, 29_900), 1, true), "64");
+        // 1993 has no action code for a wrong original amount.
+        let wrong_amount = if table.side.profile.dialect.role(Role::FunctionCode).is_some() { "05" } else { "64" };
+        assert_eq!(table.follow(Kind::SaleVoid, (2, 29_900), 1, true), wrong_amount);
         assert_eq!(table.follow(Kind::SaleVoid, (3, 30_000), 9, true), "25");
         assert_eq!(table.follow(Kind::SaleVoid, (4, 30_000), 1, true), "00");
         assert_eq!(table.balance(), BALANCE);
