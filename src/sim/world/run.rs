@@ -257,3 +257,14 @@ impl Running {
         }
     }
 }
+
+/// Tasks hold the world that holds them: thousands of worlds would stay in memory.
+impl Drop for Running {
+    fn drop(&mut self) {
+        let front = self.outside.front.lock().take();
+        drop(front);
+        for realm in [Realm::Station, Realm::Outside] {
+            self.executor.spawner.drop_all(realm);
+        }
+    }
+}
