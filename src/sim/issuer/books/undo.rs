@@ -87,7 +87,9 @@ impl Books {
 
     /// What a void had cancelled stands again: it is taken on credit where it must be, and held whatever is there.
     fn stand_again(&mut self, at: usize) {
-        let more = self.postings.get(at).map(|posting| posting.followed_by.clone()).unwrap_or_default();
+        let mut more = self.postings.get(at).map(|posting| posting.followed_by.clone()).unwrap_or_default();
+        // With a hold what was added to it; a completion that was voided by itself stays so.
+        more.retain(|at| self.postings.get(*at).is_some_and(|posting| super::moves::holds(posting.entry.kind)));
         for at in std::iter::once(at).chain(more) {
             let Some(posting) = self.postings.get(at).filter(|posting| posting.money == Money::Voided) else {
                 continue;
