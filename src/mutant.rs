@@ -59,6 +59,22 @@ mutants! {
     LeavesAfterReversal = "request leaves after its reversal",
     /// What a start reads is believed to be durable.
     UnsyncedBelieved = "last group not synced again at start",
+    /// A batch is closed while a transaction of it runs.
+    StraddlesClose = "batch closed over a running transaction",
+    /// A settlement that comes again moves the terminal's batch again.
+    BatchMovesTwice = "repeated settlement moves the batch twice",
+    /// Refunds are not held against what is left.
+    RefundOverRest = "refund over the rest accepted",
+    /// A hold is completed as often as somebody asks.
+    CompletedTwice = "completion taken twice",
+    /// What a void cancels keeps its reservations.
+    VoidKeepsReservations = "void gives no reservations back",
+    /// What an issuer is owed is known to the process only.
+    OwedForgotten = "what is owed forgotten at a start",
+    /// A partial approval goes into the books as if all was approved.
+    PartialInFull = "partial approval counted in full",
+    /// A closed day forgets what a copy must be told.
+    ClosedForgotten = "closed days forgotten at a start",
 }
 
 #[cfg(feature = "mutants")]

@@ -23,6 +23,8 @@ use crate::model::TerminalFacts;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
 use crate::model::VoidsInTotals;
+use crate::mutant;
+use crate::mutant::Mutant;
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -75,7 +77,8 @@ impl<W: World> Station<W> {
         }
         let close = self.batch_close(facts, batch, exchange.received, ClosedBy::Terminal);
         let close = BatchClose { claimed: Some(asked.totals), voids: exchange.door.profile.switches.voids, ..close };
-        match self.close_batch(close, known.is_none(), |session| session).await? {
+        let moves_on = known.is_none() || mutant::is(Mutant::BatchMovesTwice);
+        match self.close_batch(close, moves_on, |session| session).await? {
             BatchClosed::Closed(record) => {
                 tell_closed(&record);
                 self.settled(exchange, facts, &record, asked.totals)
@@ -150,7 +153,7 @@ impl<W: World> Station<W> {
         change: impl FnOnce(SessionFacts) -> SessionFacts,
     ) -> Result<BatchClosed, Stop> {
         let (terminal, batch) = (close.terminal, close.batch);
-        let next = |session: SessionFacts| match session.batch == batch {
+        let next = |session: SessionFacts| match session.batch == batch || mutant::is(Mutant::BatchMovesTwice) {
             true => change(SessionFacts { batch: batch.next(), ..session }),
             false => session,
         };

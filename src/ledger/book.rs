@@ -116,7 +116,8 @@ impl Entry {
 
     /// What was approved, or asked while nothing is.
     pub(super) fn amount(&self) -> Amount {
-        self.answer.as_ref().and_then(|answer| answer.amount).unwrap_or(self.intent.amount)
+        let partial = self.answer.as_ref().and_then(|answer| answer.amount);
+        partial.filter(|_| !mutant::is(Mutant::PartialInFull)).unwrap_or(self.intent.amount)
     }
 
     fn due(&self, what: Owed) -> Due {
@@ -261,7 +262,9 @@ impl Book {
         let followers = self.followers.entry(followed).or_default();
         followers.note(intent, state);
         let voided = followers.is_voided();
-        self.balance(followed, live_before);
+        if !mutant::is(Mutant::VoidKeepsReservations) {
+            self.balance(followed, live_before);
+        }
         let first = self.entries.get(&followed).and_then(|entry| entry.intent.follows);
         if let Some(followers) = first.and_then(|first| self.followers.get_mut(&first)) {
             followers.note_voided(followed, voided);

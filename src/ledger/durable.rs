@@ -20,6 +20,8 @@ use super::journal::RecordFault;
 use super::journal::Writer;
 use super::journal::codec::Decoder;
 use super::journal::replay::Torn;
+use crate::mutant;
+use crate::mutant::Mutant;
 use std::sync::Arc;
 
 /// What a ledger's folder held when it was opened.
@@ -71,7 +73,10 @@ impl EmbeddedLedger {
         let closed = Arc::new(
             closed.map_err(|fault| JournalFault::at(disk.folder(), Place::new("", 0, 0), Fault::ClosedDays(fault)))?,
         );
-        for departed in book.take_departed() {
+        if mutant::is(Mutant::OwedForgotten) {
+            book.owed.clear();
+        }
+        for departed in book.take_departed().into_iter().filter(|_| !mutant::is(Mutant::ClosedForgotten)) {
             closed.add(departed);
         }
         let housekeeper = Housekeeper::new(disk, Arc::clone(&closed));

@@ -9,6 +9,8 @@ use super::kinds::Following;
 use super::lifecycle::State;
 use crate::model::Amount;
 use crate::model::ResponseCode;
+use crate::mutant;
+use crate::mutant::Mutant;
 use smallvec::SmallVec;
 
 /// One follow-up of a transaction.
@@ -101,6 +103,7 @@ impl Followers {
         let related = match following {
             // What was completed or refunded is not undone whole any more.
             Following::Voids => [Following::Voids, Following::Completes, Following::Refunds].into_iter().any(binding),
+            Following::Completes if mutant::is(Mutant::CompletedTwice) => false,
             Following::Completes | Following::Increments => {
                 [Following::Voids, Following::Completes].into_iter().any(binding)
             }
@@ -112,6 +115,7 @@ impl Followers {
         let fits = match following {
             Following::Voids => amount == held,
             Following::Completes => u128::from(amount) * 100 <= u128::from(held) * u128::from(terms.completion_percent),
+            Following::Refunds if mutant::is(Mutant::RefundOverRest) => true,
             Following::Refunds => {
                 self.sum(Following::Refunds, Follower::binds).checked_add(amount).is_some_and(|sum| sum <= whole)
             }

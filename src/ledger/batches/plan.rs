@@ -22,6 +22,8 @@ use crate::model::ResponseCode;
 use crate::model::Rrn;
 use crate::model::TerminalId;
 use crate::model::VoidsInTotals;
+use crate::mutant;
+use crate::mutant::Mutant;
 use smallvec::SmallVec;
 
 impl Book {
@@ -37,7 +39,8 @@ impl Book {
         if let Some(record) = self.batches.record(close.terminal, close.batch) {
             return Ok(self.plan_close_again(record, close));
         }
-        if let Some(running) = self.running(close.terminal, close.batch) {
+        let running = self.running(close.terminal, close.batch);
+        if let Some(running) = running.filter(|_| !mutant::is(Mutant::StraddlesClose)) {
             return Ok(Commit::nothing(BatchClosed::Running(running)));
         }
         let counted = self.totals(close.terminal, close.batch, close.voids);

@@ -3,11 +3,14 @@
 use super::history::Seen;
 use super::records::Records;
 use crate::ledger::Effect;
+use crate::ledger::EmbeddedLedger;
+use crate::ledger::Ledger;
 use crate::ledger::Outcome;
 use crate::ledger::Recorded;
 use crate::ledger::kinds;
-use crate::model::Amount;
+use crate::ledger::kinds::Following;
 use crate::model::IssuerName;
+use crate::model::Kind;
 use crate::model::MessageClass;
 use crate::model::OnUnknown;
 use crate::model::ResponseCode;
@@ -34,9 +37,9 @@ fn answers_are_kept(seen: &Seen, records: &Records, breaches: &mut Vec<String>) 
     let mut numbers = BTreeMap::new();
     for answer in &seen.answered {
         let Some(rrn) = answer.rrn else { continue };
-        // A repeat of a reversal may be marked, and is the same reversal.
-        let request = if answer.class == Some(MessageClass::Reversal) { &[] } else { answer.request.as_slice() };
-        let of = (answer.terminal, answer.class, request);
+        // A repeat may be marked, or written anew under other keys, and is the same request.
+        let reversal = answer.class == Some(MessageClass::Reversal);
+        let of = (answer.terminal, answer.class, answer.stan.filter(|_| !reversal));
         if *numbers.entry(rrn).or_insert(of) != of {
             breaches.push(format!("the number {rrn} was told about two requests"));
         }
@@ -93,7 +96,7 @@ fn reversals_have_reasons(seen: &Seen, records: &Records, breaches: &mut Vec<Str
         let Some(decided) = &record.decided else { continue };
         let undoable =
             kinds::of(record.intent.kind).on_unknown == OnUnknown::Reverse && record.intent.outbound.is_some();
-        let undone = !records.stands(record);
+        let undone = records.was_undone(record);
         if decided.outcome == Outcome::TimedOut && undoable && !undone {
             breaches.push(format!("I4: {rrn} timed out and nothing undoes it"));
         }
@@ -146,6 +149,7 @@ pub(super) fn at_rest(
     repeats_are_marked(seen, breaches);
     issuers_agree(records, books, breaches);
     terminals_agree(seen, records, breaches);
+    follow_ups_fit(seen, records, breaches);
 }
 
 /// A reversal that went before is marked as a repeat.
@@ -161,49 +165,107 @@ fn repeats_are_marked(seen: &Seen, breaches: &mut Vec<String>) {
 
 /// I9, one half: what stands in an issuer's books stands in the ledger, to the cent, and the other way round.
 fn issuers_agree(records: &Records, books: &[(IssuerName, Vec<Posting>)], breaches: &mut Vec<String>) {
-    let mut booked: BTreeMap<Rrn, (IssuerName, Amount)> = BTreeMap::new();
+    let mut booked = BTreeSet::new();
     for (issuer, postings) in books {
-        for posting in postings.iter().filter(|posting| matches!(posting.money, Money::Booked | Money::Held)) {
+        for posting in postings.iter().filter(|posting| stands_booked(postings, posting)) {
             let Some(rrn) = posting.entry.rrn else { continue };
-            booked.insert(rrn, (issuer.clone(), posting.entry.amount));
+            booked.insert(rrn);
             let stands = records.get(rrn).is_some_and(|record| {
                 let asked = record.intent.outbound.as_ref().is_some_and(|out| out.issuer == *issuer);
-                asked
-                    && (records.lives(record) || record.effect == Effect::DeadLetter)
-                    && record.intent.amount == posting.entry.amount
+                let same = records.lives(record) && records.worth(record) == posting.amount;
+                asked && (same || records.is_disputed(record))
             });
             if !stands {
-                breaches.push(format!("I9: {rrn} stands in the books of {issuer} and not in the ledger"));
+                let what = posting.entry.kind.name();
+                breaches.push(format!("I9: {rrn} ({what}) stands in the books of {issuer} and not in the ledger"));
             }
         }
     }
-    for (rrn, record) in records.living() {
-        if !booked.contains_key(&rrn) && record.effect != Effect::DeadLetter {
+    for (rrn, record) in records.living().filter(|(_, record)| !records.is_disputed(record)) {
+        if !booked.contains(&rrn) {
             breaches
                 .push(format!("I9: {rrn} stands in the ledger and in no issuer's books ({:?})", record.intent.kind));
         }
     }
 }
 
+/// Whether the money of a posting moved, and stayed.
+fn stands_booked(postings: &[Posting], posting: &Posting) -> bool {
+    let first = posting.follows.and_then(|first| postings.get(first));
+    let added = posting.entry.kind == Kind::Increment;
+    let stands = matches!(posting.money, Money::Booked | Money::Held | Money::Given);
+    stands && (!added || first.is_some_and(|first| first.money == Money::Held))
+}
+
 /// I9, the other half: what a terminal gave goods for stands in the ledger, and the other way round.
 fn terminals_agree(seen: &Seen, records: &Records, breaches: &mut Vec<String>) {
     let mut sold = BTreeSet::new();
-    for deal in seen.deals.iter().filter(|deal| deal.stands) {
+    for (at, deal) in seen.deals.iter().enumerate() {
+        if kinds::of(deal.kind).money == kinds::Money::Untouched || !seen.stands(at) {
+            continue;
+        }
         let Some(rrn) = deal.rrn else {
             breaches.push(format!("I9: {} sold without a number", deal.terminal));
             continue;
         };
         sold.insert(rrn);
         let stands =
-            records.get(rrn).is_some_and(|record| records.lives(record) && record.intent.amount == deal.amount);
+            records.get(rrn).is_some_and(|record| records.lives(record) && records.worth(record) == seen.worth(at));
         if !stands {
-            breaches.push(format!("I9: {} sold {rrn}, and it does not stand in the ledger", deal.terminal));
+            let (terminal, what, worth) = (deal.terminal, deal.kind.name(), seen.worth(at).minor());
+            let kept = records.get(rrn).map(|record| (record.effect, records.worth(record).minor()));
+            breaches.push(format!("I9: {terminal} has {rrn} ({what}, {worth}), and the ledger has {kept:?}"));
         }
     }
     for (rrn, record) in records.living() {
         if !sold.contains(&rrn) {
-            let terminal = record.intent.identity.terminal;
-            breaches.push(format!("I9: {rrn} stands in the ledger, and {terminal} sold nothing"));
+            let (terminal, what) = (record.intent.identity.terminal, record.intent.kind.name());
+            breaches.push(format!("I9: {rrn} ({what}) stands in the ledger, and {terminal} has it not"));
+        }
+    }
+}
+
+/// I9: no follow-up leaves that takes or gives more than its original has left.
+fn follow_ups_fit(seen: &Seen, records: &Records, breaches: &mut Vec<String>) {
+    let asked: BTreeSet<Rrn> = seen.sent.iter().filter(|sent| sent.owed.is_none()).map(|sent| sent.rrn).collect();
+    for (rrn, record) in records.iter().filter(|(rrn, _)| asked.contains(rrn)) {
+        let Some(original) = record.intent.follows.and_then(|id| records.by_id(id)) else { continue };
+        let before = records.living().map(|(_, other)| other).filter(|other| {
+            (other.intent.follows, other.intent.kind) == (record.intent.follows, record.intent.kind)
+                && other.intent.id < record.intent.id
+        });
+        let taken: u64 = before.map(|other| records.worth(other).minor()).sum();
+        let fits = match kinds::of(record.intent.kind).follows {
+            Some((Following::Refunds, _)) => taken + record.intent.amount.minor() <= records.worth(original).minor(),
+            Some((Following::Completes, _)) => taken == 0,
+            _ => true,
+        };
+        if !fits {
+            breaches.push(format!("I9: {rrn} ({}) goes beyond its original", record.intent.kind.name()));
+        }
+    }
+}
+
+/// I9, I11: what a terminal that lost nothing claimed is what its batch came to, and its batches follow each other.
+pub(super) fn batches_agree(seen: &Seen, ledger: &EmbeddedLedger, breaches: &mut Vec<String>) {
+    for settled in &seen.settled {
+        let (terminal, batch) = (settled.terminal, settled.batch);
+        let record = ledger.batch(terminal, batch);
+        let same = record.is_some_and(|record| record.counted == settled.totals);
+        if same != settled.balanced || !(same || settled.lied) {
+            breaches.push(format!("I9: batch {batch} of {terminal} was settled, and its totals differ"));
+        }
+    }
+    for (terminal, session) in ledger.terminals() {
+        let mut next = None;
+        for record in ledger.batches(terminal) {
+            if next.is_some_and(|next| next != record.batch) {
+                breaches.push(format!("I11: there is a gap before batch {} of {terminal}", record.batch));
+            }
+            next = Some(record.batch.next());
+        }
+        if next.is_some_and(|next| next != session.batch) {
+            breaches.push(format!("I11: {terminal} is in batch {}, which is not the next one", session.batch));
         }
     }
 }

@@ -102,6 +102,52 @@ sometimes! {
     CutOver = "cut-over while a request ran",
     /// A terminal undid what belongs to an earlier business date.
     UndoneNextDay = "reversal of an earlier business date",
+    /// A sale was voided.
+    Voided = "sale voided",
+    /// A hold was voided.
+    HoldVoided = "authorization voided",
+    /// A hold was raised.
+    Incremented = "authorization incremented",
+    /// A hold was completed, its issuer asked.
+    Completed = "authorization completed",
+    /// A hold was completed, its issuer told.
+    CompletionAdvised = "completion advised",
+    /// A completion was voided.
+    CompletionVoided = "completion voided",
+    /// Money was given back.
+    Refunded = "refund",
+    /// A sale was made offline.
+    OfflineSold = "offline sale",
+    /// Money was given back offline.
+    OfflineRefunded = "offline refund",
+    /// A sale's amount was changed.
+    Adjusted = "adjustment",
+    /// Money went to another account.
+    Transferred = "transfer",
+    /// A card was verified.
+    Verified = "account verification",
+    /// An issuer approved a part.
+    Partial = "partial approval",
+    /// A follow-up went beyond what is left.
+    FollowUpRefused = "follow-up refused by the switch",
+    /// A terminal undid a follow-up.
+    FollowUpUndone = "follow-up undone",
+    /// What is followed had left with its day.
+    FollowedClosed = "follow-up of a closed day's transaction",
+    /// A batch was settled with equal totals.
+    Balanced = "batch settled, balanced",
+    /// A batch was settled with other totals, and uploaded.
+    Unbalanced = "batch settled, unbalanced and uploaded",
+    /// A settlement was answered once more.
+    SettlementRepeated = "settlement repeated",
+    /// A terminal that settled found its batch closed.
+    ClosedByHost = "settlement of a batch that was closed for it",
+    /// An operator closed a batch.
+    ForcedClose = "batch closed by an operator",
+    /// A request came for a batch that is over.
+    BatchOver = "request for a batch that is over",
+    /// A settlement waited for a transaction.
+    CloseWaited = "close while a transaction of the batch ran",
     /// A journal segment was full and another one followed.
     NextSegment = "next journal segment",
 }

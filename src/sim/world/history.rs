@@ -3,7 +3,11 @@
 use crate::iso8583::Message;
 use crate::iso8583::Role;
 use crate::ledger::Owed;
+use crate::ledger::kinds;
+use crate::ledger::kinds::Following;
 use crate::model::Amount;
+use crate::model::BatchNumber;
+use crate::model::BatchTotals;
 use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::MessageClass;
@@ -19,6 +23,8 @@ pub(super) struct Answered {
     pub(super) request: Vec<u8>,
     pub(super) terminal: TerminalId,
     pub(super) class: Option<MessageClass>,
+    /// DE 11.
+    pub(super) stan: Option<Stan>,
     /// DE 39 as written.
     pub(super) code: String,
     /// DE 37: the answer is of something recorded.
@@ -76,9 +82,26 @@ pub(super) struct Deal {
     pub(super) amount: Amount,
     /// The valid answer's DE 37.
     pub(super) rrn: Option<Rrn>,
-    /// Goods or money have gone over the counter, and were not taken back.
-    pub(super) stands: bool,
+    /// It was approved, and not undone.
+    pub(super) approved: bool,
     pub(super) kind: Kind,
+    /// Its batch, where the terminal has batches.
+    pub(super) batch: BatchNumber,
+    /// Which of all requests it follows.
+    pub(super) follows: Option<usize>,
+}
+
+/// A batch that its terminal has settled.
+#[derive(Clone, Debug)]
+pub(super) struct SettledBatch {
+    pub(super) terminal: TerminalId,
+    pub(super) batch: BatchNumber,
+    /// What the terminal claimed.
+    pub(super) totals: BatchTotals,
+    /// It had lost a slip.
+    pub(super) lied: bool,
+    /// The station had the same totals.
+    pub(super) balanced: bool,
 }
 
 /// Everything that was seen.
@@ -92,6 +115,7 @@ pub(super) struct Seen {
     pub(super) sent: Vec<Sent>,
     pub(super) wishes: Vec<Wish>,
     pub(super) deals: Vec<Deal>,
+    pub(super) settled: Vec<SettledBatch>,
     /// What the checks have found wrong while the world ran.
     pub(super) breaches: Vec<String>,
     /// What an issuer acknowledged: in which life, of which transaction, its reversal or its advice.
@@ -129,6 +153,7 @@ impl Answered {
             request: request.to_vec(),
             terminal,
             class: answer.mti().and_then(|mti| mti.class()),
+            stan: answer.role(Role::Stan).and_then(|stan| Stan::parse(&stan)),
             code: answer
                 .role(Role::ResponseCode)
                 .map(|code| String::from_utf8_lossy(&code).into_owned())
@@ -136,5 +161,27 @@ impl Answered {
             rrn: answer.role(Role::Rrn).and_then(|rrn| Rrn::parse(&rrn)),
             content: elements.map(|de| (de, answer.raw(de).unwrap_or_default().to_vec())).collect(),
         }
+    }
+}
+
+impl Seen {
+    /// Whether a request of a terminal stands: approved, not undone, not voided, and not completed.
+    pub(super) fn stands(&self, at: usize) -> bool {
+        let Some(deal) = self.deals.get(at).filter(|deal| deal.approved) else { return false };
+        let followers = self.deals.iter().enumerate().filter(|(_, follower)| follower.follows == Some(at));
+        let mut ends = followers.filter(|(_, follower)| {
+            let following = kinds::of(follower.kind).follows.map(|(following, _)| following);
+            matches!(following, Some(Following::Voids | Following::Completes))
+        });
+        let over = ends.any(|(follower, _)| self.stands(follower));
+        let added = matches!(kinds::of(deal.kind).follows, Some((Following::Increments, _)));
+        !over && (!added || deal.follows.is_some_and(|first| self.stands(first)))
+    }
+
+    /// What it comes to: its last adjustment says it, if it has one.
+    pub(super) fn worth(&self, at: usize) -> Amount {
+        let adjusts = |deal: &&Deal| deal.follows == Some(at) && deal.kind == Kind::Adjustment && deal.approved;
+        let last = self.deals.iter().rfind(adjusts).or(self.deals.get(at));
+        last.map_or(Amount::ZERO, |deal| deal.amount)
     }
 }

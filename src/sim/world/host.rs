@@ -59,7 +59,9 @@ enum Twist {
 pub(super) fn owed(mti: Mti) -> Option<Owed> {
     match mti.class()? {
         MessageClass::Reversal => Some(Owed::Reversal),
-        MessageClass::Authorization | MessageClass::Financial => mti.is_advice().then_some(Owed::Advice),
+        MessageClass::Authorization | MessageClass::Financial => {
+            (mti.is_advice() || mti.is_repeat()).then_some(Owed::Advice)
+        }
         _ => None,
     }
 }
@@ -214,6 +216,9 @@ impl Host {
         }
         let message = self.read(unit.slice(profile.framing.length.bytes()..))?;
         let mac = profile.dialect.mac_element(&message);
+        let code = message.role(Role::ResponseCode);
+        let code = code.as_ref().and_then(|code| message.dialect().code(code)).map(|row| row.code);
+        let partial = code == Some(ResponseCode::ApprovedPartial);
         let mut builder = profile.dialect.build(message.mti()?);
         for de in message.elements().filter(|de| Some(*de) != mac) {
             builder.copy(de, &message).ok()?;
@@ -223,6 +228,8 @@ impl Host {
                 let stan = Stan::parse(&message.role(Role::Stan)?)?.next();
                 builder.role(Role::Stan, &stan.digits()).ok()?;
             }
+            // The amount of a partial approval is the issuer's to say.
+            Twist::Amount if partial => {}
             Twist::Amount => {
                 let amount = Amount::parse(&message.role(Role::Amount)?)?.plus(Amount::new(1)?)?;
                 builder.role(Role::Amount, &amount.digits()).ok()?;

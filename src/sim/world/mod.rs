@@ -7,7 +7,9 @@
 mod aside;
 mod chance;
 mod checks;
+mod counter;
 mod coverage;
+mod days;
 mod disk;
 mod executor;
 mod history;

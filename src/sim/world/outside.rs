@@ -144,7 +144,7 @@ impl Outside {
         let live = records.iter().map(|(_, record)| record).filter(|record| {
             let intent = &record.intent;
             let open = record.decided.as_ref().is_none_or(|decided| decided.outcome == Outcome::Approved);
-            (intent.identity.terminal, intent.date) == (terminal, date) && open && records.stands(record)
+            (intent.identity.terminal, intent.date) == (terminal, date) && open && records.counts(record)
         });
         live.filter(|record| kinds::of(record.intent.kind).reserves).map(|record| record.intent.amount.minor()).sum()
     }
@@ -182,6 +182,9 @@ impl Outside {
         match records.iter().find(|record| record.intent.rrn == rrn) {
             None => self.nature.sometimes(Sometimes::ClosedUndone),
             Some(record) => {
+                if record.intent.follows.is_some() {
+                    self.nature.sometimes(Sometimes::FollowUpUndone);
+                }
                 if record.effect == Effect::Advising {
                     self.nature.sometimes(Sometimes::AdviceUndone);
                 }
@@ -243,7 +246,7 @@ async fn serve(outside: Arc<Outside>, station: Arc<Station<SimWorld>>, line: Lin
     let Ok(frame) = door.profile.split(unit.slice(header.min(unit.len())..)) else { return };
     let read = door.profile.decode(&frame);
     if let Ok(message) = &read {
-        arrived(&outside, line.terminal, message, &unit);
+        arrived(&outside, &line, message, &unit);
     }
     let received = outside.nature.wall();
     let answer = station.answer(&door, &frame, read, received).await;
@@ -272,10 +275,12 @@ fn decoded(door: &Door, unit: &Bytes) -> Option<Message> {
 }
 
 /// Notes what came to the door.
-fn arrived(outside: &Outside, terminal: TerminalId, message: &Message, unit: &Bytes) {
+fn arrived(outside: &Outside, line: &Line, message: &Message, unit: &Bytes) {
+    let terminal = line.terminal;
     let kind = message.dialect().kind_of(message);
-    let stan =
-        message.role(Role::OriginalStan).or_else(|| message.role(Role::Stan)).and_then(|stan| Stan::parse(&stan));
+    // A reversal of a follow-up at the pos door names what that followed, and repeats its own number.
+    let original = message.role(Role::OriginalStan).filter(|_| line.way == Way::Host && kind == Some(Kind::Reversal));
+    let stan = original.or_else(|| message.role(Role::Stan)).and_then(|stan| Stan::parse(&stan));
     let name = kind.map_or("?", Kind::name);
     let shown = stan.map(|stan| stan.to_string()).unwrap_or_default();
     outside.nature.say(&format!("from {terminal}: {name} {shown}"));
@@ -284,6 +289,9 @@ fn arrived(outside: &Outside, terminal: TerminalId, message: &Message, unit: &By
         outside.nature.sometimes(Sometimes::DuplicateRunning);
     } else if kind == Some(Kind::Reversal) && in_hand.iter().any(|held| (held.0, held.1) == (terminal, stan)) {
         outside.nature.sometimes(Sometimes::ReversedRunning);
+    }
+    if kind == Some(Kind::Settlement) && in_hand.iter().any(|held| held.0 == terminal) {
+        outside.nature.sometimes(Sometimes::CloseWaited);
     }
     in_hand.push((terminal, stan, unit.clone()));
     drop(in_hand);

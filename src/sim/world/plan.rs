@@ -41,10 +41,20 @@ pub(super) enum Step {
     Buy(Kind, u64, usize, Manner),
     /// Buys with a card that is held to the reader, without a PIN: minor units, which card.
     Tap(u64, usize),
+    /// Voids, completes, refunds or changes the last transaction that may be: so many hundredths of it.
+    Follow(Kind, u64),
+    /// Sells or refunds without asking, and tells it: kind, minor units, which card.
+    Offline(Kind, u64, usize),
+    /// Settles the batch; a liar has lost one of its slips.
+    Settle { lies: bool },
+    /// After so many milliseconds an operator of the station closes this terminal's batch.
+    ForceClose(u64),
     /// Takes the last approved purchase back.
     Undo,
     /// Sends a request again that was answered long ago, as it was.
     Repeat,
+    /// The same with the last one.
+    RepeatLast,
     /// Sends another request under a number that was used.
     OtherContent,
     /// Sends a request with a wrong MAC.

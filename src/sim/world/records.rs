@@ -9,6 +9,9 @@ use crate::ledger::Owed;
 use crate::ledger::Recorded;
 use crate::ledger::TxnId;
 use crate::ledger::kinds;
+use crate::ledger::kinds::Following;
+use crate::model::Amount;
+use crate::model::Kind;
 use crate::model::Rrn;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -64,18 +67,60 @@ impl Records {
     }
 
     /// Whether nobody has undone it.
-    pub(super) fn stands(&self, record: &Recorded) -> bool {
+    pub(super) fn was_undone(&self, record: &Recorded) -> bool {
         match record.effect {
-            Effect::Live | Effect::Advising => true,
-            Effect::DeadLetter => self.unadvised.contains(&record.intent.rrn),
+            Effect::Reversing | Effect::Reversed => true,
+            Effect::DeadLetter => !self.unadvised.contains(&record.intent.rrn),
             _ => false,
         }
     }
 
+    /// Whether it counts against limits.
+    pub(super) fn counts(&self, record: &Recorded) -> bool {
+        // Limits do not look at what is added to a hold.
+        let added = record.intent.kind == Kind::Increment;
+        !added && !self.was_undone(record) && record.effect != Effect::Voided
+    }
+
     /// Whether money moved, and stayed; its issuer may not want to know.
     pub(super) fn lives(&self, record: &Recorded) -> bool {
+        let row = kinds::of(record.intent.kind);
         let approved = record.decided.as_ref().is_some_and(|decided| decided.outcome == Outcome::Approved);
-        approved && self.stands(record) && kinds::of(record.intent.kind).money != kinds::Money::Untouched
+        let over = self.was_undone(record) || matches!(record.effect, Effect::Voided | Effect::Completed);
+        let first = || record.intent.follows.and_then(|id| self.by_id(id)).is_some_and(|first| self.lives(first));
+        let added = matches!(row.follows, Some((Following::Increments, _)));
+        approved && !over && row.money != kinds::Money::Untouched && (!added || first())
+    }
+
+    pub(super) fn by_id(&self, id: TxnId) -> Option<&Recorded> {
+        self.by_number.values().find(|record| record.intent.id == id)
+    }
+
+    /// What it comes to: what was approved of it, or what its last adjustment says.
+    pub(super) fn worth(&self, record: &Recorded) -> Amount {
+        let adjusts = |other: &&Recorded| {
+            other.intent.follows == Some(record.intent.id)
+                && other.intent.kind == Kind::Adjustment
+                && !self.was_undone(other)
+                && other.decided.as_ref().is_some_and(|decided| decided.outcome == Outcome::Approved)
+        };
+        let last = self.by_number.values().rfind(adjusts).unwrap_or(record);
+        last.decided.as_ref().and_then(|decided| decided.answer.amount).unwrap_or(last.intent.amount)
+    }
+
+    /// Whether an issuer refused for good what it was owed for this, for what it follows or for what follows it.
+    pub(super) fn is_disputed(&self, record: &Recorded) -> bool {
+        let mut first = record;
+        while let Some(before) = first.intent.follows.and_then(|id| self.by_id(id)) {
+            first = before;
+        }
+        self.has_dead_letter(first)
+    }
+
+    fn has_dead_letter(&self, record: &Recorded) -> bool {
+        let of = |other: &&Recorded| other.intent.follows == Some(record.intent.id);
+        record.effect == Effect::DeadLetter
+            || self.by_number.values().filter(of).any(|other| self.has_dead_letter(other))
     }
 
     /// Those of which money moved, and stayed.

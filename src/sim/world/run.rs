@@ -239,6 +239,7 @@ impl Running {
             if at_rest {
                 let books = self.outside.hosts.iter().map(|host| (host.name().clone(), host.bank().books()));
                 checks::at_rest(seen, &records, &books.collect::<Vec<_>>(), &mut breaches);
+                checks::batches_agree(seen, station.ledger(), &mut breaches);
             }
         });
         self.outside.history.note(|seen| seen.breaches.extend(breaches));

@@ -1,5 +1,6 @@
 //! Named scenarios, small enough to crash at every effect.
 
+use super::days;
 use super::disk::Loss;
 use super::plan::Crash;
 use super::plan::Keeping;
@@ -25,22 +26,22 @@ pub struct Scenario {
 }
 
 /// Cards: of the first issuer, and of the second.
-const CARD_A: usize = 0;
-const CARD_B: usize = 1;
+pub(super) const CARD_A: usize = 0;
+pub(super) const CARD_B: usize = 1;
 /// Amounts that make an issuer misbehave (`tollgate issuer rules`).
-const SLOW: u64 = 66_601;
+pub(super) const SLOW: u64 = 66_601;
 const SILENT: u64 = 66_603;
 const LATE: u64 = 66_604;
 
-const fn sale(minor: u64, card: usize, manner: Manner) -> Step {
+pub(super) const fn sale(minor: u64, card: usize, manner: Manner) -> Step {
     Step::Buy(Kind::Sale, minor, card, manner)
 }
 
-fn quiet() -> Faults {
+pub(super) fn quiet() -> Faults {
     Faults { way_ms: 20, issuer_way_ms: 20, ..Faults::default() }
 }
 
-fn scenario(name: &'static str, tills: &[(Way, &[Step])], faults: Faults) -> Scenario {
+pub(super) fn scenario(name: &'static str, tills: &[(Way, &[Step])], faults: Faults) -> Scenario {
     let numbered = (TERMINALS[0]..).zip(tills);
     let tills = numbered.map(|(number, (way, steps))| TillPlan { number, way: *way, steps: steps.to_vec() }).collect();
     Scenario { name, plan: Plan { tills, faults, strict: true, ..Plan::quiet(1) } }
@@ -99,6 +100,7 @@ pub fn scenarios() -> Vec<Scenario> {
         failing,
     ));
     all.extend(beside());
+    all.extend(days::days());
     let steps: [&[Step]; 2] = [
         &[Step::Buy(Kind::Authorization, 10_00, CARD_A, Plain), Step::Undo],
         &[Step::SignIn, sale(SILENT, CARD_B, Plain)],

@@ -43,12 +43,17 @@ pub fn seeded(seed: u64) -> Plan {
 
 fn till(chance: &mut Chance, number: u32) -> TillPlan {
     let way = if chance.below(3) == 0 { Way::Host } else { Way::Pos };
-    let steps = 2 + chance.below(5);
-    TillPlan { number, way, steps: (0..steps).map(|_| step(chance)).collect() }
+    let count = 2 + chance.below(7);
+    let mut steps: Vec<Step> = (0..count).map(|_| step(chance)).collect();
+    if let Some(story) = story(chance) {
+        let at = chance.place(steps.len());
+        steps.splice(at..at, story);
+    }
+    TillPlan { number, way, steps }
 }
 
 fn step(chance: &mut Chance) -> Step {
-    match chance.below(24) {
+    match chance.below(40) {
         0 => Step::SignIn,
         1 | 2 => Step::Undo,
         3 | 4 => Step::Repeat,
@@ -57,14 +62,64 @@ fn step(chance: &mut Chance) -> Step {
         7 => Step::Rest(chance.below(30_000)),
         8 => Step::Buy(Kind::Balance, 0, chance.place(3), Manner::Plain),
         9 => Step::Buy(Kind::Authorization, minor(chance), chance.place(3), manner(chance)),
+        14..=22 => follow(chance),
+        23 => Step::Offline(Kind::OfflineSale, 1_000 * (1 + chance.below(40)), chance.place(3)),
+        24 => Step::Offline(Kind::OfflineRefund, 1_000 * (1 + chance.below(9)), chance.place(3)),
+        25 | 26 => Step::Settle { lies: chance.below(4) == 0 },
+        27 => Step::ForceClose(chance.below(4_000)),
+        28 => Step::Buy(Kind::Transfer, minor(chance), 1 + chance.place(2), Manner::Plain),
+        29 => Step::Buy(Kind::Verification, 0, chance.place(3), Manner::Plain),
+        30 | 31 => Step::Buy(Kind::Authorization, minor(chance), chance.place(3), manner(chance)),
         10..=13 => Step::Tap(500 * (1 + chance.below(20)), chance.place(3)),
         _ => Step::Buy(Kind::Sale, minor(chance), chance.place(3), manner(chance)),
     }
 }
 
-/// Amounts that are approved, some that are declined, and those that make an issuer misbehave by itself.
+/// Steps that only mean something one after the other.
+fn story(chance: &mut Chance) -> Option<Vec<Step>> {
+    let hold = Step::Buy(Kind::Authorization, 1_000 * (1 + chance.below(20)), chance.place(3), Manner::Plain);
+    let sale = Step::Buy(Kind::Sale, 1_000 * (1 + chance.below(20)), chance.place(3), Manner::Plain);
+    let (void, next_day) = (Step::Follow(Kind::SaleVoid, 100), [Step::ClockJump(600), Step::Rest(9_000)]);
+    Some(match chance.below(14) {
+        0 => vec![hold, Step::Follow(Kind::Completion, 100), Step::Follow(Kind::CompletionVoid, 100)],
+        1 => vec![hold, Step::Follow(Kind::CompletionAdvice, 110), Step::Follow(Kind::CompletionVoid, 100)],
+        2 => vec![hold, Step::Follow(Kind::Increment, 50), Step::Follow(Kind::AuthorizationVoid, 100)],
+        3 => vec![sale, void, Step::Undo],
+        4 => [&[sale][..], &next_day, &[Step::Undo]].concat(),
+        5 => [&[sale][..], &next_day, &[Step::Follow(Kind::Refund, 50)]].concat(),
+        6 => [&[hold][..], &next_day, &[Step::Follow(Kind::Completion, 100), Step::Repeat]].concat(),
+        7 => vec![sale, Step::Settle { lies: false }, Step::RepeatLast],
+        _ => return None,
+    })
+}
+
+/// What may follow, and how much of what it follows.
+const FOLLOW_UPS: [(Kind, u64); 14] = [
+    (Kind::SaleVoid, 100),
+    (Kind::SaleVoid, 100),
+    (Kind::Refund, 50),
+    (Kind::Refund, 60),
+    (Kind::Refund, 100),
+    (Kind::AuthorizationVoid, 100),
+    (Kind::Increment, 50),
+    (Kind::Completion, 100),
+    (Kind::Completion, 110),
+    (Kind::Completion, 150),
+    (Kind::CompletionAdvice, 90),
+    (Kind::CompletionVoid, 100),
+    (Kind::CompletionVoid, 100),
+    (Kind::Adjustment, 110),
+];
+
+fn follow(chance: &mut Chance) -> Step {
+    let (kind, percent) = chance.pick(&FOLLOW_UPS).copied().unwrap_or((Kind::SaleVoid, 100));
+    Step::Follow(kind, percent)
+}
+
+/// Amounts that are approved, some in part, some that are declined, and those that make an issuer misbehave by itself.
 fn minor(chance: &mut Chance) -> u64 {
-    match chance.below(8) {
+    match chance.below(9) {
+        2 => 1_000 * (1 + chance.below(9)) + 10,
         0 => 66_600 + 1 + chance.below(10),
         1 => 1_000 * (1 + chance.below(9)) + 51,
         _ => 1_000 * (1 + chance.below(90)),

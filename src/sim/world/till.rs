@@ -35,6 +35,7 @@ use crate::sim::terminal::Memory;
 use crate::sim::terminal::Purchase;
 use crate::sim::terminal::Sent;
 use crate::sim::terminal::Setup;
+use crate::sim::terminal::Slip;
 use crate::sim::terminal::Terminal;
 use crate::sim::terminal::demo_pin_pad;
 use bytes::Bytes;
@@ -43,19 +44,19 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// How long a terminal waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How often it tries to sign in, and to undo, before it does something else.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 /// The same when all faults have stopped: enough for everybody.
-const CALM_TRIES: usize = 20;
+pub(super) const CALM_TRIES: usize = 20;
 
 /// One terminal and what it does.
 pub(super) struct Till {
-    outside: Arc<Outside>,
-    terminal: Terminal,
-    line: Line,
+    pub(super) outside: Arc<Outside>,
+    pub(super) terminal: Terminal,
+    pub(super) line: Line,
     inbox: mpsc::UnboundedReceiver<Bytes>,
-    cards: Arc<Vec<TestCard>>,
+    pub(super) cards: Arc<Vec<TestCard>>,
     entropy: Arc<dyn Entropy>,
     /// Requests that were answered with what is on record.
     answered: Vec<Bytes>,
@@ -66,6 +67,8 @@ pub(super) struct Till {
     entry: Entry,
     /// The MAC of what it sends is wrong on purpose.
     spoilt: bool,
+    /// It lost a slip of the batch that it settles.
+    pub(super) lied: bool,
     /// Copies of the request that is waited for are under way.
     copies: bool,
 }
@@ -103,6 +106,7 @@ impl Till {
             proven: false,
             entry: Entry::Chip,
             spoilt: false,
+            lied: false,
             copies: false,
         })
     }
@@ -115,6 +119,7 @@ impl Till {
         self.outside.day.step_done();
         self.outside.day.calm().await;
         self.undo(CALM_TRIES).await;
+        self.close_the_day().await;
         let pending = self.terminal.memory().pending.is_some();
         for _ in 0..CALM_TRIES {
             if pending || self.last_sale().await {
@@ -165,9 +170,9 @@ impl Till {
         self.ready(CALM_TRIES).await;
         let number = self.outside.history.read(|seen| seen.deals.len());
         self.buy(Kind::Sale, 1_00, 0, Manner::Plain, CALM_TRIES).await;
-        self.outside
-            .history
-            .read(|seen| seen.deals.iter().skip(number).any(|deal| deal.terminal == self.line.terminal && deal.stands))
+        self.outside.history.read(|seen| {
+            seen.deals.iter().skip(number).any(|deal| deal.terminal == self.line.terminal && deal.approved)
+        })
     }
 
     async fn step(&mut self, step: Step) {
@@ -184,13 +189,25 @@ impl Till {
                 self.buy(Kind::Sale, minor, card, Manner::Plain, TRIES).await;
                 self.entry = Entry::Chip;
             }
+            Step::Follow(kind, percent) => self.follow(kind, percent).await,
+            Step::Offline(kind, minor, card) => self.offline(kind, minor, card).await,
+            Step::Settle { lies } => {
+                if self.way == Way::Pos {
+                    self.settle(lies, TRIES).await;
+                }
+            }
+            Step::ForceClose(millis) => self.force_close(Duration::from_millis(millis)),
             Step::Undo => {
-                if self.terminal.memory().pending.is_none() && self.terminal.undo_last() {
+                if self.terminal.memory().pending.is_none() && !self.last_is_followed() && self.terminal.undo_last() {
                     self.falls(self.terminal.memory().pending.as_ref().map(|undo| undo.stan));
                 }
                 self.undo(TRIES).await;
             }
-            Step::Repeat => self.repeat().await,
+            Step::Repeat => {
+                let chosen = self.outside.nature.draw(|chance| chance.pick(&self.answered).cloned());
+                self.repeat(chosen).await;
+            }
+            Step::RepeatLast => self.repeat(self.answered.last().cloned()).await,
             Step::OtherContent => self.other_content().await,
             Step::WrongMac => self.wrong_mac().await,
             Step::Rest(millis) => self.outside.nature.after(Duration::from_millis(millis)).await,
@@ -206,19 +223,36 @@ impl Till {
         }
     }
 
+    /// Whether something that stands follows the last request: then it is not undone any more.
+    fn last_is_followed(&self) -> bool {
+        let (terminal, last) = (self.line.terminal, self.terminal.memory().last.as_ref().map(|last| last.stan));
+        self.outside.history.read(|seen| {
+            let of = seen.deals.iter().rposition(|deal| deal.terminal == terminal && Some(deal.stan) == last);
+            of.is_some() && seen.deals.iter().any(|deal| deal.follows == of && deal.approved)
+        })
+    }
+
+    /// Nothing to undo, keys, and no settlement under way.
+    pub(super) async fn ready(&mut self, tries: usize) {
+        self.make_ready(tries).await;
+        if self.terminal.memory().log.closing.is_some() && self.terminal.memory().pending.is_none() {
+            self.settle(false, tries).await;
+        }
+    }
+
     /// Nothing to undo, and keys.
-    async fn ready(&mut self, tries: usize) {
+    pub(super) async fn make_ready(&mut self, tries: usize) {
         if self.terminal.needs_sign_in() {
             self.sign_in().await;
         }
         self.undo(tries).await;
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         SimClock(Arc::clone(&self.outside.nature)).wall()
     }
 
-    async fn sign_in(&mut self) {
+    pub(super) async fn sign_in(&mut self) {
         if self.way == Way::Host {
             return;
         }
@@ -239,12 +273,12 @@ impl Till {
         while self.inbox.try_recv().is_ok() {}
     }
 
-    fn send(&self, sent: &Sent) {
+    pub(super) fn send(&self, sent: &Sent) {
         self.outside.to_station(&self.line, sent.unit.clone(), Duration::ZERO);
     }
 
     /// The answer, if it comes in time.
-    async fn hear(&mut self, sent: &Sent, within: Duration) -> Option<Answer> {
+    pub(super) async fn hear(&mut self, sent: &Sent, within: Duration) -> Option<Answer> {
         let mut deadline = std::pin::pin!(self.outside.nature.after(within));
         loop {
             let unit = tokio::select! {
@@ -260,7 +294,8 @@ impl Till {
             }
             if let Heard::Answer(answer) = self.terminal.on_answer(sent, unit) {
                 self.prove(sent, &answer);
-                if answer.rrn.is_some() && sent.kind.is_financial() {
+                let kept = sent.kind.is_financial() || sent.kind == Kind::Settlement;
+                if answer.rrn.is_some() && kept {
                     self.answered.push(sent.unit.clone());
                 }
                 return Some(*answer);
@@ -293,7 +328,7 @@ impl Till {
             return;
         }
         let Some(sent) = self.prepare(kind, minor, card) else { return };
-        let deal = self.enter(&sent, minor, kind);
+        self.enter(&sent, minor, kind, None);
         let answer = match manner {
             Manner::Plain => {
                 self.send(&sent);
@@ -317,7 +352,7 @@ impl Till {
             }
         };
         if let Some(answer) = answer {
-            self.judge(deal, &answer);
+            self.judge(&sent, &answer);
             if answer.wants_sign_in() {
                 self.sign_in().await;
             }
@@ -348,27 +383,43 @@ impl Till {
         let pin = ClearPin::parse(card.pin().as_bytes()).ok()?;
         let (card, amount) = (Card::of(card), Amount::new(minor)?);
         let pin = Some(&pin).filter(|_| self.entry == Entry::Chip);
+        let to = self.cards.first().map(|card| card.pan.clear().to_owned()).unwrap_or_default();
         let purchase = Purchase { kind, amount, card: &card, entry: self.entry, pin };
         let now = self.now();
-        self.terminal.purchase(&purchase, now).ok()
+        match kind {
+            Kind::Transfer => self.terminal.transfer(&purchase, &to, now).ok(),
+            _ => self.terminal.purchase(&purchase, now).ok(),
+        }
     }
 
     /// Enters a request in the terminal's own records.
-    fn enter(&self, sent: &Sent, minor: u64, kind: Kind) -> usize {
-        let stan = sent.message.role(Role::Stan).and_then(|stan| Stan::parse(&stan)).unwrap_or(Stan::FIRST);
-        let terminal = self.line.terminal;
+    pub(super) fn enter(&self, sent: &Sent, minor: u64, kind: Kind, follows: Option<usize>) {
         let amount = Amount::new(minor).unwrap_or(Amount::ZERO);
-        self.outside.history.note(|seen| {
-            seen.deals.push(Deal { terminal, stan, amount, rrn: None, stands: false, kind });
-            seen.deals.len() - 1
-        })
+        self.note(stan_of(sent), amount, kind, follows);
     }
 
-    fn judge(&self, deal: usize, answer: &Answer) {
+    /// The same for what was done offline.
+    pub(super) fn enter_slip(&self, slip: &Slip) {
+        self.note(slip.stan, slip.amount, slip.kind, None);
+    }
+
+    fn note(&self, stan: Stan, amount: Amount, kind: Kind, follows: Option<usize>) {
+        let (terminal, batch) = (self.line.terminal, self.terminal.memory().batch);
+        let deal = Deal { terminal, stan, amount, rrn: None, approved: false, kind, batch, follows };
+        self.outside.history.note(|seen| seen.deals.push(deal));
+    }
+
+    /// Notes how a request was answered.
+    pub(super) fn judge(&self, sent: &Sent, answer: &Answer) {
+        let of = (self.line.terminal, stan_of(sent), sent.kind);
         self.outside.history.note(|seen| {
-            if let Some(deal) = seen.deals.get_mut(deal) {
+            let deal = seen.deals.iter_mut().rfind(|deal| (deal.terminal, deal.stan, deal.kind) == of);
+            if let Some(deal) = deal {
                 deal.rrn = answer.rrn;
-                deal.stands = answer.approved && answer.valid && deal.kind != Kind::Balance;
+                deal.approved = answer.approved && answer.valid;
+                if answer.code == Some(ResponseCode::ApprovedPartial) {
+                    deal.amount = answer.amount.unwrap_or(deal.amount);
+                }
             }
         });
     }
@@ -378,12 +429,12 @@ impl Till {
         let terminal = self.line.terminal;
         self.outside.history.note(|seen| {
             let deals = seen.deals.iter_mut().filter(|deal| deal.terminal == terminal && Some(deal.stan) == stan);
-            deals.for_each(|deal| deal.stands = false);
+            deals.for_each(|deal| deal.approved = false);
         });
     }
 
     /// Sends the pending reversal until it is answered.
-    async fn undo(&mut self, tries: usize) {
+    pub(super) async fn undo(&mut self, tries: usize) {
         for _ in 0..tries {
             let now = self.now();
             let Ok(Some(sent)) = self.terminal.reversal(now) else { return };
@@ -396,8 +447,7 @@ impl Till {
         }
     }
 
-    async fn repeat(&mut self) {
-        let chosen = self.outside.nature.draw(|chance| chance.pick(&self.answered).cloned());
+    async fn repeat(&mut self, chosen: Option<Bytes>) {
         if let Some(unit) = chosen {
             self.outside.to_station(&self.line, unit, Duration::ZERO);
             self.outside.nature.after(Duration::from_secs(3)).await;
@@ -407,7 +457,10 @@ impl Till {
     /// A second device under the same number sends another request of the same kind under a number that was used.
     async fn other_content(&mut self) {
         let deals = self.outside.history.read(|seen| seen.deals.clone());
-        let Some(used) = deals.iter().rfind(|deal| deal.terminal == self.line.terminal && deal.rrn.is_some()) else {
+        let batch = self.terminal.memory().batch;
+        let asks = |kind| matches!(kind, Kind::Sale | Kind::Authorization | Kind::Balance);
+        let mine = |deal: &&Deal| (deal.terminal, deal.batch) == (self.line.terminal, batch) && asks(deal.kind);
+        let Some(used) = deals.iter().rfind(|deal| mine(deal) && deal.rrn.is_some()) else {
             return;
         };
         let memory = Memory { next_stan: Some(used.stan), pending: None, ..self.terminal.memory().clone() };
@@ -428,11 +481,11 @@ impl Till {
         }
         let Some(sent) = self.prepare(Kind::Sale, 7_00, 0) else { return };
         let sent = sent.with_wrong_mac();
-        let deal = self.enter(&sent, 7_00, Kind::Sale);
+        self.enter(&sent, 7_00, Kind::Sale, None);
         self.send(&sent);
         self.spoilt = true;
         if let Some(answer) = self.hear(&sent, PATIENCE).await {
-            self.judge(deal, &answer);
+            self.judge(&sent, &answer);
         }
         self.spoilt = false;
         self.undo(TRIES).await;
@@ -454,4 +507,8 @@ impl Till {
 fn switched_on(setup: Setup, memory: Memory, entropy: &Arc<dyn Entropy>) -> Option<Terminal> {
     let pad = demo_pin_pad(setup.terminal, setup.profile.sign_in, Arc::clone(entropy)).ok()??;
     Terminal::new(setup, pad, memory).ok()
+}
+
+fn stan_of(sent: &Sent) -> Stan {
+    sent.message.role(Role::Stan).and_then(|stan| Stan::parse(&stan)).unwrap_or(Stan::FIRST)
 }

@@ -10,7 +10,9 @@ use super::outside::Outside;
 use crate::flow::Event;
 use crate::flow::Witness;
 use crate::ledger::Ledger;
+use crate::ledger::Outcome;
 use crate::ledger::Owed;
+use crate::ledger::kinds;
 use crate::model::Kind;
 use crate::model::MessageClass;
 use crate::model::ResponseCode;
@@ -24,6 +26,9 @@ const KEY_DATA: u8 = 62;
 pub(super) fn answered(outside: &Outside, answer: Answered) {
     let money =
         matches!(answer.class, Some(MessageClass::Financial | MessageClass::Authorization | MessageClass::Reversal));
+    if answer.class == Some(MessageClass::Reconciliation) {
+        return settled(outside, answer);
+    }
     if !money {
         let signs_in = outside.strict && answer.code == "00" && answer.content.iter().any(|(de, _)| *de == KEY_DATA);
         if signs_in && !aside::knows_session(outside, answer.terminal) {
@@ -99,8 +104,43 @@ fn jumps(before: &[Sent], sent: &Sent) -> Option<String> {
     };
     sent.owed?;
     let last = before.iter().rfind(lane)?;
-    let jumped = last.rrn != sent.rrn && before.iter().filter(lane).any(|other| other.rrn == sent.rrn);
+    let same = |other: &Sent| (other.rrn, other.owed) == (sent.rrn, sent.owed);
+    let jumped = !same(last) && before.iter().filter(lane).any(same);
     jumped.then(|| format!("I8: {} of {} goes on after {} was begun", sent.what(), sent.rrn, last.rrn))
+}
+
+/// What an approval of a kind counts as.
+fn approved(kind: Kind, code: ResponseCode) -> Option<Sometimes> {
+    Some(match kind {
+        Kind::SaleVoid => Sometimes::Voided,
+        Kind::AuthorizationVoid => Sometimes::HoldVoided,
+        Kind::Increment => Sometimes::Incremented,
+        Kind::Completion => Sometimes::Completed,
+        Kind::CompletionAdvice => Sometimes::CompletionAdvised,
+        Kind::CompletionVoid => Sometimes::CompletionVoided,
+        Kind::Refund => Sometimes::Refunded,
+        Kind::OfflineSale => Sometimes::OfflineSold,
+        Kind::OfflineRefund => Sometimes::OfflineRefunded,
+        Kind::Adjustment => Sometimes::Adjusted,
+        Kind::Transfer => Sometimes::Transferred,
+        Kind::Verification => Sometimes::Verified,
+        _ if code == ResponseCode::ApprovedPartial => Sometimes::Partial,
+        _ => return None,
+    })
+}
+
+/// A settlement is answered: I6, the same again if it comes again.
+fn settled(outside: &Outside, answer: Answered) {
+    let before = outside.history.read(|seen| {
+        seen.answered.iter().find(|before| before.request == answer.request && before.code == "00").cloned()
+    });
+    if let Some(before) = before {
+        outside.nature.sometimes(Sometimes::SettlementRepeated);
+        if before.content != answer.content {
+            outside.history.breach(format!("I6: {}: a settlement is answered differently", answer.terminal));
+        }
+    }
+    outside.history.note(|seen| seen.answered.push(Answered { rrn: None, ..answer }));
 }
 
 /// Counts what the station says of itself.
@@ -115,9 +155,18 @@ impl Witness for Watcher {
         let who = terminal.map_or("-", TerminalId::as_str);
         match event {
             Event::Decided { kind, outcome, code, rrn, rule, repeat, .. } => {
-                let repeat = if *repeat { ", again" } else { "" };
+                let again = *repeat;
+                let repeat = if again { ", again" } else { "" };
                 self.nature.say(&format!("station: {who} {} {rrn} {outcome:?} {code}{repeat}", kind.name()));
+                if *outcome == Outcome::Approved && !again {
+                    approved(*kind, *code).into_iter().for_each(|rare| self.nature.sometimes(rare));
+                }
+                let local = rule.is_some() || matches!(*code, ResponseCode::AmountLimit | ResponseCode::RelatedInvalid);
+                if kinds::of(*kind).follows.is_some() && *outcome == Outcome::Declined && local {
+                    self.nature.sometimes(Sometimes::FollowUpRefused);
+                }
                 match (kind, *rule) {
+                    (_, Some("batch")) => self.nature.sometimes(Sometimes::BatchOver),
                     (_, Some("stand-in")) => self.nature.sometimes(Sometimes::StandIn),
                     (Kind::Reversal, Some("original-unknown")) => self.nature.sometimes(Sometimes::Overtaken),
                     (_, Some("counter-or-tombstone")) if *code == ResponseCode::RelatedInvalid => {
