@@ -18,13 +18,15 @@ pub const DEMO: &str = include_str!("../../specs/demo/cards.csv");
 pub enum CardUse {
     /// People who try the demo.
     Visitor,
+    /// People who pay by the codes of a telephone.
+    Wallet,
     /// The demo's simulated terminals.
     Traffic,
 }
 
 impl CardUse {
     fn parse(word: &str) -> Option<Self> {
-        [Self::Visitor, Self::Traffic].into_iter().find(|used_by| used_by.to_string() == word)
+        [Self::Visitor, Self::Wallet, Self::Traffic].into_iter().find(|used_by| used_by.to_string() == word)
     }
 }
 
@@ -81,7 +83,7 @@ pub fn parse(source: Source<'_>) -> Result<Vec<TestCard>, Vec<Breach>> {
         let pin = row.required("pin", "4 to 12 digits", pin, breaches);
         let issuer = row.required("issuer", "an issuer's name", IssuerName::parse, breaches);
         let balance = row.required("balance", "an amount with two decimals", decimal_amount, breaches);
-        let used_by = row.required("use", "visitor or traffic", CardUse::parse, breaches);
+        let used_by = row.required("use", "visitor, wallet or traffic", CardUse::parse, breaches);
         let (Some(pan), Some(expiry), Some(pin), Some(issuer)) = (pan, expiry, pin, issuer) else { return };
         let (Some(balance), Some(used_by)) = (balance, used_by) else { return };
         cards.push(TestCard { pan, expiry, issuer, balance, used_by, pin });
@@ -114,6 +116,7 @@ impl fmt::Display for CardUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Visitor => "visitor",
+            Self::Wallet => "wallet",
             Self::Traffic => "traffic",
         })
     }
@@ -135,7 +138,8 @@ mod tests {
             ("5555555555554444", "4321", 10_000_000),
         ];
         assert_eq!(known, expected);
-        assert_eq!(cards.len(), 103);
+        assert_eq!(cards.iter().filter(|card| card.used_by == CardUse::Wallet).count(), 1);
+        assert_eq!(cards.len(), 104);
     }
 
     #[test]

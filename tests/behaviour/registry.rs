@@ -46,7 +46,7 @@ fn sources<'a>(merchants: &'a str, terminals: &'a str, issuers: &'a str, bins: &
         operators: Vec::new(),
         downloads: DownloadSources::default(),
         rules: Rules::default(),
-        profile_known: &|name| name.starts_with("bank-"),
+        profile_known: &|name| name.starts_with("bank-") || name == "qr-a",
     }
 }
 
@@ -62,7 +62,7 @@ fn terminal(id: &str) -> TerminalId {
 fn the_demo_station_loads_and_joins() {
     let registry = Registry::load(&sources(MERCHANTS, TERMINALS, ISSUERS, BINS)).unwrap();
     assert_eq!(registry.terminals().count(), 200);
-    assert_eq!(registry.issuers().count(), 2);
+    assert_eq!(registry.issuers().count(), 3);
     let first = registry.terminal(terminal("10000001")).unwrap();
     assert_eq!(first.merchant.as_str(), "898110054110001");
     assert_eq!(first.acquirer.as_str(), "89811000");
@@ -73,9 +73,12 @@ fn the_demo_station_loads_and_joins() {
     let last = registry.terminal(terminal("10000200")).unwrap();
     assert_eq!(last.merchant.as_str(), "898110054110200");
     assert!(registry.merchant(last.merchant).is_some());
-    for (pan, issuer) in
-        [("6225000000000253", "bank-a"), ("4111111111111111", "bank-b"), ("5555555555554444", "bank-b")]
-    {
+    for (pan, issuer) in [
+        ("6225000000000253", "bank-a"),
+        ("6221000000000018001", "qr-a"),
+        ("4111111111111111", "bank-b"),
+        ("5555555555554444", "bank-b"),
+    ] {
         let pan = Pan::parse(pan.as_bytes()).unwrap();
         assert_eq!(registry.bins().candidates(&pan), [IssuerName::parse(issuer).unwrap()]);
     }

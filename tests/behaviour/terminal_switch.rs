@@ -75,3 +75,63 @@ fn a_batch_that_an_operator_closed_is_left_behind_at_the_next_sale() {
     assert_eq!(exit, Exit::Ok, "{out}");
     assert!(out.contains("对账平"), "{out}");
 }
+
+/// A code of the demo's wallet.
+const CODE: &str = "62210000000000180001";
+
+/// What its account has and what stands against it.
+fn wallet(rig: &Rig) -> (u64, u64) {
+    let (_, account) = rig.wallets.0.accounts()[0];
+    (account.balance.minor(), Rig::booked(&rig.wallets))
+}
+
+#[test]
+fn a_code_is_sold_refunded_and_settled_and_spent_once() {
+    let rig = Rig::start(2_000);
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| run(&rig, folder.path(), arguments);
+    let (exit, out) = run(&["qr-sale", "5.00", "--code", CODE]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    assert!(out.contains("****************0001") && !out.contains("6221000000000018"), "{out}");
+    assert_eq!(wallet(&rig), (9_999_500, 500));
+    let (exit, out) = run(&["qr-sale", "5.00", "--code", CODE]);
+    assert_eq!(exit, Exit::No, "{out}");
+    assert!(out.contains("<- 0210 54"), "a code pays once: {out}");
+    let (exit, out) = run(&["qr-sale", "7.00", "--code", "62210000000000180002"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    let (exit, out) = run(&["void"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    let (exit, out) = run(&["refund", "2.00"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    rig.await_undone();
+    assert_eq!(wallet(&rig).0, 9_999_700);
+    let (exit, out) = run(&["refund", "3.01"]);
+    assert_eq!(exit, Exit::No, "more than the rest: {out}");
+    let (exit, out) = run(&["settle"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    assert_eq!(closed(&rig, 1).is_balanced(), Some(true), "{out}");
+}
+
+#[test]
+fn a_batch_of_codes_is_uploaded_with_their_digits() {
+    let rig = Rig::start(2_000);
+    let folder = tempfile::tempdir().unwrap();
+    for code in ["62210000000000180003", "6221000000000018004", "62210000000000180005"] {
+        let (exit, out) = run(&rig, folder.path(), &["qr-sale", "1.00", "--code", code]);
+        assert_eq!(exit, Exit::Ok, "{out}");
+    }
+    let (exit, out) = run(&rig, folder.path(), &["settle", "--lie", "3"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    let record = closed(&rig, 1);
+    let told: Vec<_> = record.differences.iter().map(|one| one.what.name()).collect();
+    assert_eq!((record.items, told), (2, vec!["missing-there"]), "{out}");
+}
+
+#[test]
+fn a_code_of_nobody_is_no_card() {
+    let rig = Rig::start(2_000);
+    let folder = tempfile::tempdir().unwrap();
+    let (exit, out) = run(&rig, folder.path(), &["qr-sale", "5.00", "--code", "62219999999999990001"]);
+    assert_eq!(exit, Exit::No, "{out}");
+    assert!(out.contains("<- 0210 14"), "{out}");
+}

@@ -1,4 +1,4 @@
-//! `tollgate demo`: a switch, two issuers and busy terminals on loopback, and the proof that they agree.
+//! `tollgate demo`: a switch, three issuers and busy terminals on loopback, and the proof that they agree.
 
 mod folder;
 mod print;
@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Run a switch, two mock issuers and simulated terminals on loopback, with TEST KEYS.
+/// Run a switch, three mock issuers and simulated terminals on loopback, with TEST KEYS.
 ///
 /// Prints its doors, test cards and commands to try, and a live line. At the end it undoes what is owed
 /// and compares terminals, switch and issuers to the cent. With --data all three go on where they were, also

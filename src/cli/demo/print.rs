@@ -42,6 +42,13 @@ pub(super) fn welcome(out: &mut dyn Write, running: &Running, folder: &Path, car
         let expiry = String::from_utf8_lossy(&expiry);
         writeln!(out, "  {} exp {expiry} PIN {:<6} {} {}", card.pan.clear(), card.pin(), card.issuer, card.balance)?;
     }
+    for wallet in cards.iter().filter(|card| card.used_by == CardUse::Wallet) {
+        let (number, issuer, balance) = (wallet.pan.clear(), &wallet.issuer, wallet.balance);
+        writeln!(
+            out,
+            "  {number}   a wallet: its payment codes end in 3 or 4 digits more, each good once; {issuer} {balance}"
+        )?;
+    }
     writeln!(
         out,
         "\ntry, in a second shell\n  \
@@ -49,6 +56,7 @@ pub(super) fn welcome(out: &mut dyn Write, running: &Running, folder: &Path, car
          tollgate terminal sale 12.00 --card visitor-a      approved\n  \
          tollgate terminal sale 12.51 --card visitor-a      declined 51: the cents choose the answer\n  \
          tollgate terminal sale 666.02 --card visitor-b     the issuer is silent: 68, and the money is undone\n  \
+         tollgate terminal qr-sale 5.00 --code 62210000000000180001   a customer's code, good once\n  \
          tollgate trace --tid 10000001                      every frame, masked, and why it was refused\n  \
          tollgate issuer rules                              all amounts that make trouble\n\nCtrl-C ends it.\n"
     )?;

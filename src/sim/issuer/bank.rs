@@ -251,8 +251,9 @@ impl<H: Hsm> Bank<H> {
     }
 
     async fn financial(&self, message: &Message, kind: Kind, now: Timestamp) -> Option<Answer> {
-        let read = reading::card(message).zip(reading::entry(message, kind, self.today(now)));
+        let read = reading::card(message).zip(self.entry(message, kind, now));
         let Some((card, entry)) = read else { return Some(Answer::plain(ResponseCode::FormatError)) };
+        let card = Card { pan: entry.pan, ..card };
         let rule = rules::rule(entry.amount);
         let (code, delivery) = match self.refusal(message, &card, now).await {
             Some(refusal) => (refusal, Delivery::Plain),
@@ -260,6 +261,23 @@ impl<H: Hsm> Bank<H> {
             None => return unbooked(rule),
         };
         self.enter(entry, code, delivery)
+    }
+
+    /// The request as the books take it. What is paid by a code is charged to the account whose number the code
+    /// begins with; the rest of the code is good once.
+    fn entry(&self, message: &Message, kind: Kind, now: Timestamp) -> Option<Entry> {
+        let entry = reading::entry(message, kind, self.today(now))?;
+        let Some(code) = reading::payment_code(message) else { return Some(entry) };
+        let mut prefixes = (1..=code.len()).rev().filter_map(|length| code.split_at_checked(length));
+        let charged = prefixes.find_map(|(number, rest)| {
+            let pan = Pan::parse(number.as_bytes()).filter(|pan| self.holders.contains_key(pan))?;
+            Some((pan, rest))
+        });
+        Some(match charged {
+            Some((pan, rest)) if kind == Kind::Sale => Entry { pan, code: Some(rest.into()), ..entry },
+            Some((pan, _)) => Entry { pan, ..entry },
+            None => entry,
+        })
     }
 
     /// The issuer's day.
@@ -270,7 +288,7 @@ impl<H: Hsm> Bank<H> {
     /// An advice: nothing is held against card, PIN and funds, for it is done. Only the amount may ask for
     /// trouble.
     fn advised(&self, message: &Message, kind: Kind, now: Timestamp) -> Option<Answer> {
-        let Some(entry) = reading::entry(message, kind, self.today(now)) else {
+        let Some(entry) = self.entry(message, kind, now) else {
             return Some(Answer::plain(ResponseCode::FormatError));
         };
         let rule = rules::rule(entry.amount);

@@ -50,6 +50,9 @@ struct RawEntry {
     date: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     by_code: bool,
+    /// The payment code's digits after the account's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    one_time: Option<Box<str>>,
     /// Where a transfer goes, if that is a card of this issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to: Option<String>,
@@ -80,7 +83,8 @@ impl BookFile {
             code: code.code().to_owned(),
             merchant: entry.merchant.map(|merchant| merchant.to_string()),
             date: entry.date.map(|date| date.to_string()),
-            by_code: entry.by_code,
+            by_code: entry.code.is_some(),
+            one_time: entry.code.clone().filter(|code| !code.is_empty()),
             to: entry.to.map(|to| to.masked().to_string()),
             follows: entry.follows.iter().map(RawReference::of).collect(),
         })))
@@ -143,7 +147,7 @@ impl RawEntry {
             amount: Amount::new(self.amount)?,
             currency: optional(self.currency.as_deref(), |text| Currency::parse(text.as_bytes()))?,
             date: optional(self.date.as_deref(), BusinessDate::parse)?,
-            by_code: self.by_code,
+            code: self.one_time.or_else(|| self.by_code.then(Box::default)),
             // Another bank's account is not told apart from none: the money leaves either way.
             to: self.to.as_deref().and_then(|to| card(to, cards).or_else(|| elsewhere(cards))),
             follows: references(&self.follows)?,

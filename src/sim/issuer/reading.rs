@@ -24,11 +24,10 @@ pub(super) struct Card {
     pub(super) expiry: Option<Expiry>,
 }
 
-/// The card as typed or as on track 2, or the customer's code in its place.
+/// The card as typed or as on track 2; the switch writes the first digits of a customer's code in its place.
 pub(super) fn card(message: &Message) -> Option<Card> {
     let track = message.role(Role::Track2).and_then(|track| Track2::parse(&track));
     let pan = message.role(Role::Pan).and_then(|pan| Pan::parse(&pan));
-    let pan = pan.or_else(|| message.role(Role::PaymentCode).and_then(|code| Pan::parse(&code)));
     let expiry = message.role(Role::Expiry).and_then(|expiry| Expiry::parse(&expiry));
     Some(Card { pan: pan.or_else(|| track.as_ref()?.pan())?, expiry: expiry.or_else(|| track.as_ref()?.expiry()) })
 }
@@ -65,11 +64,20 @@ pub(super) fn entry(message: &Message, kind: Kind, date: BusinessDate) -> Option
         amount,
         currency: message.role(Role::Currency).and_then(|currency| Currency::parse(&currency)),
         date: Some(date),
-        by_code: kind == Kind::Sale && message.role(Role::PaymentCode).is_some(),
+        code: None,
         to: message.role(Role::ToAccount).and_then(|to| Pan::parse(&to)),
         follows: followed(message),
         references: references.into_iter().flatten().collect(),
     })
+}
+
+/// The digits that tell whose account is charged without a card: the customer's code, or what stood for it, where a
+/// voucher names the payment.
+pub(super) fn payment_code(message: &Message) -> Option<String> {
+    let code = message.role(Role::PaymentCode).map(|code| code.to_vec());
+    let of_voucher = || message.role(Role::Voucher).and_then(|_| message.role(Role::Pan)).map(|pan| pan.to_vec());
+    let digits = code.or_else(of_voucher).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
+    String::from_utf8(digits).ok()
 }
 
 /// Kinds that need no amount.

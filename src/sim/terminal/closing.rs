@@ -237,8 +237,9 @@ impl Terminal {
 
 impl Slip {
     fn detail(&self) -> Detail {
-        // A payment code as long as a card number stands in its place; a longer one has none there.
-        let pan = self.account.as_ref().and_then(|account| Pan::parse(account.clear().as_bytes()));
+        // Of a payment code of twenty digits the first nineteen stand in a card number's place.
+        let digits = self.account.as_ref().map(|account| account.clear().as_bytes());
+        let pan = digits.and_then(|digits| Pan::parse(digits.get(..Pan::MOST).unwrap_or(digits)));
         Detail { foreign: self.foreign, stan: self.stan, pan, amount: self.amount }
     }
 }

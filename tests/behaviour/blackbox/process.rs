@@ -33,7 +33,7 @@ const TOLLGATE: &str = env!("CARGO_BIN_EXE_tollgate");
 /// A station whose process a test starts, kills and asks.
 pub(super) struct Station {
     folder: TempDir,
-    banks: [OpenBank; 2],
+    banks: [OpenBank; 3],
     door: SocketAddr,
     child: Option<Child>,
     level: &'static str,
@@ -43,10 +43,10 @@ impl Station {
     /// Its files, and two banks that listen. `tables` goes into the station's file; the ledger is kept.
     pub(super) fn new(tables: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let banks = [bank("bank-a"), bank("bank-b")];
+        let banks = [bank("bank-a"), bank("bank-b"), bank("qr-a")];
         let kept = format!("{tables}[hsm]\nmaster = \"master.key\"\n[risk]\n");
         let recipe = Recipe { timeout_ms: 800, tables: &kept, ..Recipe::default() };
-        write_station(folder.path(), [&banks[0], &banks[1]], &recipe);
+        write_station(folder.path(), banks.each_ref(), &recipe);
         std::fs::write(folder.path().join("bins.csv"), recipe.bins).unwrap();
         // A port that nobody has now: the station must come back to the same door after each death.
         let door = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

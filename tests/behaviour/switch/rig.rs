@@ -100,6 +100,8 @@ pub(crate) struct Rig {
     running: Option<Running>,
     pub(crate) bank_a: OpenBank,
     pub(crate) bank_b: OpenBank,
+    /// The issuer of payment codes.
+    pub(crate) wallets: OpenBank,
     folder: TempDir,
 }
 
@@ -130,10 +132,10 @@ impl Rig {
     /// What the recipe says, waiting for the banks that are mock banks.
     pub(crate) fn of(recipe: &Recipe<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (bank_a, bank_b) = (bank("bank-a"), bank("bank-b"));
-        write_station(folder.path(), [&bank_a, &bank_b], recipe);
+        let (bank_a, bank_b, wallets) = (bank("bank-a"), bank("bank-b"), bank("qr-a"));
+        write_station(folder.path(), [&bank_a, &bank_b, &wallets], recipe);
         std::fs::write(folder.path().join("bins.csv"), recipe.bins).unwrap();
-        let mut rig = Self { running: None, bank_a, bank_b, folder };
+        let mut rig = Self { running: None, bank_a, bank_b, wallets, folder };
         rig.run();
         rig.await_cards(if recipe.in_place_of_a.is_some() { &[CARD_B] } else { &[CARD_A, CARD_B] });
         rig
@@ -283,7 +285,7 @@ pub(crate) fn bank(name: &str) -> OpenBank {
     (bank, Some(thread))
 }
 
-pub(crate) fn write_station(folder: &Path, banks: [&OpenBank; 2], recipe: &Recipe<'_>) {
+pub(crate) fn write_station(folder: &Path, banks: [&OpenBank; 3], recipe: &Recipe<'_>) {
     let Recipe { timeout_ms, tables, bank_a, bank_b, in_place_of_a, station: row, files, lists, .. } = recipe;
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/demo");
     for file in ["merchants.csv", "terminals.csv", "keys.csv"] {
@@ -293,7 +295,11 @@ pub(crate) fn write_station(folder: &Path, banks: [&OpenBank; 2], recipe: &Recip
         let name = &bank.setup().name;
         let is_a = name.as_str() == "bank-a";
         let address = in_place_of_a.filter(|_| is_a).unwrap_or(thread.as_ref().unwrap().address());
-        let more = if is_a { bank_a } else { bank_b };
+        let more = match name.as_str() {
+            "bank-a" => bank_a,
+            "bank-b" => bank_b,
+            _ => "",
+        };
         format!(
             "[[issuer]]\nname = \"{name}\"\naddress = \"{address}\"\nprofile = \"{name}\"\ntimeout_ms = {timeout_ms}\n{more}\n"
         )

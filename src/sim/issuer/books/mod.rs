@@ -16,6 +16,7 @@ use crate::model::Pan;
 use crate::model::ResponseCode;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::collections::VecDeque;
 
 /// Postings that one issuer keeps. When they are all used, requests are answered 96 and nothing more
@@ -76,6 +77,8 @@ pub struct Books {
     terms: Terms,
     /// Holds by the day they began on.
     holds: BTreeMap<BusinessDate, Vec<usize>>,
+    /// Payment codes that paid: account, and the digits after its number.
+    spent: HashSet<(Pan, Box<str>)>,
 }
 
 impl Books {
@@ -130,9 +133,27 @@ impl Books {
             ResponseCode::ApprovedPartial if !partial => ResponseCode::Approved,
             code => code,
         };
+        if self.is_spent(&entry) {
+            return self.post(entry, ResponseCode::CardExpired, Effect::NONE);
+        }
         match self.take(&entry, approved) {
-            Ok(effect) => self.post(entry, code, effect),
+            Ok(effect) => {
+                self.spend(&entry);
+                self.post(entry, code, effect)
+            }
             Err(decline) => self.post(entry, decline, Effect::NONE),
+        }
+    }
+
+    /// Whether the code paid before. What undoes that payment does not make the code good again.
+    fn is_spent(&self, entry: &Entry) -> bool {
+        let code = entry.code.as_ref().filter(|code| !code.is_empty());
+        code.is_some_and(|code| self.spent.contains(&(entry.pan, code.clone())))
+    }
+
+    fn spend(&mut self, entry: &Entry) {
+        if let Some(code) = &entry.code {
+            self.spent.insert((entry.pan, code.clone()));
         }
     }
 
@@ -171,7 +192,7 @@ impl Books {
             self.remember(reference, Slot::Posting(at));
         }
         entry.follows = Vec::new();
-        if entry.by_code && effect.money == Money::Booked {
+        if entry.code.is_some() && effect.money == Money::Booked {
             self.remember(Reference::Voucher(voucher(at)), Slot::Posting(at));
         }
         if let Some(original) = effect.follows.and_then(|original| self.postings.get_mut(original)) {
@@ -216,7 +237,7 @@ impl Books {
             approval: posting.approval,
             partial: (posting.code == ResponseCode::ApprovedPartial).then_some(posting.approved),
             available: self.account(&posting.entry.pan).map(|account| account.available()),
-            voucher: (posting.entry.by_code && posting.code.is_approval()).then(|| voucher(at)),
+            voucher: (posting.entry.code.is_some() && posting.code.is_approval()).then(|| voucher(at)),
             again: false,
         }
     }

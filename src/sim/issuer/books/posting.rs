@@ -64,8 +64,9 @@ pub struct Entry {
     /// The issuer's day on which it came; `None` in books kept before days were: such a hold never expires, and
     /// such a movement is in no clearing file.
     pub date: Option<BusinessDate>,
-    /// Whether it is a payment by a customer's code, which is given a voucher.
-    pub by_code: bool,
+    /// Of a payment by a customer's code, which is given a voucher: the code's digits after the number of its account.
+    /// Empty in books kept before codes were good once.
+    pub code: Option<Box<str>>,
     /// Whose account a transfer goes to.
     pub to: Option<Pan>,
     /// All the ways in which it names what it follows; empty if it names nothing.

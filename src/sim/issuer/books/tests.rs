@@ -41,7 +41,7 @@ fn entry(kind: Kind, stan: u32, amount: u64) -> Entry {
         amount: Amount::new(amount).unwrap(),
         currency: Some(Currency::CNY),
         date: day(0),
-        by_code: false,
+        code: None,
         to: None,
         follows: Vec::new(),
         references: vec![reference(stan)],
@@ -259,10 +259,28 @@ fn a_partial_approval_books_half_and_its_void_and_reversal_give_half_back() {
     assert_eq!(stands(&books), (START, 0));
 }
 
+/// A payment by the code that ends so.
+fn by_code(stan: u32, minor: u64, code: &str) -> Entry {
+    Entry { code: Some(code.into()), ..entry(Kind::Sale, stan, minor) }
+}
+
+#[test]
+fn a_payment_code_is_good_for_one_payment() {
+    let mut books = books();
+    assert_eq!(code(&mut books, by_code(1, 300, "0001")), "00");
+    assert_eq!(code(&mut books, by_code(2, 300, "0001")), "54", "it is spent");
+    assert_eq!(code(&mut books, by_code(1, 300, "0001")), "00", "a repeat gets the recorded answer");
+    assert_eq!(books.undo(&[reference(1)], day(0)), Undo::Undone);
+    assert_eq!(code(&mut books, by_code(3, 300, "0001")), "54", "what is undone does not make it good again");
+    assert_eq!(code(&mut books, by_code(4, START + 1, "0002")), "51");
+    assert_eq!(code(&mut books, by_code(5, 300, "0002")), "00", "what was declined did not spend it");
+    assert_eq!(stands(&books), (START - 300, 0));
+}
+
 #[test]
 fn a_payment_by_code_gets_a_voucher_by_which_it_is_voided() {
     let mut books = books();
-    let paid = books.enter(Entry { by_code: true, ..entry(Kind::Sale, 1, 300) }, ResponseCode::Approved);
+    let paid = books.enter(by_code(1, 300, "0001"), ResponseCode::Approved);
     let voucher = Reference::Voucher(paid.voucher.unwrap());
     assert_eq!(books.enter(entry(Kind::Sale, 2, 1), ResponseCode::Approved).voucher, None);
     let void = Entry { follows: vec![voucher], ..entry(Kind::SaleVoid, 3, 300) };
