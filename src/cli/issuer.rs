@@ -139,7 +139,7 @@ impl Issuer {
         drop(host);
         summary(&bank, out)?;
         if let Some(folder) = &self.clearing {
-            let written = bank.write_clearing(folder);
+            let written = bank.write_clearing(folder, &bank.days());
             let written = written.map_err(|error| invalid(format!("{}: {error}", folder.display())))?;
             written.iter().try_for_each(|path| writeln!(out, "clearing file {}", path.display()))?;
         }

@@ -186,6 +186,12 @@ impl<'a> Settlement<'a> {
         self.exceptions.iter().any(|exception| exception.why == Why::Open)
     }
 
+    /// How many batches wait to be closed, each currency of one by itself.
+    #[must_use]
+    pub fn waiting_batches(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// All tables, in the order of their files.
     #[must_use]
     pub fn tables(&self) -> Vec<Table> {

@@ -52,7 +52,7 @@ pub struct Plan {
     pub trouble: u16,
     /// Where the choices begin: the same seed makes the same sales.
     pub seed: u64,
-    /// Of a thousand approved sales, how many are followed by something: a void, a refund of a part, a hold
+    /// Of a thousand approved sales, how many are followed by something: a void, a refund of a part, a tip, a hold
     /// and its completion, a sale made offline.
     pub follow_ups: u16,
     /// A terminal settles when its batch has so many slips, and at the end; `None` never does.
@@ -373,10 +373,13 @@ impl Clerk {
         let (sale, amount) = (Original::from(slip), slip.amount);
         let half = Amount::new(amount.minor() / 200 * 100).filter(|half| half.minor() > 0).unwrap_or(amount);
         let card = Some(shown);
-        let task = match self.chance.below(4) {
+        let tip = Amount::new(100 * (1 + self.chance.below(20))).unwrap_or(Amount::ZERO);
+        let tipped = amount.plus(tip).unwrap_or(amount);
+        let task = match self.chance.below(5) {
             0 => Task { amount, original: Some(&sale), ..Task::of(Deed::Follow(Kind::SaleVoid)) },
             1 => Task { amount: half, original: Some(&sale), ..Task::of(Deed::Follow(Kind::Refund)) },
             2 => Task { amount, card, ..Task::of(Deed::Offline(Kind::OfflineSale)) },
+            3 => Task { amount: tipped, tip, original: Some(&sale), ..Task::of(Deed::Follow(Kind::Adjustment)) },
             _ => Task { amount, card, ..Task::of(Deed::Card(Kind::Authorization)) },
         };
         let done = self.driver.perform(&task).await?;

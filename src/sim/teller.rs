@@ -44,8 +44,11 @@ impl Teller {
         let now = said(memory);
         let mut step = Step::default();
         for (key, says) in &now {
-            if self.said.get(key) == Some(says) {
-                continue;
+            match self.said.get(key) {
+                Some(before) if before == says => continue,
+                // Another amount, of a tip, in place of the one before.
+                Some(Says::Charges(rrn, _)) => step.undone.push(*rrn),
+                _ => {}
             }
             match *says {
                 Says::Charges(rrn, amount) => step.sales.push((rrn, amount)),

@@ -40,8 +40,10 @@ client_ca = "ca.pem"
 client_certificates = "required"
 "#;
 
-/// What differs in a folder that stays: the ledger is kept, and all of it stays open for the comparison.
-const KEPT: [(&str, &str); 3] = [
+/// The ledger's folder in the demo's.
+pub(super) const LEDGER: &str = "ledger";
+/// What differs in the demo: the ledger is in files, and all of it stays open for the comparison.
+const CHANGES: [(&str, &str); 3] = [
     ("# folder = \"ledger\"", "folder = \"ledger\""),
     ("# master = \"hsm-master.key\"", "master = \"hsm-master.key\""),
     ("days_kept = 7", "days_kept = 3650"),
@@ -76,9 +78,7 @@ impl Folder {
         let folder = Self { path, scratch, _lock: lock };
         certificates::write(&folder.path)?;
         let mut station = STATION.to_owned() + TLS_DOOR;
-        if !scratch {
-            station = KEPT.iter().fold(station, |station, (from, to)| station.replacen(from, to, 1));
-        }
+        station = CHANGES.iter().fold(station, |station, (from, to)| station.replacen(from, to, 1));
         if let Some(listen) = options.listen {
             station = station.replacen("\"127.0.0.1:8583\"", &format!("\"{listen}\""), 1);
             if !listen.ip().is_loopback() {
@@ -99,9 +99,14 @@ impl Folder {
         &self.path
     }
 
+    /// Whether it stays when the demo ends.
+    pub(super) fn is_kept(&self) -> bool {
+        !self.scratch
+    }
+
     /// A file of the outside world's, where the folder stays.
     pub(super) fn kept(&self, name: &str) -> Option<PathBuf> {
-        (!self.scratch).then(|| self.path.join(name))
+        self.is_kept().then(|| self.path.join(name))
     }
 
     /// The folder, if it is to go away with the demo.

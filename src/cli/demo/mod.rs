@@ -1,5 +1,6 @@
 //! `tollgate demo`: a switch, three issuers and busy terminals on loopback, and the proof that they agree.
 
+mod closing;
 mod folder;
 mod print;
 mod traffic;
@@ -33,14 +34,15 @@ use std::time::{Duration, Instant};
 
 /// Run a switch, three mock issuers and simulated terminals on loopback, with TEST KEYS.
 ///
-/// Prints its doors, test cards and commands to try, and a live line. At the end it undoes what is owed
-/// and compares terminals, switch and issuers to the cent. With --data all three go on where they were, also
+/// Prints its doors, test cards and commands to try, and a live line. At the end it undoes what is owed,
+/// compares terminals, switch and issuers to the cent, settles the day, and reconciles it with the clearing files that
+/// the issuers write. With --data all three go on where they were, also
 /// after `kill -9`, and the comparison is over all runs in that folder.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  tollgate demo\n  tollgate demo --for 10s --rate 50/s\n  \
     tollgate demo --data demo-data                      kill it as you like, and start it again\n  \
     tollgate demo --listen 0.0.0.0:8583 --terminal 30000001:898110054119001 --tmk-file tmk.hex\n\n\
-    Exit codes: 0 everything agrees, 1 it does not, 4 a port is in use, 6 another demo uses the folder;\n\
+    Exit codes: 0 everything agrees, 1 it does not or a difference is open, 4 a port is in use, 6 another demo uses the folder;\n\
     7, 8, 9 of the ledger as with `tollgate serve`.")]
 pub(super) struct Demo {
     #[command(flatten)]
@@ -99,8 +101,8 @@ impl Demo {
         let asked = Stopper::default();
         stop_on_signals(asked.clone())?;
         leave_at_once_when_forced(asked.clone(), folder.scratch())?;
-        print::welcome(out, &running, folder.path(), &cards)?;
-        print::recovered(out, running.recovered())?;
+        print::welcome(out, &running, &folder, &cards)?;
+        print::recovered(out, running.recovered(), &folder)?;
         let started = Instant::now();
         let registry = running.parts().registry.load_full();
         let traffic = Traffic::start(&registry, &cards, pos_address(&running), (options.rate, options.seed), roll)?;
@@ -118,7 +120,8 @@ impl Demo {
         comparison.batches(live.as_deref());
         print::goodbye(out, &parts, live.as_deref(), started.elapsed())?;
         print::verdict(out, &comparison, went_on)?;
-        Ok(if comparison.differences.is_empty() { Exit::Ok } else { Exit::No })
+        let is_clean = closing::close(&folder, &banks, (&records, comparison.to_settle), out)?;
+        Ok(if comparison.differences.is_empty() && is_clean { Exit::Ok } else { Exit::No })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the demo says.
 
+use super::folder::Folder;
 use super::verify::Comparison;
 use crate::flow::Parts;
 use crate::ledger::Found;
@@ -14,13 +15,13 @@ use crate::sim::cards::TestCard;
 use crate::sim::load::Live;
 use std::io;
 use std::io::Write;
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Doors, cards and commands to try.
-pub(super) fn welcome(out: &mut dyn Write, running: &Running, folder: &Path, cards: &[TestCard]) -> io::Result<()> {
-    let data = if running.is_durable() { "data kept in" } else { "throwaway data in" };
+pub(super) fn welcome(out: &mut dyn Write, running: &Running, folder: &Folder, cards: &[TestCard]) -> io::Result<()> {
+    let data = if folder.is_kept() { "data kept in" } else { "throwaway data in" };
+    let folder = folder.path();
     writeln!(out, "tollgate {} demo: TEST KEYS, {data} {}", env!("CARGO_PKG_VERSION"), folder.display())?;
     writeln!(out, "\ndoors")?;
     for door in running.doors() {
@@ -63,9 +64,10 @@ pub(super) fn welcome(out: &mut dyn Write, running: &Running, folder: &Path, car
     out.flush()
 }
 
-/// What the start found in the folder; nothing of a ledger in memory.
-pub(super) fn recovered(out: &mut dyn Write, recovered: &Recovered) -> io::Result<()> {
-    let Some(Found { is_new, transactions, torn, .. }) = &recovered.found else { return Ok(()) };
+/// What the start found in the folder; nothing of one that goes away with the demo.
+pub(super) fn recovered(out: &mut dyn Write, recovered: &Recovered, folder: &Folder) -> io::Result<()> {
+    let found = recovered.found.as_ref().filter(|_| folder.is_kept());
+    let Some(Found { is_new, transactions, torn, .. }) = found else { return Ok(()) };
     if *is_new {
         writeln!(out, "a new ledger: kill this as you like, and start it again with the same --data\n")?;
         return out.flush();

@@ -9,6 +9,7 @@ use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::Rrn;
 use crate::model::TerminalId;
+use crate::settle::line;
 use crate::sim::issuer::books::Money;
 use crate::sim::issuer::books::Posting;
 use crate::sim::load::Belief;
@@ -27,6 +28,8 @@ pub(super) struct Comparison {
     pub switch: i64,
     /// What the issuers booked or hold, less what they gave back.
     pub issuers: i64,
+    /// What the ledger says of all terminals, but for holds and transfers, which no settlement has.
+    pub to_settle: i64,
     /// A line each.
     pub differences: Vec<String>,
 }
@@ -38,6 +41,8 @@ pub(super) fn compare(records: &[Recorded], books: &[(IssuerName, Vec<Posting>)]
     let standing: HashMap<Rrn, &Recorded> =
         records.iter().filter(|record| stands(record)).map(|record| (record.intent.rrn, record)).collect();
     comparison.switch = standing.values().map(|record| paid(record)).sum();
+    let settled = standing.values().filter(|record| line::settles(record.intent.kind) && !record.intent.test_mode);
+    comparison.to_settle = settled.map(|record| paid(record)).sum();
     comparison.issuers(&standing, books);
     comparison.terminals(&standing, beliefs);
     comparison.open(records);
@@ -50,8 +55,8 @@ impl Comparison {
         let postings = books.iter().flat_map(|(name, postings)| postings.iter().map(move |posting| (name, posting)));
         for (name, posting) in postings {
             let amount = match posting.money {
-                Money::Booked | Money::Held => signed(posting.approved),
-                Money::Given => -signed(posting.approved),
+                Money::Booked | Money::Held => signed(posting.amount),
+                Money::Given => -signed(posting.amount),
                 _ => continue,
             };
             self.issuers += amount;
@@ -147,9 +152,9 @@ fn way(kind: Kind) -> i64 {
     }
 }
 
+/// Tips included.
 fn paid(record: &Recorded) -> i64 {
-    let partial = record.decided.as_ref().and_then(|decided| decided.answer.amount);
-    way(record.intent.kind) * signed(partial.unwrap_or(record.intent.amount))
+    way(record.intent.kind) * signed(record.amount())
 }
 
 fn signed(amount: Amount) -> i64 {

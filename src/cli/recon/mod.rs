@@ -7,6 +7,9 @@ mod print;
 mod run;
 mod store;
 
+pub(super) use run::Order;
+pub(super) use run::Report;
+
 use super::Exit;
 use super::Failure;
 use super::Outcome;

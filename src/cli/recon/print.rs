@@ -103,7 +103,7 @@ pub(super) fn json(entry: &Entry, calendar: &Calendar, as_of: BusinessDate) -> V
 }
 
 /// A whole run, for people.
-pub(super) fn report(report: &Report, entries: &[&Entry], calendar: &Calendar, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn report(report: &Report, calendar: &Calendar, out: &mut dyn Write) -> io::Result<()> {
     let Batches { closed, balanced, unbalanced, by_operator } = report.batches;
     writeln!(out, "business date {}", report.date)?;
     writeln!(
@@ -122,12 +122,13 @@ pub(super) fn report(report: &Report, entries: &[&Entry], calendar: &Calendar, o
     for missing in &report.not_compared {
         writeln!(out, "{missing}")?;
     }
-    differences(entries, calendar, report.date, out)?;
-    writeln!(out, "{} new, {} explained, {} open", report.new, report.explained, entries.len())
+    let open: Vec<&Entry> = report.open.iter().collect();
+    differences(&open, calendar, report.date, out)?;
+    writeln!(out, "{} new, {} explained, {} open", report.new, report.explained, open.len())
 }
 
 /// A whole run, for programs.
-pub(super) fn report_json(report: &Report, entries: &[&Entry], calendar: &Calendar) -> Value {
+pub(super) fn report_json(report: &Report, calendar: &Calendar) -> Value {
     let side = |Turnover { count, debit, credit }: Turnover| json!({ "rows": count, "debit": debit.to_string(), "credit": credit.to_string() });
     let issuers = report.issuers.iter().map(|issuer| {
         json!({
@@ -149,7 +150,7 @@ pub(super) fn report_json(report: &Report, entries: &[&Entry], calendar: &Calend
         "not_compared": report.not_compared,
         "new": report.new,
         "explained": report.explained,
-        "open": entries.len(),
-        "differences": entries.iter().map(|entry| json(entry, calendar, report.date)).collect::<Vec<_>>(),
+        "open": report.open.len(),
+        "differences": report.open.iter().map(|entry| json(entry, calendar, report.date)).collect::<Vec<_>>(),
     })
 }

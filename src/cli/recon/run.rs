@@ -67,14 +67,18 @@ pub(super) struct Asked {
     json: bool,
 }
 
-/// The same, complete.
-struct Run {
-    ledger: Where,
-    date: BusinessDate,
-    clearing: Vec<(IssuerName, PathBuf)>,
-    replace: bool,
-    scan: bool,
-    json: bool,
+/// Which day, of which ledger, with which files.
+pub(in crate::cli) struct Order {
+    /// The ledger's folder.
+    pub(in crate::cli) data: PathBuf,
+    /// The business date.
+    pub(in crate::cli) date: BusinessDate,
+    /// The issuers' files.
+    pub(in crate::cli) clearing: Vec<(IssuerName, PathBuf)>,
+    /// Whether a file may take the place of another one.
+    pub(in crate::cli) replace: bool,
+    /// Whether the journal is read even if there is an archive.
+    pub(in crate::cli) scan: bool,
 }
 
 impl Asked {
@@ -83,7 +87,14 @@ impl Asked {
         let (Some(data), Some(date)) = (data, date) else {
             return Err(Failure::new(Exit::Usage, "say --data and --date; --help has examples"));
         };
-        Run { ledger: Where { data, config }, date, clearing, replace, scan, json }.run(out)
+        let calendar = Where { data: data.clone(), config }.calendar()?;
+        let report = Order { data, date, clearing, replace, scan }.report()?;
+        if json {
+            writeln!(out, "{}", print::report_json(&report, &calendar))?;
+        } else {
+            print::report(&report, &calendar, out)?;
+        }
+        Ok(if report.is_clean() { Exit::Ok } else { Exit::No })
     }
 }
 
@@ -104,38 +115,47 @@ struct Here {
 
 /// How many batches were closed, and how.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Batches {
-    pub(super) closed: u64,
-    pub(super) balanced: u64,
-    pub(super) unbalanced: u64,
-    pub(super) by_operator: u64,
+pub(in crate::cli) struct Batches {
+    pub(in crate::cli) closed: u64,
+    pub(in crate::cli) balanced: u64,
+    pub(in crate::cli) unbalanced: u64,
+    pub(in crate::cli) by_operator: u64,
 }
 
 /// One issuer's file beside the ledger.
-pub(super) struct IssuerReport {
-    pub(super) name: IssuerName,
-    pub(super) currency: Currency,
-    pub(super) compared: Compared,
+pub(in crate::cli) struct IssuerReport {
+    pub(in crate::cli) name: IssuerName,
+    pub(in crate::cli) currency: Currency,
+    pub(in crate::cli) compared: Compared,
 }
 
 /// What a run found.
-pub(super) struct Report {
-    pub(super) date: BusinessDate,
-    pub(super) batches: Batches,
-    pub(super) issuers: Vec<IssuerReport>,
+pub(in crate::cli) struct Report {
+    pub(in crate::cli) date: BusinessDate,
+    pub(in crate::cli) batches: Batches,
+    pub(in crate::cli) issuers: Vec<IssuerReport>,
     /// A sentence each.
-    pub(super) not_compared: Vec<String>,
+    pub(in crate::cli) not_compared: Vec<String>,
     pub(super) new: usize,
     pub(super) explained: usize,
+    /// Every difference that is open, of whatever day.
+    pub(in crate::cli) open: Vec<Entry>,
 }
 
-impl Run {
-    fn run(&self, out: &mut dyn Write) -> Outcome {
-        let calendar = self.ledger.calendar()?;
+impl Report {
+    /// Whether nothing is open, and every issuer was compared.
+    pub(super) fn is_clean(&self) -> bool {
+        self.open.is_empty() && self.not_compared.is_empty()
+    }
+}
+
+impl Order {
+    /// Compares, notes what was found, and says it.
+    pub(in crate::cli) fn report(&self) -> Result<Report, Failure> {
         let given = self.given()?;
-        let mut store = Store::open(&self.ledger.data)?;
+        let mut store = Store::open(&self.data)?;
         self.refuse_another(&store, &given)?;
-        let archive = ledger::archive(&self.ledger.data, &Query::default(), self.scan)?;
+        let archive = ledger::archive(&self.data, &Query::default(), self.scan)?;
         let here = self.here(&archive)?;
         let (mut events, mut issuers) = (Vec::new(), Vec::new());
         for Given { file, bytes, facts } in &given {
@@ -153,21 +173,15 @@ impl Run {
         }
         let batches = self.batches(&mut store, &mut events)?;
         store.keep(&events)?;
-        let report = Report {
+        Ok(Report {
             date: self.date,
             batches,
             issuers,
             not_compared: not_compared(&here, &store, self.date),
             new: events.iter().filter(|event| matches!(event, Event::Opened(..))).count(),
             explained: events.iter().filter(|event| matches!(event, Event::Matched(..))).count(),
-        };
-        let open: Vec<&Entry> = store.book.open().collect();
-        if self.json {
-            writeln!(out, "{}", print::report_json(&report, &open, &calendar))?;
-        } else {
-            print::report(&report, &open, &calendar, out)?;
-        }
-        Ok(if open.is_empty() && report.not_compared.is_empty() { Exit::Ok } else { Exit::No })
+            open: store.book.open().cloned().collect(),
+        })
     }
 
     /// Reads every file before anything is noted: one that is refused refuses the run.
@@ -248,7 +262,7 @@ impl Run {
 
     /// Terminals' batches beside the ledger: what their settlements and uploads said.
     fn batches(&self, store: &mut Store, events: &mut Vec<Event>) -> Result<Batches, Failure> {
-        let mut disk = Folder::read_only(&self.ledger.data)?;
+        let mut disk = Folder::read_only(&self.data)?;
         let read = batches::read(&mut disk)?;
         let mut count = Batches::default();
         for record in read.closed.iter().filter(|record| record.closed_on == self.date && !record.test_mode) {

@@ -4,6 +4,8 @@ mod folder;
 mod run;
 mod slip;
 
+pub(super) use run::Order;
+
 use super::Exit;
 use super::Failure;
 use super::Outcome;

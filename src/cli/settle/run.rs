@@ -50,12 +50,15 @@ pub(super) struct Run {
 }
 
 /// What is settled, and where to.
-struct Order {
-    date: BusinessDate,
-    out: PathBuf,
-    provisional: bool,
-    replace: bool,
-    json: bool,
+pub(in crate::cli) struct Order {
+    /// Which business date.
+    pub(in crate::cli) date: BusinessDate,
+    /// The folder of its files.
+    pub(in crate::cli) out: PathBuf,
+    /// Also if the date is not over.
+    pub(in crate::cli) provisional: bool,
+    /// Whether files that say something else are replaced.
+    pub(in crate::cli) replace: bool,
 }
 
 impl Run {
@@ -65,35 +68,39 @@ impl Run {
         };
         // Follow-ups and reversals may be of other dates.
         let books = books.open(&Query::default())?;
-        Order { date, out: to, provisional, replace, json }.run(&books, out)
+        let order = Order { date, out: to, provisional, replace };
+        let (settlement, manifest) = order.settled(&books)?;
+        match json {
+            true => writeln!(out, "{manifest:#}")?,
+            false => order.summary(&books, &settlement, out)?,
+        }
+        Ok(Exit::Ok)
     }
 }
 
 impl Order {
-    fn run(&self, books: &OpenBooks, out: &mut dyn Write) -> Outcome {
+    /// Settles, and writes all files; what was settled, and the list of the files.
+    pub(in crate::cli) fn settled<'a>(&self, books: &'a OpenBooks) -> Result<(Settlement<'a>, Value), Failure> {
         self.over(books)?;
         let mut folder = Folder::open(&self.out)?;
         let before = folder.manifest();
         self.same_date(before.as_ref())?;
         let settled = self.settle(books, &mut folder);
-        let manifest = match settled {
-            Ok(settlement) => self.files(books, &settlement, &mut folder).map(|manifest| (settlement, manifest)),
-            Err(failure) => Err(failure),
-        };
-        let (settlement, manifest) = match manifest {
-            Ok(done) => done,
+        let done = settled.and_then(|settlement| {
+            let manifest = self.files(books, &settlement, &mut folder)?;
+            Ok((settlement, manifest))
+        });
+        match done {
+            Ok(done) => {
+                let was_provisional = before.is_some_and(|before| before["provisional"] == true);
+                folder.keep(self.replace || was_provisional)?;
+                Ok(done)
+            }
             Err(failure) => {
                 folder.discard();
-                return Err(failure);
+                Err(failure)
             }
-        };
-        let was_provisional = before.is_some_and(|before| before["provisional"] == true);
-        folder.keep(self.replace || was_provisional)?;
-        match self.json {
-            true => writeln!(out, "{manifest:#}")?,
-            false => self.summary(books, &settlement, out)?,
         }
-        Ok(Exit::Ok)
     }
 
     /// A date is over when it is so for every terminal.

@@ -48,15 +48,15 @@ impl<H: Hsm> Bank<H> {
         files.into_iter().filter_map(file).collect()
     }
 
-    /// Writes the clearing files of every day on which anything moved, as `ISSUER-DATE.csv`, and `ISSUER-DATE-840.csv`
+    /// Writes the clearing files of these days, as `ISSUER-DATE.csv`, and `ISSUER-DATE-840.csv`
     /// in other moneys than renminbi. Files that are there are replaced: a day that is not over may have grown.
     ///
     /// # Errors
     /// Those of writing.
-    pub fn write_clearing(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+    pub fn write_clearing(&self, folder: &Path, days: &BTreeSet<BusinessDate>) -> io::Result<Vec<PathBuf>> {
         std::fs::create_dir_all(folder)?;
         let mut written = Vec::new();
-        for file in self.days().into_iter().flat_map(|date| self.clearing(date)) {
+        for file in days.iter().flat_map(|date| self.clearing(*date)) {
             let money = if file.currency == Currency::CNY { String::new() } else { format!("-{}", file.currency) };
             let path = folder.join(format!("{}-{}{money}.csv", file.issuer, file.date));
             let new = path.with_extension("new");

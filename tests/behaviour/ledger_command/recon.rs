@@ -3,7 +3,6 @@
 use super::a_past_day;
 use super::text;
 use crate::switch_side::demo_bank;
-use std::path::Path;
 use tempfile::TempDir;
 use tollgate::cli::Exit;
 use tollgate::cli::run_from;
@@ -256,5 +255,7 @@ fn what_a_mock_issuer_writes_reads_back() {
     let [file] = &bank.clearing(BusinessDate::parse("2026-11-21").unwrap())[..] else { panic!("not one file") };
     assert_eq!(ClearingFile::read(file.write().as_bytes()).as_ref(), Ok(file));
     let folder = tempfile::tempdir().unwrap();
-    assert!(bank.write_clearing(Path::new(folder.path())).unwrap().is_empty(), "nothing has moved yet");
+    assert!(bank.write_clearing(folder.path(), &bank.days()).unwrap().is_empty(), "nothing has moved yet");
+    let written = bank.write_clearing(folder.path(), &[file.date].into()).unwrap();
+    assert_eq!(std::fs::read_to_string(&written[0]).unwrap(), file.write(), "an empty day has a file too");
 }
