@@ -169,7 +169,7 @@ fn known(profile: &str) -> bool {
 fn station(file: &Path) -> Result<Station, Vec<Breach>> {
     let loaded = config::load(file, &known)?;
     let issuers = loaded.registry.issuers().cloned().collect();
-    Ok(Station { issuers, keys: loaded.keys, test_keys: loaded.config.test_keys })
+    Ok(Station { issuers, keys: loaded.keys.into_clear(), test_keys: loaded.config.test_keys })
 }
 
 fn demo() -> Result<Station, Vec<Breach>> {

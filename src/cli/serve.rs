@@ -3,11 +3,15 @@
 use super::{Exit, Failure, Outcome};
 use crate::channel;
 use crate::flow::DataKeyFault;
+use crate::hsm::HsmError;
+use crate::hsm::HsmProfile;
 use crate::ledger::journal::Fault;
 use crate::model::Breach;
 use crate::server::Ending;
 use crate::server::config;
-use crate::server::config::Loaded;
+use crate::server::config::{HsmKind, Loaded};
+use crate::server::hsm;
+use crate::server::hsm::HsmFault;
 use crate::server::logging;
 use crate::server::reload_on_hangup;
 use crate::server::run::Running;
@@ -52,7 +56,10 @@ impl Serve {
     /// Breaches of the files; a door that cannot be opened.
     pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
         let loaded = load(&self.config)?;
+        let folder = self.config.parent().unwrap_or(Path::new("")).to_owned();
         if self.check {
+            hsm::check(&loaded.config, &folder)
+                .map_err(|fault| Failure::new(hsm_failure(&fault), format!("{}: {fault}", self.config.display())))?;
             writeln!(out, "{}", summary(&loaded))?;
             return Ok(Exit::Ok);
         }
@@ -62,7 +69,6 @@ impl Serve {
             tracing::warn!(event = "test-keys", "this station runs on published TEST KEYS");
         }
         let drain = loaded.config.drain;
-        let folder = self.config.parent().unwrap_or(Path::new("")).to_owned();
         let running = Running::start(loaded, &folder).map_err(|fault| start_failure(&fault))?;
         stop_on_signals(running.stopper())?;
         reload_on_hangup(running.reload(self.config))?;
@@ -84,15 +90,34 @@ impl Serve {
 pub(super) fn start_failure(fault: &StartFault) -> Failure {
     let exit = match fault {
         StartFault::Io(_) => Exit::NoConnection,
-        StartFault::Tls { .. }
-        | StartFault::Stranded { .. }
-        | StartFault::Build(BuildFault::Profile(_) | BuildFault::Hsm(_)) => Exit::Config,
-        StartFault::Build(BuildFault::Journal(fault)) if matches!(fault.fault, Fault::InUse) => Exit::LedgerInUse,
-        StartFault::Build(BuildFault::Journal(_) | BuildFault::Keeper { .. }) => Exit::Ledger,
-        StartFault::Build(BuildFault::DataKey(DataKeyFault::Ledger(_)) | BuildFault::Ledger(_)) => Exit::LedgerFailed,
-        StartFault::Build(BuildFault::Master(_) | BuildFault::Foreign { .. } | BuildFault::DataKey(_)) => Exit::Keys,
+        StartFault::Tls { .. } | StartFault::Stranded { .. } => Exit::Config,
+        StartFault::Build(fault) => build_failure(fault),
     };
     Failure::new(exit, fault.to_string())
+}
+
+fn build_failure(fault: &BuildFault) -> Exit {
+    match fault {
+        BuildFault::Profile(_) => Exit::Config,
+        BuildFault::Hsm(fault) => hsm_failure(fault),
+        BuildFault::Journal(fault) if matches!(fault.fault, Fault::InUse) => Exit::LedgerInUse,
+        BuildFault::Journal(_) | BuildFault::Keeper { .. } => Exit::Ledger,
+        BuildFault::DataKey(DataKeyFault::Ledger(_)) | BuildFault::Ledger(_) => Exit::LedgerFailed,
+        BuildFault::DataKey(DataKeyFault::Hsm(HsmError::Unavailable | HsmError::Timeout | HsmError::Busy)) => {
+            Exit::NoConnection
+        }
+        BuildFault::Foreign { .. } | BuildFault::DataKey(_) => Exit::Keys,
+    }
+}
+
+fn hsm_failure(fault: &HsmFault) -> Exit {
+    match fault {
+        HsmFault::Master(_) | HsmFault::Token { .. } | HsmFault::Pin(_) => Exit::Keys,
+        HsmFault::Silent(_) => Exit::NoConnection,
+        HsmFault::Key(_) | HsmFault::Tls(_) | HsmFault::ServerName | HsmFault::Setup(_) | HsmFault::Unfit(_) => {
+            Exit::Config
+        }
+    }
 }
 
 /// A station from its file; breaches become one failure, a line each.
@@ -108,11 +133,22 @@ fn summary(loaded: &Loaded) -> String {
     let doors: Vec<String> = loaded.config.doors.iter().map(|door| format!("{} {}", door.name, door.listen)).collect();
     let issuers: Vec<&str> = loaded.registry.issuers().map(|issuer| issuer.name.as_str()).collect();
     format!(
-        "station {} is in order: doors {}; {} terminals; issuers {}; {} keys",
+        "station {} is in order: doors {}; {} terminals; issuers {}; {} keys; HSM {}",
         loaded.config.name,
         doors.join(", "),
         loaded.registry.terminals().count(),
         issuers.join(", "),
-        loaded.keys.len()
+        loaded.keys.names().len(),
+        hsm_in_words(loaded.config.hsm.kind())
     )
+}
+
+/// What an HSM is good for, in a word.
+fn hsm_in_words(kind: HsmKind) -> String {
+    let good_for = match kind.profile() {
+        HsmProfile::Test => "for test cards only",
+        HsmProfile::MacOnly => "no PINs: requests with one are declined",
+        HsmProfile::PinCertified => "PINs of real cards if the device is certified",
+    };
+    format!("{} ({good_for})", kind.name())
 }

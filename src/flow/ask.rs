@@ -135,6 +135,21 @@ impl<W: World> Station<W> {
         }
     }
 
+    /// Refuses a PIN that the HSM can do nothing with, before anything is recorded.
+    pub(super) fn pin_can_be_served(&self, exchange: &Exchange<'_>, asking: &Asking) -> Result<(), Stop> {
+        let formats = &self.parts.hsm.capabilities().pin_formats;
+        if asking.request.pin_block.is_none() || formats.contains(&exchange.door.profile.pin_format) {
+            return Ok(());
+        }
+        tracing::error!(
+            event = "hsm-no-pins",
+            door = exchange.door.name,
+            hsm = self.parts.hsm.capabilities().product,
+            "the HSM has no PINs of this door's format: a request with one is declined"
+        );
+        Err(Stop::code(ResponseCode::SystemFailure, "hsm-no-pins"))
+    }
+
     async fn translate_pin(
         &self,
         request: &Request,

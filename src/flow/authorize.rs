@@ -42,6 +42,7 @@ impl<W: World> Station<W> {
     ) -> Result<Bytes, Stop> {
         let started = self.parts.clock.monotonic();
         let asking = self.read_request(exchange, facts, kind, authentic).await?;
+        self.pin_can_be_served(exchange, &asking)?;
         self.ready_to_seal(facts.date(exchange.received)).await?;
         let (intent, way) = self.intent(exchange, facts, &asking, authentic)?;
         let mut issuer = None;

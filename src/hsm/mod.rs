@@ -4,6 +4,7 @@
 //! [`Verdict`], a failed call is a fault; the two never mix, or a link with a wrong key would look
 //! like a wave of wrong PINs.
 
+mod backend;
 pub mod calculator;
 pub mod emv;
 mod fault;
@@ -18,6 +19,7 @@ pub mod software;
 
 pub use crate::model::KeyBlock;
 pub use crate::model::KeyName;
+pub use backend::{Backend, HsmCounts, Which};
 pub use calculator::dukpt::Direction;
 pub use fault::{HsmError, KeyFault, PinError};
 pub use key::{
@@ -90,12 +92,23 @@ impl Capabilities {
     /// What is missing, for the operator: PCI PIN requirement 1 wants clear PINs in certified devices
     /// only.
     pub fn fit_for_production(&self) -> Result<(), String> {
-        let why = match self.profile {
-            HsmProfile::PinCertified => return Ok(()),
-            HsmProfile::MacOnly => "protects keys but not PINs (a generic PKCS#11 token hands deciphered blocks out)",
-            HsmProfile::Test => "holds keys and PINs in this process, where anybody who reads its memory finds them",
-        };
-        Err(format!("{} {why}: PINs of real cards need a PTS HSM", self.product))
+        self.profile.fit_for_production().map_err(|why| format!("{} {why}", self.product))
+    }
+}
+
+impl HsmProfile {
+    /// The same of a kind of backend, before there is one.
+    ///
+    /// # Errors
+    /// What is missing, without its subject.
+    pub fn fit_for_production(self) -> Result<(), &'static str> {
+        match self {
+            Self::PinCertified => Ok(()),
+            Self::MacOnly => Err("protects keys but not PINs, for a generic PKCS#11 token hands deciphered blocks \
+                to its host: PINs of real cards need a PTS HSM"),
+            Self::Test => Err("holds keys and PINs in this process, where anybody who reads its memory finds them: \
+                PINs of real cards need a PTS HSM"),
+        }
     }
 }
 

@@ -1,21 +1,26 @@
-//! The software HSM's master key, in a file. For tests and small trusted hosts: the file is the key.
+//! The software HSM's master key: in a file or a variable in clear, for tests and small trusted hosts, where the
+//! file is the key; or in a file wrapped under a key of a PKCS#11 token.
 
+use super::config::MasterPlace;
+use super::hsm::Opening;
+use super::secret::{SecretFault, private_bytes, secret_variable};
+use crate::hsm::Ctx;
+use crate::hsm::HsmError;
+use crate::hsm::pkcs11::Pkcs11Hsm;
 use crate::model::Entropy;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
-use std::io::Read;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// What a fresh file says above the key.
 const LABEL: &str = "# Tollgate TEST HSM: AES-256 master key in clear. Who has this file and the ledger can read what is sealed there.\n";
-/// Longest file that is read.
-const LONGEST: u64 = 4096;
+/// The same above a wrapped key.
+const WRAPPED: &str = "# Tollgate HSM: AES-256 master key under a key of a PKCS#11 token.\n";
 
 /// The master key is not to be had.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +42,17 @@ pub enum MasterFault {
     /// Others than its owner may read or write it.
     #[error("{}: others may read this key; run `chmod 600` on it", .0.display())]
     Exposed(PathBuf),
+    /// The variable is not set, or what it holds is no master key of 64 hex digits.
+    #[error("[hsm] master_env: {0}")]
+    Variable(SecretFault),
+    /// The token does not open it, or keeps none.
+    #[error("{}: the token does not open it: {fault}", file.display())]
+    Token {
+        /// The file with the wrapped key.
+        file: PathBuf,
+        /// What the token says.
+        fault: HsmError,
+    },
     /// The operating system refused.
     #[error("{}: {fault}", file.display())]
     Io {
@@ -47,39 +63,103 @@ pub enum MasterFault {
     },
 }
 
-/// Reads the master key of the ledger in `folder`. A file that is not there is made, for its owner alone, if
-/// the ledger is new.
+/// The token that keeps a master key.
+pub(super) struct Token {
+    pub(super) hsm: Pkcs11Hsm,
+    pub(super) ctx: Ctx,
+}
+
+/// The master key of the ledger: from its place, or random where it has none, which only a ledger in memory can
+/// do with. A file that is not there is made, for its owner alone, if the ledger is new.
 ///
 /// # Errors
 /// [`MasterFault`]; it never holds the key.
-pub fn master_key(
-    file: &Path,
-    (folder, is_new): (&Path, bool),
-    entropy: &impl Entropy,
+pub(super) async fn key_of(
+    place: Option<&MasterPlace>,
+    token: Option<&Token>,
+    opening: &Opening<'_>,
 ) -> Result<Zeroizing<[u8; 32]>, MasterFault> {
-    let refuse = |fault| MasterFault::Io { file: file.to_owned(), fault };
-    match File::open(file) {
-        Ok(opened) => read(opened, file).map_err(refuse)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && is_new => {
-            make(file, entropy).map(Ok).map_err(refuse)?
+    match (place, token) {
+        (None, _) => Ok(drawn(&**opening.entropy)),
+        (Some(MasterPlace::Variable(name)), _) => from_variable(name),
+        (Some(MasterPlace::File(file) | MasterPlace::Token(file, _)), None) => {
+            from_file(&opening.folder.join(file), opening)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(MasterFault::Missing { file: file.to_owned(), folder: folder.to_owned() })
+        (Some(MasterPlace::File(file) | MasterPlace::Token(file, _)), Some(token)) => {
+            from_token(&opening.folder.join(file), token, opening).await
         }
-        Err(error) => Err(refuse(error)),
     }
 }
 
-fn read(opened: File, file: &Path) -> io::Result<Result<Zeroizing<[u8; 32]>, MasterFault>> {
-    if opened.metadata()?.permissions().mode() & 0o077 != 0 {
-        return Ok(Err(MasterFault::Exposed(file.to_owned())));
+/// Whether what is in its place can be read; a file that is not there yet is well.
+pub(super) fn check(place: &MasterPlace, folder: &Path) -> Result<(), MasterFault> {
+    match place {
+        MasterPlace::Variable(name) => from_variable(name).map(drop),
+        MasterPlace::File(file) => lines(&folder.join(file))?
+            .map_or(Ok(()), |line| unhex(&line).map(drop).ok_or_else(|| MasterFault::Form(folder.join(file)))),
+        MasterPlace::Token(file, _) => lines(&folder.join(file)).map(drop),
     }
-    // All of it at once: a string that grows leaves copies behind.
-    let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(LONGEST).unwrap_or_default()));
-    opened.take(LONGEST).read_to_end(&mut text)?;
+}
+
+fn drawn(entropy: &impl Entropy) -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    entropy.fill(key.as_mut_slice());
+    key
+}
+
+fn from_variable(name: &str) -> Result<Zeroizing<[u8; 32]>, MasterFault> {
+    let text = secret_variable(name).map_err(MasterFault::Variable)?;
+    let form = || MasterFault::Variable(SecretFault::Form(format!("the variable {name}")));
+    unhex(text.as_bytes()).ok_or_else(form)
+}
+
+/// The one line of a file that is no remark; `None` if there is no file.
+fn lines(file: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, MasterFault> {
+    let opened = match File::open(file) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(fault) => return Err(MasterFault::Io { file: file.to_owned(), fault }),
+    };
+    let text = private_bytes(opened, file).map_err(|fault| match fault {
+        SecretFault::Io { file, fault } => MasterFault::Io { file, fault },
+        SecretFault::Exposed(file) => MasterFault::Exposed(file),
+        SecretFault::Form(_) | SecretFault::Unset(_) => MasterFault::Form(file.to_owned()),
+    })?;
     let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && line.first() != Some(&b'#'));
-    let key = lines.next().filter(|_| lines.next().is_none()).and_then(unhex);
-    Ok(key.ok_or_else(|| MasterFault::Form(file.to_owned())))
+    let line = lines.next().filter(|_| lines.next().is_none());
+    let line = line.map(|line| Zeroizing::new(line.trim_ascii().to_vec()));
+    line.map(Some).ok_or_else(|| MasterFault::Form(file.to_owned()))
+}
+
+/// A file that is not there may be made for a new ledger only.
+fn may_be_made(file: &Path, opening: &Opening<'_>) -> Result<(), MasterFault> {
+    let (folder, is_new) = opening.ledger;
+    let missing = || MasterFault::Missing { file: file.to_owned(), folder: folder.to_owned() };
+    if is_new { Ok(()) } else { Err(missing()) }
+}
+
+fn from_file(file: &Path, opening: &Opening<'_>) -> Result<Zeroizing<[u8; 32]>, MasterFault> {
+    if let Some(line) = lines(file)? {
+        return unhex(&line).ok_or_else(|| MasterFault::Form(file.to_owned()));
+    }
+    may_be_made(file, opening)?;
+    let key = drawn(&**opening.entropy);
+    let digits = hex(&key);
+    let made = make(file, LABEL, &digits);
+    made.map(|()| key).map_err(|fault| MasterFault::Io { file: file.to_owned(), fault })
+}
+
+async fn from_token(file: &Path, token: &Token, opening: &Opening<'_>) -> Result<Zeroizing<[u8; 32]>, MasterFault> {
+    let refuse = |fault| MasterFault::Token { file: file.to_owned(), fault };
+    if let Some(line) = lines(file)? {
+        let wrapped = std::str::from_utf8(&line).map_err(|_| MasterFault::Form(file.to_owned()))?;
+        return token.hsm.unwrap_master(&token.ctx, wrapped).await.map_err(refuse);
+    }
+    may_be_made(file, opening)?;
+    let key = drawn(&**opening.entropy);
+    let wrapped = token.hsm.wrap_master(&token.ctx, &key).await.map_err(refuse)?;
+    let made = make(file, WRAPPED, wrapped.as_bytes());
+    made.map(|()| key).map_err(|fault| MasterFault::Io { file: file.to_owned(), fault })
 }
 
 fn unhex(digits: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
@@ -93,16 +173,20 @@ fn unhex(digits: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
     Some(key)
 }
 
+fn hex(key: &[u8; 32]) -> Zeroizing<Vec<u8>> {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
+    let mut digits = Zeroizing::new(Vec::with_capacity(64));
+    digits.extend(key.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    digits
+}
+
 /// Makes the file. It survives power loss before anything is sealed under its key, and under its name there
 /// is a whole key or none.
-fn make(file: &Path, entropy: &impl Entropy) -> io::Result<Zeroizing<[u8; 32]>> {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut key = Zeroizing::new([0; 32]);
-    entropy.fill(key.as_mut_slice());
-    let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
-    let mut text = Zeroizing::new(Vec::with_capacity(LABEL.len() + 65));
-    text.extend_from_slice(LABEL.as_bytes());
-    text.extend(key.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+fn make(file: &Path, label: &str, key: &[u8]) -> io::Result<()> {
+    let mut text = Zeroizing::new(Vec::with_capacity(label.len() + key.len() + 1));
+    text.extend_from_slice(label.as_bytes());
+    text.extend_from_slice(key);
     text.push(b'\n');
     let fresh = file.with_extension("new");
     let mut options = OpenOptions::new();
@@ -111,6 +195,5 @@ fn make(file: &Path, entropy: &impl Entropy) -> io::Result<Zeroizing<[u8; 32]>> 
     opened.sync_all()?;
     std::fs::rename(&fresh, file)?;
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()?;
-    Ok(key)
+    File::open(parent)?.sync_all()
 }

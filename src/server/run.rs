@@ -8,6 +8,7 @@ use super::crash::CrashOnPanic;
 use super::days;
 use super::descriptors;
 use super::expiry;
+use super::hsm;
 use super::keeper::Keeper;
 use super::reload::Reload;
 use super::station::{BuildFault, Built, LateAnswers, Real};
@@ -111,6 +112,7 @@ impl Running {
         let built = Arc::new(built);
         runtime.spawn(close_days(&built, &config));
         runtime.spawn(expiry::watch(certificates(&config.doors, folder)));
+        runtime.spawn(hsm::watch(Arc::clone(&built.parts().hsm)));
         let trace = config.trace.map(|port| runtime.block_on(trace::open(port))).transpose()?;
         let tap = Tap::new();
         let (workers, drain) = (config.workers, config.drain);
@@ -199,6 +201,7 @@ impl Running {
         if let Err(panic) = self.rest.join() {
             std::panic::resume_unwind(panic);
         }
+        hsm::conclude(&self.built.parts().hsm);
         let why = self.keeper.and_then(Keeper::close);
         match why {
             Some(why) => Err(LedgerStopped(why)),

@@ -4,13 +4,12 @@ use super::clock::SystemClock;
 use super::config;
 use super::config::Keeping;
 use super::config::Loaded;
-use super::config::NamedKey;
 use super::entropy::SystemEntropy;
+use super::hsm;
+use super::hsm::{HsmFault, Opening};
 use super::keeper;
 use super::keeper::Keeper;
 use super::keeper::KeeperFault;
-use super::master::MasterFault;
-use super::master::master_key;
 use super::watch::Watch;
 use crate::channel;
 use crate::channel::Profile;
@@ -24,12 +23,11 @@ use crate::flow::Parts;
 use crate::flow::Station;
 use crate::flow::World;
 use crate::flow::open_sealer;
+use crate::hsm::Backend;
 use crate::hsm::DataKeySealer;
-use crate::hsm::HsmError;
 use crate::hsm::KeyRef;
 use crate::hsm::MacKey;
 use crate::hsm::PinKey;
-use crate::hsm::software::SoftwareHsm;
 use crate::ledger::EmbeddedLedger;
 use crate::ledger::Found;
 use crate::ledger::Ledger;
@@ -39,7 +37,6 @@ use crate::link::StanSpace;
 use crate::link::tcp::TcpLink;
 use crate::link::tcp::TcpLinkSetup;
 use crate::model::Clock;
-use crate::model::Entropy;
 use crate::model::IssuerName;
 use crate::model::Stan;
 use crate::registry;
@@ -51,7 +48,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
 /// Late answers that may wait to be noted; further ones are counted and dropped.
 const LATE_WAITING: usize = 1024;
@@ -63,7 +59,7 @@ pub type LateAnswers = (IssuerName, mpsc::Receiver<Received>);
 pub struct Real;
 
 impl World for Real {
-    type Hsm = SoftwareHsm;
+    type Hsm = Backend;
     type Ledger = EmbeddedLedger;
     type Link = TcpLink;
     type Clock = SystemClock;
@@ -77,9 +73,9 @@ pub enum BuildFault {
     /// A profile that is not there.
     #[error("no profile {0:?}")]
     Profile(String),
-    /// The HSM refused its keys.
+    /// The HSM is not to be had, or refused its keys.
     #[error(transparent)]
-    Hsm(#[from] HsmError),
+    Hsm(#[from] HsmFault),
     /// The ledger's folder: another process has it, or what is in it cannot be believed.
     #[error("{0}")]
     Journal(Box<JournalFault>),
@@ -91,17 +87,14 @@ pub enum BuildFault {
         /// What the operating system said.
         fault: io::Error,
     },
-    /// The master key.
-    #[error(transparent)]
-    Master(#[from] MasterFault),
-    /// The ledger's keys are under another master key.
-    #[error("the ledger in {} is not under the master key of {}: {fault}; \
-        name the file of its own master key as [hsm] master", folder.display(), master.display())]
+    /// The ledger's keys are another HSM's, or under another master key.
+    #[error("the ledger in {} is not under the keys of {keeper}: {fault}; \
+        name its own master key as [hsm] master, or the HSM that it was made with", folder.display())]
     Foreign {
         /// The ledger's folder.
         folder: PathBuf,
-        /// The file of the master key.
-        master: PathBuf,
+        /// Whose keys were tried.
+        keeper: String,
         /// Which key does not open.
         fault: DataKeyFault,
     },
@@ -137,8 +130,8 @@ pub struct Built {
 struct Memory {
     ledger: Arc<EmbeddedLedger>,
     kept: Option<(Keeper, Found)>,
-    /// Its folder and the file of the master key, if it is kept.
-    places: Option<(PathBuf, PathBuf)>,
+    /// Its folder, if it is kept.
+    place: Option<PathBuf>,
 }
 
 impl Built {
@@ -150,13 +143,17 @@ impl Built {
     /// that is not there.
     pub async fn new(loaded: Loaded, folder: &Path) -> Result<(Self, Option<(Keeper, Found)>), BuildFault> {
         let (entropy, failed) = (Arc::new(SystemEntropy), CancellationToken::new());
-        let keeping = &loaded.config.keeping;
-        let Memory { ledger, kept, places } = open_ledger(keeping, folder, &failed)?;
-        let master = open_master(keeping, folder, &ledger, &entropy)?;
-        let hsm = Arc::new(open_hsm(Arc::clone(&entropy), master, loaded.keys)?);
-        let sealer = open_sealer(&*hsm, &*ledger, entropy).await.map_err(|fault| match (fault, places) {
-            (fault @ DataKeyFault::Foreign { .. }, Some((folder, master))) => {
-                BuildFault::Foreign { folder, master, fault }
+        let Memory { ledger, kept, place } = open_ledger(&loaded.config.keeping, folder, &failed)?;
+        // The token key is the first thing that is kept: without it there is nothing under any master key.
+        let is_new = ledger.data_keys().is_empty();
+        let ledger_place = (place.as_deref().unwrap_or(Path::new("")), is_new);
+        let opening = Opening { folder, ledger: ledger_place, entropy: &entropy };
+        let hsm = Arc::new(hsm::open(&loaded.config, loaded.keys, &opening).await?);
+        let keeper = || hsm::keeper(&loaded.config.hsm, folder);
+        let sealer = open_sealer(&*hsm, &*ledger, Arc::clone(&entropy) as Arc<_>).await;
+        let sealer = sealer.map_err(|fault| match (fault, place) {
+            (fault @ DataKeyFault::Foreign { .. }, Some(folder)) => {
+                BuildFault::Foreign { folder, keeper: keeper(), fault }
             }
             (fault, _) => BuildFault::DataKey(fault),
         })?;
@@ -262,11 +259,11 @@ pub(super) fn profile(name: &str) -> Result<Arc<Profile>, BuildFault> {
 
 /// The ledger that the file asks for: kept in a folder, or in memory.
 fn open_ledger(keeping: &Keeping, folder: &Path, failed: &CancellationToken) -> Result<Memory, BuildFault> {
-    let (Some(place), Some(master)) = (&keeping.folder, &keeping.master) else {
+    let Some(place) = &keeping.folder else {
         tracing::warn!(event = "volatile", "the ledger is in memory: it ends with this process");
         let ledger = Arc::new(EmbeddedLedger::volatile(keeping.capacity));
         ledger.set_follow_terms(keeping.follow_ups);
-        return Ok(Memory { ledger, kept: None, places: None });
+        return Ok(Memory { ledger, kept: None, place: None });
     };
     let place = folder.join(place);
     let opened = keeper::open(&place, keeping, &SystemEntropy)?;
@@ -276,34 +273,7 @@ fn open_ledger(keeping: &Keeping, folder: &Path, failed: &CancellationToken) -> 
         KeeperFault::Io(fault) => BuildFault::Keeper { folder: place.clone(), fault },
     })?;
     ledger.set_follow_terms(keeping.follow_ups);
-    Ok(Memory { ledger: Arc::new(ledger), kept: Some((keeper, found)), places: Some((place, folder.join(master))) })
-}
-
-/// The master key: of its file, or random where there is none, which only a ledger in memory can do with.
-fn open_master(
-    keeping: &Keeping,
-    folder: &Path,
-    ledger: &EmbeddedLedger,
-    entropy: &SystemEntropy,
-) -> Result<Zeroizing<[u8; 32]>, BuildFault> {
-    let Some(file) = &keeping.master else {
-        let mut master = Zeroizing::new([0; 32]);
-        entropy.fill(&mut *master);
-        return Ok(master);
-    };
-    let place = keeping.folder.as_ref().map(|place| folder.join(place)).unwrap_or_default();
-    // The token key is the first thing that is kept: without it there is nothing under any master key.
-    let is_new = ledger.data_keys().is_empty();
-    Ok(master_key(&folder.join(file), (&place, is_new), entropy)?)
-}
-
-fn open_hsm(
-    entropy: Arc<SystemEntropy>,
-    master: Zeroizing<[u8; 32]>,
-    keys: Vec<NamedKey>,
-) -> Result<SoftwareHsm, HsmError> {
-    let builder = SoftwareHsm::builder(entropy, master).legacy_single_des();
-    keys.into_iter().fold(builder, |builder, key| builder.key(key.name, key.usage, key.algorithm, key.key)).build()
+    Ok(Memory { ledger: Arc::new(ledger), kept: Some((keeper, found)), place: Some(place) })
 }
 
 /// A link's STANs: on from the last one on record, or from where the last start of today most likely did not.

@@ -135,7 +135,7 @@ fn bank(row: &Issuer, loaded: &Loaded, cards: &[TestCard], folder: &Folder) -> R
     let parts = issuer::Parts {
         name: row.name.clone(),
         profile,
-        keys: &loaded.keys,
+        keys: loaded.keys.clear(),
         cards,
         late: issuer::LATE,
         entropy: Arc::new(SystemEntropy),

@@ -1,6 +1,6 @@
 //! Reads a station's file and every list it names.
 
-use super::{Config, NamedKey, key_rows, parse};
+use super::{Config, HsmKind, HsmSetup, KeyList, parse};
 use crate::hsm::KeyName;
 use crate::hsm::KeyUsage;
 use crate::model::Breach;
@@ -21,7 +21,7 @@ pub struct Loaded {
     /// Its lists, joined.
     pub registry: Registry,
     /// Its keys.
-    pub keys: Vec<NamedKey>,
+    pub keys: KeyList,
     /// What its merchants pay.
     pub fees: Fees,
     /// When banks work.
@@ -64,10 +64,7 @@ pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded,
         rules: config.rules.clone(),
         profile_known,
     });
-    let mut keys = Vec::new();
-    for source in sources(&key_files) {
-        keys.extend(key_rows(source, &mut breaches));
-    }
+    let keys = KeyList::read(config.hsm.kind(), config.test_keys, &sources(&key_files), &mut breaches);
     let fees = Fees::load(&sources(&fees), &mut breaches);
     let calendar = Calendar::load(&sources(&holidays), &mut breaches);
     match registry {
@@ -100,11 +97,12 @@ fn sources(texts: &[(String, String)]) -> Vec<Source<'_>> {
 }
 
 /// Every key that a door, an issuer or a terminal names must be there, once, with the right usage.
-fn check_keys(config: &Config, registry: &Registry, keys: &[NamedKey], file: &str, breaches: &mut Breaches) {
-    let mut usages: HashMap<&KeyName, KeyUsage> = HashMap::with_capacity(keys.len());
-    for key in keys {
-        if usages.insert(&key.name, key.usage).is_some() {
-            breaches.add(file, 0, format!("key {} is listed twice", key.name.as_str()));
+fn check_keys(config: &Config, registry: &Registry, keys: &KeyList, file: &str, breaches: &mut Breaches) {
+    let names = keys.names();
+    let mut usages: HashMap<&KeyName, KeyUsage> = HashMap::with_capacity(names.len());
+    for (name, usage) in names {
+        if usages.insert(name, usage).is_some() {
+            breaches.add(file, 0, format!("key {} is listed twice", name.as_str()));
         }
     }
     let mut check = |whose: String, name: &KeyName, usage: KeyUsage| match usages.get(name) {
@@ -117,6 +115,10 @@ fn check_keys(config: &Config, registry: &Registry, keys: &[NamedKey], file: &st
         door.pin_key.iter().for_each(|name| check(whose(), name, KeyUsage::Pin));
         door.mac_key.iter().for_each(|name| check(whose(), name, KeyUsage::Mac));
     }
+    if let HsmSetup::Payshield(host) = &config.hsm {
+        check("[hsm] sealing_key".to_owned(), &host.sealing_key, KeyUsage::Data);
+        check("[hsm] sealing_mac".to_owned(), &host.sealing_mac, KeyUsage::Mac);
+    }
     for issuer in registry.issuers() {
         check(format!("issuer {}", issuer.name), &issuer.pin_key, KeyUsage::Pin);
         check(format!("issuer {}", issuer.name), &issuer.mac_key, KeyUsage::Mac);
@@ -125,5 +127,10 @@ fn check_keys(config: &Config, registry: &Registry, keys: &[NamedKey], file: &st
         if let Some(name) = &terminal.master_key {
             check(format!("terminal {}", terminal.terminal), name, KeyUsage::Kek);
         }
+    }
+    let issued = config.doors.iter().filter(|door| door.mac_key.is_none() || door.pin_key.is_none());
+    for door in issued.filter(|_| config.hsm.kind() == HsmKind::Pkcs11) {
+        let fault = "a PKCS#11 token hands out no working keys: name a mac_key and a pin_key";
+        breaches.add(file, 0, format!("door {}: {fault}", door.name));
     }
 }

@@ -1,5 +1,7 @@
-//! Where money's memory and the master key are kept: `[ledger]` and `[hsm]`.
+//! Where money's memory is kept: `[ledger]`.
 
+use super::HsmSetup;
+use super::SoftwareSetup;
 use crate::ledger::FollowTerms;
 use crate::ledger::journal::MIN_SEGMENT_BYTES;
 use crate::ledger::journal::SEGMENT_BYTES;
@@ -10,16 +12,12 @@ use std::time::Duration;
 
 const LEDGER: &[&str; 6] = &["folder", "capacity", "segment_bytes", "anchor_ms", "snapshot_s", "days_kept"];
 const FOLLOW_UPS: &[&str; 3] = &["completion_percent", "completion_days", "refund_days"];
-const HSM: &[&str; 1] = &["master"];
 
 /// Where and how the ledger is kept. Paths are relative to the station's file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Keeping {
     /// The ledger's folder. Without one it is in memory, and ends with the process.
     pub folder: Option<String>,
-    /// The file of the software HSM's master key. Without one it is made anew at every start, which only a
-    /// ledger in memory can do with.
-    pub master: Option<String>,
     /// Transactions the ledger has room for, about 1 KiB of memory each.
     pub capacity: usize,
     /// Length of a segment of the journal.
@@ -38,7 +36,6 @@ impl Default for Keeping {
     fn default() -> Self {
         Self {
             folder: None,
-            master: None,
             capacity: 2_000_000,
             segment_bytes: SEGMENT_BYTES,
             anchor: Duration::from_millis(100),
@@ -50,21 +47,19 @@ impl Default for Keeping {
 }
 
 impl Keeping {
-    pub(super) fn read(document: &Document<'_>, breaches: &mut Breaches) -> Option<Self> {
+    /// `hsm`: whose keys seal the card numbers in the ledger.
+    pub(super) fn read(document: &Document<'_>, hsm: Option<&HsmSetup>, breaches: &mut Breaches) -> Option<Self> {
         let usual = Self::default();
         let path = |text: &str| Some(text.to_owned());
-        let hsm = document.table("hsm", HSM, breaches);
-        let master = hsm.optional("master", "a path", path, breaches);
         let row = document.table("ledger", LEDGER, breaches);
         let folder = row.optional("folder", "a path", path, breaches);
-        match (&folder, &master) {
-            (Some(_), None) => {
+        if let (Some(folder), Some(hsm)) = (&folder, hsm) {
+            if matches!(hsm, HsmSetup::Software(SoftwareSetup { master: None, .. })) {
                 breaches.add(row.file(), row.line(), "folder: a ledger that is kept needs [hsm] master");
             }
-            (Some(folder), Some(master)) if Path::new(master).starts_with(folder) => {
-                breaches.add(hsm.file(), hsm.line(), "master: the key must not be kept in the ledger's folder");
+            if hsm.master_file().is_some_and(|master| Path::new(master).starts_with(folder)) {
+                breaches.add(row.file(), row.line(), "folder: [hsm] master must not be kept in the ledger's folder");
             }
-            _ => {}
         }
         let capacity = u64::try_from(usual.capacity).ok()?;
         let capacity = row.bounded("capacity", capacity, 1..=100_000_000, breaches);
@@ -74,7 +69,6 @@ impl Keeping {
         let days = row.bounded("days_kept", usual.days_kept.into(), 1..=3_650, breaches);
         Some(Self {
             folder,
-            master,
             capacity: usize::try_from(capacity?).ok()?,
             segment_bytes: segment?,
             anchor: Duration::from_millis(anchor?),

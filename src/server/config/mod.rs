@@ -6,13 +6,15 @@
 mod door;
 mod field;
 mod files;
+mod hsm;
 mod keeping;
 mod keys;
 
 pub use door::{ClientCertificates, Door, DoorTls, Network};
 pub use files::{Loaded, load};
+pub use hsm::{HostSetup, HostTlsFiles, HsmKind, HsmSetup, MasterPlace, PinPlace, SoftwareSetup, TokenSetup};
 pub use keeping::Keeping;
-pub use keys::{NamedKey, key_rows};
+pub use keys::{KeyList, NamedBlock, NamedKey, TokenKey, key_rows};
 
 use crate::model::Acquirer;
 use crate::model::Amount;
@@ -34,6 +36,8 @@ use std::time::Duration;
 pub struct Config {
     /// Its name in logs.
     pub name: Box<str>,
+    /// Whether it handles PINs of real cards.
+    pub profile: StationProfile,
     /// The keys are published test keys: said at every start.
     pub test_keys: bool,
     /// Worker threads; 0 is one for each core.
@@ -46,14 +50,26 @@ pub struct Config {
     pub doors: Vec<Door>,
     /// What it never goes beyond.
     pub ceilings: Ceilings,
-    /// Where and how the ledger is kept, and the master key.
+    /// Where and how the ledger is kept.
     pub keeping: Keeping,
+    /// Which HSM it asks.
+    pub hsm: HsmSetup,
     /// What rows of merchants and terminals inherit; its limits are the `[risk]` table.
     pub defaults: Defaults,
     /// What holds for all terminals.
     pub rules: Rules,
     /// The lists, as paths relative to the file.
     pub lists: Lists,
+}
+
+/// What a station is for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum StationProfile {
+    /// Test cards and test keys.
+    #[default]
+    Test,
+    /// Real cards and their PINs: only with an HSM that may do PINs.
+    Production,
 }
 
 /// The files a station's file names.
@@ -108,8 +124,19 @@ pub struct Ceilings {
     pub write_buffer: usize,
 }
 
-const STATION: &[&str; 10] =
-    &["name", "test_keys", "workers", "drain_s", "trace", "acquirer", "currency", "offset_minutes", "zone", "cut_over"];
+const STATION: &[&str; 11] = &[
+    "name",
+    "profile",
+    "test_keys",
+    "workers",
+    "drain_s",
+    "trace",
+    "acquirer",
+    "currency",
+    "offset_minutes",
+    "zone",
+    "cut_over",
+];
 const LIMITS: &[&str; 9] = &[
     "sessions",
     "sessions_per_address",
@@ -166,10 +193,20 @@ pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result
     let limits = risk(&document.table("risk", RISK, &mut breaches), &mut breaches);
     let lists = lists(&document.table("files", FILES, &mut breaches), &mut breaches);
     let rules = field::rules(&document, &mut breaches);
-    let keeping = Keeping::read(&document, &mut breaches);
-    let config = self::station(&station, limits, days, &mut breaches).zip(ceilings).zip(keeping);
-    let config =
-        config.map(|((station, ceilings), keeping)| Config { doors, ceilings, keeping, rules, lists, ..station });
+    let station = self::station(&station, limits, days, &mut breaches);
+    let profile = station.as_ref().map(|station| station.profile).unwrap_or_default();
+    let hsm = HsmSetup::read(&document, profile, &mut breaches);
+    let keeping = Keeping::read(&document, hsm.as_ref(), &mut breaches);
+    let config = station.zip(ceilings).zip(keeping.zip(hsm));
+    let config = config.map(|((station, ceilings), (keeping, hsm))| Config {
+        doors,
+        ceilings,
+        keeping,
+        hsm,
+        rules,
+        lists,
+        ..station
+    });
     match breaches.or(config)? {
         Some(config) => Ok(config),
         None => Err(vec![Breach::new(source.file, 1, "cannot be used")]),
@@ -180,7 +217,11 @@ pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result
 fn station<const N: usize>(row: &Row<'_, N>, limits: Limits, days: Days, breaches: &mut Breaches) -> Option<Config> {
     let name = row.required("name", "a name", |text| Some(Box::from(text)), breaches);
     let truth = |text: &str| text.parse().ok();
+    let profile = row.optional("profile", "test or production", StationProfile::parse, breaches).unwrap_or_default();
     let test_keys = row.optional("test_keys", "true or false", truth, breaches).unwrap_or(false);
+    if test_keys && profile == StationProfile::Production {
+        breaches.add(row.file(), row.line(), "test_keys: a station in profile production has none");
+    }
     let workers = row.bounded("workers", 0, 0..=256, breaches);
     let drain = row.bounded("drain_s", 30, 1..=600, breaches);
     let trace = row.optional("trace", "a port", |text| text.parse().ok(), breaches);
@@ -190,6 +231,7 @@ fn station<const N: usize>(row: &Row<'_, N>, limits: Limits, days: Days, breache
     let offset_minutes = row.required("offset_minutes", "-840 to 840 minutes east of UTC", within, breaches);
     Some(Config {
         name: name?,
+        profile,
         test_keys,
         workers: usize::try_from(workers?).ok()?,
         drain: Duration::from_secs(drain?),
@@ -197,10 +239,21 @@ fn station<const N: usize>(row: &Row<'_, N>, limits: Limits, days: Days, breache
         doors: Vec::new(),
         ceilings: Ceilings::default(),
         keeping: Keeping::default(),
+        hsm: HsmSetup::default(),
         defaults: Defaults { acquirer: acquirer?, currency: currency?, offset_minutes: offset_minutes?, days, limits },
         rules: Rules::default(),
         lists: Lists::default(),
     })
+}
+
+impl StationProfile {
+    fn parse(word: &str) -> Option<Self> {
+        match word {
+            "test" => Some(Self::Test),
+            "production" => Some(Self::Production),
+            _ => None,
+        }
+    }
 }
 
 impl Default for Ceilings {

@@ -15,6 +15,7 @@ use tollgate::ledger::journal::Fault;
 use tollgate::model::Kind;
 use tollgate::model::ResponseCode;
 use tollgate::server::Ending;
+use tollgate::server::hsm::HsmFault;
 use tollgate::server::master::MasterFault;
 use tollgate::server::run::StartFault;
 use tollgate::server::station::BuildFault;
@@ -219,7 +220,7 @@ fn a_ledger_is_not_opened_without_its_own_master_key() {
     rig.stop();
     let (master, aside) = (rig.file("master.key"), rig.file("aside"));
     std::fs::rename(&master, &aside).unwrap();
-    assert!(matches!(refusal(&rig), BuildFault::Master(MasterFault::Missing { .. })));
+    assert!(matches!(refusal(&rig), BuildFault::Hsm(HsmFault::Master(MasterFault::Missing { .. }))));
     assert!(!master.exists(), "no other key is made in its place");
     let text = std::fs::read_to_string(&aside).unwrap();
     let other = text.replace('0', "1").replace('A', "2");
@@ -230,7 +231,7 @@ fn a_ledger_is_not_opened_without_its_own_master_key() {
         assert!(fault.to_string().contains(word), "{fault}");
     }
     write_private(&master, "no key");
-    assert!(matches!(refusal(&rig), BuildFault::Master(MasterFault::Form(_))));
+    assert!(matches!(refusal(&rig), BuildFault::Hsm(HsmFault::Master(MasterFault::Form(_)))));
     std::fs::rename(&aside, &master).unwrap();
     rig.start_again();
     rig.await_links();
@@ -246,7 +247,7 @@ fn a_master_key_that_others_may_read_is_refused() {
     let mode = |path| std::fs::metadata(rig.file(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("master.key"), mode("ledger")), (0o600, 0o700));
     std::fs::set_permissions(rig.file("master.key"), PermissionsExt::from_mode(0o640)).unwrap();
-    assert!(matches!(refusal(&rig), BuildFault::Master(MasterFault::Exposed(_))));
+    assert!(matches!(refusal(&rig), BuildFault::Hsm(HsmFault::Master(MasterFault::Exposed(_)))));
 }
 
 fn write_private(path: &std::path::Path, text: &str) {

@@ -22,6 +22,7 @@ use super::command::diagnostics::DiagnosticsAnswer;
 use super::fields::Body;
 use super::fields::body;
 use super::key::HostKey;
+use crate::hsm::Kcv;
 use crate::hsm::TranslationPolicy;
 use crate::model::Entropy;
 use lmk::Opened;
@@ -66,6 +67,12 @@ pub fn refusal(code: [u8; 2], result: ErrorCode, trailer: &[u8]) -> Body {
 #[must_use]
 pub fn test_key(key_type: KeyType, clear: &Zeroizing<Vec<u8>>) -> Option<HostKey> {
     lmk::seal(clear, key_type).ok()
+}
+
+/// Whether a master key's check value is that of the published test key: whoever has it reads every key.
+#[must_use]
+pub fn is_test_master(check: &Kcv) -> bool {
+    lmk::CHECK.starts_with(&check.to_string())
 }
 
 /// Writes a reply, and says what it was.
