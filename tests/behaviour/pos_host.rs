@@ -35,6 +35,8 @@ pub(crate) struct Batch {
     silent: Option<&'static str>,
     /// How many of them came.
     swallowed: usize,
+    /// Settlements are approved without a word on their totals.
+    no_verdict: bool,
 }
 
 impl Books {
@@ -47,6 +49,11 @@ impl Books {
     /// From now on messages of this type are taken and not answered.
     pub(crate) fn say_nothing_to(&self, mti: Option<&'static str>) {
         self.1.lock().unwrap().silent = mti;
+    }
+
+    /// From now on settlements are approved without a word on their totals.
+    pub(crate) fn give_no_verdict(&self) {
+        self.1.lock().unwrap().no_verdict = true;
     }
 
     /// How many messages were not answered for that.
@@ -151,7 +158,7 @@ impl Books {
         "00"
     }
 
-    /// Totals, then the upload, then the next batch.
+    /// Totals, and the next batch begins; then the upload.
     fn settle(&self, profile: &Profile, request: &Message) -> Vec<u8> {
         let mti = request.mti().unwrap();
         let private = request.role(Role::AdditionalPrivate).map(|value| value.to_vec()).unwrap_or_default();
@@ -162,20 +169,16 @@ impl Books {
         }
         builder.role(Role::ResponseCode, b"00").unwrap();
         let mut batch = self.1.lock().unwrap();
-        let over = if mti.as_str() == "0500" {
+        if mti.as_str() == "0500" && !batch.no_verdict {
             let sum = |map: &BTreeMap<String, u64>| format!("{:012}{:03}", map.values().sum::<u64>(), map.len());
             let ours = sum(&batch.debits) + &sum(&batch.credits);
             let mut said = private.clone();
             (said[30], said[61]) = (if private[..30] == *ours.as_bytes() { b'1' } else { b'2' }, b'1');
             builder.role(Role::AdditionalPrivate, &said).unwrap();
-            said[30] == b'1'
-        } else {
-            batch.uploads.push(format!("{network} {}", String::from_utf8_lossy(private.get(..2).unwrap_or_default())));
-            network == "202"
-        };
-        if over {
             batch.closed += 1;
             (batch.debits, batch.credits) = Default::default();
+        } else if mti.as_str() == "0320" {
+            batch.uploads.push(format!("{network} {}", String::from_utf8_lossy(private.get(..2).unwrap_or_default())));
         }
         profile.enclose(&builder.finish().unwrap(), None).unwrap().to_vec()
     }

@@ -29,6 +29,7 @@ use tollgate::sim::terminal::Memory;
 use tollgate::sim::terminal::Original;
 use tollgate::sim::terminal::PinPad;
 use tollgate::sim::terminal::Purchase;
+use tollgate::sim::terminal::SLIPS_AT_MOST;
 use tollgate::sim::terminal::Sent;
 use tollgate::sim::terminal::Setup;
 use tollgate::sim::terminal::Standing;
@@ -438,14 +439,107 @@ fn a_batch_that_the_host_closed_is_put_away_and_what_was_not_told_goes_into_the_
     let card = card();
     let sale = Purchase { kind: Kind::OfflineSale, amount: yuan(700), card: &card, entry: Entry::Manual, pin: None };
     terminal.offline(&sale, None, noon()).unwrap();
-    let sent = terminal.sign_in(noon()).unwrap();
-    let keys = terminal.memory().key_data.clone().unwrap();
-    let unit = answer_to(&terminal, &sent, b"00", &[(Role::Batch, b"000002"), (Role::KeyData, &keys)]);
-    assert!(hear(&mut terminal, &sent, &unit).valid);
+    moved_on(&mut terminal);
     let memory = terminal.memory();
     assert_eq!((memory.batch.value(), memory.log.before.len(), memory.log.slips.len()), (2, 1, 1));
     let advice = terminal.advice().unwrap().unwrap();
     assert_eq!(advice.message.role(Role::Batch).unwrap().to_vec(), b"000002");
+}
+
+/// Signs in, and the host names the second batch.
+fn moved_on(terminal: &mut Terminal) {
+    let sent = terminal.sign_in(noon()).unwrap();
+    let keys = terminal.memory().key_data.clone().unwrap();
+    let unit = answer_to(terminal, &sent, b"00", &[(Role::Batch, b"000002"), (Role::KeyData, &keys)]);
+    assert!(hear(terminal, &sent, &unit).valid);
+}
+
+#[test]
+fn what_may_have_arrived_keeps_the_batch_it_named_and_counts_in_no_other() {
+    let mut terminal = terminal(1);
+    let card = card();
+    let sale = Purchase { kind: Kind::OfflineSale, amount: yuan(700), card: &card, entry: Entry::Manual, pin: None };
+    terminal.offline(&sale, None, noon()).unwrap();
+    terminal.advice().unwrap().unwrap();
+    moved_on(&mut terminal);
+    let memory = terminal.memory();
+    assert_eq!((memory.batch.value(), memory.log.before.len(), memory.log.slips.len()), (2, 1, 0));
+    let again = terminal.advice().unwrap().unwrap();
+    assert_eq!(again.message.role(Role::Batch).unwrap().to_vec(), b"000001", "as the host may know it");
+    approve(&mut terminal, &again);
+    let log = &terminal.memory().log;
+    assert_eq!((log.before[0].rrn.is_some(), terminal.untold(), terminal.totals().count()), (true, 0, 0));
+}
+
+#[test]
+fn what_the_host_did_not_take_goes_into_the_next_batch() {
+    let mut terminal = terminal(1);
+    let card = card();
+    let sale = Purchase { kind: Kind::OfflineSale, amount: yuan(700), card: &card, entry: Entry::Manual, pin: None };
+    terminal.offline(&sale, None, noon()).unwrap();
+    let sent = terminal.advice().unwrap().unwrap();
+    decline(&mut terminal, &sent, b"77");
+    moved_on(&mut terminal);
+    let again = terminal.advice().unwrap().unwrap();
+    assert_eq!(again.message.role(Role::Batch).unwrap().to_vec(), b"000002");
+    assert_eq!(terminal.totals().count(), 1);
+}
+
+#[test]
+fn an_advice_that_found_no_connection_was_not_told() {
+    let mut terminal = terminal(1);
+    let card = card();
+    let sale = Purchase { kind: Kind::OfflineSale, amount: yuan(700), card: &card, entry: Entry::Manual, pin: None };
+    terminal.offline(&sale, None, noon()).unwrap();
+    let sent = terminal.advice().unwrap().unwrap();
+    terminal.not_sent(&sent);
+    moved_on(&mut terminal);
+    assert_eq!((terminal.untold(), terminal.totals().count()), (1, 1), "it belongs to the batch that is open");
+}
+
+#[test]
+fn an_upload_goes_on_after_a_sign_in_that_names_the_next_batch() {
+    let mut terminal = terminal(1);
+    sell(&mut terminal, 100);
+    terminal.begin_settlement().unwrap();
+    let claim = terminal.settlement(noon()).unwrap().unwrap();
+    let digits = claim.message.role(Role::AdditionalPrivate).unwrap().to_vec();
+    let mut said = digits;
+    (said[30], said[61]) = (b'2', b'1');
+    let unit = answer_to(&terminal, &claim, b"00", &[(Role::AdditionalPrivate, &said)]);
+    hear(&mut terminal, &claim, &unit);
+    moved_on(&mut terminal);
+    let upload = terminal.settlement(noon()).unwrap().expect("the upload");
+    assert_eq!(upload.message.role(Role::Batch).unwrap().to_vec(), b"000001");
+    approve(&mut terminal, &upload);
+    let end = terminal.settlement(noon()).unwrap().expect("its end");
+    approve(&mut terminal, &end);
+    let settled = terminal.memory().log.settled.clone().unwrap();
+    assert_eq!((settled.batch, settled.balanced, terminal.memory().batch.value()), (BatchNumber::FIRST, false, 2));
+}
+
+#[test]
+fn a_decline_with_a_wrong_mac_ends_nothing() {
+    let mut terminal = terminal(1);
+    let sent = order(&mut terminal, Kind::Sale, 100);
+    let mut unit = answer_to(&terminal, &sent, b"51", &[RRN, DATE[0], DATE[1]]);
+    *unit.last_mut().unwrap() ^= 1;
+    assert!(!hear(&mut terminal, &sent, &unit).valid);
+    assert!(terminal.memory().pending.is_some(), "somebody may have changed it on its way");
+    let undo = terminal.reversal(noon()).unwrap().unwrap();
+    let mut unit = answer_to(&terminal, &undo, b"12", &[]);
+    *unit.last_mut().unwrap() ^= 1;
+    hear(&mut terminal, &undo, &unit);
+    assert!(terminal.memory().pending.is_some());
+}
+
+#[test]
+fn offline_sales_end_where_a_settlement_could_not_count_them() {
+    let mut terminal = terminal(1);
+    let card = card();
+    let sale = Purchase { kind: Kind::OfflineSale, amount: yuan(1), card: &card, entry: Entry::Manual, pin: None };
+    let made = (0..1_000).take_while(|_| terminal.offline(&sale, None, noon()).is_ok()).count();
+    assert_eq!(made, SLIPS_AT_MOST);
 }
 
 #[test]

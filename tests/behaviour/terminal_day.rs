@@ -7,6 +7,7 @@ use tollgate::cli::Exit;
 use tollgate::cli::run_from;
 use tollgate::registry::Source;
 use tollgate::sim::terminal::day;
+use tollgate::sim::terminal::state_file::StateFile;
 
 fn run(address: &str, folder: &Path, arguments: &[&str]) -> (Exit, String) {
     let state = folder.join("terminal.json");
@@ -256,4 +257,58 @@ fn another_card_than_the_logs_is_presented_again_on_request() {
     let (exit, out) = run(&address, folder.path(), &named);
     assert_eq!(exit, Exit::Ok, "{out}");
     assert!(out.contains("411111******1111") && out.contains("卡组织 ORGANISATION: VIS"), "{out}");
+}
+
+#[test]
+fn an_upload_is_ended_after_a_sign_in_in_the_middle_of_it() {
+    let (books, folder) = (Books::default(), tempfile::tempdir().unwrap());
+    let address = books.host();
+    for _ in 0..2 {
+        assert_eq!(run(&address, folder.path(), &["sale", "1.00"]).0, Exit::Ok);
+    }
+    books.say_nothing_to(Some("0320"));
+    assert_eq!(run(&address, folder.path(), &["settle", "--lie", "2"]).0, Exit::Timeout);
+    books.say_nothing_to(None);
+    assert_eq!(run(&address, folder.path(), &["sign-in"]).0, Exit::Ok);
+    let (exit, out) = run(&address, folder.path(), &["settle", "--operator", "02"]);
+    assert_eq!((exit, books.uploads()), (Exit::Ok, vec!["201 01".to_owned(), "202 00".to_owned()]), "{out}");
+    assert!(out.contains("UNBALANCED"), "{out}");
+}
+
+#[test]
+fn a_batch_that_balanced_is_closed_whether_or_not_its_end_is_answered() {
+    let (books, folder) = (Books::default(), tempfile::tempdir().unwrap());
+    let address = books.host();
+    assert_eq!(run(&address, folder.path(), &["sale", "1.00"]).0, Exit::Ok);
+    books.say_nothing_to(Some("0320"));
+    let (exit, out) = run(&address, folder.path(), &["settle"]);
+    assert_eq!((exit, books.swallowed()), (Exit::Ok, 3), "{out}");
+    assert!(out.contains("对账平"), "{out}");
+    assert_eq!(run(&address, folder.path(), &["sale", "1.00"]).0, Exit::Ok);
+}
+
+#[test]
+fn an_approval_that_says_nothing_of_the_totals_settles_nothing() {
+    let (books, folder) = (Books::default(), tempfile::tempdir().unwrap());
+    let address = books.host();
+    for verb in [&["sale", "1.00"][..], &["settle"], &["sale", "2.00"]] {
+        assert_eq!(run(&address, folder.path(), verb).0, Exit::Ok);
+    }
+    books.give_no_verdict();
+    let (exit, out) = run(&address, folder.path(), &["settle"]);
+    assert_eq!(exit, Exit::No, "{out}");
+    assert!(out.contains("not settled yet") && !out.contains("对账平"), "{out}");
+}
+
+#[test]
+fn a_state_file_is_its_owners_and_one_terminals_at_a_time() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("terminal.json");
+    let held = StateFile::open(&path).unwrap();
+    let (exit, out) = run("127.0.0.1:1", folder.path(), &["log"]);
+    assert_eq!(exit, Exit::Config);
+    assert!(out.contains("another terminal uses this state file"), "{out}");
+    held.write("{}").unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }

@@ -241,19 +241,27 @@ impl Copies {
 /// How it ended, for scripts.
 pub(super) fn exit(done: Done) -> Ran {
     match done {
-        Done::Asked(_, outcome, _) | Done::Settled(Settlement::Stopped(Some(outcome))) => ended(outcome),
+        Done::Asked(_, outcome, _) => ended(outcome),
+        Done::Settled(Settlement::Stopped(Some(outcome))) => match ended(outcome)? {
+            Exit::Ok => Err(not_settled()),
+            exit => Ok(exit),
+        },
         Done::Offline(_) | Done::Settled(Settlement::Closed(_) | Settlement::ByHost) => Ok(Exit::Ok),
         Done::Nothing => {
             eprintln!("nothing to do");
             Ok(Exit::Ok)
         }
-        Done::Settled(Settlement::Stopped(None)) => Err(Failure::new(Exit::No, "the batch is not settled yet")),
+        Done::Settled(Settlement::Stopped(None)) => Err(not_settled()),
         Done::NotReady(None) => Err(Failure::new(Exit::No, "not ready")),
         Done::NotReady(Some(outcome)) => match ended(outcome) {
             Err(failure) => Err(failure),
             Ok(_) => Err(Failure::new(Exit::No, "not ready: the sign-in or the reversal was not accepted")),
         },
     }
+}
+
+fn not_settled() -> Failure {
+    Failure::new(Exit::No, "the batch is not settled yet")
 }
 
 fn ended(outcome: Outcome) -> Ran {

@@ -60,7 +60,7 @@ impl Terminal {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let setup = self.station.setup()?;
         let pad = self.station.pin_pad(&setup, out)?;
-        let state = self.station.state_file(&setup);
+        let state = self.station.state_file(&setup)?;
         let owner = setup.owner();
         let memory = match state.read().map_err(config)? {
             None => Memory::default(),

@@ -27,6 +27,7 @@ use crate::sim::terminal::drive::Target;
 use crate::sim::terminal::state_file::StateFile;
 use clap::Args;
 use clap::ValueEnum;
+use std::io::ErrorKind;
 use std::io::Read as _;
 use std::io::Write;
 use std::net::IpAddr;
@@ -194,7 +195,7 @@ impl Station {
     }
 
     /// One file for each terminal of each address, so that two switches do not share trace numbers.
-    pub(super) fn state_file(&self, setup: &Setup) -> StateFile {
+    pub(super) fn state_file(&self, setup: &Setup) -> Result<StateFile, Failure> {
         let folder = || {
             let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
             let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or(home);
@@ -202,7 +203,11 @@ impl Station {
         };
         let address = self.address().replace([':', '/', '[', ']'], "-");
         let name = format!("terminal-{}-{}-{address}.json", setup.profile.name, setup.terminal);
-        self.state.as_deref().map_or_else(|| StateFile::new(&folder().join(name)), StateFile::new)
+        let path = self.state.clone().unwrap_or_else(|| folder().join(name));
+        StateFile::open(&path).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => config(format!("{}: another terminal uses this state file", path.display())),
+            _ => config(format!("{}: {error}", path.display())),
+        })
     }
 }
 

@@ -35,6 +35,7 @@ impl Terminal {
         if self.memory.log.closing.is_some() {
             return Err(TerminalFault::SettlementFirst);
         }
+        self.room_for_a_slip()?;
         let stan = self.memory.take_stan();
         let mut message = self.start(purchase.kind, stan, now, self.financial_digits())?;
         self.at_the_counter(&mut message, Some(purchase.amount), purchase.entry, false)?;
@@ -59,7 +60,7 @@ impl Terminal {
         time.copy_from_slice(&local[6..]);
         slip.at = Some((date, time));
         slip.code = "00".to_owned();
-        self.memory.log.add(slip.clone());
+        self.memory.log.add(slip.clone(), self.memory.batch);
         Ok(slip)
     }
 
@@ -86,7 +87,20 @@ impl Terminal {
     /// # Errors
     /// [`TerminalFault`].
     pub fn advice(&mut self) -> Result<Option<Sent>, TerminalFault> {
-        let Some(advice) = self.memory.log.advices.first_mut() else { return Ok(None) };
+        self.advice_at(0)
+    }
+
+    /// The message of this number once more, if nobody acknowledged it. Keep the memory before it leaves.
+    ///
+    /// # Errors
+    /// [`TerminalFault`].
+    pub(super) fn advice_of(&mut self, stan: Stan) -> Result<Option<Sent>, TerminalFault> {
+        let Some(at) = self.memory.log.advices.iter().position(|advice| advice.stan == stan) else { return Ok(None) };
+        self.advice_at(at)
+    }
+
+    fn advice_at(&mut self, at: usize) -> Result<Option<Sent>, TerminalFault> {
+        let Some(advice) = self.memory.log.advices.get_mut(at) else { return Ok(None) };
         advice.attempts = advice.attempts.saturating_add(1);
         let Advice { kind, account, elements, attempts, .. } = advice.clone();
         let row = self.setup.profile.dialect.kind_row(kind).ok_or(TerminalFault::NoKind(kind))?;
@@ -110,7 +124,7 @@ impl Terminal {
     /// What an answer to an advice does. 94 is an acknowledgement too: the host has it already.
     pub(super) fn told(&mut self, sent: &Sent, code: Option<ResponseCode>, approved: bool, slip: Option<Slip>) {
         let stan = sent.message.role(Role::Stan).and_then(|stan| Stan::parse(&stan));
-        let log = &mut self.memory.log;
+        let (log, open) = (&mut self.memory.log, self.memory.batch);
         let Some(at) = log.advices.iter().position(|advice| Some(advice.stan) == stan && advice.kind == sent.kind)
         else {
             return;
@@ -118,12 +132,16 @@ impl Terminal {
         let offline = matches!(sent.kind, Kind::OfflineSale | Kind::OfflineRefund);
         let accepted = approved || (offline && code == Some(ResponseCode::DuplicateMismatch));
         if !accepted && code.is_some_and(|code| is_to_be_told_again(code, offline)) {
+            // The host has looked for it before it said so: it does not have it, and the next batch may.
+            if let Some(advice) = log.advices.get_mut(at).filter(|_| code == Some(ResponseCode::SignInRequired)) {
+                advice.attempts = 0;
+            }
             return;
         }
         let advice = log.advices.remove(at);
         match (accepted, offline) {
             (true, true) => log.accept(advice.stan, slip),
-            (true, false) => slip.into_iter().for_each(|slip| log.add(slip)),
+            (true, false) => slip.into_iter().for_each(|slip| log.add(slip, open)),
             (false, true) => log.refuse(advice.stan),
             (false, false) => {}
         }

@@ -1,5 +1,6 @@
 //! What a terminal makes of what comes back.
 
+use super::log::Step;
 use super::memory::Undo;
 use super::request::Sent;
 use super::slip::Slip;
@@ -34,6 +35,17 @@ pub enum MacCheck {
     Wrong,
 }
 
+impl MacCheck {
+    /// A host that refuses to look at a message may be unable to sign that; nobody signs wrong on purpose.
+    fn lets_pass(self, approved: bool) -> bool {
+        match self {
+            Self::Ok | Self::None => true,
+            Self::Missing => !approved,
+            Self::Wrong => false,
+        }
+    }
+}
+
 /// An answer to a request of ours.
 pub struct Answer {
     /// DE 39 as it came.
@@ -42,7 +54,7 @@ pub struct Answer {
     pub code: Option<ResponseCode>,
     /// Whether it means success.
     pub approved: bool,
-    /// Whether it may be acted on: an approval without a good MAC may not.
+    /// Whether it may be acted on: an approval without a good MAC may not, nor anything with a wrong one.
     pub valid: bool,
     /// Its MAC.
     pub mac: MacCheck,
@@ -160,7 +172,7 @@ impl Terminal {
             wire_code: wire.as_ref().and_then(|wire| wire.as_str()).unwrap_or("--").to_owned(),
             code: row.map(|row| row.code),
             approved,
-            valid: !approved || matches!(mac, MacCheck::Ok | MacCheck::None),
+            valid: mac.lets_pass(approved),
             mac,
             rrn: value(Role::Rrn).and_then(|rrn| Rrn::parse(&rrn)),
             approval: value(Role::ApprovalCode).and_then(|code| ApprovalCode::parse(&code)),
@@ -226,7 +238,7 @@ impl Terminal {
         // An answer that comes a second time, to a message sent twice, brings no second slip.
         let Some(undo) = self.memory.pending.take().filter(|_| answer.approved) else { return };
         if let Some(slip) = self.slip(sent, answer) {
-            self.memory.log.add(slip);
+            self.memory.log.add(slip, self.memory.batch);
         }
         self.memory.last = Some(Undo { approval: answer.approval, ..undo });
     }
@@ -239,7 +251,8 @@ impl Terminal {
     fn take_keys(&mut self, answer: &mut Answer) {
         let value = |role| answer.message.role(role).map(|value| value.to_vec());
         let batch = value(Role::Batch).and_then(|batch| BatchNumber::parse(&batch));
-        if let Some(batch) = batch.filter(|batch| *batch != self.memory.batch) {
+        let is_compared = self.memory.log.closing.as_ref().is_some_and(|closing| closing.step != Step::Totals);
+        if let Some(batch) = batch.filter(|batch| *batch != self.memory.batch && !is_compared) {
             self.moved_on(batch);
         }
         if let Some(key_data) = value(Role::KeyData) {

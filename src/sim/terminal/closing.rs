@@ -208,8 +208,22 @@ impl Terminal {
         self.memory.batch = batch.next();
     }
 
-    /// The host names another batch than ours: it has closed ours without us. What it was not told of yet
-    /// belongs to the new one.
+    /// The host does not answer the end of a batch that balanced: it is closed all the same.
+    pub(super) fn end_unanswered(&mut self) {
+        let is_over = |closing: &Closing| closing.step == Step::End && closing.balanced;
+        if self.memory.log.closing.as_ref().is_some_and(is_over) {
+            self.closed();
+        }
+    }
+
+    /// The host does not know the batch that is uploaded, a sign-in notwithstanding: somebody has ended it there.
+    pub(super) fn give_up_upload(&mut self) {
+        let Some(closing) = self.memory.log.closing.take() else { return };
+        self.moved_on(closing.batch.next());
+    }
+
+    /// The host names another batch than ours: it has closed ours without us. What never went out belongs to the
+    /// new one. (After the first verdict it names another because it has ours: then the upload comes first.)
     pub(super) fn moved_on(&mut self, batch: BatchNumber) {
         let row = self.setup.profile.dialect.role(Role::Batch).and_then(|row| Some((row.de, row.slice.clone()?)));
         self.memory.log.move_on(batch, row);

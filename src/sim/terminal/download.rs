@@ -8,7 +8,7 @@ use crate::iso8583::tlv;
 use crate::model::DownloadSet;
 use crate::model::RemoteRequest;
 
-/// The most blocks of one list.
+/// The most messages for one list, and the most that it may name.
 const BLOCKS_AT_MOST: usize = 99;
 
 /// The network management codes of one list.
@@ -40,7 +40,7 @@ impl<A: Attendant> Driver<A> {
     pub async fn download(&mut self, set: DownloadSet) -> Result<Outcome, DriveFault> {
         let codes = codes(set);
         let (mut came, mut names): (Vec<Vec<u8>>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
-        loop {
+        for _ in 0..BLOCKS_AT_MOST {
             let counted = if codes.one.is_some() { names.len() } else { came.len() };
             let data = if set == DownloadSet::Parameters { String::new() } else { format!("1{counted:02}") };
             let block = Block { code: codes.list, asks: codes.one.is_some(), data: data.into_bytes() };
@@ -51,7 +51,7 @@ impl<A: Attendant> Driver<A> {
                 None => came.extend((!data.is_empty()).then_some(data)),
             }
             let more = set != DownloadSet::Parameters && matches!(status, b'2' | b'3');
-            if !more || came.len() + names.len() >= BLOCKS_AT_MOST {
+            if !more {
                 break;
             }
         }

@@ -122,14 +122,15 @@ impl Log {
         })
     }
 
-    /// Adds the slip of an approval, with what it does to the slip it follows.
-    pub(super) fn add(&mut self, slip: Slip) {
+    /// Adds the slip of an approval, with what it does to the slip it follows. One of another batch than the
+    /// `open` one, told late, is with those before.
+    pub(super) fn add(&mut self, slip: Slip, open: BatchNumber) {
         match slip.original {
             Some(original) if slip.is_void() => self.mark(original, Standing::Voided),
             Some(original) if slip.kind == Kind::Adjustment => self.tip(original, slip.tip),
             _ => {}
         }
-        self.slips.push(slip);
+        if slip.batch == open { self.slips.push(slip) } else { self.before.push(slip) }
     }
 
     /// Takes a slip out again: its request was undone. What it cancelled stands again.
@@ -143,7 +144,7 @@ impl Log {
 
     /// The host has what was made offline.
     pub(super) fn accept(&mut self, stan: Stan, answered: Option<Slip>) {
-        let Some(slip) = self.slips.iter_mut().rfind(|slip| slip.stan == stan) else { return };
+        let Some(slip) = self.find_mut(stan) else { return };
         if let Some(answered) = answered {
             slip.rrn = answered.rrn.or(slip.rrn);
             slip.approval = answered.approval.or(slip.approval);
@@ -151,26 +152,28 @@ impl Log {
         }
     }
 
-    /// A message never left: what was only asked is not told later.
+    /// A message did not leave: it was not told this time, and what was only asked is not told later.
     pub(super) fn not_sent(&mut self, stan: Option<Stan>) {
-        self.advices.retain(|advice| {
-            let asked = !matches!(advice.kind, Kind::OfflineSale | Kind::OfflineRefund);
-            !(asked && advice.attempts == 1 && Some(advice.stan) == stan)
-        });
+        for advice in self.advices.iter_mut().filter(|advice| Some(advice.stan) == stan) {
+            advice.attempts = advice.attempts.saturating_sub(1);
+        }
+        let made = |kind| matches!(kind, Kind::OfflineSale | Kind::OfflineRefund);
+        self.advices.retain(|advice| advice.attempts > 0 || Some(advice.stan) != stan || made(advice.kind));
     }
 
     /// The host would not take what was made offline.
     pub(super) fn refuse(&mut self, stan: Stan) {
-        if let Some(slip) = self.slips.iter_mut().rfind(|slip| slip.stan == stan) {
-            slip.standing = Standing::Refused;
-        }
+        self.mark(stan, Standing::Refused);
     }
 
     fn mark(&mut self, stan: Stan, standing: Standing) {
-        let mut all = self.before.iter_mut().chain(&mut self.slips);
-        if let Some(slip) = all.rfind(|slip| slip.stan == stan) {
+        if let Some(slip) = self.find_mut(stan) {
             slip.standing = standing;
         }
+    }
+
+    fn find_mut(&mut self, stan: Stan) -> Option<&mut Slip> {
+        self.before.iter_mut().chain(&mut self.slips).rfind(|slip| slip.stan == stan)
     }
 
     fn tip(&mut self, stan: Stan, tip: Amount) {
@@ -188,16 +191,19 @@ impl Log {
         self.settled = settled;
     }
 
-    /// Another batch begins than ours: its slips are the ones before, but what was not told yet goes with it.
-    /// `place` is where an advice says its batch.
+    /// Another batch begins than ours: its slips are the ones before, but what never went out goes with it. What
+    /// did may be known to the host under the batch it named, and keeps it: under another it would be another
+    /// transaction. `place` is where an advice says its batch.
     pub(super) fn move_on(&mut self, batch: BatchNumber, place: Option<(De, Range<usize>)>) {
-        let untold: Vec<Stan> = self.advices.iter().map(|advice| advice.stan).collect();
-        let (stay, gone) = std::mem::take(&mut self.slips).into_iter().partition(|slip| untold.contains(&slip.stan));
+        let unsent = || self.advices.iter().filter(|advice| advice.attempts == 0);
+        let stays = |slip: &Slip| unsent().any(|advice| advice.stan == slip.stan);
+        let (stay, gone) = std::mem::take(&mut self.slips).into_iter().partition(stays);
         self.close(None);
         (self.slips, self.before) = (stay, gone);
         self.slips.iter_mut().for_each(|slip| slip.batch = batch);
         let Some((de, range)) = place else { return };
-        let elements = self.advices.iter_mut().flat_map(|advice| &mut advice.elements);
+        let unsent = self.advices.iter_mut().filter(|advice| advice.attempts == 0);
+        let elements = unsent.flat_map(|advice| &mut advice.elements);
         for (_, value) in elements.filter(|(element, _)| *element == de) {
             if let Some(digits) = value.get_mut(range.clone()).filter(|digits| digits.len() == 6) {
                 digits.copy_from_slice(&batch.digits());

@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::card::{Card, Chip, Entry};
+use super::shift::SLIPS_AT_MOST;
 use super::{Terminal, TerminalFault};
 use crate::hsm::calculator::ClearPin;
 use crate::iso8583::Builder;
@@ -107,6 +108,11 @@ impl Terminal {
     pub(super) fn may_ask(&self) -> Result<(), TerminalFault> {
         self.nothing_pending()?;
         if self.memory.log.closing.is_some() { Err(TerminalFault::SettlementFirst) } else { Ok(()) }
+    }
+
+    /// A settlement counts to 999; voids and tips follow what is sold.
+    pub(super) fn room_for_a_slip(&self) -> Result<(), TerminalFault> {
+        if self.memory.log.slips.len() >= SLIPS_AT_MOST { Err(TerminalFault::BatchFull) } else { Ok(()) }
     }
 
     pub(super) fn nothing_pending(&self) -> Result<(), TerminalFault> {

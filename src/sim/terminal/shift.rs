@@ -1,14 +1,17 @@
 //! What happens at the counter, each with everything that must come before it and what follows from its answer.
 
-use super::TerminalFault;
 use super::account::Account;
 use super::drive::{Attendant, DriveFault, Driver, Outcome, now};
 use super::follow::FollowUp;
 use super::log::Settled;
 use super::request::{Purchase, Sent};
+use crate::iso8583::Role;
 use crate::ledger::kinds;
 use crate::model::Amount;
+use crate::model::BatchNumber;
+use crate::model::Kind;
 use crate::model::OnUnknown;
+use crate::model::Stan;
 
 /// How often each message of a settlement goes out before the terminal gives up for now.
 pub const SETTLEMENT_ATTEMPTS: u32 = 3;
@@ -67,9 +70,7 @@ impl<A: Attendant> Driver<A> {
         if !self.is_ready() {
             return Ok(Served::NotReady(before));
         }
-        if self.terminal().memory().log.slips.len() >= SLIPS_AT_MOST {
-            return Err(TerminalFault::BatchFull.into());
-        }
+        self.terminal().room_for_a_slip()?;
         let sent = self.take(order)?;
         let outcome = self.send(&sent).await?;
         if !self.wants_sign_in(&outcome) {
@@ -81,11 +82,16 @@ impl<A: Attendant> Driver<A> {
         }
         // What is told until it is acknowledged keeps its number; what was only asked gets another.
         let sent = match kinds::of(sent.kind).on_unknown {
-            OnUnknown::Repeat => self.terminal_mut().advice()?.unwrap_or(sent),
+            OnUnknown::Repeat => self.told_again(sent)?,
             OnUnknown::Reverse | OnUnknown::Nothing => self.take(order)?,
         };
         let outcome = self.send(&sent).await?;
         Ok(Served::Asked(Box::new(sent), outcome))
+    }
+
+    fn told_again(&mut self, sent: Sent) -> Result<Sent, DriveFault> {
+        let Some(stan) = sent.message.role(Role::Stan).and_then(|stan| Stan::parse(&stan)) else { return Ok(sent) };
+        Ok(self.terminal_mut().advice_of(stan)?.unwrap_or(sent))
     }
 
     fn take(&mut self, order: &Order<'_>) -> Result<Sent, DriveFault> {
@@ -109,35 +115,62 @@ impl<A: Attendant> Driver<A> {
         if !self.is_ready() || self.terminal().untold() > 0 {
             return Ok(Settlement::Stopped(before));
         }
-        if self.terminal().memory().batch != batch && self.terminal().memory().log.slips.is_empty() {
+        let memory = self.terminal().memory();
+        if memory.batch != batch && memory.log.slips.is_empty() {
             return Ok(Settlement::ByHost);
         }
+        let batch = memory.batch;
         self.terminal_mut().begin_settlement()?;
+        self.close(batch).await
+    }
+
+    /// The messages of a settlement that began, one after the other.
+    async fn close(&mut self, batch: BatchNumber) -> Result<Settlement, DriveFault> {
         let (mut attempts, mut signed_in) = (0, false);
         while let Some(sent) = self.terminal_mut().settlement(now())? {
             let outcome = self.send(&sent).await?;
-            if self.wants_sign_in(&outcome) && !signed_in {
-                signed_in = true;
-                let batch = self.terminal().memory().batch;
-                let outcome = self.sign_in().await?;
-                if self.terminal().memory().batch != batch {
+            if self.wants_sign_in(&outcome) {
+                if signed_in && sent.kind == Kind::BatchUpload {
+                    self.terminal_mut().give_up_upload();
+                    self.keep()?;
                     return Ok(Settlement::ByHost);
                 }
-                if !self.is_ready() {
-                    return Ok(Settlement::Stopped(Some(outcome)));
+                if !signed_in {
+                    signed_in = true;
+                    if let Some(ended) = self.sign_in_to_settle(batch).await? {
+                        return Ok(ended);
+                    }
+                    continue;
                 }
-                self.terminal_mut().begin_settlement()?;
-                continue;
             }
             let done = outcome.answer().is_some_and(|answer| answer.approved);
             attempts = if done { 0 } else { attempts + 1 };
-            let refused = outcome.answer().is_some() && self.terminal().memory().log.closing.is_none() && !done;
-            if refused || attempts >= SETTLEMENT_ATTEMPTS || matches!(outcome, Outcome::NoConnection(_)) {
+            if attempts >= SETTLEMENT_ATTEMPTS && matches!(outcome, Outcome::Silent) {
+                self.terminal_mut().end_unanswered();
+            }
+            let log = &self.terminal().memory().log;
+            let ended = log.closing.is_none();
+            if ended && let Some(settled) = log.settled.clone().filter(|settled| settled.batch == batch) {
+                self.keep()?;
+                return Ok(Settlement::Closed(settled));
+            }
+            if ended || attempts >= SETTLEMENT_ATTEMPTS || matches!(outcome, Outcome::NoConnection(_)) {
                 return Ok(Settlement::Stopped(Some(outcome)));
             }
         }
-        self.keep()?;
-        let settled = self.terminal().memory().log.settled.clone();
-        Ok(settled.map_or(Settlement::Stopped(None), Settlement::Closed))
+        Ok(Settlement::Stopped(None))
+    }
+
+    /// A sign-in in the middle of a settlement. `None`: it goes on.
+    async fn sign_in_to_settle(&mut self, batch: BatchNumber) -> Result<Option<Settlement>, DriveFault> {
+        let outcome = self.sign_in().await?;
+        if self.terminal().memory().batch != batch {
+            return Ok(Some(Settlement::ByHost));
+        }
+        if !self.is_ready() {
+            return Ok(Some(Settlement::Stopped(Some(outcome))));
+        }
+        self.terminal_mut().begin_settlement()?;
+        Ok(None)
     }
 }
