@@ -196,7 +196,7 @@ fn processing_code(row: &KindRow, asked: ProcessingCode) -> ProcessingCode {
 fn common(builder: &mut Builder, intent: &Intent, pan: &Pan, stan: Stan, sent: Timestamp) -> Result<(), EncodeError> {
     let local = sent.digits(intent.offset_minutes);
     put(builder, Role::Pan, pan.clear().as_bytes())?;
-    if intent.amount > Amount::ZERO {
+    if intent.kind.moves_money() || intent.amount > Amount::ZERO {
         put(builder, Role::Amount, &intent.amount.digits())?;
     }
     put(builder, Role::TransmissionTime, &sent.digits(0)[2..])?;

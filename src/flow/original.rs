@@ -1,6 +1,6 @@
 //! What a follow-up says of the transaction that it follows, and which one that is.
 
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Stop};
 use super::station::{Station, World};
 use crate::iso8583::Message;
 use crate::iso8583::Role;
@@ -27,16 +27,16 @@ const NOTHING: [u8; 2] = [b'0', b' '];
 
 impl<W: World> Station<W> {
     /// The transaction that a request names as its original; `None` if its kind follows nothing, or there is no
-    /// such transaction.
+    /// such transaction. What cannot be read now is not unknown: 96, and the request may come again.
     pub(super) fn find_original(
         &self,
         exchange: &Exchange<'_>,
         facts: &TerminalFacts,
         kind: Kind,
         token: Option<PanToken>,
-    ) -> Option<Recorded> {
+    ) -> Result<Option<Recorded>, Stop> {
         if kinds::found_by(kind).is_empty() {
-            return None;
+            return Ok(None);
         }
         let message = exchange.message;
         let stan = said(message, Role::OriginalStan, Stan::parse);
@@ -58,7 +58,7 @@ impl<W: World> Station<W> {
             voucher: said(message, Role::Voucher, Voucher::parse),
             date: said(message, Role::OriginalDate, |date| date.try_into().ok()),
         };
-        self.parts.ledger.find_original(&query)
+        self.parts.ledger.find_original(&query).map_err(|fault| self.ledger_stop(&fault))
     }
 
     /// The original's batch where the dialect has batches, else its local date; `None` if it is not said.

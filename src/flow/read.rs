@@ -45,7 +45,7 @@ impl<W: World> Station<W> {
         let track2 = self.track2(message, authentic).await?;
         let card = card(message, track2.as_ref())?;
         let token = card.map(|pan| self.parts.sealer.token(&pan));
-        let original = self.find_original(exchange, facts, kind, token);
+        let original = self.find_original(exchange, facts, kind, token)?;
         let pan = card.map_or_else(|| self.card_of(kind, original.as_ref()), Ok)?;
         let expiry = optional(message, Role::Expiry, Expiry::parse, "expiry")?;
         let request = Request {

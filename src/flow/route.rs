@@ -45,8 +45,8 @@ fn refusal(code: ResponseCode) -> Refusal {
 }
 
 impl<W: World> Station<W> {
-    /// Where `asking` goes. A follow-up goes where its original went, whatever the routes say now; an advice waits
-    /// for a link that is down.
+    /// Where `asking` goes. A follow-up goes where its original went, whatever the routes say now, or nowhere; an
+    /// advice waits for a link that is down.
     pub(super) fn choose(
         &self,
         asking: &Asking,
@@ -57,9 +57,10 @@ impl<W: World> Station<W> {
         let request = &asking.request;
         let tells = kinds::of(request.kind).is_advice;
         let asked_before = asking.original.as_ref().and_then(|original| original.intent.outbound.as_ref());
-        if let Some(issuer) = asked_before.and_then(|way| self.issuer(&way.issuer)) {
-            let usable = tells || issuer.link.is_up();
-            let issuer = if usable { Ok(issuer) } else { Err(refusal(ResponseCode::IssuerInoperative)) };
+        if let Some(way) = asked_before {
+            // One that left the station's file knows the original; no other does.
+            let issuer = self.issuer(&way.issuer).filter(|issuer| tells || issuer.link.is_up());
+            let issuer = issuer.ok_or(refusal(ResponseCode::IssuerInoperative));
             return Chosen::of(if tells { Way::Tell } else { Way::Ask }, issuer);
         }
         if tells {

@@ -279,8 +279,12 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn close_batch(&self, close: BatchClose) -> Result<BatchClosed, LedgerFault> {
-        let number = self.number(close.date);
-        self.commit(|book| book.plan_close_batch(close, number)).await
+        let plan = |book: &Book| {
+            // Drawn with the book in hand: whatever is in the batch has a smaller number.
+            let number = self.number(close.date);
+            book.plan_close_batch(close, number)
+        };
+        self.commit(plan).await
     }
 
     async fn note_items(
@@ -391,15 +395,16 @@ impl Ledger for EmbeddedLedger {
         in_book.or_else(|| self.recorded_before(|closed| closed.keyed.original(key.terminal, key), wanted))
     }
 
-    fn find_original(&self, query: &OriginalQuery) -> Option<Recorded> {
+    fn find_original(&self, query: &OriginalQuery) -> Result<Option<Recorded>, LedgerFault> {
         let in_book = {
             let kept = self.kept.lock();
             kept.book.original_of(query).and_then(|id| kept.book.recorded(id))
         };
-        in_book.or_else(|| {
-            let (_, memory) = self.remember(|closed| query.keys(closed.keyed)).ok()?;
-            memory.transaction(|standing| query.means_standing(standing)).map(Standing::recorded)
-        })
+        if in_book.is_some() {
+            return Ok(in_book);
+        }
+        let (_, memory) = self.remember(|closed| query.keys(closed.keyed))?;
+        Ok(memory.transaction(|standing| query.means_standing(standing)).map(Standing::recorded))
     }
 
     fn open_intents(&self) -> Vec<TxnId> {

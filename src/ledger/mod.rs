@@ -190,7 +190,10 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// The transaction that a follow-up names, of open and closed days: found by one of the keys of its kind's row,
     /// and agreeing with all that the query brings.
-    fn find_original(&self, query: &OriginalQuery) -> Option<Recorded>;
+    ///
+    /// # Errors
+    /// [`LedgerFault`] if a closed day cannot be read now: what cannot be read is not unknown.
+    fn find_original(&self, query: &OriginalQuery) -> Result<Option<Recorded>, LedgerFault>;
 
     /// Intents without a decision: what recovery decides timed out on start.
     fn open_intents(&self) -> Vec<TxnId>;

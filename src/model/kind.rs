@@ -136,6 +136,13 @@ impl Kind {
         let management = [Self::SignIn, Self::SignOff, Self::Echo, Self::Settlement, Self::BatchUpload, Self::Download];
         !management.contains(&self)
     }
+
+    /// Whether its amount is money that moves, or is held or let go: such a message has one, and it is not zero.
+    #[must_use]
+    pub fn moves_money(self) -> bool {
+        let looks = [Self::Balance, Self::Verification, Self::ScriptNotice, Self::Reversal];
+        self.is_financial() && !looks.contains(&self)
+    }
 }
 
 /// What follows when nobody knows whether the issuer did it. Rules of the money, 1.

@@ -31,9 +31,13 @@ const PARTIES: &[Rule] = &[
     ("currency", ResponseCode::AmountInvalid, |request, facts| request.currency != facts.currency),
 ];
 
-/// Rules for kinds that move money.
+/// The rule for every kind that moves money: without an amount it would say nothing.
+const SOMETHING: &[Rule] = &[("amount-zero", ResponseCode::AmountInvalid, |request, _| {
+    request.kind.moves_money() && request.amount == Amount::ZERO
+})];
+
+/// Rules for kinds whose amount the terminal chooses.
 const AMOUNTS: &[Rule] = &[
-    ("amount-zero", ResponseCode::AmountInvalid, |request, _| request.amount == Amount::ZERO),
     ("amount-below-least", ResponseCode::AmountInvalid, |request, facts| {
         facts.limits.least.is_some_and(|least| request.amount < least)
     }),
@@ -44,8 +48,8 @@ const AMOUNTS: &[Rule] = &[
 
 /// Every rule that refuses `request`, in the order of the tables: what an explanation shows.
 ///
-/// Reversals, advices and management are never refused (rules of the money, 5). A balance inquiry has
-/// no amount to look at.
+/// Reversals, advices and management are never refused (rules of the money, 5), but for an advice of nothing. A
+/// balance inquiry has no amount to look at.
 pub fn refusals(request: &Request, facts: &TerminalFacts) -> impl Iterator<Item = Refusal> {
     let (parties, amounts): (&[Rule], &[Rule]) = match request.kind {
         Kind::Sale | Kind::Authorization | Kind::Increment | Kind::Transfer => (PARTIES, AMOUNTS),
@@ -70,7 +74,8 @@ pub fn refusals(request: &Request, facts: &TerminalFacts) -> impl Iterator<Item 
         | Kind::BatchUpload
         | Kind::Download => (&[], &[]),
     };
-    let refusing = parties.iter().chain(amounts).filter(|(_, _, refuses)| refuses(request, facts));
+    let all = parties.iter().chain(SOMETHING).chain(amounts);
+    let refusing = all.filter(|(_, _, refuses)| refuses(request, facts));
     refusing.map(|(rule, code, _)| Refusal { code: *code, rule: Cow::Borrowed(rule) })
 }
 

@@ -104,6 +104,17 @@ fn nothing_may_be_sold_for_nothing() {
 }
 
 #[test]
+fn whatever_moves_money_moves_some() {
+    for kind in Kind::ALL {
+        let expected = kind.moves_money().then_some(("13", "amount-zero"));
+        assert_eq!(refused(&request(kind, 0), &facts()), expected, "{}", kind.name());
+    }
+    let moves = [Kind::Refund, Kind::CompletionAdvice, Kind::SaleVoid, Kind::OfflineRefund, Kind::Adjustment];
+    assert!(moves.into_iter().all(Kind::moves_money));
+    assert!(![Kind::Verification, Kind::Balance, Kind::ScriptNotice].into_iter().any(Kind::moves_money));
+}
+
+#[test]
 fn another_currency_is_an_invalid_amount() {
     let sale = Request { currency: Currency::parse(b"840").unwrap(), ..request(Kind::Sale, 500) };
     assert_eq!(refused(&sale, &facts()), Some(("13", "currency")));

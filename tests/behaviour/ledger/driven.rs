@@ -350,7 +350,7 @@ where
         self.ledger.original(key)
     }
 
-    fn find_original(&self, query: &OriginalQuery) -> Option<Recorded> {
+    fn find_original(&self, query: &OriginalQuery) -> Result<Option<Recorded>, LedgerFault> {
         self.ledger.find_original(query)
     }
 

@@ -67,17 +67,17 @@ fn ledger(arguments: &[&str]) -> (Exit, String) {
 }
 
 /// A ledger over a disk.
-struct Kept<D: Disk> {
-    ledger: EmbeddedLedger,
+pub(crate) struct Kept<D: Disk> {
+    pub(crate) ledger: EmbeddedLedger,
     keeper: Keeper<D>,
     housekeeper: RefCell<Housekeeper<D>>,
 }
 
 /// Writes while somebody waits.
-struct Keeper<D: Disk>(RefCell<(Writer<D>, Preparer<D>, AnchorKeeper<D>)>);
+pub(crate) struct Keeper<D: Disk>(RefCell<(Writer<D>, Preparer<D>, AnchorKeeper<D>)>);
 
 impl<D: Disk> Kept<D> {
-    fn open(disk: D) -> Self {
+    pub(crate) fn open(disk: D) -> Self {
         let options = Options { segment_bytes: 8 << 10, new_id: JournalId(*b"a journal's name") };
         let OpenedLedger { ledger, writer, preparer, anchor, mut housekeeper, .. } =
             EmbeddedLedger::open(disk, &options, 1_000).unwrap();
@@ -86,11 +86,11 @@ impl<D: Disk> Kept<D> {
         Self { ledger, keeper, housekeeper: RefCell::new(housekeeper) }
     }
 
-    fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.keeper.wait(future)
     }
 
-    fn anchor(&self) {
+    pub(crate) fn anchor(&self) {
         self.keeper.anchor();
     }
 
@@ -100,6 +100,17 @@ impl<D: Disk> Kept<D> {
             Tidied::Snapshot { group, .. } => group,
             Tidied::Nothing => panic!("no snapshot"),
         }
+    }
+
+    /// Sells on the shop's day until what left with closed days is in files.
+    pub(crate) fn fill(&self) {
+        for stan in 1_000.. {
+            self.end(sale(&self.ledger, 3, stan, 5), Outcome::Approved);
+            if matches!(self.housekeeper.borrow_mut().step(NOON).unwrap(), Tidied::Snapshot { .. }) {
+                break;
+            }
+        }
+        self.anchor();
     }
 
     fn intend(&self, intent: Intent) -> Intent {

@@ -1,17 +1,20 @@
 //! Voids, refunds, completions: what follows a transaction, over real doors and links.
 
-use super::CARD_A;
 use super::peer::{Peer, answer};
 use super::rig::{Recipe, Rig, Till, await_that, now};
 use super::slip::{APPROVAL, Slip, last, selling, willing};
+use super::{CARD_A, CARD_B};
+use crate::ledger_command::Kept;
 use tollgate::iso8583::Role;
 use tollgate::ledger::Effect;
+use tollgate::ledger::Ledger;
 use tollgate::ledger::Outcome;
+use tollgate::ledger::journal::Folder;
 use tollgate::model::Amount;
 use tollgate::model::Kind;
 use tollgate::model::ResponseCode;
 use tollgate::model::ResponseCode::{
-    Approved, IssuerInoperative, OriginalAmountWrong, OriginalNotFound, RelatedInvalid,
+    AmountInvalid, Approved, IssuerInoperative, OriginalAmountWrong, OriginalNotFound, RelatedInvalid,
 };
 
 const SALE: Kind = Kind::Sale;
@@ -293,6 +296,74 @@ fn a_follow_up_goes_where_its_original_went_or_nowhere() {
     await_that("the link is down", || till.ask(SALE, 10_00, CARD_A).code == Some(ResponseCode::CardInvalid));
     assert_eq!(void(901, 10_00, &sale).code(&mut till), IssuerInoperative, "the fallback knows nothing of it");
     assert_eq!(last(&rig, Kind::SaleVoid).decided.unwrap().outcome, Outcome::Declined);
+}
+
+#[test]
+fn a_follow_up_of_an_issuer_that_left_the_station_is_for_no_other_issuer() {
+    let tables = "[ledger]\nfolder = \"ledger\"\nsegment_bytes = 65536\n[hsm]\nmaster = \"master.key\"\n";
+    let mut rig = Rig::of(&Recipe { tables, ..Recipe::default() });
+    let mut till = rig.signed_in(10_000_001);
+    let (sale, hold) = (paid(&mut till, SALE, 20_00), paid(&mut till, Kind::Authorization, 10_000));
+    rig.stop();
+    std::fs::write(rig.file("bins.csv"), "prefix,issuer\n62,bank-b\n4,bank-b\n").unwrap();
+    let issuers = std::fs::read_to_string(rig.file("issuers.toml")).unwrap();
+    let of_b = issuers.split_inclusive("[[issuer]]").last().unwrap().to_owned();
+    std::fs::write(rig.file("issuers.toml"), format!("[[issuer]]{of_b}")).unwrap();
+    rig.start_again();
+    till.line = super::rig::connect(rig.door("pos"));
+    await_that("bank B's link is up", || till.ask(Kind::Balance, 0, CARD_B).code == Some(Approved));
+    assert_eq!(refund(901, 5_00, &sale).code(&mut till), IssuerInoperative);
+    assert_eq!(void(902, 20_00, &sale).code(&mut till), IssuerInoperative);
+    let mut advice = of_hold(Kind::CompletionAdvice, 903, 10_000, &hold);
+    advice.says.retain(|(role, _)| *role != Role::ApprovalCode);
+    assert_eq!(advice.code(&mut till), IssuerInoperative);
+    assert_eq!(Rig::booked(&rig.bank_b), 0);
+    assert_eq!(rig.owed(), 0, "nobody is told of it either");
+}
+
+#[test]
+fn a_refund_or_completion_of_nothing_is_no_valid_amount() {
+    let (rig, peer) = willing(&Recipe::default());
+    let mut till = selling(&rig, 10_000_001);
+    let (sale, hold) = (paid(&mut till, SALE, 20_00), paid(&mut till, Kind::Authorization, 10_000));
+    assert_eq!(refund(901, 0, &sale).code(&mut till), AmountInvalid);
+    for (stan, kind) in (902..).zip([Kind::Completion, Kind::CompletionAdvice, Kind::Increment]) {
+        assert_eq!(of_hold(kind, stan, 0, &hold).code(&mut till), AmountInvalid, "{}", kind.name());
+    }
+    let offline = Slip::new(Kind::OfflineSale, 905, 0).says(Role::Pan, CARD_A.as_bytes());
+    assert_eq!(offline.code(&mut till), AmountInvalid);
+    let verified = Slip::new(Kind::Verification, 906, 0).says(Role::Pan, CARD_A.as_bytes());
+    assert_eq!(verified.code(&mut till), Approved, "it asks for no money");
+    let asked: Vec<Kind> = peer.seen().iter().map(|seen| seen.kind).filter(|kind| *kind != Kind::Balance).collect();
+    assert_eq!(asked, [SALE, Kind::Authorization, Kind::Verification]);
+}
+
+#[test]
+fn a_refund_whose_original_cannot_be_read_now_is_96_and_may_come_again() {
+    let tables = "[ledger]\nfolder = \"ledger\"\nsegment_bytes = 65536\n[hsm]\nmaster = \"master.key\"\n";
+    let (mut rig, _peer) = willing(&Recipe { tables, ..Recipe::default() });
+    let mut till = Till::new(&rig, 10_000_001, "host");
+    await_that("the link is up", || till.ask(Kind::Balance, 0, CARD_A).code == Some(Approved));
+    let sale = till.ask(SALE, 20_00, CARD_A).rrn.unwrap();
+    let today = last(&rig, SALE).intent.date;
+    rig.stop();
+    let kept = Kept::open(Folder::open(&rig.file("ledger")).unwrap());
+    kept.wait(kept.ledger.close_day(today)).unwrap();
+    kept.fill();
+    drop(kept);
+    rig.start_again();
+    till.line = super::rig::connect(rig.door("host"));
+    await_that("the link is up", || till.ask(Kind::Balance, 0, CARD_A).code == Some(Approved));
+    let mut files = std::fs::read_dir(rig.file("ledger")).unwrap().map(|entry| entry.unwrap().path());
+    let day = files.find(|path| path.extension().is_some_and(|ending| ending == "tgd")).unwrap();
+    let whole = std::fs::read(&day).unwrap();
+    let rotten: Vec<u8> = whole.iter().enumerate().map(|(at, byte)| if at < 512 { *byte } else { !byte }).collect();
+    std::fs::write(&day, rotten).unwrap();
+    let refund = Slip::new(Kind::Refund, 904, 5_00).says(Role::OriginalRrn, sale.as_bytes());
+    assert_eq!(refund.code(&mut till), ResponseCode::SystemFailure);
+    assert!(rig.records().iter().all(|record| record.intent.kind != Kind::Refund), "nothing is on record");
+    std::fs::write(&day, whole).unwrap();
+    assert_eq!(refund.code(&mut till), Approved, "the same once more");
 }
 
 #[test]
