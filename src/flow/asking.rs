@@ -15,6 +15,8 @@ pub(super) struct Asking {
     pub(super) request: Request,
     /// The transaction that it names as its original.
     pub(super) original: Option<Recorded>,
+    /// It may follow nothing, but names an original, and there is none.
+    pub(super) original_unknown: bool,
     pub(super) passed: Passed,
 }
 

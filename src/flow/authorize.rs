@@ -17,7 +17,11 @@ use crate::ledger::Intended;
 use crate::ledger::Intent;
 use crate::ledger::Ledger;
 use crate::ledger::Outbound;
+use crate::ledger::Recorded;
+use crate::ledger::TxnId;
+use crate::ledger::kinds;
 use crate::link::IssuerLink;
+use crate::model::BatchNumber;
 use crate::model::Clock;
 use crate::model::Kind;
 use crate::model::Request;
@@ -25,10 +29,12 @@ use crate::model::ResponseCode;
 use crate::model::SealFault;
 use crate::model::Sealer;
 use crate::model::TerminalFacts;
+use crate::model::TerminalId;
 use crate::risk;
 use crate::risk::Assessment;
 use crate::risk::Refusal;
 use bytes::Bytes;
+use std::borrow::Cow;
 
 impl<W: World> Station<W> {
     /// Everything financial but reversals: original, intent, issuer, decision, answer. An advice is decided before
@@ -48,6 +54,7 @@ impl<W: World> Station<W> {
         let mut issuer = None;
         let (decided, rule, repeat) = match self.intend(intent.clone()).await? {
             Intended::Fresh => {
+                self.tell_batchless(asking.request.batch, intent.id);
                 let fresh = match way {
                     Way::Ask => self.decide(&intent, &asking, authentic, exchange).await?,
                     Way::StandIn => self.stand_in_for(&intent).await?,
@@ -69,12 +76,47 @@ impl<W: World> Station<W> {
                 tracing::warn!(event = "duplicate-mismatch", terminal = %facts.terminal, "same number, other content");
                 return Err(Stop::code(ResponseCode::DuplicateMismatch, "duplicate-mismatch"));
             }
+            Intended::NotNow => return self.not_now(exchange, facts, authentic, &intent).await,
         };
         let took = self.parts.clock.monotonic().saturating_sub(started);
         let (outcome, code, rrn) = (decided.outcome, decided.answer.code, decided.rrn);
         let event = Event::Decided { kind, outcome, code, rrn, rule, issuer: issuer.as_ref(), repeat, took };
         self.parts.witness.note(Some(&facts.terminal), &event);
         self.answer_decided(exchange, facts, authentic, &decided).await
+    }
+
+    /// 77, and nothing on record: after its sign-in the terminal asks the same again.
+    async fn not_now(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        authentic: &Authentic,
+        intent: &Intent,
+    ) -> Result<Bytes, Stop> {
+        let code = ResponseCode::SignInRequired;
+        let rule = match intent.refusal.as_ref().map(|refusal| &refusal.rule) {
+            Some(Cow::Borrowed(rule)) => rule,
+            _ => "batch",
+        };
+        self.parts.witness.note(Some(&facts.terminal), &Event::Refused { code, rule });
+        let written = || {
+            let mut builder = exchange.response(code)?;
+            exchange.stamp(&mut builder, facts, exchange.received)?;
+            builder.finish_unsigned()
+        };
+        self.sign_answer(exchange, facts, authentic, written()).await
+    }
+
+    /// What belongs to a batch that is over, and to none now: a person should know why it is in no totals.
+    fn tell_batchless(&self, asked: Option<BatchNumber>, id: TxnId) {
+        let Some(asked) = asked else { return };
+        let Some(Recorded { intent, .. }) = self.parts.ledger.find(id) else { return };
+        if intent.batch.is_none() {
+            tracing::warn!(
+                event = "advice-without-batch", terminal = %intent.identity.terminal, batch = %asked, rrn = %intent.rrn,
+                kind = intent.kind.name(), "an advice came after its batch was closed: it is settled by itself"
+            );
+        }
     }
 
     /// The intent: numbers, verdict, reservations and route, all decided before anything is sent.
@@ -91,8 +133,12 @@ impl<W: World> Station<W> {
         let Assessment { refusal, mut reservations } = risk::assess(request, facts, date);
         let Chosen { way, issuer, reservations: more } = self.choose(asking, facts.test_mode, token, date);
         reservations.extend(more);
-        let refusal =
-            self.session_refusal(exchange, facts, request, authentic).or(refusal).or(issuer.as_ref().err().cloned());
+        let unknown = || Refusal { code: ResponseCode::OriginalNotFound, rule: "original".into() };
+        let refusal = self
+            .session_refusal(exchange, facts, request, authentic)
+            .or(asking.original_unknown.then(unknown))
+            .or(refusal)
+            .or(issuer.as_ref().err().cloned());
         let outbound = issuer.ok().filter(|_| refusal.is_none()).map(|issuer| Outbound {
             issuer: issuer.name().clone(),
             stan: issuer.link.next_stan(),
@@ -128,14 +174,15 @@ impl<W: World> Station<W> {
             reservations,
             outbound,
             follows: asking.original.as_ref().map(|original| original.intent.id),
-            batch: request.batch,
+            batch: self.batch_for(facts.terminal, request),
             card: self.parts.registry.load().bins().class(&request.pan),
             operator: authentic.opening.operator,
         };
         Ok((intent, way))
     }
 
-    /// Signed off, or a batch other than the terminal's open one: it must sign in again (77).
+    /// Signed off, or a batch other than the terminal's open one: it must sign in again (77). An advice of another
+    /// batch tells of what has been done, and is taken.
     fn session_refusal(
         &self,
         exchange: &Exchange<'_>,
@@ -151,17 +198,27 @@ impl<W: World> Station<W> {
         if !session.signed_in {
             return Some(Refusal { code, rule: "signed-off".into() });
         }
-        if request.batch.is_some_and(|batch| batch != session.batch) {
+        let elsewhere = request.batch.is_some_and(|batch| batch != session.batch);
+        if elsewhere && !kinds::of(request.kind).is_advice {
             return Some(Refusal { code, rule: "batch".into() });
         }
         self.duty_refusal(exchange, facts, request.kind, authentic)
+    }
+
+    /// The batch of a request: its own; of an advice whose batch is not the session's and not open either, none.
+    fn batch_for(&self, terminal: TerminalId, request: &Request) -> Option<BatchNumber> {
+        let batch = request.batch?;
+        let session = self.session(&terminal).map(|session| session.batch);
+        let is_open = || self.parts.ledger.open_batch(terminal, batch).is_some();
+        let stays = !kinds::of(request.kind).is_advice || session.is_none_or(|session| session == batch) || is_open();
+        stays.then_some(batch)
     }
 
     async fn intend(&self, intent: Intent) -> Result<Intended, Stop> {
         self.parts.ledger.intend(intent).await.map_err(|fault| self.ledger_stop(&fault))
     }
 
-    /// Writes what the ledger says stands, signs it under the generation that asked, and encloses it.
+    /// Writes what the ledger says stands, signed and enclosed.
     pub(super) async fn answer_decided(
         &self,
         exchange: &Exchange<'_>,
@@ -169,8 +226,19 @@ impl<W: World> Station<W> {
         authentic: &Authentic,
         decided: &Decided,
     ) -> Result<Bytes, Stop> {
+        self.sign_answer(exchange, facts, authentic, self.write_decided(exchange, facts, decided)).await
+    }
+
+    /// Signs an answer under the generation that asked, and encloses it.
+    async fn sign_answer(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        authentic: &Authentic,
+        unsigned: Result<Unsigned, EncodeError>,
+    ) -> Result<Bytes, Stop> {
         let unwritable = |_: EncodeError| Stop::Silent("the answer cannot be written");
-        let unsigned = self.write_decided(exchange, facts, decided).map_err(unwritable)?;
+        let unsigned = unsigned.map_err(unwritable)?;
         let scheme = &exchange.door.profile.mac.scheme;
         let mac = self.parts.hsm.mac_generate(&Self::ctx(), &authentic.mac, scheme, unsigned.mac_input()).await;
         let mac = mac.map_err(|_| Stop::Silent("the answer's MAC cannot be made"))?;

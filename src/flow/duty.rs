@@ -30,7 +30,7 @@ impl<W: World> Station<W> {
     }
 
     /// Keys that are too old and operators who are gone: 77. An operator where a supervisor is needed: 58. An
-    /// advice tells what has been done, and is taken whoever tells it.
+    /// advice tells what has been done, and is taken whoever tells it; but giving money away may need a supervisor.
     pub(super) fn duty_refusal(
         &self,
         exchange: &Exchange<'_>,
@@ -38,17 +38,19 @@ impl<W: World> Station<W> {
         kind: Kind,
         authentic: &Authentic,
     ) -> Option<Refusal> {
-        if kinds::of(kind).is_advice {
-            return None;
-        }
         let refusal = |code, rule: &'static str| Some(Refusal { code, rule: rule.into() });
         let (registry, opening) = (self.parts.registry.load(), authentic.opening);
-        if registry.renewal().refuses(opening.at, exchange.received) {
+        let (supervised, tells) = (registry.operators().needs_supervisor(kind), kinds::of(kind).is_advice);
+        if tells && !supervised {
+            return None;
+        }
+        if !tells && registry.renewal().refuses(opening.at, exchange.received) {
             return refusal(ResponseCode::SignInRequired, "keys-too-old");
         }
         match registry.operators().duty(&facts.merchant, opening.operator) {
-            None => refusal(ResponseCode::SignInRequired, "operator-unknown"),
-            Some(Duty::Operator) if registry.operators().needs_supervisor(kind) => {
+            Some(Duty::Supervisor) => None,
+            None if !tells => refusal(ResponseCode::SignInRequired, "operator-unknown"),
+            _ if supervised => {
                 let operator = opening.operator.map(|operator| operator.to_string()).unwrap_or_default();
                 tracing::info!(
                     event = "supervisor-needed",
@@ -59,7 +61,7 @@ impl<W: World> Station<W> {
                 );
                 refusal(ResponseCode::TerminalForbidden, "supervisor")
             }
-            Some(_) => None,
+            _ => None,
         }
     }
 }

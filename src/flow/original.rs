@@ -26,17 +26,17 @@ use smallvec::SmallVec;
 const NOTHING: [u8; 2] = [b'0', b' '];
 
 impl<W: World> Station<W> {
-    /// The transaction that a request names as its original; `None` if its kind follows nothing, or there is no
-    /// such transaction. What cannot be read now is not unknown: 96, and the request may come again.
+    /// The transaction that a request names as its original, and whether it names one; `None` if its kind follows
+    /// nothing, or there is no such transaction. What cannot be read now is not unknown: 96, and the request may come again.
     pub(super) fn find_original(
         &self,
         exchange: &Exchange<'_>,
         facts: &TerminalFacts,
         kind: Kind,
         token: Option<PanToken>,
-    ) -> Result<Option<Recorded>, Stop> {
+    ) -> Result<(Option<Recorded>, bool), Stop> {
         if kinds::found_by(kind).is_empty() {
-            return Ok(None);
+            return Ok((None, false));
         }
         let message = exchange.message;
         let stan = said(message, Role::OriginalStan, Stan::parse);
@@ -58,7 +58,8 @@ impl<W: World> Station<W> {
             voucher: said(message, Role::Voucher, Voucher::parse),
             date: said(message, Role::OriginalDate, |date| date.try_into().ok()),
         };
-        self.parts.ledger.find_original(&query).map_err(|fault| self.ledger_stop(&fault))
+        let original = self.parts.ledger.find_original(&query).map_err(|fault| self.ledger_stop(&fault))?;
+        Ok((original, query.names_one()))
     }
 
     /// The original's batch where the dialect has batches, else its local date; `None` if it is not said.

@@ -45,7 +45,7 @@ impl<W: World> Station<W> {
         let track2 = self.track2(message, authentic).await?;
         let card = card(message, track2.as_ref())?;
         let token = card.map(|pan| self.parts.sealer.token(&pan));
-        let original = self.find_original(exchange, facts, kind, token)?;
+        let (original, names_one) = self.find_original(exchange, facts, kind, token)?;
         let pan = card.map_or_else(|| self.card_of(kind, original.as_ref()), Ok)?;
         let expiry = optional(message, Role::Expiry, Expiry::parse, "expiry")?;
         let request = Request {
@@ -68,7 +68,8 @@ impl<W: World> Station<W> {
             acquirer: facts.acquirer,
             received: exchange.received,
         };
-        Ok(Asking { request, original, passed: passed(message, kind) })
+        let original_unknown = names_one && original.is_none() && kinds::may_stand_alone(kind);
+        Ok(Asking { request, original, original_unknown, passed: passed(message, kind) })
     }
 
     /// The card of a follow-up that does not bring it: its original's.

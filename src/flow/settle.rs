@@ -79,8 +79,8 @@ impl<W: World> Station<W> {
         let close = BatchClose { claimed: Some(asked.totals), voids: exchange.door.profile.switches.voids, ..close };
         let moves_on = known.is_none() || mutant::is(Mutant::BatchMovesTwice);
         match self.close_batch(close, moves_on, |session| session).await? {
-            BatchClosed::Closed(record) => {
-                tell_closed(&record);
+            BatchClosed::Closed { record, given_up } => {
+                tell_closed(&record, &given_up);
                 self.settled(exchange, facts, &record, asked.totals)
             }
             BatchClosed::Repeat(record) => self.settled(exchange, facts, &record, asked.totals),
@@ -119,8 +119,8 @@ impl<W: World> Station<W> {
         let close = self.batch_close(facts, batch, self.parts.clock.wall(), by);
         let signed_off = |session| SessionFacts { signed_in: false, ..session };
         match self.close_batch(close, !known, signed_off).await {
-            Ok(BatchClosed::Closed(record)) => {
-                tell_closed(&record);
+            Ok(BatchClosed::Closed { record, given_up }) => {
+                tell_closed(&record, &given_up);
                 Ok(*record)
             }
             Ok(BatchClosed::Repeat(_) | BatchClosed::Differs(_)) => Err(CloseFault::Closed),
@@ -233,11 +233,17 @@ pub(super) fn batch_of(exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result
     batch.ok_or(Stop::format("batch"))
 }
 
-fn tell_closed(record: &BatchRecord) {
+fn tell_closed(record: &BatchRecord, given_up: &[BatchNumber]) {
     let BatchRecord { terminal, batch, state, counted, claimed, .. } = record;
     let claimed = claimed.map_or("nothing".to_owned(), |claimed| claimed.to_string());
     tracing::info!(
         event = "batch-closed", terminal = %terminal, batch = %batch, state = state.name(), counted = %counted,
         claimed, "a batch takes no transactions any more"
     );
+    for given_up in given_up {
+        tracing::warn!(
+            event = "batch-given-up", terminal = %terminal, batch = %given_up,
+            "a terminal closes batches and does not upload what differs: the oldest is not awaited any more"
+        );
+    }
 }

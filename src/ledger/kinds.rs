@@ -57,6 +57,8 @@ pub struct FollowTerms {
     pub completion_days: u16,
     /// Days after which nothing is refunded any more.
     pub refund_days: u16,
+    /// Whether an offline refund may name no original: then nothing bounds what a terminal gives away.
+    pub refund_without_original: bool,
 }
 
 impl FollowTerms {
@@ -64,7 +66,8 @@ impl FollowTerms {
     pub const MOST_PERCENT: u16 = 150;
 
     /// What the acquirers of mainland China are known to allow: 115 percent, 30 days, 30 days.
-    pub const USUAL: Self = Self { completion_percent: 115, completion_days: 30, refund_days: 30 };
+    pub const USUAL: Self =
+        Self { completion_percent: 115, completion_days: 30, refund_days: 30, refund_without_original: false };
 }
 
 impl Default for FollowTerms {
@@ -107,7 +110,7 @@ pub const fn of(kind: Kind) -> Effects {
         Kind::OfflineSale => advice(Money::Taken, None),
         Kind::AuthorizationAdvice => advice(Money::Held, None),
         Kind::Transfer => row(Reverse, Money::Moved, true, None),
-        Kind::OfflineRefund => advice(Money::Given, None),
+        Kind::OfflineRefund => advice(Money::Given, Some((Refunds, SETTLED))),
         Kind::ScriptNotice => advice(Money::Untouched, None),
         Kind::Adjustment => advice(Money::Untouched, Some((Adjusts, &[Kind::Sale, Kind::OfflineSale]))),
         Kind::Reversal => advice(Money::Untouched, None),
@@ -131,10 +134,16 @@ pub const fn found_by(kind: Kind) -> &'static [FoundBy] {
         Kind::AuthorizationVoid | Kind::Increment | Kind::Completion | Kind::CompletionAdvice => {
             &[Number, Approval, Rrn]
         }
-        Kind::Refund => &[Rrn, Voucher, Number],
+        Kind::Refund | Kind::OfflineRefund => &[Rrn, Voucher, Number],
         Kind::Adjustment | Kind::ScriptNotice => &[Number, Rrn],
         _ => &[],
     }
+}
+
+/// Whether it may follow nothing where the acquirer says so ([`FollowTerms::refund_without_original`]).
+#[must_use]
+pub const fn may_stand_alone(kind: Kind) -> bool {
+    matches!(kind, Kind::OfflineRefund)
 }
 
 /// Whether the original must be of the same terminal, batch and business date: while its batch is open, a sale

@@ -64,8 +64,11 @@ pub trait Ledger: Send + Sync + 'static {
     /// Nothing is kept by this; a number not followed by an intent is a gap, which is harmless.
     fn number(&self, date: BusinessDate) -> (TxnId, Rrn);
 
-    /// Records the intent, or says why not. Order: duplicate check, tombstone, whether it may follow what it
-    /// follows, then the refusal it carries, then its reservations. No byte may leave for an issuer before this returned `Fresh`.
+    /// Records the intent, or says why not. Order: duplicate check, tombstone, whether the terminal must sign in
+    /// first, whether it may follow what it follows, then the refusal it carries, then its reservations. No byte may
+    /// leave for an issuer before this returned `Fresh`.
+    ///
+    /// An advice whose batch takes no transactions any more is recorded in no batch: it tells of money that has moved.
     fn intend(&self, intent: Intent) -> impl Future<Output = Result<Intended, LedgerFault>> + Send;
 
     /// Records that the request goes another way, its first link having sent nothing; before a byte

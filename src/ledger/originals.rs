@@ -56,6 +56,17 @@ impl OriginalQuery {
         }
     }
 
+    /// Whether it names any original at all, by a key of its kind.
+    #[must_use]
+    pub fn names_one(&self) -> bool {
+        kinds::found_by(self.kind).iter().any(|found_by| match found_by {
+            FoundBy::Number => self.numbered,
+            FoundBy::Rrn => self.rrn.is_some(),
+            FoundBy::Approval => self.approval.is_some() && self.token.is_some(),
+            FoundBy::Voucher => self.voucher.is_some(),
+        })
+    }
+
     /// Whether nothing that was brought says that it is another one.
     fn agrees(&self, intent: &Intent, answer: &Answer) -> bool {
         let here = intent.identity.terminal == self.number.terminal;

@@ -44,7 +44,7 @@ const REVERSALS_A_TRANSACTION: usize = 2;
 pub(super) type Planned<T> = Result<Commit<T>, LedgerFault>;
 
 impl Book {
-    /// Duplicate, tombstone, batch, original, refusal, reservations: in this order, the first that has something
+    /// Duplicate, tombstone, sign-in, original, refusal, reservations: in this order, the first that has something
     /// to say. `buried`: a closed day knows that a reversal of it came first.
     pub(super) fn plan_intent(&self, mut intent: Intent, room: Room, buried: bool) -> Planned<Intended> {
         let known = self.identities.request(&intent.identity);
@@ -70,10 +70,15 @@ impl Book {
         if !row.reserves {
             intent.reservations.clear();
         }
+        if row.is_advice && self.batch_is_over(&intent) {
+            intent.batch = None;
+        }
         let buried = buried || self.identities.has_tombstone(&intent.identity);
         let tombstone = buried.then_some(ResponseCode::RelatedInvalid);
+        if tombstone.is_none() && (self.batch_is_over(&intent) || must_sign_in(&intent)) {
+            return Ok(Commit::nothing(Intended::NotNow));
+        }
         let refusal = tombstone
-            .or_else(|| self.batch_refusal(&intent))
             .or_else(|| self.follow_refusal(&intent, row))
             .or(intent.refusal.as_ref().map(|refusal| refusal.code))
             .or_else(|| self.counters.refusal(&intent.reservations));
@@ -91,6 +96,10 @@ impl Book {
     /// Why it may not follow what it follows, if it may not.
     fn follow_refusal(&self, intent: &Intent, row: Effects) -> Option<ResponseCode> {
         let (following, of_kinds) = row.follows.filter(|_| kinds::must_fit(intent.kind))?;
+        let alone = self.terms.refund_without_original && kinds::may_stand_alone(intent.kind);
+        if alone && intent.follows.is_none() {
+            return None;
+        }
         let Some(original) = intent.follows.and_then(|id| self.entries.get(&id)) else {
             return Some(ResponseCode::OriginalNotFound);
         };
@@ -227,6 +236,11 @@ impl Entry {
             || self.intent.amount == amount
             || self.answer.as_ref().is_some_and(|answer| answer.amount == Some(amount))
     }
+}
+
+/// Whether it would be served after a sign-in. Not recorded, so that it can be: its terminal sends it again.
+fn must_sign_in(intent: &Intent) -> bool {
+    intent.refusal.as_ref().is_some_and(|refusal| refusal.code == ResponseCode::SignInRequired)
 }
 
 /// Why a follow-up comes too late, if it does.

@@ -224,6 +224,8 @@ pub enum Intended {
     Running(TxnId),
     /// The same identity with other content: 94, alarm; nothing was recorded.
     Mismatch,
+    /// The terminal must sign in first (77); nothing was recorded, and the same request may come again.
+    NotNow,
 }
 
 /// A terminal's wish to undo.

@@ -46,6 +46,8 @@ pub enum BatchState {
     Uploading,
     /// Over.
     Closed,
+    /// Over: its upload was awaited, and never ended. Nothing was compared.
+    GivenUp,
 }
 
 impl BatchState {
@@ -57,7 +59,14 @@ impl BatchState {
             Self::Unbalanced => "unbalanced",
             Self::Uploading => "uploading",
             Self::Closed => "closed",
+            Self::GivenUp => "given-up",
         }
+    }
+
+    /// Whether nothing can come of it any more.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Closed | Self::GivenUp)
     }
 
     /// Whether the terminal's transactions are awaited.
@@ -166,7 +175,12 @@ pub struct BatchClose {
 #[derive(Clone, Debug)]
 pub enum BatchClosed {
     /// It is closed now.
-    Closed(Box<BatchRecord>),
+    Closed {
+        /// The close.
+        record: Box<BatchRecord>,
+        /// Older batches of the terminal whose uploads are not awaited any more: there were too many.
+        given_up: SmallVec<[BatchNumber; 1]>,
+    },
     /// It was closed before, with the same totals.
     Repeat(Box<BatchRecord>),
     /// It was closed before, with other totals or by an operator: nothing was changed.
@@ -208,5 +222,8 @@ pub enum Uploaded {
 
 /// The most transactions that are taken of one upload: four digits tell how many there were.
 pub const ITEMS_AT_MOST: usize = 9_999;
+/// Batches of one terminal whose uploads are awaited: settlements carry no MAC, and what is awaited takes memory.
+/// When another one comes, the oldest is given up.
+pub const AWAITED_AT_MOST: usize = 2;
 /// Closed batches that are remembered for each terminal; older ones are in the journal.
 pub const CLOSED_KEPT: usize = 31;

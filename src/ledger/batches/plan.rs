@@ -1,5 +1,6 @@
 //! What closing a batch records, decided from the book alone.
 
+use super::AWAITED_AT_MOST;
 use super::BatchClose;
 use super::BatchClosed;
 use super::BatchRecord;
@@ -18,7 +19,6 @@ use crate::ledger::record::Commit;
 use crate::ledger::record::Record;
 use crate::ledger::record::Records;
 use crate::model::BatchNumber;
-use crate::model::ResponseCode;
 use crate::model::Rrn;
 use crate::model::TerminalId;
 use crate::model::VoidsInTotals;
@@ -27,10 +27,9 @@ use crate::mutant::Mutant;
 use smallvec::SmallVec;
 
 impl Book {
-    /// Why a transaction may not enter its batch, if it may not: it takes none any more.
-    pub(in crate::ledger) fn batch_refusal(&self, intent: &Intent) -> Option<ResponseCode> {
-        let over = intent.batch.and_then(|batch| self.batches.record(intent.identity.terminal, batch));
-        over.map(|_| ResponseCode::SignInRequired)
+    /// Whether the batch of a transaction takes none any more.
+    pub(in crate::ledger) fn batch_is_over(&self, intent: &Intent) -> bool {
+        intent.batch.is_some_and(|batch| self.batches.record(intent.identity.terminal, batch).is_some())
     }
 
     /// A batch's close with its totals and the session's next batch, in one commit; once. A transaction that is
@@ -43,6 +42,7 @@ impl Book {
         if let Some(running) = running.filter(|_| !mutant::is(Mutant::StraddlesClose)) {
             return Ok(Commit::nothing(BatchClosed::Running(running)));
         }
+        let given_up = self.given_up(&close);
         let counted = self.totals(close.terminal, close.batch, close.voids);
         let state = match close.claimed {
             None => BatchState::Closed,
@@ -69,17 +69,31 @@ impl Book {
         let known = self.terminals.get(&close.terminal).map_or(0, |facts| facts.version);
         let session = close.session.filter(|session| session.version >= known);
         let session = session.map(|session| Record::Terminal(close.terminal, session));
-        let records: Records = [Record::Batch(record.clone())].into_iter().chain(session).collect();
-        Ok(Commit { records, reply: BatchClosed::Closed(record) })
+        let closed = given_up.iter().cloned().map(Record::Batch).chain([Record::Batch(record.clone())]);
+        let records: Records = closed.chain(session).collect();
+        let given_up = given_up.iter().map(|record| record.batch).collect();
+        Ok(Commit { records, reply: BatchClosed::Closed { record, given_up } })
+    }
+
+    /// The terminal's oldest batches whose uploads are awaited, where it would have too many of them with this one.
+    fn given_up(&self, close: &BatchClose) -> Vec<Box<BatchRecord>> {
+        let awaiting = self.batches.of(close.terminal).filter(|record| record.state.awaits_items());
+        let mut awaiting: Vec<&BatchRecord> = awaiting.collect();
+        awaiting.sort_unstable_by_key(|record| record.number);
+        let over = (awaiting.len() + 1).saturating_sub(AWAITED_AT_MOST);
+        let given_up =
+            |record: &&BatchRecord| Box::new(BatchRecord { state: BatchState::GivenUp, ..(*record).clone() });
+        awaiting.iter().take(over).map(given_up).collect()
     }
 
     /// What is asked of a batch that takes no transactions any more. An operator ends what its terminal does not.
     fn plan_close_again(&self, record: &BatchRecord, close: BatchClose) -> Commit<BatchClosed> {
         let known = Box::new(record.clone());
         match close.by {
-            ClosedBy::Operator { .. } if record.state != BatchState::Closed => {
-                let ended = Box::new(BatchRecord { by: close.by, ..self.ended(record) });
-                Commit::of([Record::Batch(ended.clone())], BatchClosed::Closed(ended))
+            ClosedBy::Operator { .. } if !record.state.is_over() => {
+                let record = Box::new(BatchRecord { by: close.by, ..self.ended(record) });
+                let given_up = SmallVec::new();
+                Commit::of([Record::Batch(record.clone())], BatchClosed::Closed { record, given_up })
             }
             ClosedBy::Terminal if record.claimed.is_some() && record.claimed == close.claimed => {
                 Commit::nothing(BatchClosed::Repeat(known))
@@ -119,7 +133,7 @@ impl Book {
     /// An upload's end: the batch is over, and what differs is kept with it.
     pub(in crate::ledger) fn plan_end_upload(&self, terminal: TerminalId, batch: BatchNumber) -> Planned<Uploaded> {
         let Some(record) = self.batches.record(terminal, batch) else { return Ok(Commit::nothing(Uploaded::Unknown)) };
-        if record.state == BatchState::Closed {
+        if record.state.is_over() {
             return Ok(Commit::nothing(Uploaded::Ended(Box::new(record.clone()))));
         }
         let ended = Box::new(self.ended(record));

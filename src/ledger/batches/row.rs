@@ -18,7 +18,7 @@ pub struct BatchRow {
     pub batch: String,
     /// DE 42; not known of a batch that is open.
     pub merchant: Option<String>,
-    /// `open`, `balanced`, `unbalanced`, `uploading` or `closed`.
+    /// `open`, `balanced`, `unbalanced`, `uploading`, `closed` or `given-up`.
     pub state: &'static str,
     /// Whether the terminal's totals were the ledger's, if it said any.
     pub balanced: Option<bool>,

@@ -86,7 +86,11 @@ impl Verifier {
         match before {
             None => self.closes(record, &members),
             Some((state, before)) => {
-                let moves = state < record.state && record.state == BatchState::Closed;
+                let moves = match record.state {
+                    BatchState::Closed => !state.is_over(),
+                    BatchState::GivenUp => state.awaits_items(),
+                    _ => false,
+                };
                 self.check(Invariant::I11, moves, "a closed batch is closed again");
                 self.check(Invariant::I11, before == closing, "the totals of a closed batch change");
             }

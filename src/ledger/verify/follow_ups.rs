@@ -46,6 +46,9 @@ impl Verifier {
         let row = kinds::of(intent.kind);
         let Some((following, of_kinds)) = row.follows.filter(|_| kinds::must_fit(intent.kind)) else { return };
         let Some(followed) = intent.follows else {
+            if kinds::may_stand_alone(intent.kind) {
+                return;
+            }
             return self.check(Invariant::I9, false, "a follow-up follows nothing");
         };
         let Some(original) = self.anywhere(followed) else {

@@ -9,8 +9,9 @@ use crate::registry::Rules;
 
 const OPERATORS: &[&str; 1] = &["supervisor_for"];
 
-/// Kinds that may be refused: nothing refuses reversals, advices and settlements (rules of the money, 5).
-const KINDS: [Kind; 11] = [
+/// Kinds that may be refused: nothing refuses reversals, advices and settlements (rules of the money, 5), but for the
+/// one by which a terminal gives money away.
+const KINDS: [Kind; 12] = [
     Kind::Sale,
     Kind::Authorization,
     Kind::Balance,
@@ -20,6 +21,7 @@ const KINDS: [Kind; 11] = [
     Kind::Completion,
     Kind::CompletionVoid,
     Kind::Refund,
+    Kind::OfflineRefund,
     Kind::Verification,
     Kind::Transfer,
 ];

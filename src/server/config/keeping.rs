@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 const LEDGER: &[&str; 6] = &["folder", "capacity", "segment_bytes", "anchor_ms", "snapshot_s", "days_kept"];
-const FOLLOW_UPS: &[&str; 3] = &["completion_percent", "completion_days", "refund_days"];
+const FOLLOW_UPS: &[&str; 4] = &["completion_percent", "completion_days", "refund_days", "refund_without_original"];
 
 /// Where and how the ledger is kept. Paths are relative to the station's file.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -87,9 +87,11 @@ fn follow_ups(document: &Document<'_>, breaches: &mut Breaches) -> Option<Follow
     let percent = row.bounded("completion_percent", usual.completion_percent.into(), 100..=most, breaches);
     let completion = row.bounded("completion_days", usual.completion_days.into(), 0..=3_650, breaches);
     let refund = row.bounded("refund_days", usual.refund_days.into(), 0..=3_650, breaches);
+    let alone = row.optional("refund_without_original", "true or false", |text| text.parse().ok(), breaches);
     Some(FollowTerms {
         completion_percent: u16::try_from(percent?).ok()?,
         completion_days: u16::try_from(completion?).ok()?,
         refund_days: u16::try_from(refund?).ok()?,
+        refund_without_original: alone.unwrap_or(usual.refund_without_original),
     })
 }

@@ -23,6 +23,7 @@ use crate::hsm::KeyRef;
 use crate::hsm::MacKey;
 use crate::hsm::PinKey;
 use crate::ledger::EmbeddedLedger;
+use crate::ledger::FollowTerms;
 use crate::ledger::Ledger;
 use crate::ledger::OpenedLedger;
 use crate::ledger::journal::Fault;
@@ -131,6 +132,8 @@ fn open(outside: &Arc<Outside>, ground: &Ground, failed: &CancellationToken) -> 
     if outside.keeping.snapshots {
         outside.spawner.spawn(Realm::Station, keeping::tidy(Arc::clone(outside), housekeeper));
     }
+    // Terminals of a world give money back without a sale at hand.
+    ledger.set_follow_terms(FollowTerms { refund_without_original: true, ..FollowTerms::USUAL });
     Some(ledger)
 }
 

@@ -75,7 +75,7 @@ fn every_sale_of_a_closed_batch_has_a_smaller_number_than_its_close() {
             }
             let closed = loop {
                 match at_once(ledger.close_batch(close(batch))).unwrap() {
-                    BatchClosed::Closed(record) => break record.number,
+                    BatchClosed::Closed { record, .. } => break record.number,
                     BatchClosed::Running(_) => thread::sleep(Duration::ZERO),
                     other => panic!("{other:?}"),
                 }

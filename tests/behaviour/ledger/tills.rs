@@ -48,7 +48,7 @@ impl Tills {
         let claimed = if wrong { one_more(counted) } else { counted };
         match ledger.close_batch(close(number, batch, claimed)).await.unwrap() {
             BatchClosed::Running(id) => assert_eq!(running.map(|record| record.intent.id), Some(id), "I11"),
-            BatchClosed::Closed(record) => {
+            BatchClosed::Closed { record, .. } => {
                 assert!(running.is_none(), "I11: a transaction straddles");
                 assert_eq!((record.counted, record.claimed), (counted, Some(claimed)), "I9");
                 let state = if wrong { BatchState::Unbalanced } else { BatchState::Balanced };

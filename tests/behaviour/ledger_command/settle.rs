@@ -47,7 +47,7 @@ fn close(kept: &Kept<Folder>, terminal: u8, number: u32, date: &str) {
         by: ClosedBy::Terminal,
         session: None,
     };
-    assert!(matches!(kept.wait(kept.ledger.close_batch(close)).unwrap(), BatchClosed::Closed(_)));
+    assert!(matches!(kept.wait(kept.ledger.close_batch(close)).unwrap(), BatchClosed::Closed { .. }));
 }
 
 /// Of terminal 1, closed on Thursday: 1 a sale of 100.00; 2 one of 50.00, voided by 3; 4 one of 200.00 with a debit

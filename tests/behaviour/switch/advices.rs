@@ -1,13 +1,16 @@
 //! What terminals tell has been done: answered at once, carried on until the issuer has it.
 
 use super::CARD_A;
-use super::rig::{Recipe, await_that};
+use super::rig::{Recipe, Till, await_that};
 use super::slip::{Slip, last, selling, willing};
 use tollgate::iso8583::Role;
 use tollgate::ledger::Effect;
 use tollgate::model::Amount;
 use tollgate::model::Kind;
-use tollgate::model::ResponseCode::{Approved, IssuerUnknown, SignInRequired};
+use tollgate::model::ResponseCode::{Approved, IssuerUnknown, OriginalAmountWrong, OriginalNotFound, SignInRequired};
+
+/// Offline refunds may name no sale.
+pub(super) const ALONE: &str = "[follow_ups]\nrefund_without_original = true\n";
 
 fn told(kind: Kind, stan: u32, minor: u64) -> Slip<'static> {
     Slip::new(kind, stan, minor).says(Role::Pan, CARD_A.as_bytes())
@@ -15,7 +18,7 @@ fn told(kind: Kind, stan: u32, minor: u64) -> Slip<'static> {
 
 #[test]
 fn offline_sales_refunds_and_script_results_are_answered_at_once_and_told_to_the_issuer() {
-    let (rig, peer) = willing(&Recipe::default());
+    let (rig, peer) = willing(&Recipe { tables: ALONE, ..Recipe::default() });
     let mut till = selling(&rig, 10_000_001);
     let kinds = [Kind::OfflineSale, Kind::OfflineRefund, Kind::ScriptNotice];
     for (stan, kind) in (901..).zip(kinds) {
@@ -27,6 +30,40 @@ fn offline_sales_refunds_and_script_results_are_answered_at_once_and_told_to_the
     assert_eq!(seen.iter().map(|seen| seen.kind).collect::<Vec<_>>(), kinds);
     assert_eq!(seen.iter().map(|seen| seen.mti.as_str()).collect::<Vec<_>>(), ["0220", "0220", "0620"]);
     assert_eq!(last(&rig, Kind::OfflineSale).effect, Effect::Live);
+}
+
+#[test]
+fn offline_refunds_of_a_sale_never_give_back_more_than_its_rest() {
+    let (rig, peer) = willing(&Recipe::default());
+    let mut till = selling(&rig, 10_000_001);
+    let sent = till.prepare(Kind::Sale, 10_000, CARD_A);
+    let rrn = till.exchange(&sent).rrn.unwrap();
+    let back =
+        |stan, kind, minor, till: &mut Till| told(kind, stan, minor).says(Role::OriginalRrn, rrn.as_bytes()).code(till);
+    assert_eq!(back(901, Kind::OfflineRefund, 60_00, &mut till), Approved);
+    assert_eq!(back(902, Kind::OfflineRefund, 40_01, &mut till), OriginalAmountWrong);
+    assert_eq!(back(903, Kind::Refund, 30_00, &mut till), Approved);
+    assert_eq!(back(904, Kind::OfflineRefund, 10_01, &mut till), OriginalAmountWrong, "whichever way it was refunded");
+    assert_eq!(back(905, Kind::OfflineRefund, 10_00, &mut till), Approved);
+    rig.await_undone();
+    assert_eq!(last(&rig, Kind::Sale).effect, Effect::Refunded(Amount::new(10_000).unwrap()));
+    let sold = peer.seen().into_iter().find(|seen| seen.kind == Kind::Sale).unwrap();
+    let refunds: Vec<_> = peer.seen().into_iter().filter(|seen| seen.kind == Kind::OfflineRefund).collect();
+    assert_eq!(refunds.len(), 2);
+    assert!(refunds.iter().all(|seen| seen.original_stan.as_ref() == Some(&sold.stan)));
+}
+
+#[test]
+fn an_offline_refund_of_no_sale_is_taken_only_where_the_station_says_so() {
+    let (rig, peer) = willing(&Recipe::default());
+    let mut till = selling(&rig, 10_000_001);
+    let (alone, unknown) = (told(Kind::OfflineRefund, 901, 12_00), told(Kind::OfflineRefund, 902, 12_00));
+    let unknown = unknown.says(Role::OriginalRrn, b"000000000001");
+    assert_eq!((alone.code(&mut till), unknown.code(&mut till)), (OriginalNotFound, OriginalNotFound));
+    assert!(peer.seen().iter().all(|seen| seen.kind == Kind::Balance));
+    let (rig, _peer) = willing(&Recipe { tables: ALONE, ..Recipe::default() });
+    let mut till = selling(&rig, 10_000_001);
+    assert_eq!((alone.code(&mut till), unknown.code(&mut till)), (Approved, OriginalNotFound));
 }
 
 #[test]
@@ -66,11 +103,41 @@ fn a_tip_makes_another_amount_of_a_sale_which_is_then_voided_with_it() {
 }
 
 #[test]
-fn an_advice_of_a_card_that_nobody_issued_or_of_another_batch_is_not_taken() {
+fn an_advice_of_a_card_that_nobody_issued_is_not_taken() {
     let (rig, _peer) = willing(&Recipe::default());
     let mut till = selling(&rig, 10_000_001);
     let foreign = Slip::new(Kind::OfflineSale, 901, 12_00).says(Role::Pan, b"9999990000000000");
     assert_eq!(foreign.code(&mut till), IssuerUnknown, "nobody could be told");
-    let old = told(Kind::OfflineSale, 902, 12_00).says(Role::Batch, b"000999");
-    assert_eq!(old.code(&mut till), SignInRequired);
+}
+
+#[test]
+fn an_advice_of_a_closed_batch_is_in_no_batch_and_its_issuer_is_told() {
+    let (rig, peer) = willing(&Recipe::default());
+    let mut till = selling(&rig, 10_000_001);
+    super::settlement::settle_nothing(&mut till, 1);
+    till.sign_in();
+    let late = told(Kind::OfflineSale, 901, 12_00).says(Role::Batch, b"000001");
+    let (first, again) = (late.send(&mut till), late.send(&mut till));
+    assert_eq!((first.code, first.rrn, again.code), (Some(Approved), again.rrn, Some(Approved)));
+    // Older than what is remembered, or never used: the money has moved all the same.
+    let older = told(Kind::OfflineSale, 902, 13_00).says(Role::Batch, b"000999");
+    assert_eq!(older.code(&mut till), Approved);
+    rig.await_undone();
+    let sold = peer.seen().into_iter().filter(|seen| seen.kind == Kind::OfflineSale).count();
+    assert_eq!((sold, last(&rig, Kind::OfflineSale).intent.batch), (2, None));
+    super::settlement::settle_nothing(&mut till, 2);
+}
+
+#[test]
+fn an_advice_before_the_sign_in_is_77_and_may_come_again() {
+    let (rig, peer) = willing(&Recipe::default());
+    let mut till = selling(&rig, 10_000_001);
+    super::sessions::sign_off(&mut till);
+    let slip = told(Kind::OfflineSale, 901, 12_00);
+    assert_eq!(slip.code(&mut till), SignInRequired);
+    assert!(rig.records().iter().all(|record| record.intent.kind == Kind::Balance), "it is not on record");
+    till.sign_in();
+    assert_eq!(slip.code(&mut till), Approved);
+    rig.await_undone();
+    assert_eq!(peer.seen().last().map(|seen| seen.kind), Some(Kind::OfflineSale));
 }

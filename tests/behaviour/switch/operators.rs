@@ -156,6 +156,27 @@ fn an_advice_is_taken_whoever_tells_it() {
 }
 
 #[test]
+fn an_offline_refund_gives_money_away_and_may_need_a_supervisor() {
+    let tables = "[operators]\nsupervisor_for = [\"offline-refund\"]\n[follow_ups]\nrefund_without_original = true\n";
+    let lists = [("operators.csv", OPERATORS)];
+    let (rig, peer) = willing(&Recipe { tables, files: FILES, lists: &lists, ..Recipe::default() });
+    let mut till = rig.terminal(10_000_001);
+    let told = |kind, stan| Slip::new(kind, stan, 12_00).says(Role::Pan, CARD_A.as_bytes());
+    assert_eq!(sign_in_as(&mut till, "01"), APPROVED);
+    await_that("the link is up", || till.ask(Kind::Balance, 0, CARD_A).code == APPROVED);
+    assert_eq!(told(Kind::OfflineRefund, 901).send(&mut till).code, FORBIDDEN);
+    assert_eq!(
+        last(&rig, Kind::OfflineRefund).intent.refusal.as_ref().map(|refusal| &*refusal.rule),
+        Some("supervisor")
+    );
+    assert_eq!(told(Kind::OfflineSale, 902).send(&mut till).code, APPROVED, "that is a fact");
+    assert_eq!(sign_in_as(&mut till, "00"), APPROVED);
+    assert_eq!(told(Kind::OfflineRefund, 903).send(&mut till).code, APPROVED);
+    rig.await_undone();
+    assert_eq!(peer.seen().iter().filter(|seen| seen.kind == Kind::OfflineRefund).count(), 1);
+}
+
+#[test]
 fn anothers_sign_in_as_supervisor_makes_no_operator_one() {
     let rig = rig();
     let mut till = rig.terminal(10_000_001);

@@ -375,6 +375,55 @@ fn an_operator_closes_a_batch_and_its_terminal_is_77_until_it_signs_in() {
     rig.start_again();
 }
 
+/// A batch without transactions, which balances.
+pub(super) fn settle_nothing(till: &mut Till, number: u32) {
+    let answer = settle(till, number, BatchTotals::default());
+    assert_eq!((code(&answer), said(&answer)), (APPROVED, (Verdict::Balanced, Verdict::Balanced)));
+}
+
+#[test]
+fn a_refund_that_is_77_after_a_close_is_served_after_the_sign_in() {
+    let (rig, _peer) = willing(&Recipe::default());
+    let mut till = selling(&rig, TILL);
+    let sold = receipt(&mut till, SALE, 20_00);
+    settle(&mut till, 1, debit(1, 20_00));
+    let slip = Slip::new(Kind::Refund, 903, 20_00).says(Role::Pan, CARD_A.as_bytes());
+    let slip = slip.says(Role::OriginalRrn, sold.1.as_bytes()).says(Role::OriginalDate, sold.2.as_bytes());
+    let refused = slip.send(&mut till);
+    assert_eq!((refused.code, refused.valid), (AGAIN, true), "it is signed");
+    assert!(rig.records().iter().all(|record| record.intent.kind != Kind::Refund), "and not on record");
+    till.sign_in();
+    assert_eq!(slip.code(&mut till), ResponseCode::Approved);
+}
+
+/// Nothing of a settlement is signed: whoever can write to a door may send it.
+#[test]
+fn a_terminal_that_never_uploads_is_awaited_for_two_batches_only() {
+    let mut rig = Rig::kept(5_000);
+    let mut till = rig.signed_in(TILL);
+    for number in 1..=4 {
+        sale(&mut till, 12_00, CARD_A);
+        let answer = settle(&mut till, number, debit(9, 99_00));
+        assert_eq!((code(&answer), said(&answer)), (APPROVED, (Verdict::Unbalanced, Verdict::Balanced)));
+        till.sign_in();
+    }
+    let states: Vec<BatchState> = (1..=4).map(|number| record(&rig, number).state).collect();
+    use BatchState::{GivenUp, Unbalanced};
+    assert_eq!(states, [GivenUp, GivenUp, Unbalanced, Unbalanced]);
+    let late = Detail::digits_of(&[detail(1, CARD_A, 12_00)]).unwrap();
+    assert_eq!(code(&upload(&mut till, 1, "201", &late)), APPROVED);
+    assert_eq!(code(&upload(&mut till, 1, "202", "0001")), APPROVED);
+    assert_eq!((record(&rig, 1).state, record(&rig, 1).items), (GivenUp, 0), "it changes nothing");
+    let terminal = TILL.to_string();
+    let close = ["close", "--terminal", &terminal, "--batch", "1", "--actor", "a", "--reason", "b"];
+    assert_eq!(command(&close, &rig), (Exit::No, "the batch is closed already".to_owned()));
+    let shown = command(&["show", "--terminal", &terminal, "--batch", "1"], &rig).1;
+    assert!(shown.contains("given-up"), "{shown}");
+    rig.stop();
+    verified(&rig);
+    rig.start_again();
+}
+
 #[test]
 fn a_terminal_that_is_not_signed_in_or_not_the_merchants_does_not_settle() {
     let rig = Rig::start(5_000);
@@ -422,7 +471,8 @@ fn follow_up(till: &mut Till, kind: Kind, stan: u32, amount: u64, (of, rrn, date
 #[test]
 fn a_day_of_all_kinds_balances_by_net_debits_and_credits() {
     let bins = "prefix,issuer,product,foreign\n622500,bank-a,debit,false\n411111,bank-b,credit,true\n";
-    let (rig, _peer) = willing(&Recipe { bins, ..Recipe::default() });
+    let tables = super::advices::ALONE;
+    let (rig, _peer) = willing(&Recipe { bins, tables, ..Recipe::default() });
     let mut till = selling(&rig, TILL);
     let tipped = receipt(&mut till, SALE, 30_00);
     let voided = receipt(&mut till, SALE, 7_00);

@@ -106,6 +106,7 @@ numbered! { BatchState, "state of a batch":
     1 = [BatchState::Unbalanced],
     2 = [BatchState::Uploading],
     3 = [BatchState::Closed],
+    4 = [BatchState::GivenUp],
 }
 
 numbered! { VoidsInTotals, "voids in totals":

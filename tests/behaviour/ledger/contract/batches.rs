@@ -62,7 +62,7 @@ fn close(number: u8, batch: BatchNumber, claimed: Option<BatchTotals>) -> BatchC
 
 async fn closed<L: Ledger>(ledger: &L, close: BatchClose) -> BatchRecord {
     match ledger.close_batch(close).await.unwrap() {
-        BatchClosed::Closed(record) => *record,
+        BatchClosed::Closed { record, .. } => *record,
         other => panic!("{other:?}"),
     }
 }
@@ -152,14 +152,68 @@ pub(in crate::ledger) async fn an_adjusted_sale_counts_its_new_amount<L: Ledger>
 pub(in crate::ledger) async fn nothing_enters_a_closed_batch<L: Ledger>(ledger: L) {
     let first_one = ended(&ledger, batched(&ledger, 1, 1, 100), Approved).await;
     let before = closed(&ledger, close(1, first(), None)).await;
-    assert_eq!(declined(&ledger, batched(&ledger, 1, 2, 100)).await, ResponseCode::SignInRequired);
-    let advice = Intent { kind: Kind::OfflineSale, ..batched(&ledger, 1, 3, 100) };
-    assert_eq!(declined(&ledger, advice).await, ResponseCode::SignInRequired);
+    let late = batched(&ledger, 1, 2, 100);
+    assert!(matches!(ledger.intend(late.clone()).await.unwrap(), Intended::NotNow));
+    assert!(!ledger.knows(&late.identity) && ledger.find(late.id).is_none(), "it may come again");
     assert!(matches!(ledger.intend(first_one).await.unwrap(), Intended::Duplicate(_)), "a repeat gets its answer");
     ended(&ledger, Intent { batch: Some(batch(2)), ..sale(&ledger, 1, 4, 100) }, Approved).await;
     // A reversal is never refused; what was closed stays as it was.
     ledger.reverse(reversal(1, 5, 1, 100)).await.unwrap();
     assert_eq!(ledger.batch(terminal(1), first()), Some(before));
+}
+
+pub(in crate::ledger) async fn an_advice_of_a_closed_batch_is_kept_in_no_batch<L: Ledger>(ledger: L) {
+    ended(&ledger, batched(&ledger, 1, 1, 100), Approved).await;
+    let before = closed(&ledger, close(1, first(), None)).await;
+    let advice = Intent { kind: Kind::OfflineSale, ..batched(&ledger, 1, 3, 100) };
+    let told = ended(&ledger, advice.clone(), Approved).await;
+    assert_eq!(found(&ledger, told.id).intent.batch, None);
+    assert!(matches!(ledger.intend(advice).await.unwrap(), Intended::Duplicate(_)), "its copy is a copy");
+    assert_eq!(ledger.batch(terminal(1), first()), Some(before));
+}
+
+pub(in crate::ledger) async fn what_waits_for_a_sign_in_leaves_no_trace<L: Ledger>(ledger: L) {
+    let code = ResponseCode::SignInRequired;
+    let refusal = Some(Refusal { code, rule: "signed-off".into() });
+    let asked = Intent { refusal, ..batched(&ledger, 1, 1, 100) };
+    assert!(matches!(ledger.intend(asked.clone()).await.unwrap(), Intended::NotNow));
+    assert!(ledger.records().is_empty() && ledger.open_batch(terminal(1), first()).is_none());
+    let again = Intent { refusal: None, ..asked.clone() };
+    ended(&ledger, again, Approved).await;
+    assert!(matches!(ledger.intend(asked).await.unwrap(), Intended::Duplicate(_)), "a copy of what is approved");
+}
+
+pub(in crate::ledger) async fn uploads_of_two_batches_are_awaited_and_no_more<L: Ledger>(ledger: L) {
+    let wrong = Some(sums((9, 900), (0, 0)));
+    for number in 1..=4 {
+        ended(&ledger, Intent { batch: Some(batch(number)), ..sale(&ledger, 1, number, 100) }, Approved).await;
+        if number == 3 {
+            let noted = ledger.note_items(terminal(1), batch(2), group(&[item(2, 100)])).await.unwrap();
+            assert!(matches!(noted, Uploaded::Noted));
+        }
+        let expected: &[BatchNumber] = if number < 3 { &[] } else { &[batch(number - 2)] };
+        match ledger.close_batch(close(1, batch(number), wrong)).await.unwrap() {
+            BatchClosed::Closed { given_up, .. } => assert_eq!(&given_up[..], expected),
+            other => panic!("{other:?}"),
+        }
+    }
+    use BatchState::{GivenUp, Unbalanced};
+    let states = || ledger.batches(terminal(1)).iter().map(|record| record.state).collect::<Vec<_>>();
+    assert_eq!(states(), [GivenUp, GivenUp, Unbalanced, Unbalanced]);
+    let late = ledger.note_items(terminal(1), first(), group(&[item(1, 100)])).await.unwrap();
+    assert!(matches!(late, Uploaded::Nothing), "{late:?}");
+    let ended = ended_upload(&ledger, 1).await;
+    assert_eq!((ended.state, ended.differences.len()), (GivenUp, 0), "nothing was compared");
+    let again = ledger.close_batch(close(1, first(), wrong)).await.unwrap();
+    assert!(matches!(again, BatchClosed::Repeat(_)), "{again:?}");
+    // Each other terminal has its own.
+    ended_batch_of_another(&ledger, wrong).await;
+    assert_eq!(states(), [GivenUp, GivenUp, Unbalanced, Unbalanced]);
+}
+
+async fn ended_batch_of_another<L: Ledger>(ledger: &L, claimed: Option<BatchTotals>) {
+    ended(ledger, batched(ledger, 2, 1, 100), Approved).await;
+    assert_eq!(closed(ledger, close(2, first(), claimed)).await.state, BatchState::Unbalanced);
 }
 
 pub(in crate::ledger) async fn a_transaction_under_way_is_waited_for<L: Ledger>(ledger: L) {

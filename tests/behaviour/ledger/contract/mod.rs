@@ -158,6 +158,9 @@ macro_rules! keeps_the_contract {
             a_void_takes_its_sale_out_of_the_totals_or_is_a_credit_as_the_door_says
             an_adjusted_sale_counts_its_new_amount
             nothing_enters_a_closed_batch
+            an_advice_of_a_closed_batch_is_kept_in_no_batch
+            what_waits_for_a_sign_in_leaves_no_trace
+            uploads_of_two_batches_are_awaited_and_no_more
             a_transaction_under_way_is_waited_for
             the_same_settlement_again_gets_what_was_recorded_and_another_changes_nothing
             an_upload_finds_every_difference_and_is_over_with_its_end
