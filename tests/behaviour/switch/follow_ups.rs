@@ -307,8 +307,9 @@ fn a_follow_up_of_an_issuer_that_left_the_station_is_for_no_other_issuer() {
     rig.stop();
     std::fs::write(rig.file("bins.csv"), "prefix,issuer\n62,bank-b\n4,bank-b\n").unwrap();
     let issuers = std::fs::read_to_string(rig.file("issuers.toml")).unwrap();
-    let of_b = issuers.split_inclusive("[[issuer]]").last().unwrap().to_owned();
-    std::fs::write(rig.file("issuers.toml"), format!("[[issuer]]{of_b}")).unwrap();
+    let others = issuers.split("[[issuer]]").filter(|row| row.contains("name = ") && !row.contains("bank-a"));
+    let others: String = others.map(|row| format!("[[issuer]]{row}")).collect();
+    std::fs::write(rig.file("issuers.toml"), others).unwrap();
     rig.start_again();
     till.line = super::rig::connect(rig.door("pos"));
     await_that("bank B's link is up", || till.ask(Kind::Balance, 0, CARD_B).code == Some(Approved));

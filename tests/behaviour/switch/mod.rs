@@ -10,6 +10,7 @@ mod forward;
 mod issuers;
 mod money;
 mod operators;
+mod passed_through;
 mod peer;
 mod qr;
 mod restart;
