@@ -5,166 +5,73 @@
 //! * `-- growth [N]`: one authorization (intent and decision) in a book of none and of N (default 1,000,000).
 //! * `-- sync`: group commit beside the plain yardstick: the same bytes written and synced into a zero-filled
 //!   file, in turns, medians of the rounds.
+//! * `-- close [N]`: the settlement (0500) of a batch of 1,000 among N open ones (default 200).
 //!
-//! Without a word: all three.
+//! Without a word: all four.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that cannot run has nobody to answer to")]
 
+mod till;
+
 use bytes::Bytes;
-use smallvec::SmallVec;
 use std::fs::File;
-use std::future::Future;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::pin::pin;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
 use std::time::Instant;
-use tollgate::ledger::Answer;
-use tollgate::ledger::Decision;
+use tollgate::ledger::BatchClose;
 use tollgate::ledger::EmbeddedLedger;
 use tollgate::ledger::Housekeeping;
-use tollgate::ledger::Identity;
 use tollgate::ledger::Intent;
 use tollgate::ledger::Ledger;
 use tollgate::ledger::OpenedLedger;
-use tollgate::ledger::Outbound;
-use tollgate::ledger::Outcome;
-use tollgate::ledger::Scope;
 use tollgate::ledger::journal::Folder;
-use tollgate::ledger::journal::JournalId;
 use tollgate::ledger::journal::Opened;
-use tollgate::ledger::journal::Options;
 use tollgate::ledger::journal::Step;
 use tollgate::ledger::journal::open;
-use tollgate::model::Acquirer;
-use tollgate::model::Amount;
-use tollgate::model::ApprovalCode;
+use tollgate::model::BatchNumber;
 use tollgate::model::BusinessDate;
-use tollgate::model::CardClass;
-use tollgate::model::Currency;
-use tollgate::model::IssuerName;
-use tollgate::model::Kind;
 use tollgate::model::MerchantId;
-use tollgate::model::MessageClass;
-use tollgate::model::Pan;
-use tollgate::model::PanToken;
-use tollgate::model::PosEntryMode;
-use tollgate::model::ProcessingCode;
-use tollgate::model::ResponseCode;
-use tollgate::model::SealedPan;
-use tollgate::model::Stan;
-use tollgate::model::TerminalId;
 use tollgate::model::Timestamp;
 use tollgate::risk::Counted;
 use tollgate::risk::CounterKey;
 use tollgate::risk::Reservation;
 
 const ROUNDS: usize = 7;
-const OPTIONS: Options = Options { segment_bytes: 64 << 20, new_id: JournalId(*b"made for a bench") };
-const TERMINALS: u64 = 10_000;
-
-/// Does what needs nobody else; records are pushed by then, whether or not they are durable.
-fn once<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
-    }
-}
+/// Slips of the batch that is closed.
+const SLIPS: u64 = 1_000;
 
 fn date() -> BusinessDate {
     BusinessDate::new(2026, 11, 22).unwrap()
 }
 
-/// The sale number `number` of a day, as a terminal with a chip card sends it.
-fn sale(ledger: &EmbeddedLedger, number: u64) -> Intent {
-    let (id, rrn) = ledger.number(date());
-    let terminal = TerminalId::parse(format!("{:08}", number % TERMINALS).as_bytes()).unwrap();
-    let stan = Stan::new(u32::try_from(number / TERMINALS % 999_999 + 1).unwrap()).unwrap();
-    let received = Timestamp(1_795_305_600_000_000 + i64::try_from(number).unwrap() * 1_000);
-    let amount = Amount::new(100 + number % 10_000).unwrap();
-    let key = CounterKey { counted: Counted::Terminal(terminal), date: date() };
-    let reservation = Reservation { key, amount, amount_limit: None, count_limit: None };
-    let icc = Bytes::from_static(&[0x9F; 40]);
-    Intent {
-        id,
-        rrn,
-        identity: Identity {
-            terminal,
-            stan,
-            scope: Scope(SmallVec::from_slice(b"000001")),
-            class: MessageClass::Financial,
-        },
-        content: [7; 32],
-        kind: Kind::Sale,
-        merchant: MerchantId::parse(b"898110054110001").unwrap(),
-        acquirer: Acquirer::parse(b"89811000").unwrap(),
-        test_mode: false,
-        date: date(),
-        received,
-        offset_minutes: 480,
-        processing_code: ProcessingCode::parse(b"000000").unwrap(),
-        amount,
-        currency: Currency::CNY,
-        entry_mode: PosEntryMode::parse(b"051").unwrap(),
-        card_sequence: Some(*b"001"),
-        condition_code: Some(*b"00"),
-        expiry: None,
-        pan: SealedPan::new(Bytes::from_static(&[0x5A; 44])),
-        token: PanToken([3; 32]),
-        masked: Pan::parse(b"6225000000000253").unwrap().masked(),
-        refusal: None,
-        reservations: SmallVec::from_slice(&[reservation]),
-        outbound: Some(Outbound { issuer: IssuerName::parse("bank-a").unwrap(), stan, sent: received, icc: Some(icc) }),
-        follows: None,
-        batch: None,
-        card: CardClass::default(),
-        operator: None,
-    }
+fn received(number: u64) -> Timestamp {
+    Timestamp(1_795_305_600_000_000 + i64::try_from(number).unwrap() * 1_000)
 }
 
-/// One authorization: its intent and its decision.
+/// One authorization, with a limit and chip data: its intent and its decision.
 fn authorize(ledger: &EmbeddedLedger, number: u64) {
-    let intent = sale(ledger, number);
-    let (id, received) = (intent.id, intent.received);
-    let _ = once(ledger.intend(intent));
-    let approval = ApprovalCode::parse(b"A1B2C3");
-    let answer = Answer { approval, ..Answer::of(ResponseCode::Approved, received) };
-    let _ = once(ledger.decide(id, Decision::of(Outcome::Approved, answer)));
-}
-
-/// Processor seconds of this thread so far.
-fn processor() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+    let mut intent = till::sale(ledger, number, date(), received(number));
+    let key = CounterKey { counted: Counted::Terminal(intent.identity.terminal), date: date() };
+    intent.reservations.push(Reservation { key, amount: intent.amount, amount_limit: None, count_limit: None });
+    if let Some(outbound) = &mut intent.outbound {
+        outbound.icc = Some(Bytes::from_static(&[0x9F; 40]));
+    }
+    till::approve(ledger, intent);
 }
 
 fn resident() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = text.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+    till::memory("VmRSS:")
 }
 
 fn measured<T>(what: &str, work: impl FnOnce() -> T) -> T {
-    let (start, before) = (Instant::now(), processor());
+    let (start, before) = (Instant::now(), till::processor());
     let done = work();
-    println!("{what}: {:.2} s processor, {:.2} s", processor() - before, start.elapsed().as_secs_f64());
+    println!("{what}: {:.2} s processor, {:.2} s", till::processor() - before, start.elapsed().as_secs_f64());
     done
 }
 
 fn opened(folder: &Path, capacity: usize) -> OpenedLedger<Folder> {
-    EmbeddedLedger::open(Folder::open(folder).unwrap(), &OPTIONS, capacity).unwrap()
-}
-
-fn write_all(opened: &mut OpenedLedger<Folder>) {
-    loop {
-        match opened.writer.step(Timestamp(0)).unwrap() {
-            Step::Wrote(_) => {}
-            Step::Blocked => _ = opened.preparer.step().unwrap(),
-            Step::Idle | Step::Ended => break,
-        }
-    }
+    EmbeddedLedger::open(Folder::open(folder).unwrap(), &till::OPTIONS, capacity).unwrap()
 }
 
 fn restart(transactions: u64) {
@@ -174,10 +81,10 @@ fn restart(transactions: u64) {
     for number in 0..transactions {
         authorize(&ledger.ledger, number);
         if number % 1_024 == 0 {
-            write_all(&mut ledger);
+            till::write_all(&mut ledger);
         }
     }
-    write_all(&mut ledger);
+    till::write_all(&mut ledger);
     ledger.anchor.step().unwrap();
     drop(ledger);
     let mut ledger =
@@ -221,6 +128,31 @@ fn growth(transactions: u64) {
     let records = transactions * 2;
     println!("an authorization: {empty:.2} us in an empty book, {full:.2} us at {transactions} ({records} records)");
     println!("  {:.0} % of the empty one, {} MiB resident", full / empty * 100.0, resident());
+}
+
+/// One settlement of a batch of [`SLIPS`] (0500, totals that agree), among `terminals` batches that are open.
+fn close(terminals: u64) {
+    let ledger = EmbeddedLedger::volatile(usize::MAX);
+    for number in 0..terminals {
+        for slip in 0..SLIPS {
+            let sale = till::sale(&ledger, number + slip * till::TERMINALS, date(), received(slip));
+            till::approve(&ledger, Intent { batch: Some(BatchNumber::FIRST), ..sale });
+        }
+    }
+    let merchant = MerchantId::parse(b"898110054110001").unwrap();
+    let closes = (0..terminals).map(|number| {
+        let terminal = till::terminal(number);
+        let counted = ledger.open_batch(terminal, BatchNumber::FIRST).unwrap().counted;
+        let close = BatchClose { claimed: Some(counted), ..till::close(terminal, merchant, date(), received(SLIPS)) };
+        let start = Instant::now();
+        let _ = till::once(ledger.close_batch(close));
+        let took = start.elapsed().as_secs_f64() * 1e6;
+        let record = ledger.batch(terminal, BatchNumber::FIRST).unwrap();
+        assert_eq!((record.is_balanced(), u64::from(record.counted.domestic.debit.count)), (Some(true), SLIPS));
+        took
+    });
+    let closes = median(closes.collect());
+    println!("a batch of {SLIPS} settled: {closes:.0} us, one of {terminals} open ones");
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -273,7 +205,7 @@ fn sync() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("journal");
     std::fs::create_dir(&journal).unwrap();
-    let mut journal = open(Folder::open(&journal).unwrap(), &OPTIONS, None, &mut |_| Ok(())).unwrap();
+    let mut journal = open(Folder::open(&journal).unwrap(), &till::OPTIONS, None, &mut |_| Ok(())).unwrap();
     journal.preparer.step().unwrap();
     let file = zeros(&folder.path().join("plain"), 512 << 20);
     let mut at = 0;
@@ -303,16 +235,19 @@ fn main() {
         Some("restart") => restart(count(1_000_000)),
         Some("growth") => growth(count(1_000_000)),
         Some("sync") => sync(),
+        Some("close") => close(count(200)),
         // `cargo test --benches` only wants to know that it runs.
         Some("--test") => {
             restart(2_000);
             growth(2_000);
+            close(2);
         }
         None => {
             restart(1_000_000);
             growth(1_000_000);
             sync();
+            close(200);
         }
-        Some(other) => panic!("{other}: restart, growth or sync"),
+        Some(other) => panic!("{other}: restart, growth, sync or close"),
     }
 }

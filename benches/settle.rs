@@ -7,41 +7,23 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that cannot run has nobody to answer to")]
 
-use bytes::Bytes;
-use smallvec::SmallVec;
-use std::future::Future;
+mod till;
+
 use std::path::Path;
-use std::pin::pin;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
 use std::time::Instant;
 use tollgate::cli::Exit;
 use tollgate::cli::run_from;
-use tollgate::ledger::Answer;
-use tollgate::ledger::BatchClose;
-use tollgate::ledger::ClosedBy;
-use tollgate::ledger::Decision;
 use tollgate::ledger::EmbeddedLedger;
 use tollgate::ledger::Identity;
 use tollgate::ledger::Intent;
 use tollgate::ledger::Ledger;
-use tollgate::ledger::OpenedLedger;
-use tollgate::ledger::Outbound;
-use tollgate::ledger::Outcome;
-use tollgate::ledger::Scope;
 use tollgate::ledger::archive::ARCHIVE;
 use tollgate::ledger::archive::Archive;
 use tollgate::ledger::archive::ArchiveFault;
 use tollgate::ledger::archive::Archiver;
 use tollgate::ledger::archive::Row;
 use tollgate::ledger::journal::Folder;
-use tollgate::ledger::journal::JournalId;
-use tollgate::ledger::journal::Options;
-use tollgate::ledger::journal::Step;
-use tollgate::model::Acquirer;
 use tollgate::model::Amount;
-use tollgate::model::ApprovalCode;
 use tollgate::model::BatchNumber;
 use tollgate::model::BusinessDate;
 use tollgate::model::CardClass;
@@ -50,25 +32,15 @@ use tollgate::model::IssuerName;
 use tollgate::model::Kind;
 use tollgate::model::MaskedPan;
 use tollgate::model::MerchantId;
-use tollgate::model::MessageClass;
-use tollgate::model::Pan;
-use tollgate::model::PanToken;
-use tollgate::model::PosEntryMode;
-use tollgate::model::ProcessingCode;
 use tollgate::model::Product;
-use tollgate::model::ResponseCode;
 use tollgate::model::Rrn;
-use tollgate::model::SealedPan;
 use tollgate::model::Stan;
 use tollgate::model::TerminalId;
 use tollgate::model::Timestamp;
-use tollgate::model::VoidsInTotals;
 use tollgate::settle::recon::ClearingFile;
 use tollgate::settle::recon::ClearingRow;
 use tollgate::settle::recon::sign;
 
-const OPTIONS: Options = Options { segment_bytes: 64 << 20, new_id: JournalId(*b"made for a bench") };
-const TERMINALS: u64 = 10_000;
 const SHOPS: u64 = 199;
 const DATE: &str = "2020-03-05";
 /// 2020-03-05T00:00:00Z.
@@ -97,82 +69,35 @@ fn folder_of(name: &str, beside: &Path, file: &str) -> std::path::PathBuf {
 }
 
 fn measured<T>(what: &str, work: impl FnOnce() -> T) -> T {
-    let (start, before) = (Instant::now(), processor());
+    let (start, before) = (Instant::now(), till::processor());
     let done = work();
-    println!("{what}: {:.1} s processor, {:.1} s", processor() - before, start.elapsed().as_secs_f64());
+    println!("{what}: {:.1} s processor, {:.1} s", till::processor() - before, start.elapsed().as_secs_f64());
     done
-}
-
-/// Processor seconds of this thread so far.
-fn processor() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
-}
-
-/// Does what needs nobody else; records are pushed by then, whether or not they are durable.
-fn once<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
-    }
 }
 
 fn date() -> BusinessDate {
     BusinessDate::parse(DATE).unwrap()
 }
 
-fn terminal(number: u64) -> TerminalId {
-    TerminalId::parse(format!("{:08}", number % TERMINALS).as_bytes()).unwrap()
-}
-
 fn merchant(number: u64) -> MerchantId {
-    MerchantId::parse(format!("898110054110{:03}", number % TERMINALS % SHOPS + 1).as_bytes()).unwrap()
+    MerchantId::parse(format!("898110054110{:03}", number % till::TERMINALS % SHOPS + 1).as_bytes()).unwrap()
 }
 
 fn sale(ledger: &EmbeddedLedger, number: u64) -> Intent {
-    let (id, rrn) = ledger.number(date());
-    let stan = Stan::new(u32::try_from(number / TERMINALS % 999_999 + 1).unwrap()).unwrap();
     let received = Timestamp(BEGIN + i64::try_from(number).unwrap() * 10_000);
-    let scope = Scope(SmallVec::from_slice(b"000001"));
-    let card =
-        CardClass { product: Product::ALL[usize::try_from(number % 5).unwrap()], foreign: number.is_multiple_of(50) };
-    let issuer = IssuerName::parse(if number.is_multiple_of(3) { "bank-b" } else { "bank-a" }).unwrap();
-    Intent {
-        id,
-        rrn,
-        identity: Identity { terminal: terminal(number), stan, scope, class: MessageClass::Financial },
-        content: [7; 32],
-        kind: Kind::Sale,
-        merchant: merchant(number),
-        acquirer: Acquirer::parse(b"89811000").unwrap(),
-        test_mode: false,
-        date: date(),
-        received,
-        offset_minutes: 480,
-        processing_code: ProcessingCode::parse(b"000000").unwrap(),
-        amount: Amount::new(100 + number % 10_000).unwrap(),
-        currency: Currency::CNY,
-        entry_mode: PosEntryMode::parse(b"051").unwrap(),
-        card_sequence: Some(*b"001"),
-        condition_code: Some(*b"00"),
-        expiry: None,
-        pan: SealedPan::new(Bytes::from_static(&[0x5A; 44])),
-        token: PanToken([3; 32]),
-        masked: Pan::parse(b"6225000000000253").unwrap().masked(),
-        refusal: None,
-        reservations: SmallVec::new(),
-        outbound: Some(Outbound { issuer, stan, sent: received, icc: None }),
-        follows: None,
-        batch: Some(BatchNumber::FIRST),
-        card,
-        operator: None,
+    let mut intent = till::sale(ledger, number, date(), received);
+    if let Some(outbound) = &mut intent.outbound {
+        outbound.issuer = IssuerName::parse(if number.is_multiple_of(3) { "bank-b" } else { "bank-a" }).unwrap();
     }
+    let product = Product::ALL[usize::try_from(number % 5).unwrap()];
+    let card = CardClass { product, foreign: number.is_multiple_of(50) };
+    Intent { merchant: merchant(number), batch: Some(BatchNumber::FIRST), card, ..intent }
 }
 
 /// Sells, voids every twentieth sale, closes all batches; what stands, in minor units.
 fn sell(folder: &Path, transactions: u64) -> i128 {
     let capacity = usize::try_from(transactions).unwrap() * 2 + 100_000;
-    let mut opened = EmbeddedLedger::open(Folder::open(folder).unwrap(), &OPTIONS, capacity).unwrap();
+    let mut opened = EmbeddedLedger::open(Folder::open(folder).unwrap(), &till::OPTIONS, capacity).unwrap();
     let mut sold = 0;
     let mut last = None;
     for number in 0..transactions {
@@ -187,44 +112,20 @@ fn sell(folder: &Path, transactions: u64) -> i128 {
         };
         let sign = if intent.kind == Kind::Sale { 1 } else { -1 };
         sold += sign * i128::from(intent.amount.minor());
-        let (id, received) = (intent.id, intent.received);
         last = Some(intent.clone());
-        let _ = once(opened.ledger.intend(intent));
-        let answer =
-            Answer { approval: ApprovalCode::parse(b"A1B2C3"), ..Answer::of(ResponseCode::Approved, received) };
-        let _ = once(opened.ledger.decide(id, Decision::of(Outcome::Approved, answer)));
+        till::approve(&opened.ledger, intent);
         if number % 1_024 == 0 {
-            write_all(&mut opened);
+            till::write_all(&mut opened);
         }
     }
-    for number in 0..TERMINALS {
-        let close = BatchClose {
-            terminal: terminal(number),
-            batch: BatchNumber::FIRST,
-            merchant: merchant(number),
-            test_mode: false,
-            claimed: None,
-            voids: VoidsInTotals::default(),
-            date: date(),
-            received: Timestamp(BEGIN + 50_000_000_000),
-            by: ClosedBy::Terminal,
-            session: None,
-        };
-        let _ = once(opened.ledger.close_batch(close));
+    for number in 0..till::TERMINALS {
+        let received = Timestamp(BEGIN + 50_000_000_000);
+        let close = till::close(till::terminal(number), merchant(number), date(), received);
+        let _ = till::once(opened.ledger.close_batch(close));
     }
-    write_all(&mut opened);
+    till::write_all(&mut opened);
     opened.anchor.step().unwrap();
     sold
-}
-
-fn write_all(opened: &mut OpenedLedger<Folder>) {
-    loop {
-        match opened.writer.step(Timestamp(BEGIN)).unwrap() {
-            Step::Wrote(_) => {}
-            Step::Blocked => _ = opened.preparer.step().unwrap(),
-            Step::Idle | Step::Ended => break,
-        }
-    }
 }
 
 fn archive(folder: &Path) {

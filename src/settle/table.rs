@@ -58,7 +58,7 @@ impl Cell {
     fn plain(&self) -> String {
         match self {
             Self::Money(minor, currency) => money(*minor, *currency),
-            Self::Count(count) => grouped(&count.to_string()),
+            Self::Count(count) => grouped(*count),
             other => other.csv(),
         }
     }
@@ -75,11 +75,14 @@ pub fn money(minor: i128, currency: Currency) -> String {
     let unit = 10_u128.pow(u32::from(currency.exponent()));
     let (whole, part) = (minor.unsigned_abs() / unit, minor.unsigned_abs() % unit);
     let sign = if minor < 0 { "-" } else { "" };
-    let whole = grouped(&whole.to_string());
+    let whole = grouped(whole);
     if exponent == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part:0exponent$}") }
 }
 
-fn grouped(digits: &str) -> String {
+/// 1234567 as `1,234,567`.
+#[must_use]
+pub fn grouped(number: impl Into<u128>) -> String {
+    let digits = number.into().to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
@@ -171,6 +174,15 @@ fn object(columns: &[&str], row: &[Cell]) -> Value {
     columns.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), cell.json())).collect()
 }
 
+/// What went wrong beneath: a reader that went away must be known as one.
+#[must_use]
+pub fn cause(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
 /// CSV, row by row.
 pub struct CsvLines<W: Write>(csv::Writer<W>);
 
@@ -181,7 +193,7 @@ impl<W: Write> CsvLines<W> {
     /// The writer's.
     pub fn new(out: W, columns: &[&str]) -> io::Result<Self> {
         let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(columns).map_err(io::Error::other)?;
+        csv.write_record(columns).map_err(cause)?;
         Ok(Self(csv))
     }
 
@@ -190,7 +202,7 @@ impl<W: Write> CsvLines<W> {
     /// # Errors
     /// The writer's.
     pub fn row(&mut self, row: &[Cell]) -> io::Result<()> {
-        self.0.write_record(row.iter().map(Cell::csv)).map_err(io::Error::other)
+        self.0.write_record(row.iter().map(Cell::csv)).map_err(cause)
     }
 
     /// Writes what is left.
@@ -209,4 +221,38 @@ impl<W: Write> CsvLines<W> {
 pub fn json_line(columns: &[&str], row: &[Cell], out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, &object(columns, row))?;
     writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader that went away.
+    struct Gone;
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_known_as_one() {
+        let row = [Cell::text("a".repeat(1 << 16))];
+        let mut lines = CsvLines::new(Gone, &["a"]).unwrap();
+        assert_eq!(lines.row(&row).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        let table = Table { rows: vec![row.to_vec()], ..Table::new("a", &["a"]) };
+        assert_eq!(table.csv(&mut Gone).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(table.json(&Map::new(), &mut Gone).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(table.text(&mut Gone).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn thousands_are_told_apart() {
+        assert_eq!([0_u64, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
 }

@@ -486,3 +486,31 @@ fn books_kept_in_a_file_are_the_same_after_a_restart_and_hold_no_card_number() {
         assert_eq!(last, Some(ResponseCode::RelatedFailed), "its reversal came first");
     }
 }
+
+#[test]
+fn what_follows_and_what_it_follows_are_the_same_after_a_restart() {
+    for (table, again) in tables().into_iter().zip(tables()) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("books.log");
+        table.bank.keep_books(&file).unwrap();
+        table.code(table.sale(1, 12_00));
+        assert_eq!(table.follow(Kind::SaleVoid, (2, 12_00), 1, true), "00");
+        table.code(table.sale(3, 30_00));
+        assert_eq!(table.follow(Kind::Refund, (4, 10_00), 3, true), "00");
+        table.code(Ask { kind: Kind::Authorization, ..table.sale(5, 100_00) });
+        assert_eq!(table.follow(Kind::Completion, (6, 110_00), 5, true), "00");
+        assert_eq!(again.bank.keep_books(&file).unwrap(), 6);
+        // Every field of every posting: day, money, what it follows and what follows it.
+        let books = |table: &Table| format!("{:#?}", table.bank.books());
+        assert_eq!(books(&again), books(&table));
+        let day = *table.bank.days().first().unwrap();
+        assert_eq!(again.bank.clearing(day), table.bank.clearing(day));
+        // And what comes later finds them.
+        for table in [&table, &again] {
+            assert_ne!(table.follow(Kind::SaleVoid, (7, 12_00), 1, true), "00", "voided before");
+            assert_ne!(table.follow(Kind::Refund, (8, 20_01), 3, true), "00", "more than the rest");
+            assert_eq!(table.follow(Kind::Refund, (9, 20_00), 3, true), "00");
+        }
+        assert_eq!(books(&again), books(&table));
+    }
+}

@@ -21,7 +21,7 @@ fn run(rig: &Rig, folder: &Path, arguments: &[&str]) -> (Exit, String) {
     (exit, String::from_utf8(out).unwrap() + &message)
 }
 
-fn day(rig: &Rig, text: &str) -> (Exit, String) {
+pub(crate) fn day(rig: &Rig, text: &str) -> (Exit, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("day.toml");
     std::fs::write(&path, text).unwrap();

@@ -12,6 +12,7 @@ use crate::ledger::journal::Folder;
 use crate::ledger::verify::Report;
 use crate::model::Clock;
 use crate::server::SystemClock;
+use crate::settle::table::grouped;
 use clap::Args;
 use serde_json::json;
 use std::fs;
@@ -159,14 +160,14 @@ fn tell(
         return writeln!(out, "{said:#}");
     }
     let length: u64 = manifest.files.iter().map(|file| file.bytes).sum();
-    let (group, files) = (print::grouped(manifest.head.group), manifest.files.len());
+    let (group, files) = (grouped(manifest.head.group), manifest.files.len());
     writeln!(out, "{what}: {}, {files} files, {}, up to group {group}", to.display(), print::bytes(length))?;
-    writeln!(out, "chain, anchor and {} records verified; totals", print::grouped(report.counts.records))?;
+    writeln!(out, "chain, anchor and {} records verified; totals", grouped(report.counts.records))?;
     print::totals(report, out)?;
     match manifest.violations {
         0 => Ok(()),
         broken => {
-            let broken = print::grouped(broken);
+            let broken = grouped(broken);
             writeln!(out, "the ledger itself has {broken} broken promises: run `tollgate ledger verify`")
         }
     }

@@ -8,6 +8,7 @@ use crate::cli::Outcome;
 use crate::ledger::archive::Archive;
 use crate::ledger::archive::Query;
 use crate::ledger::archive::Row;
+use crate::settle::table::cause;
 use clap::Args;
 use clap::ValueEnum;
 use std::io;
@@ -32,13 +33,16 @@ pub(super) struct Export {
     #[command(flatten)]
     which: Which,
     /// One JSON object a line, or CSV with a line of names
-    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = RowFormat::Jsonl)]
+    format: RowFormat,
 }
 
+/// How rows are written, a line each.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Format {
+pub(in crate::cli) enum RowFormat {
+    /// JSON objects.
     Jsonl,
+    /// Comma separated, behind a line of names.
     Csv,
 }
 
@@ -48,11 +52,11 @@ impl Export {
         let archive = self.which.archive(&self.folder.folder, &query)?;
         let mut out = BufWriter::new(out);
         match self.format {
-            Format::Jsonl => each(&archive, &query, &mut |row| {
+            RowFormat::Jsonl => each(&archive, &query, &mut |row| {
                 serde_json::to_writer(&mut out, row)?;
                 writeln!(out)
             })?,
-            Format::Csv => {
+            RowFormat::Csv => {
                 let mut csv = csv::Writer::from_writer(&mut out);
                 each(&archive, &query, &mut |row| csv.serialize(row).map_err(cause))?;
                 csv.flush()?;
@@ -60,14 +64,6 @@ impl Export {
         }
         out.flush()?;
         Ok(Exit::Ok)
-    }
-}
-
-/// What went wrong beneath: a reader that went away must be known as one.
-fn cause(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
     }
 }
 

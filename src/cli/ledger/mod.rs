@@ -13,6 +13,7 @@ mod show;
 mod stat;
 mod verify;
 
+pub(super) use export::RowFormat;
 pub(super) use search::archive;
 
 use super::Exit;

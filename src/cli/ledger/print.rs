@@ -2,23 +2,11 @@
 
 use crate::ledger::verify::Report;
 use crate::ledger::verify::Violation;
+use crate::settle::table::grouped;
 use serde_json::Value;
 use serde_json::json;
 use std::io;
 use std::io::Write;
-
-/// 1234567 as `1,234,567`.
-pub(super) fn grouped(number: impl Into<u128>) -> String {
-    let digits = number.into().to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
 
 /// A length for people.
 pub(super) fn bytes(length: u64) -> String {

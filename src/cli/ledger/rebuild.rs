@@ -1,13 +1,13 @@
 //! `tollgate ledger rebuild-archive`: the archive anew, from the journal.
 
 use super::Where;
-use super::print;
 use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::Outcome;
 use crate::ledger::archive::ARCHIVE;
 use crate::ledger::archive::Archiver;
 use crate::ledger::journal::Folder;
+use crate::settle::table::grouped;
 use clap::Args;
 use std::io::Write;
 
@@ -42,7 +42,7 @@ impl RebuildArchive {
             }
         };
         let path = folder.join(ARCHIVE);
-        writeln!(out, "{}: made anew, up to group {}", path.display(), print::grouped(progress.held))?;
+        writeln!(out, "{}: made anew, up to group {}", path.display(), grouped(progress.held))?;
         Ok(Exit::Ok)
     }
 }

@@ -10,6 +10,7 @@ use crate::ledger::journal::Disk;
 use crate::ledger::journal::Folder;
 use crate::ledger::verify;
 use crate::ledger::verify::Report;
+use crate::settle::table::grouped;
 use clap::Args;
 use serde_json::json;
 use std::io;
@@ -65,22 +66,22 @@ fn text(report: &Report, held: Option<u64>, files: &[(String, u64)], out: &mut d
         Some(journal) => {
             let (head, anchor) = (journal.head, journal.anchor.head());
             writeln!(out, "journal   {}", print::hex(&journal.id.0))?;
-            writeln!(out, "head      group {}, SHA-256 {}", print::grouped(head.number), print::hex(&head.hash))?;
-            writeln!(out, "anchor    group {}", print::grouped(anchor.number))?;
+            writeln!(out, "head      group {}, SHA-256 {}", grouped(head.number), print::hex(&head.hash))?;
+            writeln!(out, "anchor    group {}", grouped(anchor.number))?;
             writeln!(out, "segments  {}", journal.segments.len())?;
         }
         None => writeln!(out, "journal   BROKEN: run `tollgate ledger verify`")?,
     }
-    let held = held.map_or("none".to_owned(), |held| format!("up to group {}", print::grouped(held)));
+    let held = held.map_or("none".to_owned(), |held| format!("up to group {}", grouped(held)));
     writeln!(out, "archive   {held}")?;
     let length: u64 = files.iter().map(|(_, length)| length).sum();
     writeln!(out, "files     {}, {}", files.len(), print::bytes(length))?;
-    writeln!(out, "records   {}", print::grouped(report.counts.records))?;
+    writeln!(out, "records   {}", grouped(report.counts.records))?;
     let requests = report.counts.intents + report.counts.declined_here;
-    writeln!(out, "requests  {}", print::grouped(requests))?;
-    writeln!(out, "open      {}", print::grouped(report.open))?;
+    writeln!(out, "requests  {}", grouped(requests))?;
+    writeln!(out, "open      {}", grouped(report.open))?;
     writeln!(out, "owed      {}", print::owed(report))?;
-    writeln!(out, "dead      {} letters", print::grouped(report.dead_letters))?;
+    writeln!(out, "dead      {} letters", grouped(report.dead_letters))?;
     let closed: Vec<String> = report.counts.closed.iter().map(ToString::to_string).collect();
     writeln!(out, "closed    {}", if closed.is_empty() { "no day".to_owned() } else { closed.join(", ") })?;
     writeln!(out, "totals    business date, currency, standing, transactions, minor units")?;

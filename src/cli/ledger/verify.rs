@@ -8,6 +8,7 @@ use crate::ledger::verify;
 use crate::ledger::verify::Invariant;
 use crate::ledger::verify::Report;
 use crate::ledger::verify::Violation;
+use crate::settle::table::grouped;
 use clap::Args;
 use serde_json::json;
 use std::io;
@@ -52,7 +53,7 @@ fn of(report: &Report, invariant: Invariant) -> u64 {
 
 fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let counts = &report.counts;
-    let number = |number: u64| print::grouped(number);
+    let number = |number: u64| grouped(number);
     if let Some(journal) = &report.journal {
         let length = journal.segments.iter().map(|segment| segment.length).sum();
         let (id, head, segments) = (print::hex(&journal.id.0), journal.head.number, journal.segments.len());

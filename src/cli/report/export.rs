@@ -5,13 +5,13 @@ use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::Outcome;
 use crate::cli::ledger;
+use crate::cli::ledger::RowFormat;
 use crate::settle::activity::EXPORT;
 use crate::settle::activity::export_cells;
 use crate::settle::day::read;
 use crate::settle::table::CsvLines;
 use crate::settle::table::json_line;
 use clap::Args;
-use clap::ValueEnum;
 use std::io::BufWriter;
 use std::io::Write;
 use std::path::PathBuf;
@@ -34,17 +34,11 @@ pub(super) struct Export {
     #[command(flatten)]
     days: Days,
     /// One JSON object a line, or CSV with a line of names
-    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = RowFormat::Jsonl)]
+    format: RowFormat,
     /// Read the journal even if there is an archive
     #[arg(long)]
     scan: bool,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Format {
-    Jsonl,
-    Csv,
 }
 
 impl Export {
@@ -53,11 +47,11 @@ impl Export {
         let archive = ledger::archive(&self.folder, &query, self.scan)?;
         let mut out = BufWriter::new(out);
         match self.format {
-            Format::Jsonl => archive.each(&query, &mut |row| {
+            RowFormat::Jsonl => archive.each(&query, &mut |row| {
                 json_line(EXPORT, &export_cells(&read(row)?), &mut out)?;
                 Ok::<(), Failure>(())
             })?,
-            Format::Csv => {
+            RowFormat::Csv => {
                 let mut csv = CsvLines::new(&mut out, EXPORT)?;
                 archive.each(&query, &mut |row| {
                     csv.row(&export_cells(&read(row)?))?;

@@ -7,9 +7,6 @@ use std::fs;
 use std::path::PathBuf;
 use tollgate::ledger::Reversed;
 use tollgate::ledger::TxnId;
-use tollgate::ledger::journal::blocks::Purpose;
-use tollgate::ledger::journal::blocks::RecordFile;
-use tollgate::ledger::journal::blocks::RecordReader;
 use tollgate::ledger::journal::layout::segment_number;
 
 /// [`a_day`], closed and in its files; and more on the next day. Of what is `forgetful` the first segments are gone.
@@ -124,26 +121,15 @@ fn what_came_back_and_left_again_is_told_as_it_left_last() {
     assert_eq!(standing(&kept), (1, "reversed".to_owned(), true));
 }
 
-/// Writes the day again with one amount changed, every check sum right.
+/// Writes the day again with one amount changed.
 fn change_one(folder: &Path) {
-    let mut disk = Folder::open(folder).unwrap();
-    let name = file(folder, ".tgd").file_name().unwrap().to_str().unwrap().to_owned();
-    let reader = RecordReader::open(&mut disk, &name, Purpose::Day).unwrap();
-    let mut records = Vec::new();
-    reader
-        .read(&mut disk, &mut |_, record| {
-            records.push(record.to_vec());
-            Ok(())
-        })
-        .unwrap();
-    let amount = 900u64.to_be_bytes();
-    let at = records[0].windows(8).position(|window| window == amount).unwrap();
-    records[0][at..at + 8].copy_from_slice(&901u64.to_be_bytes());
-    let mut file = RecordFile::create(disk, "day.tmp", &reader.header).unwrap();
-    for record in &records {
-        file.append(|out| out.extend_from_slice(record)).unwrap();
-    }
-    file.finish(&name).unwrap();
+    let path = file(folder, ".tgd");
+    let name = path.file_name().unwrap().to_str().unwrap();
+    rewrite(folder, name, Purpose::Day, |records| {
+        let amount = 900u64.to_be_bytes();
+        let at = records[0].windows(8).position(|window| window == amount).unwrap();
+        records[0][at..at + 8].copy_from_slice(&901u64.to_be_bytes());
+    });
 }
 
 #[test]

@@ -44,6 +44,9 @@ use tollgate::ledger::journal::Options;
 use tollgate::ledger::journal::Preparer;
 use tollgate::ledger::journal::Step;
 use tollgate::ledger::journal::Writer;
+use tollgate::ledger::journal::blocks::Purpose;
+use tollgate::ledger::journal::blocks::RecordFile;
+use tollgate::ledger::journal::blocks::RecordReader;
 use tollgate::model::Kind;
 use tollgate::model::Stan;
 use tollgate::model::Timestamp;
@@ -186,6 +189,25 @@ fn a_past_day() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     drop(a_day(folder.path()));
     folder
+}
+
+/// Writes a file of records again, changed, every check sum right.
+fn rewrite(folder: &Path, name: &str, purpose: Purpose, change: impl FnOnce(&mut Vec<Vec<u8>>)) {
+    let mut disk = Folder::open(folder).unwrap();
+    let reader = RecordReader::open(&mut disk, name, purpose).unwrap();
+    let mut records = Vec::new();
+    reader
+        .read(&mut disk, &mut |_, record| {
+            records.push(record.to_vec());
+            Ok(())
+        })
+        .unwrap();
+    change(&mut records);
+    let mut file = RecordFile::create(disk, "rewritten.tmp", &reader.header).unwrap();
+    for record in &records {
+        file.append(|out| out.extend_from_slice(record)).unwrap();
+    }
+    file.finish(name).unwrap();
 }
 
 fn text(path: &Path) -> &str {

@@ -365,3 +365,36 @@ fn an_export_for_analysis_has_tokens_and_no_card_number_not_even_masked() {
     assert_eq!((exit, csv.lines().count()), (Exit::Ok, 2), "{csv}");
     assert!(csv.contains("-03-06,") && csv.contains(",refund,"), "{csv}");
 }
+
+/// `| head` that has seen enough.
+struct Gone;
+
+impl std::io::Write for Gone {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+#[test]
+fn a_report_whose_reader_went_away_ends_well() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(two_days(folder.path()));
+    let ledger = text(folder.path());
+    for command in [
+        &["report", "export", ledger, "--format", "csv"][..],
+        &["report", "export", ledger],
+        &["report", "day", ledger, "--format", "csv"],
+        &["report", "day", ledger],
+        &["ledger", "export", ledger, "--format", "csv"],
+    ] {
+        let outcome = run_from([&["tollgate"], command].concat(), &mut Gone);
+        assert!(
+            matches!(&outcome, Ok(Exit::Ok)) || outcome.is_err_and(|failure| failure.exit == Exit::Ok),
+            "{command:?}"
+        );
+    }
+}

@@ -106,7 +106,7 @@ pub(crate) struct Rig {
 }
 
 /// A ledger in a folder, in small segments so that tests see more than one.
-const KEPT: &str = "[ledger]\nfolder = \"ledger\"\nsegment_bytes = 65536\n[hsm]\nmaster = \"master.key\"\n";
+pub(crate) const KEPT: &str = "[ledger]\nfolder = \"ledger\"\nsegment_bytes = 65536\n[hsm]\nmaster = \"master.key\"\n";
 
 impl Rig {
     /// The demo's station on free ports, waiting `timeout_ms` for its banks.
