@@ -3,13 +3,16 @@
 //!
 //! `cargo bench --bench settle -- [N]` (default 1,000,000): 10,000 terminals of the demo's shops, each with one batch
 //! that is closed at the day's end. The day is settled from the archive, as a station leaves it, and once more from
-//! the journal alone.
+//! the journal alone; then compared with the clearing files of two issuers. Each of these is a process of its own, which
+//! reads what is on disk and nothing else; its processor time is user and system together, its memory the most that
+//! was resident.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that cannot run has nobody to answer to")]
 
 mod till;
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 use tollgate::cli::Exit;
 use tollgate::cli::run_from;
@@ -41,12 +44,18 @@ use tollgate::settle::recon::ClearingFile;
 use tollgate::settle::recon::ClearingRow;
 use tollgate::settle::recon::sign;
 
+/// Makes this binary run one command of `tollgate`, and say what that took.
+const AS_COMMAND: &str = "--as-command";
 const SHOPS: u64 = 199;
 const DATE: &str = "2020-03-05";
 /// 2020-03-05T00:00:00Z.
 const BEGIN: i64 = 1_583_366_400_000_000;
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((AS_COMMAND, words)) = arguments.split_first().map(|(first, words)| (first.as_str(), words)) {
+        return command(words);
+    }
     let transactions = std::env::args().skip(1).find_map(|text| text.parse().ok()).unwrap_or(1_000_000);
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("ledger");
@@ -133,17 +142,37 @@ fn archive(folder: &Path) {
     while !archiver.step().unwrap().is_done() {}
 }
 
+/// One command, and on standard error what it took of processor and memory.
+fn command(words: &[String]) {
+    let words = std::iter::once("tollgate").chain(words.iter().map(String::as_str));
+    match run_from(words, &mut std::io::stdout()) {
+        Ok(Exit::Ok) => {}
+        other => panic!("{other:?}"),
+    }
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // Behind the name, which is in brackets: user and system time are the 12th and 13th, in hundredths of a second.
+    let ticks = text.rsplit(") ").next().unwrap().split(' ').skip(11).take(2);
+    let ticks: f64 = ticks.map(|ticks| ticks.parse::<f64>().unwrap()).sum();
+    eprintln!("{:.1} s processor, at most {} MiB", ticks / 100.0, till::memory("VmHWM:"));
+}
+
+/// Runs one command as a process of its own; what it printed.
+fn process(what: &str, words: &[&str]) -> Vec<u8> {
+    let start = Instant::now();
+    let output = Command::new(std::env::current_exe().unwrap()).arg(AS_COMMAND).args(words).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    println!("{what}: {:.1} s, {}", start.elapsed().as_secs_f64(), said.lines().last().unwrap());
+    output.stdout
+}
+
 /// Settles, and says what all lines come to.
 fn settle(to: &Path, ledger: &Path, how: &[&str]) -> i128 {
     let station = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/demo/station.toml");
     let (station, ledger, to) = (station.to_str().unwrap(), ledger.to_str().unwrap(), to.to_str().unwrap());
-    let said = ["tollgate", "settle", "-c", station, "--data", ledger, "--date", DATE, "--out", to, "--json"];
-    let mut out = Vec::new();
+    let said = ["settle", "-c", station, "--data", ledger, "--date", DATE, "--out", to, "--json"];
     let what = if how.is_empty() { "settled from the archive" } else { "settled from the journal" };
-    match measured(what, || run_from([&said[..], how].concat(), &mut out)) {
-        Ok(Exit::Ok) => {}
-        other => panic!("{other:?}"),
-    }
+    let out = process(what, &[&said[..], how].concat());
     let manifest: serde_json::Value = serde_json::from_slice(&out).unwrap();
     manifest["totals"][0]["net"].as_str().unwrap().parse().unwrap()
 }
@@ -180,10 +209,6 @@ fn reconcile(folder: &Path, ledger: &Path) {
         std::fs::write(&path, file.write()).unwrap();
         format!("{}={}", file.issuer, path.display())
     });
-    let said = ["tollgate", "recon", "--data", ledger.to_str().unwrap(), "--date", DATE];
-    let said = [&said[..], &["--clearing", &given[0], "--clearing", &given[1]]].concat();
-    match measured("reconciled with two issuers", || run_from(said, &mut std::io::sink())) {
-        Ok(Exit::Ok) => {}
-        other => panic!("{other:?}"),
-    }
+    let said = ["recon", "--data", ledger.to_str().unwrap(), "--date", DATE];
+    process("reconciled with two issuers", &[&said[..], &["--clearing", &given[0], "--clearing", &given[1]]].concat());
 }

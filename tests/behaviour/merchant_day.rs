@@ -233,7 +233,7 @@ fn a_file_that_does_not_agree_leaves_a_typed_difference_until_it_is_cleared_or_t
     };
     let first = right.rows[0].rrn.to_string();
     let cases: [(&str, String, &[&str]); 4] = [
-        ("missing-there", with(&|file| drop(file.rows.remove(0))), &["here D 12.00 156, there -", &first, "1 open"]),
+        ("missing-there", with(&|file| _ = file.rows.remove(0)), &["here D 12.00 156, there -", &first, "1 open"]),
         ("duplicate", with(&|file| file.rows.push(file.rows[0].clone())), &["2 times in one file", "1 open"]),
         (
             "amount",
@@ -257,7 +257,7 @@ fn a_file_that_does_not_agree_leaves_a_typed_difference_until_it_is_cleared_or_t
         }
     }
     let copy = evening.copy();
-    says(&evening.recon(copy.path(), with(&|file| drop(file.rows.remove(0))).as_bytes()), Exit::No, &["1 new"]);
+    says(&evening.recon(copy.path(), with(&|file| _ = file.rows.remove(0)).as_bytes()), Exit::No, &["1 new"]);
     let clear = ["recon", "clear", "1", "--data", text(copy.path()), "--actor", "li.na", "--reason"];
     says(&run(&[&clear[..], &["paid by hand, letter 118"]].concat()), Exit::Ok, &["cleared by li.na; 0 open"]);
     let all = run(&["recon", "list", "--all", "--data", text(copy.path())]);

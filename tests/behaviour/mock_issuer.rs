@@ -497,8 +497,8 @@ fn what_follows_and_what_it_follows_are_the_same_after_a_restart() {
         assert_eq!(table.follow(Kind::SaleVoid, (2, 12_00), 1, true), "00");
         table.code(table.sale(3, 30_00));
         assert_eq!(table.follow(Kind::Refund, (4, 10_00), 3, true), "00");
-        table.code(Ask { kind: Kind::Authorization, ..table.sale(5, 100_00) });
-        assert_eq!(table.follow(Kind::Completion, (6, 110_00), 5, true), "00");
+        table.code(Ask { kind: Kind::Authorization, ..table.sale(5, 10_000) });
+        assert_eq!(table.follow(Kind::Completion, (6, 11_000), 5, true), "00");
         assert_eq!(again.bank.keep_books(&file).unwrap(), 6);
         // Every field of every posting: day, money, what it follows and what follows it.
         let books = |table: &Table| format!("{:#?}", table.bank.books());
