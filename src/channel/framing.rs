@@ -1,6 +1,7 @@
 //! Where one message ends and the next begins in a stream of bytes. Sans-IO: bytes in, units out.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
+use zeroize::Zeroizing;
 
 /// How the length of a unit is written in front of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -174,13 +175,23 @@ pub enum FrameFault {
 /// Cuts a stream into units (what follows a length header). Where the stream was cut before does not
 /// matter.
 ///
+/// PIN blocks and keys pass here, so what was read is wiped: units when the last who holds one lets go, the
+/// rest when it was taken out.
+///
 /// Memory: what was pushed and not yet taken, at most one push more than the cap; between messages
 /// nothing. A length over the cap is refused before a byte is reserved for it. After a fault the
 /// stream has no meaning any more: every later call gives the same fault and further bytes are dropped.
 pub struct Deframer {
     framing: Framing,
-    kept: BytesMut,
+    kept: Zeroizing<Vec<u8>>,
+    /// How many bytes of it were taken.
+    taken: usize,
     fault: Option<FrameFault>,
+}
+
+/// A unit that is wiped when the last who holds it lets go.
+fn unit(bytes: &[u8]) -> Bytes {
+    if bytes.is_empty() { Bytes::new() } else { Bytes::from_owner(Zeroizing::new(bytes.to_vec())) }
 }
 
 impl Deframer {
@@ -190,14 +201,19 @@ impl Deframer {
     /// At the beginning of a stream.
     #[must_use]
     pub fn new(framing: Framing) -> Self {
-        Self { framing, kept: BytesMut::new(), fault: None }
+        Self { framing, kept: Zeroizing::default(), taken: 0, fault: None }
     }
 
     /// Takes what was read. Call [`Self::next`] until it gives `None` before the next push.
     pub fn push(&mut self, bytes: &[u8]) {
-        if self.fault.is_none() {
-            self.kept.extend_from_slice(bytes);
+        if self.fault.is_some() {
+            return;
         }
+        // A vector that grows by itself leaves what it held behind.
+        if self.kept.capacity() - self.kept.len() < bytes.len() {
+            self.hold(self.pending() + bytes.len());
+        }
+        self.kept.extend_from_slice(bytes);
     }
 
     /// The next whole unit; an empty one is a sign of life. `None`: more bytes are needed.
@@ -210,38 +226,50 @@ impl Deframer {
             return Err(fault);
         }
         let header = self.framing.length.bytes();
-        let whole = match self.kept.get(..header).map(|head| self.framing.unit_length(head)) {
+        let left = self.kept.get(self.taken..).unwrap_or_default();
+        let whole = match left.get(..header).map(|head| self.framing.unit_length(head)) {
             None => header,
             Some(Ok(unit)) => header + unit,
             Some(Err(fault)) => {
                 self.fault = Some(fault);
-                self.kept = BytesMut::new();
+                self.clear();
                 return Err(fault);
             }
         };
-        if self.kept.len() < header || self.kept.len() < whole {
+        let Some(unit) = left.get(header..whole).map(unit) else {
             self.keep_remainder(whole);
             return Ok(None);
-        }
-        self.kept.advance(header);
-        Ok(Some(self.kept.split_to(whole - header).freeze()))
+        };
+        self.taken += whole;
+        Ok(Some(unit))
     }
 
     /// Bytes of an unfinished unit, its length header included. Zero between messages, and after a fault.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.kept.len()
+        self.kept.len() - self.taken
+    }
+
+    fn clear(&mut self) {
+        self.kept = Zeroizing::default();
+        self.taken = 0;
+    }
+
+    /// Moves what is left into memory of `room` bytes; where it was is wiped.
+    fn hold(&mut self, room: usize) {
+        let mut own = Zeroizing::new(Vec::with_capacity(room));
+        own.extend_from_slice(self.kept.get(self.taken..).unwrap_or_default());
+        self.kept = own;
+        self.taken = 0;
     }
 
     /// Moves an unfinished unit of `whole` bytes out of a large read, so that it does not hold it.
     fn keep_remainder(&mut self, whole: usize) {
         let room = whole.max(Self::REMAINDER);
-        if self.kept.is_empty() {
-            self.kept = BytesMut::new();
-        } else if self.kept.capacity() < whole || self.kept.capacity() > 2 * room {
-            let mut own = BytesMut::with_capacity(room);
-            own.extend_from_slice(&self.kept);
-            self.kept = own;
+        if self.pending() == 0 {
+            self.clear();
+        } else if self.taken > 0 || self.kept.capacity() < whole || self.kept.capacity() > 2 * room {
+            self.hold(room);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::Exit;
 use super::Failure;
 use super::Outcome;
+use crate::channel;
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::KeyUsage;
 use crate::hsm::payshield::PORT;
@@ -10,10 +11,14 @@ use crate::hsm::payshield::behaviour::Behaviour;
 use crate::hsm::payshield::behaviour::Delay;
 use crate::hsm::payshield::code::ErrorCode;
 use crate::hsm::payshield::code::KeyType;
+use crate::hsm::payshield::command::keys::Under;
 use crate::hsm::payshield::counterpart::Counterpart;
 use crate::hsm::payshield::counterpart::test_key;
+use crate::hsm::payshield::counterpart::test_key_block;
+use crate::hsm::payshield::key::HostKey;
 use crate::hsm::payshield::serve::Served;
 use crate::hsm::payshield::serve::serve;
+use crate::model::Breach;
 use crate::registry::Breaches;
 use crate::registry::Source;
 use crate::server::SystemEntropy;
@@ -21,6 +26,7 @@ use crate::server::config;
 use crate::server::config::ClientCertificates;
 use crate::server::config::DoorTls;
 use crate::server::config::NamedKey;
+use crate::server::hsm::software_of;
 use crate::server::tls;
 use std::io;
 use std::io::Write;
@@ -34,15 +40,17 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 const EXAMPLES: &str = "\
 Examples:
   tollgate hsm serve                                       # 127.0.0.1:1500, headers of 4, answers at once
   tollgate hsm serve --delay exp:2ms --engines 4           # 2,000 commands a second at most
   tollgate hsm serve --errors 0.01 --drop 0.001 --seed 7   # now and then it fails, every run alike
-  tollgate hsm keys specs/demo/keys.csv                    # those keys, as this HSM takes them";
+  tollgate hsm keys specs/demo/keys.csv                    # those keys, as this HSM takes them
+  tollgate hsm seal -c station.toml clear.csv > keys.csv   # a software HSM's keys, as blocks under its master key";
 
-/// A payShield-style HSM for tests, under the public test master key: it protects nothing
+/// A payShield-style HSM for tests, under the public test master key; lists of keys
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Hsm {
@@ -54,6 +62,7 @@ pub(super) struct Hsm {
 enum What {
     Serve(Box<Serve>),
     Keys(Keys),
+    Seal(Seal),
 }
 
 impl Hsm {
@@ -61,6 +70,7 @@ impl Hsm {
         match self.what {
             What::Serve(command) => command.run(out),
             What::Keys(command) => command.run(out),
+            What::Seal(command) => command.run(out),
         }
     }
 }
@@ -199,7 +209,8 @@ fn summary(served: &Served, out: &mut dyn Write) -> io::Result<()> {
 
 /// Print a list of clear test keys as this HSM takes them: name, usage, algorithm, type, key
 ///
-/// Keys whose name begins with terminal/ are a terminal's (TMK, TPK, TAK, TEK), all others a zone's.
+/// Keys whose name begins with terminal/ are a terminal's (TMK, TPK, TAK, TEK), data keys under sealing/ are this
+/// house's own (DEK), all others a zone's. AES keys come out in key blocks under a test key of this program.
 #[derive(Debug, clap::Args)]
 struct Keys {
     /// The list: name,usage,algorithm,key. Published test keys only: the output is as good as clear
@@ -211,73 +222,123 @@ fn key_type(name: &str, usage: KeyUsage) -> Option<KeyType> {
     let is_terminals = name.starts_with("terminal/");
     Some(match usage {
         KeyUsage::Kek | KeyUsage::Pin if is_terminals => KeyType::TMK,
-        KeyUsage::Kek => KeyType::ZMK,
+        KeyUsage::Kek | KeyUsage::KeyBlock => KeyType::ZMK,
         KeyUsage::Pin => KeyType::ZPK,
-        KeyUsage::Mac => {
-            if is_terminals {
-                KeyType::TAK
-            } else {
-                KeyType::ZAK
-            }
-        }
-        KeyUsage::Data => {
-            if is_terminals {
-                KeyType::TEK
-            } else {
-                KeyType::ZEK
-            }
-        }
-        KeyUsage::Pvv => KeyType::TMK,
+        KeyUsage::Mac if is_terminals => KeyType::TAK,
+        KeyUsage::Mac => KeyType::ZAK,
+        KeyUsage::Data if is_terminals => KeyType::TEK,
+        KeyUsage::Data if name.starts_with("sealing/") => KeyType::DEK,
+        KeyUsage::Data => KeyType::ZEK,
+        KeyUsage::Pvv | KeyUsage::IbmPin => KeyType::TMK,
         KeyUsage::Cvv => KeyType::CVK,
         KeyUsage::Bdk => KeyType::BDK,
         KeyUsage::EmvCryptogram => KeyType::MK_AC,
+        KeyUsage::EmvIntegrity => KeyType::MK_SMI,
         _ => return None,
     })
+}
+
+/// The key as this HSM keeps it.
+fn kept(key: &NamedKey, key_type: KeyType) -> Option<HostKey> {
+    let is_terminals = key.name.as_str().starts_with("terminal/");
+    let under = if is_terminals { Under::Terminal } else { Under::Zone };
+    match key.algorithm {
+        KeyAlgorithm::Des | KeyAlgorithm::Tdes2 | KeyAlgorithm::Tdes3 => test_key(key_type, &key.key),
+        aes => test_key_block(key.usage, aes, under, &key.key),
+    }
 }
 
 /// The word for a usage or an algorithm, as lists have it.
 fn words(key: &NamedKey) -> Option<(&'static str, &'static str)> {
     let usage = match key.usage {
         KeyUsage::Kek => "kek",
+        KeyUsage::KeyBlock => "key-block",
         KeyUsage::Pin => "pin",
         KeyUsage::Mac => "mac",
         KeyUsage::Data => "data",
         KeyUsage::Pvv => "pvv",
+        KeyUsage::IbmPin => "ibm-pin",
         KeyUsage::Cvv => "cvv",
         KeyUsage::Bdk => "bdk",
         KeyUsage::EmvCryptogram => "emv-cryptogram",
+        KeyUsage::EmvIntegrity => "emv-integrity",
         _ => return None,
     };
     let algorithm = match key.algorithm {
         KeyAlgorithm::Des => "des",
         KeyAlgorithm::Tdes2 => "tdes2",
         KeyAlgorithm::Tdes3 => "tdes3",
-        _ => return None,
+        KeyAlgorithm::Aes128 => "aes128",
+        KeyAlgorithm::Aes192 => "aes192",
+        KeyAlgorithm::Aes256 => "aes256",
     };
     Some((usage, algorithm))
 }
 
+/// Print a list of clear keys as a station with the software HSM keeps it: version D blocks under its master key
+///
+/// The master key is where the station's [hsm] says; a file that is not there is made if the ledger is new. Take
+/// the clear list away afterwards.
+#[derive(Debug, clap::Args)]
+struct Seal {
+    /// The station's file
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+    /// The list: name,usage,algorithm,key
+    file: PathBuf,
+}
+
+/// A list of clear keys.
+fn clear_list(file: &Path) -> Result<Vec<NamedKey>, Failure> {
+    let shown = file.display().to_string();
+    let text = std::fs::read_to_string(file).map(Zeroizing::new);
+    let text = text.map_err(|error| Failure::new(Exit::Config, format!("{shown}: {error}")))?;
+    let mut breaches = Breaches::default();
+    let keys = config::key_rows(Source { file: &shown, text: &text }, &mut breaches);
+    breaches.or(keys).map_err(refuse)
+}
+
+fn refuse(breaches: Vec<Breach>) -> Failure {
+    let lines: Vec<String> = breaches.iter().map(ToString::to_string).collect();
+    Failure::new(Exit::Config, lines.join("\n"))
+}
+
+impl Seal {
+    fn run(&self, out: &mut dyn Write) -> Outcome {
+        let shown = self.config.display().to_string();
+        let text = std::fs::read_to_string(&self.config);
+        let text = text.map_err(|error| Failure::new(Exit::Config, format!("{shown}: {error}")))?;
+        let known = |name: &str| channel::builtin::profile(name).is_some();
+        let station = config::parse(Source { file: &shown, text: &text }, &known).map_err(refuse)?;
+        let keys = clear_list(&self.file)?;
+        let folder = self.config.parent().unwrap_or(Path::new(""));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let hsm = runtime.block_on(software_of(&station, folder));
+        let hsm = hsm.map_err(|fault| Failure::new(super::serve::hsm_failure(&fault), fault.to_string()))?;
+        writeln!(out, "name,usage,algorithm,key")?;
+        for key in &keys {
+            let name = key.name.as_str();
+            let refused = |why: String| Failure::new(Exit::Keys, format!("key {name}: {why}"));
+            let (usage, algorithm) = words(key).ok_or_else(|| refused("no list has keys of its usage".to_owned()))?;
+            let block = hsm.keep(key.usage, key.algorithm, &key.key).map_err(|fault| refused(fault.to_string()))?;
+            writeln!(out, "{name},{usage},{algorithm},{}", block.as_str())?;
+        }
+        Ok(Exit::Ok)
+    }
+}
+
 impl Keys {
     fn run(&self, out: &mut dyn Write) -> Outcome {
-        let shown = self.file.display().to_string();
-        let text = std::fs::read_to_string(&self.file)
-            .map_err(|error| Failure::new(Exit::Config, format!("{shown}: {error}")))?;
-        let mut breaches = Breaches::default();
-        let keys = config::key_rows(Source { file: &shown, text: &text }, &mut breaches);
-        let keys = breaches.or(keys).map_err(|breaches| {
-            let lines: Vec<String> = breaches.iter().map(ToString::to_string).collect();
-            Failure::new(Exit::Config, lines.join("\n"))
-        })?;
+        let keys = clear_list(&self.file)?;
         writeln!(out, "name,usage,algorithm,type,key")?;
         for key in &keys {
             let name = key.name.as_str();
             let written = words(key).zip(key_type(name, key.usage));
-            let written = written.and_then(|(words, key_type)| Some((words, key_type, test_key(key_type, &key.key)?)));
+            let written = written.and_then(|(words, key_type)| Some((words, key_type, kept(key, key_type)?)));
             match written {
                 Some(((usage, algorithm), key_type, under_lmk)) => {
                     writeln!(out, "{name},{usage},{algorithm},{},{}", key_type.as_str(), under_lmk.as_str())?;
                 }
-                // A variant master key has no place for AES keys and some usages.
                 None => writeln!(out, "# {name}: no key for this HSM")?,
             }
         }

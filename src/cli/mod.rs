@@ -23,6 +23,7 @@ mod terminal;
 mod trace;
 mod wire;
 
+use crate::server::memory;
 use std::ffi::OsString;
 use std::io;
 use std::io::Write;
@@ -117,6 +118,26 @@ enum Command {
     Terminal(Box<terminal::Terminal>),
 }
 
+impl Command {
+    /// Whether keys are in the memory of the process that runs it.
+    fn handles_keys(&self) -> bool {
+        match self {
+            Self::Crypto(_) | Self::Demo(_) | Self::Hsm(_) | Self::Issuer(_) | Self::Serve(_) | Self::Terminal(_) => {
+                true
+            }
+            Self::Batch(_)
+            | Self::Decode(_)
+            | Self::Encode(_)
+            | Self::Ledger(_)
+            | Self::Recon(_)
+            | Self::Report(_)
+            | Self::Settle(_)
+            | Self::Spec(_)
+            | Self::Trace(_) => false,
+        }
+    }
+}
+
 impl Cli {
     /// Runs the command; its result goes to `out`.
     ///
@@ -157,7 +178,11 @@ pub fn run_from(arguments: impl IntoIterator<Item: Into<OsString> + Clone>, out:
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let outcome = Cli::parse().run(&mut io::stdout());
+    let cli = Cli::parse();
+    if cli.command.handles_keys() && !memory::is_to_be_traceable() {
+        memory::keep_private();
+    }
+    let outcome = cli.run(&mut io::stdout());
     let exit = outcome.unwrap_or_else(|failure| {
         if !failure.message.is_empty() {
             eprintln!("error: {}", failure.message);

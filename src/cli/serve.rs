@@ -9,10 +9,11 @@ use crate::ledger::journal::Fault;
 use crate::model::Breach;
 use crate::server::Ending;
 use crate::server::config;
-use crate::server::config::{HsmKind, Loaded};
+use crate::server::config::{HsmKind, Loaded, StationProfile};
 use crate::server::hsm;
 use crate::server::hsm::HsmFault;
 use crate::server::logging;
+use crate::server::memory;
 use crate::server::reload_on_hangup;
 use crate::server::run::Running;
 use crate::server::run::StartFault;
@@ -65,6 +66,10 @@ impl Serve {
         }
         // Only a second start in one process could fail, and then the first one's logging stands.
         let _ = logging::start(logging::Form::of_stderr(), &self.log);
+        if loaded.config.profile == StationProfile::Production {
+            // Whatever the environment asks for.
+            memory::keep_private();
+        }
         if loaded.config.test_keys {
             tracing::warn!(event = "test-keys", "this station runs on published TEST KEYS");
         }
@@ -110,7 +115,7 @@ fn build_failure(fault: &BuildFault) -> Exit {
     }
 }
 
-fn hsm_failure(fault: &HsmFault) -> Exit {
+pub(super) fn hsm_failure(fault: &HsmFault) -> Exit {
     match fault {
         HsmFault::Master(_) | HsmFault::Token { .. } | HsmFault::Pin(_) => Exit::Keys,
         HsmFault::Silent(_) => Exit::NoConnection,

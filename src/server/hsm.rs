@@ -28,12 +28,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How long a start waits for a first connection.
-const READY: Duration = Duration::from_secs(10);
 /// How often is looked whether the HSM is there.
 const LOOK: Duration = Duration::from_secs(1);
 /// For a call at start, and for one look.
-const CTX: Ctx = Ctx { within: READY };
+const CTX: Ctx = Ctx { within: Duration::from_secs(10) };
 
 /// An HSM cannot be had. No secret is in any of these.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +85,8 @@ pub(super) async fn open(config: &Config, keys: KeyList, opening: &Opening<'_>) 
         (HsmSetup::Payshield(host), KeyList::Payshield(keys)) => {
             let setup = PayshieldSetup { keys, ..host_setup(host, opening.folder)? };
             let hsm = PayshieldHsm::start(setup)?;
-            if !hsm.ready(READY).await {
+            // A connection, perhaps over TLS, and its diagnostics.
+            if !hsm.ready(host.connect * 3).await {
                 return Err(HsmFault::Silent(host.addresses.clone()));
             }
             Which::Payshield(hsm)
@@ -209,6 +208,22 @@ async fn open_software(setup: &SoftwareSetup, keys: KeyList, opening: &Opening<'
         builder = blocks.into_iter().fold(builder, |builder, key| builder.block(key.name, key.block));
     }
     Ok(builder.build()?)
+}
+
+/// The software HSM of a station that has one, without its keys.
+///
+/// # Errors
+/// The master key is not to be had, or the station has another HSM.
+pub async fn software_of(config: &Config, folder: &Path) -> Result<SoftwareHsm, HsmFault> {
+    let HsmSetup::Software(setup) = &config.hsm else {
+        return Err(HsmError::Unsupported("blocks of its own to another kind than software").into());
+    };
+    if setup.master.is_none() {
+        return Err(HsmError::Policy("the station's [hsm] has no master key that lasts").into());
+    }
+    let place = config.keeping.folder.as_ref().map(|place| folder.join(place)).unwrap_or_default();
+    let opening = Opening { folder, ledger: (&place, !place.exists()), entropy: &Arc::new(SystemEntropy) };
+    open_software(setup, KeyList::Software { clear: Vec::new(), blocks: Vec::new() }, &opening).await
 }
 
 /// Whose keys the station's ledger is under, for people.

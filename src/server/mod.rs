@@ -20,6 +20,7 @@ mod lanes;
 mod listener;
 pub mod logging;
 pub mod master;
+pub mod memory;
 mod outbox;
 mod reload;
 pub mod run;

@@ -19,6 +19,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use zeroize::Zeroize;
 
 /// Bytes read at once, in all sessions of a worker into the same place.
 const SCRATCH: usize = 64 * 1024;
@@ -165,7 +166,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Serve> Session<S, H> {
             let mut buffer = ReadBuf::new(scratch);
             let read = Pin::new(stream).poll_read(cx, &mut buffer);
             deframer.push(buffer.filled());
-            read.map_ok(|()| buffer.filled().len())
+            let read = read.map_ok(|()| buffer.filled().len());
+            // PIN blocks and keys come this way.
+            buffer.filled_mut().zeroize();
+            read
         });
         match read {
             Poll::Pending => return false,
@@ -258,7 +262,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Serve> Session<S, H> {
             let stream = Pin::new(&mut self.stream);
             let read = SHARED.with_borrow_mut(|scratch| {
                 let mut buffer = ReadBuf::new(scratch);
-                stream.poll_read(cx, &mut buffer).map_ok(|()| buffer.filled().len())
+                let read = stream.poll_read(cx, &mut buffer).map_ok(|()| buffer.filled().len());
+                buffer.filled_mut().zeroize();
+                read
             });
             match read {
                 Poll::Pending => return Poll::Pending,

@@ -4,6 +4,9 @@
 //! The tests that talk to a token are `#[ignore]`d here and run by `a_token_does_what_it_can` in a child
 //! with a fresh token.
 
+use crate::switch::rig::now as rig_now;
+use crate::switch::rig::{Recipe, Rig, Till, await_that};
+use crate::switch::{CARD_A, CARD_B};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -32,13 +35,20 @@ use tollgate::hsm::pkcs11::Pkcs11Setup;
 use tollgate::hsm::software::SoftwareHsm;
 use tollgate::model::EncryptedPinBlock;
 use tollgate::model::KeyBlock;
+use tollgate::model::Kind;
 use tollgate::model::MacAlgorithm;
 use tollgate::model::MacOutput;
 use tollgate::model::MacScheme;
 use tollgate::model::Padding;
 use tollgate::model::Pan;
 use tollgate::model::PinFormat;
+use tollgate::model::ResponseCode;
+use tollgate::registry::Breaches;
+use tollgate::registry::Source;
 use tollgate::server::SystemEntropy;
+use tollgate::server::config::key_rows;
+use tollgate::sim::issuer::DEMO_KEYS;
+use tollgate::sim::terminal::Entry;
 use zeroize::Zeroizing;
 
 const LIBRARIES: &[&str] = &[
@@ -310,4 +320,98 @@ async fn token_keys_may_be_made_at_once_and_sessions_end_before_their_process() 
         async move { hsm.install(&CTX, &name(&key), KeyAlgorithm::Tdes2, unhex(KEYS[1].2)).await.unwrap() }
     };
     futures_util::future::join_all((0..12).map(make)).await;
+}
+
+/// The keys of the demo that make MACs at the door `host` and at the banks.
+async fn install_zone_keys(hsm: &Pkcs11Hsm) {
+    for row in key_rows(Source { file: "keys.csv", text: DEMO_KEYS }, &mut Breaches::default()) {
+        if row.name.as_str().ends_with("/zak") {
+            hsm.install(&CTX, &row.name, row.algorithm, row.key).await.unwrap();
+        }
+    }
+}
+
+/// The `[hsm]` table of a station on the token.
+fn table(kind: &str, library: &str, folder: &Path, key: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let pin = folder.join("token.pin");
+    std::fs::write(&pin, format!("{PIN}\n")).unwrap();
+    std::fs::set_permissions(&pin, PermissionsExt::from_mode(0o600)).unwrap();
+    format!(
+        "[hsm]\n{kind}\nlibrary = \"{library}\"\ntoken = \"tollgate\"\npin_file = \"{}\"\ntoken_key = \"{key}\"\n",
+        pin.display()
+    )
+}
+
+#[test]
+#[ignore = "needs a token: a_token_does_what_it_can runs it"]
+fn token_serves_macs_at_a_door_and_declines_pins() {
+    let Ok(library) = std::env::var(CHILD) else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let hsm = Pkcs11Hsm::start(setup(&library, "tollgate", PIN, 1)).unwrap();
+    runtime.block_on(async {
+        install_zone_keys(&hsm).await;
+        hsm.generate_sealing_key(&CTX, &name("station/sealing")).await.unwrap();
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let kept = "[ledger]\nfolder = \"ledger\"\nsegment_bytes = 65536\n";
+    let tables = format!("{kept}{}", table("kind = \"pkcs11\"", &library, folder.path(), "station/sealing"));
+    let listed = DEMO_KEYS.lines().filter(|line| !line.starts_with('#') && !line.starts_with("terminal/"));
+    let names: Vec<String> = listed.map(|line| line.split(',').take(3).collect::<Vec<_>>().join(",")).collect();
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/demo/terminals.csv");
+    let terminals = std::fs::read_to_string(demo).unwrap();
+    let rows = terminals.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let (mut header, mut keyless) = (true, String::new());
+    for row in rows {
+        keyless += &format!("{row},{}\n", if header { "master_key" } else { "none" });
+        header = false;
+    }
+    let (names, pos) = (names.join("\n") + "\n", "pin_key = \"host/zpk\"\nmac_key = \"host/zak\"\n");
+    let lists: &[(&str, &str)] = &[("keys.csv", &names), ("terminals.csv", &keyless)];
+    let mut rig = Rig::at_once(&Recipe { tables: &tables, lists, pos, ..Recipe::default() });
+    let mut till = Till::new(&rig, 10_000_001, "host");
+    for card in [CARD_A, CARD_B] {
+        await_that("the links are up", || {
+            till.ask_without_pin(Kind::Sale, 10_00, card).code == Some(ResponseCode::Approved)
+        });
+    }
+    let before = rig.records().len();
+    assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).code, Some(ResponseCode::SystemFailure), "no PINs here");
+    assert_eq!(rig.records().len(), before, "declined before its intent");
+    let sale = till.prepare_without_pin(Kind::Sale, 30_00, CARD_B, Entry::Chip);
+    till.send(&sale.unit);
+    till.receive().expect("an answer, which the terminal does not see");
+    let reversal = till.terminal.reversal(rig_now()).unwrap().unwrap();
+    assert_eq!(till.exchange(&reversal).code, Some(ResponseCode::Approved));
+    rig.await_undone();
+    rig.stop();
+    rig.start_again();
+    assert_eq!(rig.records().len(), before + 1, "what the token sealed, it opens");
+}
+
+#[test]
+#[ignore = "needs a token: a_token_does_what_it_can runs it"]
+fn token_keeps_the_master_key_of_a_stations_software_hsm() {
+    let Ok(library) = std::env::var(CHILD) else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let hsm = Pkcs11Hsm::start(setup(&library, "tollgate", PIN, 1)).unwrap();
+    runtime.block_on(hsm.generate_sealing_key(&CTX, &name("station/master"))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let table = table("master = \"master.wrapped\"", &library, folder.path(), "station/master");
+    let kept = format!("[ledger]\nfolder = \"ledger\"\nsegment_bytes = 65536\n{table}");
+    let mut rig = Rig::of(&Recipe { tables: &kept, ..Recipe::default() });
+    let wrapped = std::fs::read_to_string(rig.file("master.wrapped")).unwrap();
+    assert!(wrapped.lines().last().unwrap().starts_with("pkcs11/master/"), "not in clear");
+    rig.stop();
+    rig.start_again();
+    rig.await_links();
+    rig.stop();
+    let last = wrapped.trim_end().chars().last().unwrap();
+    let other = if last == '0' { '1' } else { '0' };
+    std::fs::write(rig.file("master.wrapped"), format!("{}{other}\n", wrapped.trim_end().trim_end_matches(last)))
+        .unwrap();
+    let fault = rig.try_run().err().unwrap().to_string();
+    assert!(fault.contains("master.wrapped") && fault.contains("the token does not open it"), "{fault}");
+    std::fs::write(rig.file("master.wrapped"), wrapped).unwrap();
+    rig.start_again();
 }

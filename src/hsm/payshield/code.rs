@@ -44,6 +44,12 @@ impl ErrorCode {
     pub const DISABLED: Self = Self(*b"68");
     /// The format, or the translation between two, is switched off.
     pub const FORMAT_DISABLED: Self = Self(*b"69");
+    /// A key block whose MAC does not hold.
+    pub const BLOCK_MAC: Self = Self(*b"A4");
+    /// A key block of another usage.
+    pub const BLOCK_USAGE: Self = Self(*b"A6");
+    /// A key block of another algorithm.
+    pub const BLOCK_ALGORITHM: Self = Self(*b"A7");
     /// A longer key that is a shorter one in disguise.
     pub const MASQUERADE: Self = Self(*b"75");
     /// A data length that is too long, or no whole number of blocks.
@@ -107,6 +113,8 @@ impl KeyType {
     pub const CVK: Self = Self(*b"402");
     /// Issuer master key of application cryptograms.
     pub const MK_AC: Self = Self(*b"109");
+    /// Issuer master key of scripts (integrity).
+    pub const MK_SMI: Self = Self(*b"209");
     /// A key block says itself what it is for.
     pub const KEY_BLOCK: Self = Self(*b"FFF");
 

@@ -74,6 +74,12 @@ impl HostKey {
         }
     }
 
+    /// Whether it is a key block that says of itself that it holds an AES key.
+    #[must_use]
+    pub fn is_aes(&self) -> bool {
+        self.scheme() == Scheme::Block && self.0.as_bytes().get(8) == Some(&b'A')
+    }
+
     /// The hex digits without the letter; empty unless it is a cipher in hex.
     #[must_use]
     pub fn digits(&self) -> &str {

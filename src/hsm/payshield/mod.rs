@@ -7,6 +7,7 @@
 
 mod backend;
 pub mod behaviour;
+mod block;
 pub mod code;
 pub mod command;
 pub mod counterpart;

@@ -57,6 +57,26 @@ impl SoftwareHsm {
         Ok(KeyBlock::new(&block))
     }
 
+    /// Writes a clear key as a block under the master key: how a list keeps keys that a ceremony put together.
+    ///
+    /// # Errors
+    /// [`HsmError::Key`] if it is not for this usage, or a shorter key in disguise.
+    pub fn keep(
+        &self,
+        usage: KeyUsage,
+        algorithm: KeyAlgorithm,
+        clear: &Zeroizing<Vec<u8>>,
+    ) -> Result<KeyBlock, HsmError> {
+        if !attributes::fits(usage, algorithm, self.single_des) {
+            return Err(travelling(KeyFault::Algorithm));
+        }
+        if clear.len() != algorithm.key_length() {
+            return Err(travelling(KeyFault::Length));
+        }
+        self.acceptable((usage, algorithm), clear, None)?;
+        self.block_of(&attributes::header(usage, algorithm, attributes::exportability(usage)), clear)
+    }
+
     /// Draws a key that is not weak.
     fn draw(&self, algorithm: KeyAlgorithm) -> Result<Zeroizing<Vec<u8>>, HsmError> {
         let mut key = Zeroizing::new(vec![0; algorithm.key_length()]);

@@ -32,6 +32,7 @@ use tokio::time::sleep_until;
 use tokio::time::timeout;
 use tracing::info;
 use tracing::warn;
+use zeroize::Zeroize;
 
 /// Bytes that one read takes at most.
 const READ_MOST: usize = 16 * 1024;
@@ -161,6 +162,7 @@ async fn read(shared: &Shared, mut reader: OwnedReadHalf, last: &LastHeard) -> L
             Err(error) => return error.into(),
         }
         deframer.push(&buffer);
+        buffer.as_mut().zeroize();
         buffer.clear();
         loop {
             match deframer.next() {

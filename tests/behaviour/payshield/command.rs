@@ -58,7 +58,9 @@ fn a_list_of_clear_keys_comes_out_as_the_hsm_takes_them() {
     let of = |name: &str| keys.clone().find(|row| row[0] == name).unwrap()[1..4].join(" ");
     assert_eq!(of("terminal/10000001/tmk"), "kek tdes2 002");
     assert_eq!(of("bank-a/zpk"), "pin tdes2 001");
-    assert!(said.contains(": no key for this HSM"), "AES keys have no place there");
+    assert_eq!(of("bank-a/zak"), "mac aes128 008");
+    let block = keys.clone().find(|row| row[0] == "bank-a/zak").unwrap()[4];
+    assert!(HostKey::parse(block).unwrap().is_aes(), "AES keys are in key blocks");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod cut_over;
 mod downloads;
 mod follow_ups;
 mod forward;
+mod hsms;
 mod issuers;
 mod money;
 mod operators;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tollgate::channel::builtin::profile;
+use tollgate::hsm::HsmCounts;
 use tollgate::hsm::calculator::ClearPin;
 use tollgate::hsm::software::SoftwareHsm;
 use tollgate::ledger::EmbeddedLedger;
@@ -74,6 +75,8 @@ pub(crate) struct Recipe<'a> {
     pub(crate) station: &'a str,
     /// Further lines of `[files]`.
     pub(crate) files: &'a str,
+    /// Further lines of the doors `pos` and `side`.
+    pub(crate) pos: &'a str,
     /// Files beside the station's, or in place of them: name and text.
     pub(crate) lists: &'a [(&'a str, &'a str)],
 }
@@ -90,6 +93,7 @@ impl Default for Recipe<'_> {
             in_place_of_a: None,
             station: "",
             files: "",
+            pos: "",
             lists: &[],
         }
     }
@@ -131,13 +135,19 @@ impl Rig {
 
     /// What the recipe says, waiting for the banks that are mock banks.
     pub(crate) fn of(recipe: &Recipe<'_>) -> Self {
+        let rig = Self::at_once(recipe);
+        rig.await_cards(if recipe.in_place_of_a.is_some() { &[CARD_B] } else { &[CARD_A, CARD_B] });
+        rig
+    }
+
+    /// What the recipe says, waiting for nobody.
+    pub(crate) fn at_once(recipe: &Recipe<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (bank_a, bank_b, wallets) = (bank("bank-a"), bank("bank-b"), bank("qr-a"));
         write_station(folder.path(), [&bank_a, &bank_b, &wallets], recipe);
         std::fs::write(folder.path().join("bins.csv"), recipe.bins).unwrap();
         let mut rig = Self { running: None, bank_a, bank_b, wallets, folder };
         rig.run();
-        rig.await_cards(if recipe.in_place_of_a.is_some() { &[CARD_B] } else { &[CARD_A, CARD_B] });
         rig
     }
 
@@ -186,6 +196,11 @@ impl Rig {
             bank.1 = IssuerThread::start(Arc::clone(&bank.0), address).ok();
             bank.1.is_some()
         });
+    }
+
+    /// How calls of the station's HSM ended.
+    pub(crate) fn hsm(&self) -> HsmCounts {
+        self.running().parts().hsm.counts()
     }
 
     /// The ledger of the station.
@@ -286,7 +301,7 @@ pub(crate) fn bank(name: &str) -> OpenBank {
 }
 
 pub(crate) fn write_station(folder: &Path, banks: [&OpenBank; 3], recipe: &Recipe<'_>) {
-    let Recipe { timeout_ms, tables, bank_a, bank_b, in_place_of_a, station: row, files, lists, .. } = recipe;
+    let Recipe { timeout_ms, tables, bank_a, bank_b, in_place_of_a, station: row, files, pos, lists, .. } = recipe;
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/demo");
     for file in ["merchants.csv", "terminals.csv", "keys.csv"] {
         std::fs::copy(demo.join(file), folder.join(file)).unwrap();
@@ -308,8 +323,8 @@ pub(crate) fn write_station(folder: &Path, banks: [&OpenBank; 3], recipe: &Recip
     let station = format!(
         "[station]\nname = \"rig\"\ntest_keys = true\nworkers = 2\nacquirer = \"89811000\"\ncurrency = \"156\"\n\
          offset_minutes = 480\n{row}\n\
-         [[door]]\nname = \"pos\"\nlisten = \"127.0.0.1:0\"\nprofile = \"pos\"\n\
-         [[door]]\nname = \"side\"\nlisten = \"127.0.0.1:0\"\nprofile = \"pos\"\n\
+         [[door]]\nname = \"pos\"\nlisten = \"127.0.0.1:0\"\nprofile = \"pos\"\n{pos}\
+         [[door]]\nname = \"side\"\nlisten = \"127.0.0.1:0\"\nprofile = \"pos\"\n{pos}\
          [[door]]\nname = \"host\"\nlisten = \"127.0.0.1:0\"\nprofile = \"host\"\npin_key = \"host/zpk\"\nmac_key = \"host/zak\"\n\
          {tables}\
          [files]\nmerchants = [\"merchants.csv\"]\nterminals = [\"terminals.csv\"]\nissuers = [\"issuers.toml\"]\n\

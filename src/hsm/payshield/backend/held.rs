@@ -32,6 +32,9 @@ const USAGES: &[(KeyUsage, &str)] = &[
     (KeyUsage::Cvv, "C0"),
     (KeyUsage::Bdk, "B0"),
     (KeyUsage::EmvCryptogram, "E0"),
+    (KeyUsage::EmvIntegrity, "E2"),
+    (KeyUsage::IbmPin, "V1"),
+    (KeyUsage::KeyBlock, "K1"),
 ];
 
 const ALGORITHMS: &[(KeyAlgorithm, &str)] = &[

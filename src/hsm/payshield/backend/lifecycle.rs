@@ -16,9 +16,9 @@ use crate::hsm::KeyRef;
 use crate::hsm::KeyUsage;
 use crate::hsm::WrappedKey;
 use crate::hsm::calculator::equal;
+use crate::hsm::payshield::block::attributes;
 use crate::hsm::payshield::code::KeyType;
 use crate::hsm::payshield::command::diagnostics::Random;
-use crate::hsm::payshield::command::keys::BlockAttributes;
 use crate::hsm::payshield::command::keys::CheckKey;
 use crate::hsm::payshield::command::keys::ExportKey;
 use crate::hsm::payshield::command::keys::GenerateKey;
@@ -50,41 +50,23 @@ fn type_of(usage: KeyUsage, under: Under) -> Result<KeyType, HsmError> {
     })
 }
 
-/// Scheme letters under the LMK and towards a peer. Only key blocks hold AES keys.
-fn schemes(algorithm: KeyAlgorithm, key_blocks: bool) -> Result<(u8, u8), HsmError> {
+/// Scheme letters under the LMK and, in plain ECB, towards a peer. Only key blocks hold AES keys.
+fn schemes(algorithm: KeyAlgorithm, key_blocks: bool) -> Result<(u8, Option<u8>), HsmError> {
     let (variant, ecb) = match algorithm {
         KeyAlgorithm::Des => (b'Z', b'Z'),
         KeyAlgorithm::Tdes2 => (b'U', b'X'),
         KeyAlgorithm::Tdes3 => (b'T', b'Y'),
+        KeyAlgorithm::Aes128 | KeyAlgorithm::Aes192 | KeyAlgorithm::Aes256 if key_blocks => return Ok((b'S', None)),
         KeyAlgorithm::Aes128 | KeyAlgorithm::Aes192 | KeyAlgorithm::Aes256 => {
             return Err(travelling(KeyFault::Algorithm));
         }
     };
-    Ok((if key_blocks { b'S' } else { variant }, ecb))
+    Ok((if key_blocks { b'S' } else { variant }, Some(ecb)))
 }
 
-/// The header of a new key block: usages as this manufacturer numbers them.
-fn attributes(usage: KeyUsage, under: Under, algorithm: KeyAlgorithm) -> BlockAttributes {
-    let usage = match (usage, under) {
-        (KeyUsage::Kek, Under::Terminal) => b"51",
-        (KeyUsage::Kek, Under::Zone) => b"52",
-        (KeyUsage::Pin, Under::Terminal) => b"71",
-        (KeyUsage::Mac, _) if algorithm == KeyAlgorithm::Des => b"M1",
-        (KeyUsage::Mac, _) => b"M3",
-        (KeyUsage::Data, Under::Terminal) => b"23",
-        (KeyUsage::Data, Under::Zone) => b"22",
-        (KeyUsage::Pvv, _) => b"V2",
-        (KeyUsage::Cvv, _) => b"C0",
-        (KeyUsage::Bdk, _) => b"B0",
-        (KeyUsage::EmvCryptogram, _) => b"E0",
-        _ => b"72",
-    };
-    let length = match algorithm {
-        KeyAlgorithm::Des => b"D1",
-        KeyAlgorithm::Tdes3 => b"T3",
-        _ => b"T2",
-    };
-    BlockAttributes([usage[0], usage[1], length[0], length[1], b'N', b'0', b'0', b'S', b'0', b'0'])
+/// The scheme of a key that travels without a header, which no AES key does.
+fn bare_scheme(scheme: Option<u8>) -> Result<u8, HsmError> {
+    scheme.ok_or(HsmError::Unsupported("AES keys that travel without a key block"))
 }
 
 /// The cipher of a key for a peer, without its scheme letter.
@@ -132,7 +114,10 @@ impl PayshieldHsm {
         let command = GenerateKey {
             key_type: if key_blocks { KeyType::KEY_BLOCK } else { key_type },
             scheme,
-            wrapping: kek.map(|(held, under)| Wrapping { under, key: held.key, scheme: ecb }),
+            wrapping: match kek {
+                Some((held, under)) => Some(Wrapping { under, key: held.key, scheme: bare_scheme(ecb)? }),
+                None => None,
+            },
             attributes: key_blocks.then(|| attributes(usage, under, algorithm)),
         };
         let answer = self.call(ctx, &command).await?.map_err(|code| fault::fault(code, &name, &name))?;
@@ -173,7 +158,7 @@ impl PayshieldHsm {
         let command = ImportKey {
             key_type: if key_blocks { KeyType::KEY_BLOCK } else { key_type },
             zmk: zmk.key.clone(),
-            key: HostKey::from_cipher(Some(ecb).filter(|letter| *letter != b'Z'), wrapped.as_bytes()),
+            key: HostKey::from_cipher(Some(bare_scheme(ecb)?).filter(|letter| *letter != b'Z'), wrapped.as_bytes()),
             scheme,
             attributes: key_blocks.then(|| attributes(usage, under, algorithm)),
         };
@@ -199,7 +184,7 @@ impl PayshieldHsm {
             return Err(held.fault(KeyFault::NotExportable));
         }
         let (kek, under) = self.kek(kek)?;
-        let (_, scheme) = schemes(held.algorithm, false)?;
+        let scheme = bare_scheme(schemes(held.algorithm, true)?.1)?;
         let (key_type, algorithm) = (held.wire_type(), held.algorithm);
         let wrapping = Wrapping { under, key: kek.key, scheme };
         let command = ExportKey { key_type, wrapping, key: held.key, attributes: None };

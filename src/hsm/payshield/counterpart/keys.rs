@@ -3,6 +3,8 @@
 use super::Counterpart;
 use super::lmk;
 use super::lmk::Opened;
+use crate::hsm::KeyAlgorithm;
+use crate::hsm::calculator;
 use crate::hsm::calculator::CipherKey;
 use crate::hsm::calculator::keys::KcvMethod;
 use crate::hsm::calculator::keys::check_value;
@@ -12,9 +14,11 @@ use crate::hsm::calculator::keys::set_odd_parity;
 use crate::hsm::calculator::keys::strength;
 use crate::hsm::calculator::keys::unwrap_ecb;
 use crate::hsm::calculator::keys::wrap_ecb;
+use crate::hsm::payshield::block;
 use crate::hsm::payshield::code::ErrorCode;
 use crate::hsm::payshield::code::KeyType;
 use crate::hsm::payshield::command::Reply;
+use crate::hsm::payshield::command::keys::BlockAttributes;
 use crate::hsm::payshield::command::keys::CheckKey;
 use crate::hsm::payshield::command::keys::ExportKey;
 use crate::hsm::payshield::command::keys::GenerateKey;
@@ -24,6 +28,8 @@ use crate::hsm::payshield::command::keys::KeyAnswer;
 use crate::hsm::payshield::command::keys::Under;
 use crate::hsm::payshield::command::keys::Wrapping;
 use crate::hsm::payshield::key::HostKey;
+use crate::model::MacAlgorithm;
+use crate::model::Padding;
 use zeroize::Zeroizing;
 
 /// The length of a key by its scheme letter.
@@ -36,29 +42,72 @@ fn length(scheme: u8) -> Result<usize, ErrorCode> {
     }
 }
 
+/// The length of a key by the two characters that attributes have for it.
+fn attributed_length(attributes: &BlockAttributes) -> Result<usize, ErrorCode> {
+    match &attributes.0[2..4] {
+        b"D1" => Ok(8),
+        b"T2" | b"A1" => Ok(16),
+        b"T3" | b"A2" => Ok(24),
+        b"A3" => Ok(32),
+        _ => Err(ErrorCode::BLOCK_ALGORITHM),
+    }
+}
+
 /// Three bytes of check value.
 fn kcv(key: &Opened) -> Result<[u8; 3], ErrorCode> {
-    let value = check_value(&key.cipher, KcvMethod::EncryptZeros, 3).map_err(|_| ErrorCode::KEY_LENGTH)?;
+    let value = check_value(&key.cipher, kcv_method(key), 3).map_err(|_| ErrorCode::KEY_LENGTH)?;
     value.as_bytes().try_into().map_err(|_| ErrorCode::KEY_LENGTH)
 }
 
+fn kcv_method(key: &Opened) -> KcvMethod {
+    if is_aes(key.cipher.algorithm()) { KcvMethod::CmacZeros } else { KcvMethod::EncryptZeros }
+}
+
+fn is_aes(algorithm: KeyAlgorithm) -> bool {
+    matches!(algorithm, KeyAlgorithm::Aes128 | KeyAlgorithm::Aes192 | KeyAlgorithm::Aes256)
+}
+
 impl Counterpart {
-    pub(super) fn generate_key(&self, c: &GenerateKey) -> Reply<GenerateKeyAnswer> {
-        if c.attributes.is_some() || c.key_type == KeyType::KEY_BLOCK {
-            return Err(ErrorCode::KEY_SCHEME);
+    /// Puts a clear key under the test key that its command means: a variant, or in a block.
+    fn keep(
+        &self,
+        clear: &[u8],
+        key_type: KeyType,
+        attributes: Option<&BlockAttributes>,
+    ) -> Result<HostKey, ErrorCode> {
+        match (attributes, key_type == KeyType::KEY_BLOCK) {
+            (None, false) => lmk::seal(clear, key_type),
+            (Some(attributes), true) => {
+                let mut fill = [0; 32];
+                self.entropy.fill(&mut fill);
+                lmk::seal_block(clear, attributes, &fill)
+            }
+            (None, true) | (Some(_), false) => Err(ErrorCode::KEY_SCHEME),
         }
-        let mut clear = Zeroizing::new(vec![0; length(c.scheme)?]);
-        let algorithm = lmk::algorithm(&clear)?;
+    }
+
+    pub(super) fn generate_key(&self, c: &GenerateKey) -> Reply<GenerateKeyAnswer> {
+        let (length, algorithm) = match &c.attributes {
+            Some(attributes) => {
+                let length = attributed_length(attributes)?;
+                (length, block::algorithm(attributes.0[2], length).ok_or(ErrorCode::BLOCK_ALGORITHM)?)
+            }
+            None => (length(c.scheme)?, lmk::algorithm(&vec![0; length(c.scheme)?])?),
+        };
+        let mut clear = Zeroizing::new(vec![0; length]);
         for _ in 0..16 {
             self.entropy.fill(&mut clear);
-            set_odd_parity(&mut clear);
+            if !is_aes(algorithm) {
+                set_odd_parity(&mut clear);
+            }
             if !is_weak(algorithm, &clear) {
                 break;
             }
         }
-        let key = lmk::seal(&clear, c.key_type)?;
+        let key = self.keep(&clear, c.key_type, c.attributes.as_ref())?;
         let wrapped = c.wrapping.as_ref().map(|wrapping| self.wrap(wrapping, &clear)).transpose()?;
-        Ok(GenerateKeyAnswer { key, wrapped, kcv: kcv(&lmk::opened(clear)?)? })
+        let cipher = CipherKey::new(algorithm, &clear).map_err(|_| ErrorCode::KEY_LENGTH)?;
+        Ok(GenerateKeyAnswer { key, wrapped, kcv: kcv(&Opened { cipher, clear })? })
     }
 
     /// A key encrypting key, as strong as the key it is for.
@@ -91,11 +140,12 @@ impl Counterpart {
     }
 
     fn imported(&self, c: &ImportKey) -> Result<(KeyAnswer, bool), ErrorCode> {
-        if c.attributes.is_some() {
-            return Err(ErrorCode::KEY_SCHEME);
-        }
         let cipher = lmk::cipher_of(&c.key)?;
-        if length(c.scheme)? != cipher.len() {
+        let expected = match &c.attributes {
+            Some(attributes) => attributed_length(attributes)?,
+            None => length(c.scheme)?,
+        };
+        if expected != cipher.len() {
             return Err(ErrorCode::KEY_LENGTH);
         }
         let kek = self.kek(&c.zmk, Under::Zone, &cipher)?;
@@ -107,7 +157,7 @@ impl Counterpart {
         if is_short(&clear) {
             return Err(ErrorCode::MASQUERADE);
         }
-        let key = lmk::seal(&clear, c.key_type)?;
+        let key = self.keep(&clear, c.key_type, c.attributes.as_ref())?;
         Ok((KeyAnswer { key, kcv: kcv(&lmk::opened(clear)?)? }, mended))
     }
 
@@ -121,13 +171,15 @@ impl Counterpart {
 
     pub(super) fn check_key(&self, c: &CheckKey) -> Reply<Vec<u8>> {
         let key = self.open(&c.key, c.key_type, ErrorCode::SOURCE_KEY)?;
-        let mut zeros = vec![0; 8];
-        encrypt(&key.cipher, &mut zeros)?;
-        zeros.truncate(if c.full { 8 } else { 3 });
-        Ok(zeros)
+        let mut value = if is_aes(key.cipher.algorithm()) {
+            let (algorithm, padding) = (MacAlgorithm::AesCmac, Padding::Zeros);
+            calculator::mac(&key.cipher, algorithm, padding, &[0; 16]).map_err(|_| ErrorCode::KEY_LENGTH)?.to_vec()
+        } else {
+            let mut zeros = vec![0; 8];
+            key.cipher.encrypt_ecb(&mut zeros).map_err(|_| ErrorCode::DATA_LENGTH)?;
+            zeros
+        };
+        value.truncate(if c.full { 8 } else { 3 });
+        Ok(value)
     }
-}
-
-fn encrypt(key: &CipherKey, data: &mut [u8]) -> Result<(), ErrorCode> {
-    key.encrypt_ecb(data).map_err(|_| ErrorCode::DATA_LENGTH)
 }

@@ -1,10 +1,18 @@
-//! Keys under the public test master key of variant HSMs.
+//! Keys under public test master keys: the published one of variant HSMs, and one of this house for key blocks.
+//!
+//! How a manufacturer binds the header of its key blocks is not public. Hosts take them as they come, so
+//! here they are bound as X9.143 version D does, under another first letter.
 
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::calculator::CipherKey;
 use crate::hsm::calculator::lmk;
+use crate::hsm::calculator::tr31::Form;
+use crate::hsm::calculator::tr31::Header;
+use crate::hsm::calculator::tr31::KeyBlockKey;
+use crate::hsm::payshield::block;
 use crate::hsm::payshield::code::ErrorCode;
 use crate::hsm::payshield::code::KeyType;
+use crate::hsm::payshield::command::keys::BlockAttributes;
 use crate::hsm::payshield::fields::unpack_hex;
 use crate::hsm::payshield::key::HostKey;
 use crate::hsm::payshield::key::Scheme;
@@ -12,6 +20,16 @@ use zeroize::Zeroizing;
 
 /// Check value of the test key, as its diagnostics give it.
 pub(super) const CHECK: &str = "2686040000000000";
+
+/// The test key for key blocks: every byte its own place.
+const BLOCK_KEY: [u8; 32] = {
+    let (mut key, mut place) = ([0; 32], 0);
+    while place < 32 {
+        key[place] = place as u8;
+        place += 1;
+    }
+    key
+};
 
 /// The published test pairs that keys are kept under, by the last two digits of a key type.
 const PAIRS: &[(&[u8; 2], &[u8; 16])] = &[
@@ -70,6 +88,9 @@ pub(super) fn cipher_of(key: &HostKey) -> Result<Vec<u8>, ErrorCode> {
 
 /// Opens a key whatever its parity.
 pub(super) fn open(key: &HostKey, key_type: KeyType) -> Result<Opened, ErrorCode> {
+    if key.scheme() == Scheme::Block {
+        return open_block(key, key_type);
+    }
     let (pair, variant) = place(key_type)?;
     let cipher = cipher_of(key)?;
     let open =
@@ -97,4 +118,42 @@ pub(super) fn seal(clear: &[u8], key_type: KeyType) -> Result<HostKey, ErrorCode
     };
     let cipher = lmk::encrypt_key(pair, variant, scheme, clear).map_err(|_| ErrorCode::KEY_LENGTH)?;
     Ok(HostKey::from_cipher(letter, &cipher))
+}
+
+fn block_key() -> Result<KeyBlockKey, ErrorCode> {
+    KeyBlockKey::new(&BLOCK_KEY).map_err(|_| ErrorCode::HARDWARE)
+}
+
+/// Opens a key block that may be used as `role`.
+fn open_block(key: &HostKey, role: KeyType) -> Result<Opened, ErrorCode> {
+    // "S1" and the rest of a header, where X9.143 has a "D".
+    let text = key.as_str().strip_prefix("S1").ok_or(ErrorCode::KEY_SCHEME)?;
+    let (header, clear) = block_key()?.unwrap(&format!("D{text}")).map_err(|_| ErrorCode::BLOCK_MAC)?;
+    if role != KeyType::KEY_BLOCK && !block::roles(header.usage).contains(&role) {
+        return Err(ErrorCode::BLOCK_USAGE);
+    }
+    let algorithm = block::algorithm(header.algorithm, clear.len()).ok_or(ErrorCode::BLOCK_ALGORITHM)?;
+    let cipher = CipherKey::new(algorithm, &clear).map_err(|_| ErrorCode::KEY_LENGTH)?;
+    Ok(Opened { cipher, clear })
+}
+
+/// Puts a clear key into a key block with these attributes. `fill` are as many random bytes as anybody needs.
+pub(super) fn seal_block(clear: &[u8], attributes: &BlockAttributes, fill: &[u8; 32]) -> Result<HostKey, ErrorCode> {
+    let [u1, u2, algorithm, _, mode, v1, v2, exportability, _, _] = attributes.0;
+    let (usage, version) = ([u1, u2], [v1, v2]);
+    let header = Header {
+        form: Form::D,
+        usage,
+        algorithm,
+        mode,
+        version,
+        exportability,
+        optional_count: 0,
+        optional: String::new(),
+    };
+    block::algorithm(algorithm, clear.len()).ok_or(ErrorCode::BLOCK_ALGORITHM)?;
+    let padding = fill.get(..header.padding(clear.len())).ok_or(ErrorCode::KEY_LENGTH)?;
+    let text = block_key()?.wrap(&header, clear, padding).map_err(|_| ErrorCode::KEY_LENGTH)?;
+    let rest = text.strip_prefix('D').ok_or(ErrorCode::HARDWARE)?;
+    HostKey::parse(&format!("S1{rest}")).ok_or(ErrorCode::HARDWARE)
 }

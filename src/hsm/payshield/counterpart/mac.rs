@@ -14,6 +14,7 @@ use crate::hsm::payshield::command::mac::Part;
 use crate::hsm::payshield::command::mac::VerifyMac;
 use crate::hsm::payshield::fields::Body;
 use crate::hsm::payshield::fields::unpack_hex;
+use crate::hsm::payshield::key::Scheme;
 use crate::model::MacAlgorithm;
 use crate::model::Padding;
 use zeroize::Zeroizing;
@@ -24,10 +25,12 @@ impl Counterpart {
         if c.part != Part::Only {
             return Err(ErrorCode::DISABLED);
         }
-        if c.key_type != KeyType::TAK && c.key_type != KeyType::ZAK {
-            return Err(ErrorCode::KEY_TYPE);
-        }
-        let key = self.open(&c.key, c.key_type, ErrorCode::SOURCE_KEY)?;
+        let key_type = match (c.key_type, c.key.scheme()) {
+            (KeyType::KEY_BLOCK, Scheme::Block) => KeyType::TAK,
+            (KeyType::TAK | KeyType::ZAK, _) => c.key_type,
+            _ => return Err(ErrorCode::KEY_TYPE),
+        };
+        let key = self.open(&c.key, key_type, ErrorCode::SOURCE_KEY)?;
         let message = match c.input {
             Input::Binary | Input::Text => c.message.clone(),
             Input::Hex => {
@@ -40,6 +43,7 @@ impl Counterpart {
             (b'1', b'2') => (MacAlgorithm::Alg1, Padding::Bit),
             (b'3', b'2') => (MacAlgorithm::X919, Padding::Bit),
             (b'5', _) => (MacAlgorithm::TdesCmac, Padding::Zeros),
+            (b'6', _) => (MacAlgorithm::AesCmac, Padding::Zeros),
             (algorithm @ (b'1' | b'3'), padding @ (b'0' | b'1')) => {
                 if message.is_empty() || (padding == b'0' && !message.len().is_multiple_of(8)) {
                     return Err(ErrorCode::DATA_LENGTH);
@@ -62,7 +66,8 @@ impl Counterpart {
 
     /// Enciphers or deciphers whole blocks, each by itself.
     pub(super) fn cipher_data(&self, c: &DataFields, encrypt: bool) -> Reply<Body> {
-        if ![KeyType::ZEK, KeyType::DEK, KeyType::TEK].contains(&c.key_type) {
+        let is_block = c.key_type == KeyType::KEY_BLOCK && c.key.scheme() == Scheme::Block;
+        if !is_block && ![KeyType::ZEK, KeyType::DEK, KeyType::TEK].contains(&c.key_type) {
             return Err(ErrorCode::KEY_TYPE);
         }
         let key = self.open(&c.key, c.key_type, ErrorCode::SOURCE_KEY)?;
