@@ -15,7 +15,7 @@ use tollgate::server::config::load;
 use tollgate::server::config::parse;
 
 fn known(profile: &str) -> bool {
-    ["pos", "host", "bank-a", "bank-b"].contains(&profile)
+    ["pos", "host", "bank-a", "bank-b", "qr-a"].contains(&profile)
 }
 
 fn read(text: &str) -> Result<Config, Vec<String>> {
