@@ -42,13 +42,13 @@ impl Book {
         if let Some(running) = running.filter(|_| !mutant::is(Mutant::StraddlesClose)) {
             return Ok(Commit::nothing(BatchClosed::Running(running)));
         }
-        let given_up = self.given_up(&close);
         let counted = self.totals(close.terminal, close.batch, close.voids);
         let state = match close.claimed {
             None => BatchState::Closed,
             Some(claimed) if claimed == counted => BatchState::Balanced,
             Some(_) => BatchState::Unbalanced,
         };
+        let given_up = self.given_up(close.terminal, state);
         let record = Box::new(BatchRecord {
             number: number.0,
             terminal: close.terminal,
@@ -69,20 +69,20 @@ impl Book {
         let known = self.terminals.get(&close.terminal).map_or(0, |facts| facts.version);
         let session = close.session.filter(|session| session.version >= known);
         let session = session.map(|session| Record::Terminal(close.terminal, session));
-        let closed = given_up.iter().cloned().map(Record::Batch).chain([Record::Batch(record.clone())]);
-        let records: Records = closed.chain(session).collect();
-        let given_up = given_up.iter().map(|record| record.batch).collect();
-        Ok(Commit { records, reply: BatchClosed::Closed { record, given_up } })
+        let numbers = given_up.iter().map(|record| record.batch).collect();
+        let closed = given_up.into_iter().map(|record| Record::Batch(Box::new(record)));
+        let records: Records = closed.chain([Record::Batch(record.clone())]).chain(session).collect();
+        Ok(Commit { records, reply: BatchClosed::Closed { record, given_up: numbers } })
     }
 
-    /// The terminal's oldest batches whose uploads are awaited, where it would have too many of them with this one.
-    fn given_up(&self, close: &BatchClose) -> Vec<Box<BatchRecord>> {
-        let awaiting = self.batches.of(close.terminal).filter(|record| record.state.awaits_items());
+    /// The terminal's oldest batches whose uploads are awaited, where it would have too many of them with one in
+    /// `state`.
+    fn given_up(&self, terminal: TerminalId, state: BatchState) -> Vec<BatchRecord> {
+        let awaiting = self.batches.of(terminal).filter(|record| record.state.awaits_items());
         let mut awaiting: Vec<&BatchRecord> = awaiting.collect();
         awaiting.sort_unstable_by_key(|record| record.number);
-        let over = (awaiting.len() + 1).saturating_sub(AWAITED_AT_MOST);
-        let given_up =
-            |record: &&BatchRecord| Box::new(BatchRecord { state: BatchState::GivenUp, ..(*record).clone() });
+        let over = (awaiting.len() + usize::from(state.awaits_items())).saturating_sub(AWAITED_AT_MOST);
+        let given_up = |record: &&BatchRecord| BatchRecord { state: BatchState::GivenUp, ..(*record).clone() };
         awaiting.iter().take(over).map(given_up).collect()
     }
 

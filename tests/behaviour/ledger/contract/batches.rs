@@ -198,8 +198,14 @@ pub(in crate::ledger) async fn uploads_of_two_batches_are_awaited_and_no_more<L:
         }
     }
     use BatchState::{GivenUp, Unbalanced};
+    match ledger.close_batch(close(1, batch(5), Some(BatchTotals::default()))).await.unwrap() {
+        BatchClosed::Closed { record, given_up } => {
+            assert_eq!((record.state, given_up.len()), (BatchState::Balanced, 0))
+        }
+        other => panic!("{other:?}"),
+    }
     let states = || ledger.batches(terminal(1)).iter().map(|record| record.state).collect::<Vec<_>>();
-    assert_eq!(states(), [GivenUp, GivenUp, Unbalanced, Unbalanced]);
+    assert_eq!(states(), [GivenUp, GivenUp, Unbalanced, Unbalanced, BatchState::Balanced]);
     let late = ledger.note_items(terminal(1), first(), group(&[item(1, 100)])).await.unwrap();
     assert!(matches!(late, Uploaded::Nothing), "{late:?}");
     let ended = ended_upload(&ledger, 1).await;
@@ -208,7 +214,7 @@ pub(in crate::ledger) async fn uploads_of_two_batches_are_awaited_and_no_more<L:
     assert!(matches!(again, BatchClosed::Repeat(_)), "{again:?}");
     // Each other terminal has its own.
     ended_batch_of_another(&ledger, wrong).await;
-    assert_eq!(states(), [GivenUp, GivenUp, Unbalanced, Unbalanced]);
+    assert_eq!(states(), [GivenUp, GivenUp, Unbalanced, Unbalanced, BatchState::Balanced]);
 }
 
 async fn ended_batch_of_another<L: Ledger>(ledger: &L, claimed: Option<BatchTotals>) {
