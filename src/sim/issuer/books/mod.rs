@@ -111,7 +111,7 @@ impl Books {
 
     /// Enters a request: the recorded answer if it was entered before, a decline if its reversal came
     /// first, else `code`; an approval moves the money if funds and what it follows allow it.
-    /// [`ResponseCode::ApprovedPartial`] approves half of a sale or a hold.
+    /// [`ResponseCode::ApprovedPartial`] approves half of a sale, a hold or an increment.
     pub fn enter(&mut self, entry: Entry, code: ResponseCode) -> Entered {
         if let Some(date) = entry.date {
             self.expire(date);

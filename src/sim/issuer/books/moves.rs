@@ -16,9 +16,9 @@ use jiff::civil::Date;
 
 const OVERFLOW: ResponseCode = ResponseCode::SystemFailure;
 
-/// Sales and holds may be approved for a part.
+/// Sales, holds and what adds to them may be approved for a part.
 pub(super) fn may_be_partial(entry: &Entry) -> bool {
-    matches!(entry.kind, Kind::Sale | Kind::Authorization) && entry.amount.minor() >= 2
+    matches!(entry.kind, Kind::Sale | Kind::Authorization | Kind::Increment) && entry.amount.minor() >= 2
 }
 
 /// Kinds that took money for a merchant, which a refund gives back.
@@ -57,7 +57,7 @@ impl Books {
                 Ok(effect(Money::Held))
             }
             Kind::Transfer => self.transfer(entry),
-            Kind::Increment => self.increment(entry),
+            Kind::Increment => self.increment(entry, approved),
             Kind::Completion | Kind::CompletionAdvice => self.complete(entry),
             Kind::SaleVoid => self.void(entry, SOLD),
             Kind::AuthorizationVoid => self.void(entry, HELD),
@@ -143,11 +143,11 @@ impl Books {
         given.fold(Amount::ZERO, |sum, refund| sum.plus(refund.amount).unwrap_or(Amount::MAX))
     }
 
-    fn increment(&mut self, entry: &Entry) -> Result<Effect, ResponseCode> {
+    fn increment(&mut self, entry: &Entry, approved: Amount) -> Result<Effect, ResponseCode> {
         let (at, _) = self.standing(entry, HELD, Money::Held)?;
-        self.afford(&entry.pan, entry.amount, Amount::ZERO)?;
-        self.change(&entry.pan, |account| account.holding(entry.amount))?;
-        Ok(Effect { money: Money::Held, follows: Some(at), amount: Some(entry.amount) })
+        self.afford(&entry.pan, approved, Amount::ZERO)?;
+        self.change(&entry.pan, |account| account.holding(approved))?;
+        Ok(Effect { money: Money::Held, follows: Some(at), amount: Some(approved) })
     }
 
     /// Lets the hold go and takes the amount. What is told may not be refused for lack of funds.

@@ -193,6 +193,37 @@ fn a_completion_takes_what_is_held_and_its_void_holds_it_again() {
 }
 
 #[test]
+fn a_hold_that_is_undone_lets_go_what_was_added_to_it() {
+    let mut books = books();
+    code(&mut books, entry(Kind::Authorization, 1, 300));
+    assert_eq!(code(&mut books, following(Kind::Increment, 1, 2, 200)), "00");
+    assert_eq!(books.undo(&[reference(1)], day(0)), Undo::Undone);
+    assert_eq!(books.undo(&[reference(2)], day(0)), Undo::Nothing);
+    assert_eq!(stands(&books), (START, 0));
+}
+
+#[test]
+fn a_voided_completion_does_not_stand_again_beside_another() {
+    let mut books = books();
+    code(&mut books, entry(Kind::Authorization, 1, 300));
+    assert_eq!(code(&mut books, following(Kind::Completion, 1, 2, 300)), "00");
+    assert_eq!(code(&mut books, following(Kind::CompletionVoid, 2, 3, 300)), "00");
+    assert_eq!(code(&mut books, following(Kind::Completion, 1, 4, 250)), "00");
+    assert_eq!(books.undo(&[reference(3)], day(0)), Undo::Nothing);
+    assert_eq!(stands(&books), (START - 250, 0));
+}
+
+#[test]
+fn a_part_of_an_increment_is_held_and_completed() {
+    let mut books = books();
+    code(&mut books, entry(Kind::Authorization, 1, 300));
+    let more = books.enter(following(Kind::Increment, 1, 2, 200), ResponseCode::ApprovedPartial);
+    assert_eq!((more.partial, stands(&books)), (Amount::new(100), (START, 400)));
+    assert_eq!(code(&mut books, following(Kind::Completion, 1, 3, 461)), "61");
+    assert_eq!(code(&mut books, following(Kind::Completion, 1, 4, 460)), "00");
+}
+
+#[test]
 fn a_completion_that_is_told_may_overdraw_and_one_that_asks_may_not() {
     let mut books = books();
     code(&mut books, entry(Kind::Authorization, 1, 900));

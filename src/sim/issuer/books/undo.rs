@@ -74,8 +74,14 @@ impl Books {
                 self.hold_again(follows).ok()?;
                 Some([vec![at], adjustments].concat())
             }
-            Money::Held => done(self.change(&pan, |account| account.released(amount))),
+            // With a hold goes what was added to it.
+            Money::Held => {
+                let (all, held) = self.held(at);
+                self.change(&pan, |account| account.released(held)).ok().map(|()| all)
+            }
             Money::Given => done(self.change(&pan, |account| account.taken(amount))),
+            // Nor a completion that stands again beside another one, or beside its hold's void.
+            Money::Voids if self.was_taken_anew(follows?) => None,
             Money::Voids => {
                 self.stand_again(follows?);
                 Some(vec![at])
@@ -83,6 +89,12 @@ impl Books {
             Money::Adjusted => self.readjust(at, follows?),
             Money::Untouched | Money::Completed | Money::Voided | Money::Expired | Money::Undone => None,
         }
+    }
+
+    /// Whether the hold of a completion that was voided has ended otherwise since.
+    fn was_taken_anew(&self, at: usize) -> bool {
+        let hold = self.postings.get(at).and_then(|posting| self.postings.get(posting.follows?));
+        hold.is_some_and(|hold| matches!(hold.money, Money::Completed | Money::Voided | Money::Undone))
     }
 
     /// What a void had cancelled stands again: it is taken on credit where it must be, and held whatever is there.
