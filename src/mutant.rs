@@ -73,6 +73,10 @@ mutants! {
     OwedForgotten = "what is owed forgotten at a start",
     /// A partial approval goes into the books as if all was approved.
     PartialInFull = "partial approval counted in full",
+    /// What was voided, completed or refunded is undone all the same.
+    UndoneTwice = "what was cancelled or given back is undone again",
+    /// What was added to a hold keeps its reservations when the hold is cancelled.
+    IncrementOutlivesHold = "increment keeps its reservations without its hold",
     /// A closed day forgets what a copy must be told.
     ClosedForgotten = "closed days forgotten at a start",
 }

@@ -50,10 +50,14 @@ impl<W: World> Station<W> {
         let asking = self.read_request(exchange, facts, kind, authentic).await?;
         self.pin_can_be_served(exchange, &asking)?;
         self.ready_to_seal(facts.date(exchange.received)).await?;
-        let (intent, way) = self.intent(exchange, facts, &asking, authentic)?;
+        let (mut intent, way) = self.intent(exchange, facts, &asking, authentic)?;
         let mut issuer = None;
-        let (decided, rule, repeat) = match self.intend(intent.clone()).await? {
-            Intended::Fresh => {
+        let intended = self.intend(intent.clone()).await?;
+        if let Intended::Adrift(code) = intended {
+            self.adrift(facts, &mut intent, code);
+        }
+        let (decided, rule, repeat) = match intended {
+            Intended::Fresh | Intended::Adrift(_) => {
                 self.tell_batchless(asking.request.batch, intent.id);
                 let fresh = match way {
                     Way::Ask => self.decide(&intent, &asking, authentic, exchange).await?,
@@ -212,6 +216,13 @@ impl<W: World> Station<W> {
         let is_open = || self.parts.ledger.open_batch(terminal, batch).is_some();
         let stays = !kinds::of(request.kind).is_advice || session.is_none_or(|session| session == batch) || is_open();
         stays.then_some(batch)
+    }
+
+    /// An advice does not fit what it names: somebody must look.
+    fn adrift(&self, facts: &TerminalFacts, intent: &mut Intent, code: ResponseCode) {
+        let (terminal, rrn, kind) = (&facts.terminal, intent.rrn, intent.kind.name());
+        tracing::error!(event = "advice-adrift", %terminal, %rrn, kind, rc = %code, "an advice does not fit what it names: kept, and told to nobody");
+        (intent.follows, intent.outbound) = (None, None);
     }
 
     async fn intend(&self, intent: Intent) -> Result<Intended, Stop> {

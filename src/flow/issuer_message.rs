@@ -18,6 +18,7 @@ use crate::ledger::Intent;
 use crate::ledger::Outbound;
 use crate::ledger::Outcome;
 use crate::ledger::Recorded;
+use crate::ledger::kinds;
 use crate::model::Amount;
 use crate::model::ApprovalCode;
 use crate::model::EncryptedPinBlock;
@@ -232,8 +233,8 @@ fn zero_filled(digits: &str) -> [u8; 11] {
 }
 
 /// What the issuer's answer decides; `None` if it says nothing that can be booked: no code, one that the
-/// dialect does not list, that the issuer is still at it, another amount than was asked, or a part without
-/// its amount.
+/// dialect does not list, that the issuer is still at it, another amount than was asked, a part without
+/// its amount, or a part of what is done whole.
 pub(super) fn decision(answer: &Message, intent: &Intent) -> Option<Decision> {
     let dialect = answer.dialect();
     let code = answer.role(Role::ResponseCode)?;
@@ -241,7 +242,7 @@ pub(super) fn decision(answer: &Message, intent: &Intent) -> Option<Decision> {
     let amount = answer.role(Role::Amount).and_then(|value| Amount::parse(&value));
     let partial = code == ResponseCode::ApprovedPartial;
     let fits = match amount {
-        Some(part) if partial => Amount::ZERO < part && part < intent.amount,
+        Some(part) if partial => kinds::may_be_partial(intent.kind) && Amount::ZERO < part && part < intent.amount,
         Some(whole) => whole == intent.amount,
         None => !partial,
     };

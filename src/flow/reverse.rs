@@ -5,6 +5,7 @@ use super::exchange::{Exchange, Stop};
 use super::station::{Station, World};
 use super::witness::{Event, Witness};
 use crate::iso8583::Role;
+use crate::ledger::Followed;
 use crate::ledger::Ledger;
 use crate::ledger::Reversal;
 use crate::ledger::Reversed;
@@ -42,6 +43,7 @@ impl<W: World> Station<W> {
         let (decided, rule, repeat) = match reversed {
             Reversed::Accepted(decided) => (decided, None, false),
             Reversed::Repeat(decided) => (decided, None, true),
+            Reversed::Moot(decided, followed) => (decided, Some(self.moot(facts, followed)), false),
             Reversed::Unknown(decided) => (decided, Some("original-unknown"), false),
             Reversed::AmountDiffers => {
                 tracing::warn!(event = "reversal-amount", terminal = %facts.terminal, "reversal of another amount");
@@ -53,5 +55,20 @@ impl<W: World> Station<W> {
         let event = Event::Decided { kind: Kind::Reversal, outcome, code, rrn, rule, issuer: None, repeat, took };
         self.parts.witness.note(Some(&facts.terminal), &event);
         self.answer_decided(exchange, facts, authentic, &decided).await
+    }
+
+    /// The reversal is on record, and undoes nothing: the rule that says so. Where money was given back somebody
+    /// must look, for the terminal may have wanted to give it back a second time.
+    fn moot(&self, facts: &TerminalFacts, followed: Followed) -> &'static str {
+        let terminal = &facts.terminal;
+        match followed {
+            Followed::Refunded => {
+                tracing::error!(event = "reversal-moot", %terminal, ?followed, "a reversal of what was refunded undoes nothing: settle by hand");
+            }
+            Followed::Voided | Followed::Completed | Followed::Adjusted => {
+                tracing::warn!(event = "reversal-moot", %terminal, ?followed, "a reversal of what was followed undoes nothing");
+            }
+        }
+        "original-followed"
     }
 }

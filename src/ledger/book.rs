@@ -41,6 +41,7 @@ use crate::model::Stan;
 use crate::model::TerminalId;
 use crate::mutant;
 use crate::mutant::Mutant;
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -69,6 +70,9 @@ pub(super) struct Book {
     /// What left with closed days and was not taken yet.
     pub(super) departed: Vec<Departed>,
 }
+
+/// Transactions, and whether each keeps what it reserved.
+pub(super) type Lives = SmallVec<[(TxnId, bool); 2]>;
 
 /// One transaction.
 #[derive(Clone, Debug)]
@@ -203,10 +207,10 @@ impl Book {
             self.stans.insert(outbound.issuer.clone(), outbound.stan);
         }
         self.entries.insert(id, entry);
-        if state.is_live() {
+        if self.is_live(id) {
             self.counters.take(&intent.reservations);
         }
-        self.tell_followed(&intent, state);
+        self.tell_followed(&intent, state, intent.amount);
     }
 
     /// What is repeated until acknowledged after the issuer kept silent has gone once already.
@@ -232,7 +236,7 @@ impl Book {
     /// Moves a transaction and does what follows: reservations back, messages into or out of the queue, and
     /// what it means to the transaction it follows.
     fn move_to(&mut self, id: TxnId, to: State) {
-        let live_before = self.is_live(id);
+        let before = self.lives(id);
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let change = Change::between(entry.state, to);
         entry.state = to;
@@ -240,7 +244,7 @@ impl Book {
             entry.attempts = 0;
             entry.sent_as = None;
         }
-        let intent = Arc::clone(&entry.intent);
+        let (intent, amount) = (Arc::clone(&entry.intent), entry.amount());
         if let Some(outbound) = &intent.outbound {
             let terminal = intent.identity.terminal;
             if change.owes {
@@ -251,19 +255,19 @@ impl Book {
                 queue.settle(terminal, id);
             }
         }
-        self.balance(id, live_before);
-        self.tell_followed(&intent, to);
+        self.balance(&before);
+        self.tell_followed(&intent, to, amount);
     }
 
     /// Tells the transaction that `intent` follows where it is now; and the one which that follows.
-    fn tell_followed(&mut self, intent: &Intent, state: State) {
+    fn tell_followed(&mut self, intent: &Intent, state: State, amount: Amount) {
         let Some(followed) = intent.follows else { return };
-        let live_before = self.is_live(followed);
+        let before = self.lives(followed);
         let followers = self.followers.entry(followed).or_default();
-        followers.note(intent, state);
+        followers.note(intent, state, amount);
         let voided = followers.is_voided();
         if !mutant::is(Mutant::VoidKeepsReservations) {
-            self.balance(followed, live_before);
+            self.balance(&before);
         }
         let first = self.entries.get(&followed).and_then(|entry| entry.intent.follows);
         if let Some(followers) = first.and_then(|first| self.followers.get_mut(&first)) {
@@ -271,23 +275,33 @@ impl Book {
         }
     }
 
-    /// Whether it keeps what it reserved: it may have moved money, and no approved void cancelled it.
+    /// Whether it keeps what it reserved: it may have moved money, and no approved void cancelled it; what was
+    /// added to a hold lives no longer than the hold.
     pub(super) fn is_live(&self, id: TxnId) -> bool {
-        let voided = self.followers.get(&id).is_some_and(Followers::is_voided);
-        !voided && self.entries.get(&id).is_some_and(|entry| entry.state.is_live())
+        let Some(entry) = self.entries.get(&id).filter(|entry| entry.state.is_live()) else { return false };
+        let voided = |id| self.followers.get(id).is_some_and(Followers::is_voided);
+        let hold = entry.intent.follows.filter(|_| kinds::adds(entry.intent.kind));
+        let hold = hold.and_then(|hold| self.entries.get(&hold));
+        !voided(&id) && hold.is_none_or(|hold| hold.state.is_live() && !voided(&hold.intent.id))
+    }
+
+    /// Whether it is live, and with it what was added to it.
+    pub(super) fn lives(&self, id: TxnId) -> Lives {
+        let added = self.followers.get(&id).into_iter().flat_map(Followers::increments);
+        let added = added.filter(|_| !mutant::is(Mutant::IncrementOutlivesHold));
+        [id].into_iter().chain(added).map(|id| (id, self.is_live(id))).collect()
     }
 
     /// Gives reservations back, or takes them again, where being live has changed.
-    fn balance(&mut self, id: TxnId, live_before: bool) {
-        let live = self.is_live(id);
-        let Some(entry) = self.entries.get(&id) else { return };
-        if mutant::is(Mutant::ReservationsKept) && live_before && !live {
-            return;
-        }
-        if live_before && !live {
-            self.counters.give_back(&entry.intent.reservations);
-        } else if live && !live_before {
-            self.counters.take(&entry.intent.reservations);
+    pub(super) fn balance(&mut self, before: &Lives) {
+        for (id, live_before) in before {
+            let live = self.is_live(*id);
+            let Some(entry) = self.entries.get(id) else { continue };
+            if live && !live_before {
+                self.counters.take(&entry.intent.reservations);
+            } else if *live_before && !live && !mutant::is(Mutant::ReservationsKept) {
+                self.counters.give_back(&entry.intent.reservations);
+            }
         }
     }
 
@@ -300,7 +314,7 @@ impl Book {
             intent: Arc::clone(&entry.intent),
             decided: entry.decided(),
             effect: followers.map_or(own, |followers| followers.effect(own)),
-            adjusted: followers.and_then(Followers::adjusted),
+            adjusted: followers.and_then(|followers| followers.adjusted(entry.intent.kind)),
             late: entry.late,
         })
     }

@@ -1,6 +1,7 @@
 //! What follow-ups did to a transaction: voided, completed, refunded, and what still may.
 
 use super::Effect;
+use super::Followed;
 use super::Intent;
 use super::TxnId;
 use super::kinds;
@@ -8,6 +9,7 @@ use super::kinds::FollowTerms;
 use super::kinds::Following;
 use super::lifecycle::State;
 use crate::model::Amount;
+use crate::model::Kind;
 use crate::model::ResponseCode;
 use crate::mutant;
 use crate::mutant::Mutant;
@@ -31,9 +33,14 @@ impl Follower {
     }
 
     /// Whether it may still come to stand: nothing that collides with it may begin. Also while it is being
-    /// undone: until then the issuer may hold it.
+    /// undone, and if the issuer refuses to undo it: the issuer may hold it.
     fn binds(&self) -> bool {
-        !self.voided && (self.state.is_live() || matches!(self.state, State::Reversing(_)))
+        !self.voided && self.state.may_bind()
+    }
+
+    /// Whether nobody knows yet what it comes to.
+    fn is_unsettled(&self) -> bool {
+        self.binds() && !self.stands()
     }
 }
 
@@ -53,12 +60,12 @@ impl Followers {
         self.0.is_empty()
     }
 
-    /// Adds a follow-up, or moves one that is known.
-    pub(super) fn note(&mut self, intent: &Intent, state: State) {
+    /// Adds a follow-up, or moves one that is known. `amount`: what was approved of it, or asked while nothing is.
+    pub(super) fn note(&mut self, intent: &Intent, state: State, amount: Amount) {
         let Some((following, _)) = kinds::of(intent.kind).follows else { return };
         match self.0.iter_mut().find(|follower| follower.id == intent.id) {
-            Some(follower) => follower.state = state,
-            None => self.0.push(Follower { id: intent.id, following, amount: intent.amount, state, voided: false }),
+            Some(follower) => (follower.state, follower.amount) = (state, amount),
+            None => self.0.push(Follower { id: intent.id, following, amount, state, voided: false }),
         }
     }
 
@@ -89,17 +96,28 @@ impl Followers {
         self.any(Following::Voids, Follower::stands)
     }
 
-    /// Why a follow-up of `amount` may not begin on a transaction of `whole`, if it may not.
+    /// The approved void that stands.
+    pub(super) fn voided_by(&self) -> Option<TxnId> {
+        let void = self.0.iter().find(|follower| follower.following == Following::Voids && follower.stands());
+        void.map(|void| void.id)
+    }
+
+    /// Why a follow-up of `amount` may not begin on a transaction of this kind and amount, if it may not.
     pub(super) fn refusal(
         &self,
         following: Following,
         amount: Amount,
-        whole: Amount,
+        (kind, own): (Kind, Amount),
         terms: &FollowTerms,
     ) -> Option<ResponseCode> {
         let binding = |kind| self.any(kind, Follower::binds);
-        let (amount, whole) = (amount.minor(), self.adjusted().unwrap_or(whole).minor());
-        let held = whole.saturating_add(self.sum(Following::Increments, Follower::stands));
+        let amount = amount.minor();
+        let held = self
+            .adjusted(kind)
+            .unwrap_or(own)
+            .minor()
+            .saturating_add(self.sum(Following::Increments, Follower::stands));
+        let given_back = self.sum(Following::Refunds, Follower::binds);
         let related = match following {
             // What was completed or refunded is not undone whole any more.
             Following::Voids => [Following::Voids, Following::Completes, Following::Refunds].into_iter().any(binding),
@@ -112,22 +130,78 @@ impl Followers {
         if related {
             return Some(ResponseCode::RelatedInvalid);
         }
+        // How much is held is not known while somebody asks for more, or takes that back.
+        let ends = matches!(following, Following::Voids | Following::Completes);
+        if ends && self.any(Following::Increments, Follower::is_unsettled) {
+            return Some(ResponseCode::RelatedInvalid);
+        }
         let fits = match following {
             Following::Voids => amount == held,
             Following::Completes => u128::from(amount) * 100 <= u128::from(held) * u128::from(terms.completion_percent),
             Following::Refunds if mutant::is(Mutant::RefundOverRest) => true,
             Following::Refunds => {
-                self.sum(Following::Refunds, Follower::binds).checked_add(amount).is_some_and(|sum| sum <= whole)
+                let whole = self.acknowledged(kind).unwrap_or(own).minor();
+                given_back.checked_add(amount).is_some_and(|sum| sum <= whole)
             }
-            Following::Increments | Following::Adjusts => true,
+            Following::Adjusts => given_back <= amount,
+            Following::Increments => true,
         };
         (!fits).then_some(ResponseCode::OriginalAmountWrong)
     }
 
-    /// What the last adjustment that stands says the amount is.
-    pub(super) fn adjusted(&self) -> Option<Amount> {
-        let standing = |follower: &&Follower| follower.following == Following::Adjusts && follower.stands();
-        self.0.iter().rev().find(standing).map(|follower| follower.amount)
+    /// What the last adjustment that stands makes of the amount of a transaction of this kind.
+    pub(super) fn adjusted(&self, kind: Kind) -> Option<Amount> {
+        self.last_adjustment(kind, |_| true)
+    }
+
+    /// The same without those that their issuer refused: it gives nothing back that it did not take.
+    fn acknowledged(&self, kind: Kind) -> Option<Amount> {
+        self.last_adjustment(kind, |follower| follower.state != State::Unadvised)
+    }
+
+    fn last_adjustment(&self, kind: Kind, counts: impl Fn(&Follower) -> bool) -> Option<Amount> {
+        let standing = |one: &&Follower| one.following == Following::Adjusts && one.stands() && counts(one);
+        let last = self.0.iter().rev().find(standing).map(|follower| follower.amount);
+        last.filter(|_| kinds::is_adjustable(kind))
+    }
+
+    /// What was done to the transaction that is over with it.
+    pub(super) fn over(&self) -> Option<Followed> {
+        if self.is_voided() {
+            return Some(Followed::Voided);
+        }
+        // A refund that runs, or is taken back somewhere else, may give the money back before this does.
+        let refunded = self.any(Following::Refunds, Follower::binds).then_some(Followed::Refunded);
+        refunded.or(self.any(Following::Completes, Follower::stands).then_some(Followed::Completed))
+    }
+
+    /// What was, or is being, done to a hold with all that was added to it.
+    pub(super) fn taken(&self) -> Option<Followed> {
+        let voided = self.is_voided().then_some(Followed::Voided);
+        voided.or(self.any(Following::Completes, Follower::binds).then_some(Followed::Completed))
+    }
+
+    /// What was done by the amount that this adjustment made.
+    pub(super) fn relies_on(&self, adjustment: TxnId) -> Option<Followed> {
+        let later = self.0.iter().skip_while(|follower| follower.id != adjustment).skip(1);
+        let adjusted = later.filter(|one| one.following == Following::Adjusts).any(Follower::stands);
+        self.over().or(adjusted.then_some(Followed::Adjusted))
+    }
+
+    /// How a hold ended otherwise than by this completion, or is about to.
+    pub(super) fn ended_without(&self, completion: TxnId) -> Option<Followed> {
+        let mut others = self.0.iter().filter(|follower| follower.id != completion && follower.binds());
+        others.find_map(|follower| match follower.following {
+            Following::Voids => Some(Followed::Voided),
+            Following::Completes => Some(Followed::Completed),
+            Following::Refunds | Following::Increments | Following::Adjusts => None,
+        })
+    }
+
+    /// The numbers of what was added to a hold.
+    pub(super) fn increments(&self) -> impl Iterator<Item = TxnId> {
+        let increments = self.0.iter().filter(|follower| follower.following == Following::Increments);
+        increments.map(|follower| follower.id)
     }
 
     fn any(&self, following: Following, counts: impl Fn(&Follower) -> bool) -> bool {

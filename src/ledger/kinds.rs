@@ -154,10 +154,30 @@ pub const fn same_batch(kind: Kind) -> bool {
 }
 
 /// Whether a follow-up that does not fit its original is refused. Adjustments tell what the receipt says, and
-/// are not: what does not fit is settlement's matter. An advice of a completion takes money, and is.
+/// are not: one that does not fit is kept and follows nothing, for settlement to look at. An advice of a
+/// completion takes money, and is refused.
 #[must_use]
 pub const fn must_fit(kind: Kind) -> bool {
     !matches!(kind, Kind::Adjustment)
+}
+
+/// Whether it adds to a hold.
+#[must_use]
+pub const fn adds(kind: Kind) -> bool {
+    matches!(of(kind).follows, Some((Following::Increments, _)))
+}
+
+/// Whether an issuer may approve a part of a kind (10): of what takes or holds money while the customer stands
+/// there. Nobody cancels, gives back or transfers by halves.
+#[must_use]
+pub const fn may_be_partial(kind: Kind) -> bool {
+    matches!(kind, Kind::Sale | Kind::Authorization | Kind::Increment | Kind::Completion)
+}
+
+/// Whether an adjustment makes another amount of a kind.
+#[must_use]
+pub fn is_adjustable(kind: Kind) -> bool {
+    matches!(of(Kind::Adjustment).follows, Some((Following::Adjusts, adjusted)) if adjusted.contains(&kind))
 }
 
 const COMPLETIONS: &[Kind] = &[Kind::Completion, Kind::CompletionAdvice];

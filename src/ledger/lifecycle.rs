@@ -114,6 +114,11 @@ impl State {
         matches!(self, Self::Stands(Outcome::Approved) | Self::Advising | Self::Unadvised)
     }
 
+    /// Whether the issuer may hold it, now or in the end. What it refuses to undo it may hold for ever.
+    pub(super) fn may_bind(self) -> bool {
+        self.is_live() || matches!(self, Self::Reversing(_) | Self::Irreversible(_))
+    }
+
     /// What waits in the issuer's queue.
     pub(super) fn owes(self) -> Option<Owed> {
         match self {

@@ -19,6 +19,7 @@ mod identities;
 pub mod journal;
 pub mod kinds;
 mod lifecycle;
+mod moot;
 mod originals;
 mod owed;
 mod plan;
@@ -39,7 +40,7 @@ pub use housekeeper::{Housekeeper, Housekeeping, Tidied};
 pub use kinds::FollowTerms;
 pub use originals::OriginalQuery;
 pub use types::{
-    Answer, DataKeyName, DeadLetter, Decided, Decision, Due, Effect, Forwarded, Identity, Intended, Intent,
+    Answer, DataKeyName, DeadLetter, Decided, Decision, Due, Effect, Followed, Forwarded, Identity, Intended, Intent,
     LedgerFault, OriginalKey, Outbound, Outcome, Owed, Recorded, Reversal, Reversed, Scope, TxnId,
 };
 

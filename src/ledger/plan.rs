@@ -78,13 +78,18 @@ impl Book {
         if tombstone.is_none() && (self.batch_is_over(&intent) || must_sign_in(&intent)) {
             return Ok(Commit::nothing(Intended::NotNow));
         }
+        let misfit = self.follow_refusal(&intent, row);
+        let adrift = misfit.filter(|_| !kinds::must_fit(intent.kind));
+        if adrift.is_some() {
+            (intent.follows, intent.outbound) = (None, None);
+        }
         let refusal = tombstone
-            .or_else(|| self.follow_refusal(&intent, row))
+            .or(misfit.filter(|_| adrift.is_none()))
             .or(intent.refusal.as_ref().map(|refusal| refusal.code))
             .or_else(|| self.counters.refusal(&intent.reservations));
         let intent = Arc::new(intent);
         Ok(match refusal {
-            None => Commit::of([Record::Intended(intent)], Intended::Fresh),
+            None => Commit::of([Record::Intended(intent)], adrift.map_or(Intended::Fresh, Intended::Adrift)),
             Some(code) => {
                 let answer = Answer::of(code, intent.received);
                 let decided = Decided { outcome: Outcome::Declined, answer: answer.clone(), rrn: intent.rrn };
@@ -95,7 +100,7 @@ impl Book {
 
     /// Why it may not follow what it follows, if it may not.
     fn follow_refusal(&self, intent: &Intent, row: Effects) -> Option<ResponseCode> {
-        let (following, of_kinds) = row.follows.filter(|_| kinds::must_fit(intent.kind))?;
+        let (following, of_kinds) = row.follows?;
         let alone = self.terms.refund_without_original && kinds::may_stand_alone(intent.kind);
         if alone && intent.follows.is_none() {
             return None;
@@ -113,7 +118,8 @@ impl Book {
         let id = original.intent.id;
         let none = Followers::default();
         let followers = self.followers.get(&id).unwrap_or(&none);
-        let refusal = || followers.refusal(following, intent.amount, original.amount(), &self.terms);
+        let refusal =
+            || followers.refusal(following, intent.amount, (original.intent.kind, original.amount()), &self.terms);
         time_refusal(intent, &original.intent, following, &self.terms).or_else(refusal)
     }
 
@@ -174,9 +180,14 @@ impl Book {
         let answer = Answer::of(ResponseCode::Approved, reversal.received);
         let kept = KeptReversal { number, reversal, rrn, answer, original: original.map(|entry| entry.intent.id) };
         let decided = kept.decided();
-        let undo = original.and_then(undo_record);
+        let moot = original.filter(|_| !mutant::is(Mutant::UndoneTwice)).and_then(|entry| self.moot(entry));
+        let undo = original.filter(|_| moot.is_none()).and_then(undo_record);
         let records = undo.into_iter().chain([Record::Reversal(Box::new(kept))]).collect();
-        let reply = if original.is_some() { Reversed::Accepted(decided) } else { Reversed::Unknown(decided) };
+        let reply = match (original, moot) {
+            (None, _) => Reversed::Unknown(decided),
+            (Some(_), None) => Reversed::Accepted(decided),
+            (Some(_), Some(followed)) => Reversed::Moot(decided, followed),
+        };
         Ok(Commit { records, reply })
     }
 

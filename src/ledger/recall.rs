@@ -222,7 +222,7 @@ impl Standing {
         let entry = Entry::standing(self);
         Recorded {
             effect: self.followers.effect(self.state.effect()),
-            adjusted: self.followers.adjusted(),
+            adjusted: self.followers.adjusted(self.intent.kind),
             decided: entry.decided(),
             intent: entry.intent,
             late: self.late,

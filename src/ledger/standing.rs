@@ -77,6 +77,7 @@ impl Book {
         if self.entries.contains_key(&id) {
             return;
         }
+        let before = self.lives(id);
         self.marks.last = self.marks.last.max(id);
         self.identities.add_request(&intent.identity, id);
         self.rrns.insert(intent.rrn, id);
@@ -87,17 +88,17 @@ impl Book {
         if !standing.followers.0.is_empty() {
             self.followers.insert(id, standing.followers.clone());
         }
-        self.entries.insert(id, Entry::standing(standing));
-        if self.is_live(id) {
-            self.counters.take(&intent.reservations);
-        }
+        let entry = Entry::standing(standing);
+        let amount = entry.amount();
+        self.entries.insert(id, entry);
+        self.balance(&before);
         if let Some(outbound) = intent.outbound.as_ref().filter(|_| standing.state.owes().is_some()) {
             self.owed.entry(outbound.issuer.clone()).or_default().push(intent.identity.terminal, id);
         }
         if let Some(followed) = intent.follows {
             // What it follows knows it already, if it is in the book.
             let followers = self.followers.entry(followed).or_default();
-            followers.note(intent, standing.state);
+            followers.note(intent, standing.state, amount);
             followers.note_voided(id, standing.followers.is_voided());
         }
     }

@@ -216,6 +216,9 @@ pub struct Decided {
 pub enum Intended {
     /// Recorded: go on.
     Fresh,
+    /// Recorded: go on, and raise an alarm. An advice that does not fit what it names, for this reason: it tells
+    /// what has been done and is taken, but it follows nothing, and no issuer is told.
+    Adrift(ResponseCode),
     /// Recorded as declined here, by its refusal, a counter or a tombstone; the answer stands.
     Declined(Decided),
     /// Seen before, and decided: the recorded answer.
@@ -250,10 +253,25 @@ pub enum Reversed {
     Accepted(Decided),
     /// It came before: the recorded answer.
     Repeat(Decided),
+    /// Recorded, and nothing is undone: what was done to the original since stands, and both would be too much.
+    Moot(Decided, Followed),
     /// The original is not known: a tombstone stands, and declines it should it come.
     Unknown(Decided),
     /// The original was for another amount: nothing was recorded; answered 64, alarm.
     AmountDiffers,
+}
+
+/// What was done to a transaction since it was approved.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Followed {
+    /// It was cancelled, or what it added to was.
+    Voided,
+    /// It was taken, or what it added to was.
+    Completed,
+    /// Some of it was given back, or is about to be.
+    Refunded,
+    /// Its amount was changed again.
+    Adjusted,
 }
 
 /// What store-and-forward owes an issuer.

@@ -85,7 +85,8 @@ pub fn refusals(request: &Request, facts: &TerminalFacts) -> impl Iterator<Item 
 #[must_use]
 pub fn assess(request: &Request, facts: &TerminalFacts, date: BusinessDate) -> Assessment {
     let refusal = refusals(request, facts).min_by_key(|refusal| refusal.code);
-    let takes = matches!(request.kind, Kind::Sale | Kind::Authorization | Kind::Transfer) && refusal.is_none();
+    let takes = matches!(request.kind, Kind::Sale | Kind::Authorization | Kind::Increment | Kind::Transfer)
+        && refusal.is_none();
     let reservation = Reservation {
         key: CounterKey { counted: Counted::Terminal(facts.terminal), date },
         amount: request.amount,

@@ -140,6 +140,13 @@ fn suspended_and_terminated_parties_do_not_trade() {
 }
 
 #[test]
+fn what_is_added_to_a_hold_reserves_for_itself() {
+    let assessment = assess(&request(Kind::Increment, 700), &facts(), today());
+    let [reservation] = assessment.reservations[..] else { panic!("one reservation") };
+    assert_eq!((reservation.amount, reservation.amount_limit), (Amount::new(700).unwrap(), Amount::new(500_000)));
+}
+
+#[test]
 fn a_balance_inquiry_reserves_nothing() {
     assert!(assess(&request(Kind::Balance, 0), &facts(), today()).reservations.is_empty());
 }

@@ -64,6 +64,6 @@ impl Book {
 impl Entry {
     /// What is settled of it: what its last adjustment says, else what was approved.
     fn settled(&self, followers: Option<&Followers>) -> Amount {
-        followers.and_then(Followers::adjusted).unwrap_or_else(|| self.amount())
+        followers.and_then(|followers| followers.adjusted(self.intent.kind)).unwrap_or_else(|| self.amount())
     }
 }

@@ -9,9 +9,7 @@ use crate::ledger::TxnId;
 use crate::ledger::UploadedGroup;
 use crate::ledger::batches::binds;
 use crate::ledger::batches::direction;
-use crate::ledger::kinds::Following;
 use crate::ledger::lifecycle::State;
-use crate::model::Amount;
 use crate::model::BatchEntry;
 use crate::model::BatchNumber;
 use crate::model::BatchTotals;
@@ -141,11 +139,6 @@ impl Verifier {
         }
         let amount = self.adjusted(id).unwrap_or_else(|| txn.amount());
         Some(BatchEntry { foreign: txn.foreign, direction: direction(txn.kind, voids)?, amount })
-    }
-
-    /// What the last adjustment of a transaction makes of its amount.
-    pub(super) fn adjusted(&self, id: TxnId) -> Option<Amount> {
-        self.standing(id, Following::Adjusts).last().map(|txn| txn.asked)
     }
 
     /// Whether a transaction must stay in the book for its batch.

@@ -83,7 +83,9 @@ pub(super) struct Txn {
     issuer: Option<IssuerIndex>,
     pub(super) late: Option<Outcome>,
     pub(super) attempts: u32,
-    taken: Taken,
+    pub(super) taken: Taken,
+    /// What had cancelled it when it came as it stands.
+    pub(super) voided_by: Option<TxnId>,
 }
 
 impl Txn {
@@ -116,7 +118,7 @@ pub(in crate::ledger) struct Verifier {
     pub(super) batches: Batches,
     pub(super) numbers: Numbers,
     lanes: Lanes,
-    counters: Counters,
+    pub(super) counters: Counters,
     keys: HashSet<DataKeyName>,
     /// Approvals undone in this group whose terminal's reversal has not been seen yet, and their records.
     undone: Vec<(TxnId, u32)>,
@@ -244,8 +246,7 @@ impl Verifier {
             return;
         }
         self.enters_batch(intent);
-        let Some(txn) = self.open.get(&intent.id) else { return };
-        self.counters.take(&txn.taken);
+        self.balance(&[(intent.id, false)].into_iter().collect());
         let within = self.counters.within(&intent.reservations);
         self.check(Invariant::I10, within, "its reservations bring a counter above its limit");
         self.may_follow(intent);
@@ -276,7 +277,6 @@ impl Verifier {
 
     /// Puts a transaction into the book.
     fn admit(&mut self, intent: &Intent, answer: Option<&Answer>, state: State) {
-        let taken = intent.reservations.iter().map(|one| (one.key, one.amount.minor())).collect();
         let txn = Txn {
             rrn: intent.rrn,
             terminal: intent.identity.terminal,
@@ -293,7 +293,8 @@ impl Verifier {
             issuer: intent.outbound.as_ref().map(|outbound| self.lanes.issuer(&outbound.issuer)),
             late: None,
             attempts: 0,
-            taken,
+            taken: taken(intent),
+            voided_by: None,
         };
         self.totals.add(txn.line(), txn.amount());
         if let Some(followed) = txn.follows {
@@ -331,6 +332,9 @@ impl Verifier {
         let leads = EVENTS.into_iter().any(|event| step(State::Open, event, txn.terms()) == to);
         let lawful = (leads && to != State::Open && to.outcome() == Some(outcome)) || (silent && !undone);
         self.check(Invariant::I3, lawful, "the decision leads where none leads");
+        let part = decision.answer.amount.filter(|_| outcome == Outcome::Approved);
+        let may_be = part.is_none_or(|part| kinds::may_be_partial(txn.kind) && part < txn.asked);
+        self.check(Invariant::I9, may_be, "a part is approved of what is done whole");
         self.set_partial(id, decision.answer.amount);
         self.go(id, to);
         if to == State::Advising && !decision.advise {
@@ -354,6 +358,8 @@ impl Verifier {
         self.check(Invariant::I4, !again, "a second reversal is owed");
         if to == State::Reversing(Undone::Approval) && !again && !self.in_snapshot {
             self.undone.push((id, self.record));
+            let moot = self.is_moot(id);
+            self.check(Invariant::I9, !moot, "it is undone although what was done to it since stands");
         }
         let mut events = EVENTS.into_iter().filter(|event| by.is_none_or(|by| by == *event));
         let lawful = from != State::Open && from != to && events.any(|event| step(from, event, terms) == to);
@@ -369,9 +375,8 @@ impl Verifier {
 
     /// Moves a transaction, with what follows from it.
     fn go(&mut self, id: TxnId, to: State) {
-        let live_before = self.is_live(id);
         let followed = self.open.get(&id).and_then(|txn| txn.follows);
-        let followed_live = followed.is_some_and(|followed| self.is_live(followed));
+        let before = self.lives([Some(id), followed]);
         let Some(txn) = self.open.get_mut(&id) else { return };
         let change = Change::between(txn.state, to);
         self.totals.subtract(txn.line(), txn.amount());
@@ -387,26 +392,9 @@ impl Verifier {
             Some(issuer) if change.settles => self.lanes.remove(issuer, terminal, id),
             _ => {}
         }
-        self.balance(id, live_before);
+        self.balance(&before);
         if let Some(followed) = followed {
-            self.balance(followed, followed_live);
             self.follow_up_moved(id, followed);
-        }
-    }
-
-    /// Whether it keeps what it reserved.
-    fn is_live(&self, id: TxnId) -> bool {
-        self.open.get(&id).is_some_and(|txn| txn.state.is_live()) && !self.is_voided(id)
-    }
-
-    fn balance(&mut self, id: TxnId, live_before: bool) {
-        let live = self.is_live(id);
-        let Some(txn) = self.open.get(&id) else { return };
-        if live && !live_before {
-            self.counters.take(&txn.taken);
-        } else if live_before && !live {
-            let had = self.counters.give_back(&txn.taken);
-            self.check(Invariant::I10, had, "more is given back than was reserved");
         }
     }
 
@@ -470,7 +458,7 @@ impl Verifier {
         let stands = txn.state == State::Open
             || (txn.terms() != Terms::Nothing
                 && matches!(txn.state, State::Stands(Outcome::Approved) | State::Advising));
-        let left = stands && self.open.contains_key(&original);
+        let left = stands && self.open.contains_key(&original) && !self.is_moot(original);
         self.check(Invariant::I4, !left, "a reversal leaves its original as it was");
     }
 
@@ -480,11 +468,13 @@ impl Verifier {
         let id = intent.id;
         self.subject = Some((id, Some(intent.rrn)));
         self.is_in_batch_again(intent);
+        let before = self.lives([Some(id)]);
+        let voided_by = standing.followers.voided_by();
         let left = self.gone.remove(&id);
         if let Some(txn) = left.clone().filter(|_| !self.in_snapshot) {
             self.check(Invariant::I11, txn.state == standing.state, "it did not come back as it left");
-            self.open.insert(id, Txn { taken: taken(standing), ..txn });
-            self.balance(id, false);
+            self.open.insert(id, Txn { taken: taken(intent), voided_by, ..txn });
+            self.balance(&before);
             return;
         }
         if let Some(txn) = &left {
@@ -496,12 +486,12 @@ impl Verifier {
         }
         if left.is_some() || self.enter(intent, standing.answer.as_ref(), standing.state) {
             let Some(txn) = self.open.get_mut(&id) else { return };
-            (txn.late, txn.attempts, txn.taken) = (standing.late, standing.attempts, taken(standing));
+            (txn.late, txn.attempts, txn.voided_by) = (standing.late, standing.attempts, voided_by);
             if let Some(issuer) = txn.issuer.filter(|_| standing.state.owes().is_some()) {
                 self.lanes.push(issuer, txn.terminal, id);
             }
         }
-        self.balance(id, false);
+        self.balance(&before);
     }
 
     /// A transaction as it left with its day, before the first group that is there.
@@ -571,10 +561,7 @@ impl Verifier {
     }
 }
 
-/// What a transaction reserves that comes as it stands: nothing, if it was voided by what has left.
-fn taken(standing: &Standing) -> Taken {
-    if standing.followers.is_voided() {
-        return Taken::new();
-    }
-    standing.intent.reservations.iter().map(|one| (one.key, one.amount.minor())).collect()
+/// What a transaction reserves while it is live.
+fn taken(intent: &Intent) -> Taken {
+    intent.reservations.iter().map(|one| (one.key, one.amount.minor())).collect()
 }

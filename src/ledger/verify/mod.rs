@@ -11,6 +11,7 @@ mod fold;
 mod follow_ups;
 mod invariant;
 mod lanes;
+mod lives;
 mod numbers;
 mod snapshots;
 mod totals;

@@ -2,6 +2,7 @@
 //! and the place named; a journal that keeps them all is not.
 
 mod batches;
+mod follow_ups;
 
 use super::*;
 use crate::ledger::Answer;

@@ -14,6 +14,7 @@ use tollgate::ledger::Owed;
 use tollgate::ledger::Recorded;
 use tollgate::ledger::kinds;
 use tollgate::model::Kind;
+use tollgate::model::ResponseCode;
 
 const KINDS: [Kind; 8] = [
     Kind::SaleVoid,
@@ -32,7 +33,7 @@ enum Step {
     Follow { kind: usize, pick: usize, amount: u64 },
     Decide { pick: usize, outcome: Outcome },
     Reverse { pick: usize },
-    Undone { pick: usize },
+    Undone { pick: usize, taken: bool },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -43,8 +44,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (0..KINDS.len(), any::<usize>(), amount()).prop_map(
             |(kind, pick, amount)| Step::Follow { kind, pick, amount }),
         6 => (any::<usize>(), outcome).prop_map(|(pick, outcome)| Step::Decide { pick, outcome }),
-        1 => any::<usize>().prop_map(|pick| Step::Reverse { pick }),
-        1 => any::<usize>().prop_map(|pick| Step::Undone { pick }),
+        2 => any::<usize>().prop_map(|pick| Step::Reverse { pick }),
+        2 => (any::<usize>(), any::<bool>()).prop_map(|(pick, taken)| Step::Undone { pick, taken }),
     ];
     proptest::collection::vec(step, 1..60)
 }
@@ -66,23 +67,24 @@ async fn take_step(ledger: &EmbeddedLedger, stan: u32, step: Step) {
             let intent = following(kind, &original.intent, sale(ledger, 1, stan, amount));
             let fits = kinds::of(kind).follows.is_some_and(|(_, kinds)| kinds.contains(&original.intent.kind));
             let told = ledger.intend(intent).await.unwrap();
-            assert!(fits || kind == Kind::Adjustment || matches!(told, Intended::Declined(_)), "{}", kind.name());
+            let kept = |told: &Intended| matches!(told, Intended::Declined(_) | Intended::Adrift(_));
+            assert!(fits || kept(&told), "{}", kind.name());
         }
         Step::Decide { pick, outcome } => {
             let Some(record) = picked(ledger, pick, |record| record.decided.is_none()) else { return };
             ledger.decide(record.intent.id, decision(outcome, record.intent.received)).await.unwrap();
         }
         Step::Reverse { pick } => {
-            let Some(record) = picked(ledger, pick, |record| kinds::of(record.intent.kind).follows.is_some()) else {
-                return;
-            };
+            let Some(record) = picked(ledger, pick, |_| true) else { return };
             let (own, amount) = (stan, record.intent.amount.minor());
             ledger.reverse(reversal(1, own, record.intent.identity.stan.value(), amount)).await.unwrap();
         }
-        Step::Undone { pick } => {
+        Step::Undone { pick, taken } => {
             let reversing = |record: &Recorded| record.effect == Effect::Reversing;
             let Some(record) = picked(ledger, pick, reversing) else { return };
-            ledger.acknowledge(record.intent.id, Owed::Reversal, Forwarded::Acknowledged).await.unwrap();
+            let refused = Forwarded::Refused(ResponseCode::FormatError);
+            let fared = if taken { Forwarded::Acknowledged } else { refused };
+            ledger.acknowledge(record.intent.id, Owed::Reversal, fared).await.unwrap();
         }
     }
 }
@@ -90,7 +92,7 @@ async fn take_step(ledger: &EmbeddedLedger, stan: u32, step: Step) {
 /// Whether an approval stands that no reversal undoes.
 fn stands(record: &Recorded) -> bool {
     let approved = record.decided.as_ref().is_some_and(|decided| decided.outcome == Outcome::Approved);
-    approved && !matches!(record.effect, Effect::Reversing | Effect::Reversed | Effect::Voided)
+    approved && !matches!(record.effect, Effect::Reversing | Effect::Reversed | Effect::Voided | Effect::DeadLetter)
 }
 
 fn look(records: &[Recorded]) {
@@ -113,6 +115,8 @@ fn look(records: &[Recorded]) {
         assert!(completions.iter().all(|amount| amount * 100 <= held * 115), "above the ceiling");
         let most = of(&[Kind::Adjustment]).into_iter().chain([original.intent.amount.minor()]).max();
         assert!(refunds.iter().sum::<u64>() <= most.unwrap_or(0), "more given back than was taken");
+        let undone = matches!(original.effect, Effect::Reversing | Effect::Reversed | Effect::DeadLetter);
+        assert!(!undone || refunds.is_empty(), "given back, and undone");
         let voided = original.effect == Effect::Voided;
         assert!(!voided || voids.len() == 1, "voided by nothing");
     }

@@ -103,6 +103,23 @@ fn a_tip_makes_another_amount_of_a_sale_which_is_then_voided_with_it() {
 }
 
 #[test]
+fn a_tip_of_what_takes_none_is_answered_00_and_told_to_nobody() {
+    let (rig, peer) = willing(&Recipe::default());
+    let mut till = selling(&rig, 10_000_001);
+    let sent = till.prepare(Kind::Authorization, 10_000, CARD_A);
+    let rrn = till.exchange(&sent).rrn.unwrap();
+    let (batch, stan) = (sent.message.role(Role::Batch).unwrap(), sent.message.role(Role::Stan).unwrap());
+    let tip = told(Kind::Adjustment, 901, 90_000)
+        .says(Role::OriginalRrn, rrn.as_bytes())
+        .says(Role::OriginalBatch, &batch)
+        .says(Role::OriginalStan, &stan);
+    assert_eq!(tip.code(&mut till), Approved);
+    assert_eq!((last(&rig, Kind::Authorization).adjusted, rig.owed()), (None, 0));
+    assert_eq!(last(&rig, Kind::Adjustment).intent.follows, None);
+    assert!(peer.seen().iter().all(|seen| seen.kind != Kind::Adjustment));
+}
+
+#[test]
 fn an_advice_of_a_card_that_nobody_issued_is_not_taken() {
     let (rig, _peer) = willing(&Recipe::default());
     let mut till = selling(&rig, 10_000_001);

@@ -171,6 +171,42 @@ fn refunds_go_in_parts_up_to_what_was_paid_and_from_any_terminal_of_the_merchant
 }
 
 #[test]
+fn a_reversal_of_a_refunded_sale_is_answered_00_and_told_to_nobody() {
+    let (rig, peer) = willing(&Recipe::default());
+    let mut till = selling(&rig, 10_000_001);
+    let of_sale = |kind| Slip::new(kind, 801, 100_00).says(Role::Pan, CARD_A.as_bytes());
+    let sent = of_sale(SALE).signed(&till);
+    let told = till.exchange(&sent);
+    let rrn = told.rrn.unwrap().as_bytes().to_vec();
+    let date = told.message.role(Role::LocalDate).unwrap().to_vec();
+    let sale = Receipt { batch: Vec::new(), stan: Vec::new(), rrn, date };
+    assert_eq!(refund(901, 60_00, &sale).code(&mut till), Approved);
+    let reversal = of_sale(Kind::Reversal)
+        .says(Role::ProcessingCode, b"000000")
+        .says(Role::MessageTypeCode, b"22")
+        .says(Role::ResponseCode, b"98");
+    assert_eq!(reversal.code(&mut till), Approved);
+    assert_eq!(last(&rig, SALE).effect, Effect::Refunded(Amount::new(60_00).unwrap()));
+    rig.await_undone();
+    assert!(peer.seen().iter().all(|seen| seen.kind != Kind::Reversal), "it would give the money back twice");
+}
+
+#[test]
+fn a_part_of_a_void_is_no_answer_and_the_void_is_undone() {
+    let peer = Peer::start(|side, message, _| match message.dialect().kind_of(message) {
+        Some(Kind::SaleVoid) => vec![answer(side, message, "10", &[(Role::Amount, b"000000001000")])],
+        _ => vec![answer(side, message, "00", &[(Role::ApprovalCode, APPROVAL)])],
+    });
+    let rig = Rig::of(&Recipe { in_place_of_a: Some(peer.address), ..Recipe::default() });
+    let mut till = selling(&rig, 10_000_001);
+    let sale = paid(&mut till, SALE, 20_00);
+    assert_ne!(void(901, 20_00, &sale).code(&mut till), Approved);
+    rig.await_undone();
+    assert_eq!(last(&rig, Kind::SaleVoid).effect, Effect::Reversed);
+    assert_eq!((last(&rig, SALE).effect, last(&rig, SALE).amount()), (Effect::Live, Amount::new(20_00).unwrap()));
+}
+
+#[test]
 fn a_refund_whose_issuer_is_silent_goes_until_it_is_acknowledged_marked_as_a_repeat() {
     let peer = Peer::start(|side, message, before| {
         let refunds = before.iter().filter(|seen| seen.kind == Kind::Refund).count();

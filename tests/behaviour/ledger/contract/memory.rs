@@ -72,7 +72,8 @@ pub(in crate::ledger) async fn what_follows_nothing_it_may_follow_is_declined_bu
     assert_eq!(declined(&ledger, of_wrong_kind).await, ResponseCode::RelatedInvalid);
     let completed = Intent { kind: Kind::CompletionAdvice, ..sale(&ledger, 1, 5, 100) };
     assert_eq!(declined(&ledger, completed).await, ResponseCode::OriginalNotFound, "it would take money");
-    fresh(&ledger, Intent { kind: Kind::Adjustment, ..sale(&ledger, 1, 6, 100) }).await;
+    let told = ledger.intend(Intent { kind: Kind::Adjustment, ..sale(&ledger, 1, 6, 100) }).await.unwrap();
+    assert!(matches!(told, Intended::Adrift(ResponseCode::OriginalNotFound)), "{told:?}");
 }
 
 pub(in crate::ledger) async fn a_closed_day_leaves_the_book_but_for_what_is_open_or_owed<L: Ledger>(ledger: L) {

@@ -1,6 +1,7 @@
 //! What every ledger keeps. Each behaviour takes an empty ledger with room for [`CAPACITY`].
 
 mod batches;
+mod bounds;
 mod memory;
 mod originals;
 mod owed;
@@ -8,6 +9,7 @@ mod requests;
 mod reversals;
 
 pub(super) use batches::*;
+pub(super) use bounds::*;
 pub(super) use memory::*;
 pub(super) use originals::*;
 pub(super) use owed::*;
@@ -24,6 +26,7 @@ use tollgate::ledger::Decided;
 use tollgate::ledger::Decision;
 use tollgate::ledger::Due;
 use tollgate::ledger::Effect;
+use tollgate::ledger::Followed;
 use tollgate::ledger::Forwarded;
 use tollgate::ledger::Intended;
 use tollgate::ledger::Intent;
@@ -136,6 +139,14 @@ macro_rules! keeps_the_contract {
             refunds_never_pass_what_was_paid
             a_hold_is_completed_once_within_the_ceiling_and_holds_again_when_that_is_voided
             what_follows_nothing_it_may_follow_is_declined_but_an_advice_never
+            an_adjustment_that_does_not_fit_is_kept_and_changes_nothing
+            an_adjustment_that_its_issuer_refused_lifts_no_refund
+            what_its_issuer_will_not_undo_still_binds
+            a_hold_grows_by_the_part_of_an_increment_that_was_approved
+            what_was_voided_refunded_or_completed_is_not_undone_a_second_time
+            what_others_rely_on_is_not_undone
+            a_hold_is_neither_voided_nor_completed_while_more_is_asked_for
+            an_increment_reserves_for_itself_and_gives_back_with_its_hold
             a_follow_up_finds_its_original_by_each_of_its_keys_and_only_if_all_agree
             a_void_is_of_the_same_terminal_batch_and_day
             what_comes_too_late_is_22
