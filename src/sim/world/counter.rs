@@ -131,7 +131,7 @@ impl Till {
             return true;
         }
         if memory.log.closing.is_none() {
-            self.lied = lies && self.terminal.lose(1);
+            self.lied |= lies && self.terminal.lose(1);
         }
         if self.terminal.begin_settlement().is_err() {
             return false;

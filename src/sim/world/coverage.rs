@@ -132,6 +132,8 @@ sometimes! {
     FollowUpRefused = "follow-up refused by the switch",
     /// A terminal undid a follow-up.
     FollowUpUndone = "follow-up undone",
+    /// A terminal undid what it had completed or refunded since.
+    UndoneInVain = "undone in vain",
     /// What is followed had left with its day.
     FollowedClosed = "follow-up of a closed day's transaction",
     /// A batch was settled with equal totals.

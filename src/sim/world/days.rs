@@ -37,6 +37,8 @@ pub(super) fn days() -> Vec<Scenario> {
     let mut all = vec![
         till("sale voided", &sold, &[follow(Kind::SaleVoid, 100), follow(Kind::SaleVoid, 100)]),
         till("void undone", &sold, &[follow(Kind::SaleVoid, 100), Step::Undo]),
+        till("refunded sale undone in vain", &sold, &[follow(Kind::Refund, 60), Step::Undo]),
+        till("completed hold undone in vain", &[hold(10_00)], &[follow(Kind::CompletionAdvice, 90), Step::Undo]),
         till("refunds, one over the rest", &sold, &[follow(Kind::Refund, 60), follow(Kind::Refund, 60)]),
         till(
             "hold raised and completed, twice",
@@ -79,6 +81,11 @@ pub(super) fn days() -> Vec<Scenario> {
         ),
     ];
     let mut limited = till("limit given back by a void", &[sale(20_00, CARD_A, Plain)], &[follow(Kind::SaleVoid, 100)]);
+    limited.plan.daily_amount = Some(30_00);
+    all.push(limited);
+    let raised = [hold(10_00), follow(Kind::Increment, 50)];
+    let steps = [follow(Kind::AuthorizationVoid, 100), sale(28_00, CARD_B, Plain)];
+    let mut limited = till("limit given back by a void of a hold that was raised", &raised, &steps);
     limited.plan.daily_amount = Some(30_00);
     all.push(limited);
     let host = [

@@ -77,9 +77,10 @@ impl Records {
 
     /// Whether it counts against limits.
     pub(super) fn counts(&self, record: &Recorded) -> bool {
-        // Limits do not look at what is added to a hold.
-        let added = record.intent.kind == Kind::Increment;
-        !added && !self.was_undone(record) && record.effect != Effect::Voided
+        // What is added to a hold counts as long as the hold.
+        let hold = record.intent.follows.filter(|_| kinds::adds(record.intent.kind)).and_then(|id| self.by_id(id));
+        let ends = |record: &Recorded| self.was_undone(record) || record.effect == Effect::Voided;
+        !ends(record) && !hold.is_some_and(ends)
     }
 
     /// Whether money moved, and stayed; its issuer may not want to know.

@@ -89,6 +89,8 @@ fn story(chance: &mut Chance) -> Option<Vec<Step>> {
         5 => [&[sale][..], &next_day, &[Step::Follow(Kind::Refund, 50)]].concat(),
         6 => [&[hold][..], &next_day, &[Step::Follow(Kind::Completion, 100), Step::Repeat]].concat(),
         7 => vec![sale, Step::Settle { lies: false }, Step::RepeatLast],
+        8 => vec![sale, Step::Follow(Kind::Refund, 50), Step::Undo],
+        9 => vec![hold, Step::Follow(Kind::CompletionAdvice, 90), Step::Undo],
         _ => return None,
     })
 }

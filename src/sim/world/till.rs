@@ -15,6 +15,8 @@ use super::weather;
 use crate::channel::builtin;
 use crate::hsm::calculator::ClearPin;
 use crate::iso8583::Role;
+use crate::ledger::kinds;
+use crate::ledger::kinds::Following;
 use crate::model::Amount;
 use crate::model::Clock;
 use crate::model::Currency;
@@ -198,8 +200,18 @@ impl Till {
             }
             Step::ForceClose(millis) => self.force_close(Duration::from_millis(millis)),
             Step::Undo => {
-                if self.terminal.memory().pending.is_none() && !self.last_is_followed() && self.terminal.undo_last() {
-                    self.falls(self.terminal.memory().pending.as_ref().map(|undo| undo.stan));
+                // What follows it and is not told yet may be approved before its undoing, or after.
+                let moot = self.last_is_over();
+                let may = self.terminal.memory().pending.is_none() && self.terminal.untold() == 0;
+                if may && self.terminal.undo_last() {
+                    match moot {
+                        // It stands, and the terminal has thrown its slip away.
+                        true => {
+                            self.lied = true;
+                            self.outside.nature.sometimes(Sometimes::UndoneInVain);
+                        }
+                        false => self.falls(self.terminal.memory().pending.as_ref().map(|undo| undo.stan)),
+                    }
                 }
                 self.undo(TRIES).await;
             }
@@ -223,12 +235,16 @@ impl Till {
         }
     }
 
-    /// Whether something that stands follows the last request: then it is not undone any more.
-    fn last_is_followed(&self) -> bool {
+    /// Whether the last request was cancelled, completed or refunded since: then it is not undone any more.
+    fn last_is_over(&self) -> bool {
         let (terminal, last) = (self.line.terminal, self.terminal.memory().last.as_ref().map(|last| last.stan));
         self.outside.history.read(|seen| {
             let of = seen.deals.iter().rposition(|deal| deal.terminal == terminal && Some(deal.stan) == last);
-            of.is_some() && seen.deals.iter().any(|deal| deal.follows == of && deal.approved)
+            let ends = |kind| {
+                let following = kinds::of(kind).follows.map(|(following, _)| following);
+                matches!(following, Some(Following::Voids | Following::Completes | Following::Refunds))
+            };
+            of.is_some() && seen.deals.iter().any(|deal| deal.follows == of && deal.approved && ends(deal.kind))
         })
     }
 
