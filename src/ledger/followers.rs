@@ -125,7 +125,9 @@ impl Followers {
             Following::Completes | Following::Increments => {
                 [Following::Voids, Following::Completes].into_iter().any(binding)
             }
-            Following::Refunds | Following::Adjusts => binding(Following::Voids),
+            Following::Refunds => binding(Following::Voids),
+            // It is told after the void's reversal, and finds the sale as it was.
+            Following::Adjusts => self.any(Following::Voids, |void| void.binds() && !void.state.is_reversing()),
         };
         if related {
             return Some(ResponseCode::RelatedInvalid);

@@ -119,6 +119,11 @@ impl State {
         self.is_live() || matches!(self, Self::Reversing(_) | Self::Irreversible(_))
     }
 
+    /// Whether the issuer is being told to undo it.
+    pub(super) fn is_reversing(self) -> bool {
+        self.owes() == Some(Owed::Reversal)
+    }
+
     /// What waits in the issuer's queue.
     pub(super) fn owes(self) -> Option<Owed> {
         match self {

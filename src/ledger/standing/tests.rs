@@ -40,10 +40,12 @@ use smallvec::SmallVec;
 
 const ROOM: Room = Room { capacity: 10_000, on_disk: true };
 const OUTCOMES: [Outcome; 3] = [Outcome::Approved, Outcome::Declined, Outcome::TimedOut];
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 11] = [
     Kind::Sale,
     Kind::Sale,
     Kind::Authorization,
+    Kind::AuthorizationVoid,
+    Kind::Increment,
     Kind::SaleVoid,
     Kind::Completion,
     Kind::CompletionVoid,

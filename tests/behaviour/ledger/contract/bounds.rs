@@ -48,6 +48,13 @@ pub(in crate::ledger) async fn an_adjustment_that_does_not_fit_is_kept_and_chang
     assert_eq!(owed(&ledger), 0);
 }
 
+pub(in crate::ledger) async fn an_adjustment_is_told_after_the_reversal_of_a_void<L: Ledger>(ledger: L) {
+    let paid = ended(&ledger, sale(&ledger, 1, 1, 100), Approved).await;
+    ended(&ledger, following(Kind::SaleVoid, &paid, sale(&ledger, 1, 2, 100)), TimedOut).await;
+    ended(&ledger, following(Kind::Adjustment, &paid, sale(&ledger, 1, 3, 110)), Approved).await;
+    assert_eq!(found(&ledger, paid.id).adjusted, Some(whole(110)));
+}
+
 pub(in crate::ledger) async fn an_adjustment_that_its_issuer_refused_lifts_no_refund<L: Ledger>(ledger: L) {
     let paid = ended(&ledger, sale(&ledger, 1, 1, 100), Approved).await;
     let tip = fresh(&ledger, following(Kind::Adjustment, &paid, sale(&ledger, 1, 2, 150))).await;

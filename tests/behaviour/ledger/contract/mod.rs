@@ -140,6 +140,7 @@ macro_rules! keeps_the_contract {
             a_hold_is_completed_once_within_the_ceiling_and_holds_again_when_that_is_voided
             what_follows_nothing_it_may_follow_is_declined_but_an_advice_never
             an_adjustment_that_does_not_fit_is_kept_and_changes_nothing
+            an_adjustment_is_told_after_the_reversal_of_a_void
             an_adjustment_that_its_issuer_refused_lifts_no_refund
             what_its_issuer_will_not_undo_still_binds
             a_hold_grows_by_the_part_of_an_increment_that_was_approved
