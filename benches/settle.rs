@@ -99,7 +99,7 @@ fn sale(ledger: &EmbeddedLedger, number: u64) -> Intent {
         outbound.issuer = IssuerName::parse(if number.is_multiple_of(3) { "bank-b" } else { "bank-a" }).unwrap();
     }
     let product = Product::ALL[usize::try_from(number % 5).unwrap()];
-    let card = CardClass { product, foreign: number.is_multiple_of(50) };
+    let card = CardClass { product, foreign: number.is_multiple_of(50), ..CardClass::default() };
     Intent { merchant: merchant(number), batch: Some(BatchNumber::FIRST), card, ..intent }
 }
 

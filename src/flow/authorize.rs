@@ -286,6 +286,9 @@ impl<W: World> Station<W> {
         if let Some(voucher) = &answer.voucher {
             put(&mut builder, Role::Voucher, voucher.as_bytes())?;
         }
+        if let Some(organisation) = &decided.organisation {
+            put(&mut builder, Role::CardOrganisation, organisation.as_bytes())?;
+        }
         builder.finish_unsigned()
     }
 }

@@ -53,7 +53,8 @@ impl<W: World> Station<W> {
             terminal: facts.terminal,
             merchant: required(message, Role::Merchant, MerchantId::parse, "merchant")?,
             stan: required(message, Role::Stan, Stan::parse, "stan")?,
-            batch: optional(message, Role::Batch, BatchNumber::parse, "batch")?,
+            batch: optional(message, Role::Batch, BatchNumber::parse, "batch")?
+                .or_else(|| self.open_batch(exchange, facts)),
             processing_code: required(message, Role::ProcessingCode, ProcessingCode::parse, "processing-code")?,
             amount: optional(message, Role::Amount, Amount::parse, "amount")?.unwrap_or(Amount::ZERO),
             currency: required(message, Role::Currency, Currency::parse, "currency")?,
@@ -70,6 +71,12 @@ impl<W: World> Station<W> {
         };
         let original_unknown = names_one && original.is_none() && kinds::may_stand_alone(kind);
         Ok(Asking { request, original, original_unknown, passed: passed(message, kind) })
+    }
+
+    /// The batch that a transaction belongs to where only settlements say one: the terminal's open one.
+    fn open_batch(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Option<BatchNumber> {
+        exchange.message.dialect().role(Role::ClosingBatch)?;
+        Some(self.session(&facts.terminal).unwrap_or_default().batch.max(BatchNumber::FIRST))
     }
 
     /// The card of a follow-up that does not bring it: its original's.

@@ -1,11 +1,13 @@
 //! A terminal settles its batch (0500), or an operator does it for one that does not.
 
-use super::exchange::{Exchange, Stop, put};
+use super::exchange::{DoorKeys, Exchange, Stop, put};
 use super::station::{Station, World};
 use crate::iso8583::EncodeError;
+use crate::iso8583::Message;
 use crate::iso8583::Role;
 use crate::iso8583::settlement::Totals;
 use crate::iso8583::settlement::Verdict;
+use crate::iso8583::settlement::parse_captured;
 use crate::ledger::BatchClose;
 use crate::ledger::BatchClosed;
 use crate::ledger::BatchRecord;
@@ -58,38 +60,56 @@ struct Stamps {
     settled: Option<BusinessDate>,
 }
 
+/// What a settlement claims.
+#[derive(Clone, Copy)]
+struct Claim {
+    totals: BatchTotals,
+    /// Whether it tells foreign cards from domestic ones; where it does not, all stand as domestic.
+    apart: bool,
+}
+
+impl Claim {
+    /// By whichever element the dialect has for totals; `None` if that is absent or not of its form.
+    fn read(message: &Message) -> Option<Self> {
+        if message.dialect().role(Role::ClosingTotals).is_some() {
+            let domestic = parse_captured(&message.role(Role::ClosingTotals)?)?;
+            return Some(Self { totals: BatchTotals { domestic, ..BatchTotals::default() }, apart: false });
+        }
+        let totals = Totals::parse(&message.role(Role::AdditionalPrivate)?)?.totals;
+        Some(Self { totals, apart: true })
+    }
+}
+
 impl<W: World> Station<W> {
     /// Settlement: the batch is closed and its totals are compared. Again with the same totals: the recorded
     /// answer.
     pub(super) async fn settle(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
         let message = exchange.message;
         let batch = batch_of(exchange, facts)?;
-        let asked = message.role(Role::AdditionalPrivate).and_then(|value| Totals::parse(&value));
-        let asked = asked.ok_or(Stop::format("batch-totals"))?;
+        let claim = Claim::read(message).ok_or(Stop::format("batch-totals"))?;
         let known = self.parts.ledger.batch(facts.terminal, batch);
         if known.is_none() {
-            let session = self.session(&facts.terminal).filter(|session| session.signed_in);
-            let session = session.ok_or(Stop::code(ResponseCode::SignInRequired, "not-signed-in"))?;
+            let current = self.current_batch(exchange, facts)?;
             // A batch with transactions is settled whatever the session says: they must get into some batch's close.
-            if session.batch != batch && self.parts.ledger.open_batch(facts.terminal, batch).is_none() {
-                return self.no_such_batch(exchange, facts, asked.totals);
+            if current != batch && self.parts.ledger.open_batch(facts.terminal, batch).is_none() {
+                return self.no_such_batch(exchange, facts, claim);
             }
         }
         let close = self.batch_close(facts, batch, exchange.received, ClosedBy::Terminal);
-        let close = BatchClose { claimed: Some(asked.totals), voids: exchange.door.profile.switches.voids, ..close };
+        let close = BatchClose { claimed: Some(claim.totals), voids: exchange.door.profile.switches.voids, ..close };
         let moves_on = known.is_none() || mutant::is(Mutant::BatchMovesTwice);
-        match self.close_batch(close, moves_on, |session| session).await? {
+        match self.close_batch(close, claim.apart, moves_on, |session| session).await? {
             BatchClosed::Closed { record, given_up } => {
                 tell_closed(&record, &given_up);
-                self.settled(exchange, facts, &record, asked.totals)
+                self.settled(exchange, facts, &record, claim)
             }
-            BatchClosed::Repeat(record) => self.settled(exchange, facts, &record, asked.totals),
+            BatchClosed::Repeat(record) => self.settled(exchange, facts, &record, claim),
             BatchClosed::Differs(_) => {
                 tracing::warn!(
                     event = "settlement-differs", terminal = %facts.terminal, batch = %batch,
                     "a batch is settled again, with other totals or after an operator closed it"
                 );
-                self.no_such_batch(exchange, facts, asked.totals)
+                self.no_such_batch(exchange, facts, claim)
             }
             BatchClosed::Running(_) => Err(Stop::code(ResponseCode::SystemFailure, "batch-busy")),
         }
@@ -118,7 +138,7 @@ impl<W: World> Station<W> {
         let by = ClosedBy::Operator { actor: Cow::Owned(actor), reason: Cow::Owned(reason) };
         let close = self.batch_close(facts, batch, self.parts.clock.wall(), by);
         let signed_off = |session| SessionFacts { signed_in: false, ..session };
-        match self.close_batch(close, !known, signed_off).await {
+        match self.close_batch(close, true, !known, signed_off).await {
             Ok(BatchClosed::Closed { record, given_up }) => {
                 tell_closed(&record, &given_up);
                 Ok(*record)
@@ -149,50 +169,80 @@ impl<W: World> Station<W> {
     async fn close_batch(
         &self,
         close: BatchClose,
+        apart: bool,
         moves_on: bool,
         change: impl FnOnce(SessionFacts) -> SessionFacts,
     ) -> Result<BatchClosed, Stop> {
         let (terminal, batch) = (close.terminal, close.batch);
-        let next = |session: SessionFacts| match session.batch == batch || mutant::is(Mutant::BatchMovesTwice) {
+        let next = |session: SessionFacts| match session.batch.max(BatchNumber::FIRST) == batch
+            || mutant::is(Mutant::BatchMovesTwice)
+        {
             true => change(SessionFacts { batch: batch.next(), ..session }),
             false => session,
         };
         let session = moves_on.then(|| self.parts.sessions.change(terminal, next));
         let close = BatchClose { session, ..close };
-        let mut closed = self.close_once(&close).await?;
+        let mut closed = self.close_once(&close, apart).await?;
         for _ in 0..WAITED_FOR {
             let BatchClosed::Running(id) = closed else { break };
             self.parts.ledger.decided(id).await.map_err(|fault| self.ledger_stop(&fault))?;
-            closed = self.close_once(&close).await?;
+            closed = self.close_once(&close, apart).await?;
         }
         Ok(closed)
     }
 
-    async fn close_once(&self, close: &BatchClose) -> Result<BatchClosed, Stop> {
-        self.parts.ledger.close_batch(close.clone()).await.map_err(|fault| self.ledger_stop(&fault))
+    async fn close_once(&self, close: &BatchClose, apart: bool) -> Result<BatchClosed, Stop> {
+        let claimed = if apart { close.claimed } else { self.told_apart(close) };
+        let close = BatchClose { claimed, ..close.clone() };
+        self.parts.ledger.close_batch(close).await.map_err(|fault| self.ledger_stop(&fault))
     }
 
-    /// 00 with a verdict on each kind of cards, and the time and number of the close.
+    /// Totals of a dialect that does not tell foreign cards from domestic ones, as the ledger compares them: its own
+    /// sums, if together they are what is claimed. The batch takes no further transactions by now.
+    fn told_apart(&self, close: &BatchClose) -> Option<BatchTotals> {
+        let (ledger, claimed) = (&self.parts.ledger, close.claimed?);
+        let ours = match ledger.batch(close.terminal, close.batch) {
+            Some(record) => record.claimed.unwrap_or(record.counted),
+            None => ledger.open_batch(close.terminal, close.batch).map(|open| open.counted).unwrap_or_default(),
+        };
+        Some(if ours.together() == claimed.together() { ours } else { claimed })
+    }
+
+    /// The batch that a terminal may settle now. Where it signs in, it must have.
+    fn current_batch(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<BatchNumber, Stop> {
+        let session = self.session(&facts.terminal);
+        let session = match exchange.door.keys {
+            DoorKeys::Fixed { .. } => Some(session.unwrap_or_default()),
+            DoorKeys::Issued => session.filter(|session| session.signed_in),
+        };
+        let session = session.ok_or(Stop::code(ResponseCode::SignInRequired, "not-signed-in"))?;
+        Ok(session.batch.max(BatchNumber::FIRST))
+    }
+
+    /// 00 with a verdict on each kind of cards, and the time and number of the close. Where the dialect has no place
+    /// for verdicts, 95 says that the totals differ.
     fn settled(
         &self,
         exchange: &Exchange<'_>,
         facts: &TerminalFacts,
         record: &BatchRecord,
-        asked: BatchTotals,
+        Claim { totals, apart }: Claim,
     ) -> Result<Bytes, Stop> {
         let verdict = |same| if same { Verdict::Balanced } else { Verdict::Unbalanced };
         let said = Totals {
-            totals: asked,
-            domestic: verdict(asked.domestic == record.counted.domestic),
-            foreign: verdict(asked.foreign == record.counted.foreign),
+            totals,
+            domestic: verdict(totals.domestic == record.counted.domestic),
+            foreign: verdict(totals.foreign == record.counted.foreign),
         };
+        let differs = !apart && totals.together() != record.counted.together();
+        let code = if differs { ResponseCode::Unbalanced } else { ResponseCode::Approved };
         let stamps = Stamps { at: record.closed_at, rrn: record.rrn, settled: Some(record.closed_on) };
-        self.settlement_answer(exchange, facts, ResponseCode::Approved, (said, stamps))
+        self.settlement_answer(exchange, facts, code, (said, stamps))
     }
 
     /// 77 and a verdict that nothing can be compared: not the terminal's open batch, nor a close that it knows.
-    fn no_such_batch(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, asked: BatchTotals) -> Result<Bytes, Stop> {
-        let said = Totals { totals: asked, domestic: Verdict::Error, foreign: Verdict::Error };
+    fn no_such_batch(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, claim: Claim) -> Result<Bytes, Stop> {
+        let said = Totals { totals: claim.totals, domestic: Verdict::Error, foreign: Verdict::Error };
         let (_, rrn) = self.parts.ledger.number(facts.date(exchange.received));
         let stamps = Stamps { at: exchange.received, rrn, settled: None };
         self.settlement_answer(exchange, facts, ResponseCode::SignInRequired, (said, stamps))
@@ -225,12 +275,17 @@ impl<W: World> Station<W> {
 /// The batch that a message is about; its merchant must be the terminal's (03). Neither suspension nor expiry
 /// keeps a terminal from settling.
 pub(super) fn batch_of(exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<BatchNumber, Stop> {
+    of_merchant(exchange, facts)?;
     let message = exchange.message;
-    if message.role(Role::Merchant).and_then(|value| MerchantId::parse(&value)) != Some(facts.merchant) {
-        return Err(Stop::code(ResponseCode::MerchantInvalid, "merchant-binding"));
-    }
-    let batch = message.role(Role::Batch).and_then(|value| BatchNumber::parse(&value));
-    batch.ok_or(Stop::format("batch"))
+    let said = message.role(Role::Batch).or_else(|| message.role(Role::ClosingBatch));
+    said.and_then(|value| BatchNumber::parse(&value)).ok_or(Stop::format("batch"))
+}
+
+/// The merchant must be the terminal's (03).
+pub(super) fn of_merchant(exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<(), Stop> {
+    let said = exchange.message.role(Role::Merchant).and_then(|value| MerchantId::parse(&value));
+    let own = said == Some(facts.merchant);
+    own.then_some(()).ok_or(Stop::code(ResponseCode::MerchantInvalid, "merchant-binding"))
 }
 
 fn tell_closed(record: &BatchRecord, given_up: &[BatchNumber]) {

@@ -1,7 +1,7 @@
 //! A terminal uploads the transactions of a batch that did not balance (0320), and says that it has ended.
 
 use super::exchange::{Exchange, Stop};
-use super::settle::batch_of;
+use super::settle::{batch_of, of_merchant};
 use super::station::{Station, World};
 use crate::iso8583::Role;
 use crate::iso8583::settlement::Detail;
@@ -12,6 +12,7 @@ use crate::ledger::Uploaded;
 use crate::ledger::UploadedGroup;
 use crate::ledger::UploadedItem;
 use crate::model::Amount;
+use crate::model::BatchNumber;
 use crate::model::Pan;
 use crate::model::ResponseCode;
 use crate::model::Sealer;
@@ -23,6 +24,9 @@ impl<W: World> Station<W> {
     /// Batch upload, by cn-pos 60.3: 201 details; 205 and 206 one transaction each, with its elements; 203 and 204
     /// chip data, which is taken and not compared; 202 and 207 the end.
     pub(super) async fn upload(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
+        if exchange.message.dialect().role(Role::ClosingBatch).is_some() {
+            return self.upload_told(exchange, facts).await;
+        }
         let batch = batch_of(exchange, facts)?;
         let message = exchange.message;
         let code = message.role(Role::NetworkCode).ok_or(Stop::format("network-code"))?;
@@ -37,17 +41,52 @@ impl<W: World> Station<W> {
             b"203" | b"204" => UploadedGroup::new(),
             b"202" | b"207" => {
                 let count = private.and_then(|value| parse_count(&value)).ok_or(Stop::format("batch-count"))?;
-                let ended = self.parts.ledger.end_upload(facts.terminal, batch).await;
-                let ended = ended.map_err(|fault| self.ledger_stop(&fault))?;
-                if let Uploaded::Ended(record) = &ended {
-                    tell_ended(record, count);
-                }
-                return self.uploaded(exchange, facts, &ended);
+                return self.end_upload(exchange, facts, batch, Some(count)).await;
             }
             _ => return Err(Stop::code(ResponseCode::FunctionUnsupported, "batch-upload")),
         };
+        self.note(exchange, facts, batch, group).await
+    }
+
+    /// The upload of a dialect whose messages tell one transaction each (DE 60 its type and number) of the batch that
+    /// was settled last, until another settlement message names that batch.
+    async fn upload_told(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
+        let message = exchange.message;
+        let Some(stan) = message.role(Role::UploadedStan) else {
+            return self.end_upload(exchange, facts, batch_of(exchange, facts)?, None).await;
+        };
+        of_merchant(exchange, facts)?;
+        let stan = Stan::parse(&stan).ok_or(Stop::format("uploaded-stan"))?;
+        let item = self.notice(exchange).map(|item| UploadedItem { stan, ..item });
+        let item = item.ok_or(Stop::format("batch-details"))?;
+        let batch = self.session(&facts.terminal).unwrap_or_default().batch.before();
+        self.note(exchange, facts, batch, UploadedGroup::from_iter([item])).await
+    }
+
+    async fn note(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        batch: BatchNumber,
+        group: UploadedGroup,
+    ) -> Result<Bytes, Stop> {
         let noted = self.parts.ledger.note_items(facts.terminal, batch, group).await;
         self.uploaded(exchange, facts, &noted.map_err(|fault| self.ledger_stop(&fault))?)
+    }
+
+    async fn end_upload(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        batch: BatchNumber,
+        count: Option<u32>,
+    ) -> Result<Bytes, Stop> {
+        let ended = self.parts.ledger.end_upload(facts.terminal, batch).await;
+        let ended = ended.map_err(|fault| self.ledger_stop(&fault))?;
+        if let Uploaded::Ended(record) = &ended {
+            tell_ended(record, count);
+        }
+        self.uploaded(exchange, facts, &ended)
     }
 
     fn item(&self, detail: &Detail) -> UploadedItem {
@@ -55,10 +94,12 @@ impl<W: World> Station<W> {
         UploadedItem { stan, foreign, amount, token: pan.as_ref().map(|pan| self.parts.sealer.token(pan)) }
     }
 
-    /// A notice that brings its transaction's number, card and amount; others are taken and not compared.
+    /// A notice that brings its transaction's number, card or payment code, and amount; others are taken and not compared.
     fn notice(&self, exchange: &Exchange<'_>) -> Option<UploadedItem> {
         let message = exchange.message;
-        let pan = message.role(Role::Pan).and_then(|value| Pan::parse(&value))?;
+        let code =
+            || message.role(Role::PaymentCode).and_then(|code| Pan::parse(code.get(..Pan::MOST).unwrap_or(&code)));
+        let pan = message.role(Role::Pan).and_then(|value| Pan::parse(&value)).or_else(code)?;
         Some(UploadedItem {
             stan: message.role(Role::Stan).and_then(|value| Stan::parse(&value))?,
             foreign: self.parts.registry.load().bins().class(&pan).foreign,
@@ -76,7 +117,7 @@ impl<W: World> Station<W> {
     }
 }
 
-fn tell_ended(record: &BatchRecord, count: u32) {
+fn tell_ended(record: &BatchRecord, count: Option<u32>) {
     let BatchRecord { terminal, batch, items, differences, .. } = record;
     tracing::info!(
         event = "batch-ended", terminal = %terminal, batch = %batch, said = count, items,

@@ -62,6 +62,7 @@ roles! {
     Icc = "icc", "chip data, BER-TLV bytes";
     KeyData = "key-data", "working keys and other terminal data, bytes";
     Operator = "operator", "text";
+    CardOrganisation = "card-organisation", "whose mark the card bears, text: 3 capital letters first";
     MessageTypeCode = "message-type-code", "2 digits";
     Batch = "batch", "6 digits";
     NetworkCode = "network-code", "network management information, 3 digits";
@@ -81,5 +82,8 @@ roles! {
     PaymentCode = "payment-code", "code of a customer's telephone, 19 or 20 digits";
     Voucher = "voucher", "voucher of a payment by code";
     InstalmentData = "instalment-data", "terms of an instalment plan";
+    ClosingBatch = "closing-batch", "batch that a settlement is of, 6 digits, where no other message says one";
+    ClosingTotals = "closing-totals", "totals of a settlement, 90 digits";
+    UploadedStan = "uploaded-stan", "trace number of the transaction that an upload tells, 6 digits";
     Mac = "mac", "as the MAC scheme writes it";
 }

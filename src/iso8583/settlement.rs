@@ -1,7 +1,7 @@
 //! What settlement messages carry in DE 48 of the `cn-pos` dialect, as its digits: totals of a batch (0500),
-//! its transactions (0320), how many there were.
+//! its transactions (0320), how many there were; and in DE 63 of the `nac-pos` dialect: totals.
 //!
-//! Source: public terminal and host sources of Q/CUP 009 links. Every reader takes what a peer sent: what is not
+//! Source: public terminal and host sources of Q/CUP 009 links; public descriptions of Hypercom terminals. Every reader takes what a peer sent: what is not
 //! of the form is `None`.
 
 use crate::model::Amount;
@@ -10,6 +10,26 @@ use crate::model::Pan;
 use crate::model::Side;
 use crate::model::Stan;
 use crate::model::Sum;
+
+/// Digits of totals in DE 63 of `nac-pos`: six times 15.
+pub const CAPTURED_DIGITS: usize = 90;
+
+/// Reads 90 digits: sales and refunds, count (3) and amount (12) each, of cards in general, of debit cards, and of
+/// cards that were authorized only; all of them together. `None` if they cannot be counted.
+#[must_use]
+pub fn parse_captured(digits: &[u8]) -> Option<Side> {
+    if digits.len() != CAPTURED_DIGITS {
+        return None;
+    }
+    let mut side = Side::default();
+    for (at, pair) in digits.chunks_exact(15).enumerate() {
+        let (count, amount) = pair.split_at_checked(3)?;
+        let sum = Sum { count: u32::try_from(number(count)?).ok()?, amount: number(amount)? };
+        let of = if at % 2 == 0 { &mut side.debit } else { &mut side.credit };
+        *of = of.with(sum)?;
+    }
+    Some(side)
+}
 
 /// Digits of totals: twice 31, domestic cards and foreign ones.
 pub const TOTALS_DIGITS: usize = 62;
@@ -146,7 +166,8 @@ impl Detail {
         Some(Self {
             foreign,
             stan: Stan::parse(stan)?,
-            pan: pan.get(zeros..).and_then(Pan::parse),
+            // Of a payment code of twenty digits the first nineteen stand for it, as in the ledger.
+            pan: pan.get(zeros..).map(|digits| digits.get(..Pan::MOST).unwrap_or(digits)).and_then(Pan::parse),
             amount: Amount::parse(amount)?,
         })
     }
@@ -222,7 +243,9 @@ mod tests {
             if let Some(totals) = Totals::parse(digits.as_bytes()) {
                 prop_assert_eq!(totals.digits().unwrap(), digits.clone());
             }
-            if let Some(details) = Detail::parse_all(digits.as_bytes()).filter(|all| all.iter().all(|one| one.pan.is_some())) {
+            // Twenty digits of a code are not written again.
+            let whole = |one: &Detail| one.pan.is_some_and(|pan| pan.clear().len() < Pan::MOST);
+            if let Some(details) = Detail::parse_all(digits.as_bytes()).filter(|all| all.iter().all(whole)) {
                 prop_assert_eq!(Detail::digits_of(&details).unwrap(), digits);
             }
         }
@@ -231,8 +254,18 @@ mod tests {
         fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             prop_assert!(Totals::parse(&bytes).is_none() || bytes.len() == TOTALS_DIGITS);
             prop_assert!(Detail::parse_all(&bytes).is_none_or(|all| all.len() <= DETAILS_AT_MOST));
+            prop_assert!(parse_captured(&bytes).is_none() || bytes.len() == CAPTURED_DIGITS);
             prop_assert!(parse_count(&bytes).is_none_or(|count| count <= 9_999));
         }
+    }
+
+    #[test]
+    fn captured_totals_are_those_of_all_sorts_of_cards() {
+        let digits = format!("002{:012}001{:012}001{:012}000{:012}{}", 300, 5, 40, 0, "0".repeat(30));
+        let side = parse_captured(digits.as_bytes()).unwrap();
+        assert_eq!((side.debit, side.credit), (Sum { count: 3, amount: 340 }, Sum { count: 1, amount: 5 }));
+        assert_eq!(parse_captured(&digits.as_bytes()[1..]), None);
+        assert_eq!(parse_captured(&[b'x'; 90]), None);
     }
 
     #[test]

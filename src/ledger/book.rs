@@ -110,7 +110,7 @@ impl Entry {
     /// The decision that stands.
     pub(super) fn decided(&self) -> Option<Decided> {
         let (outcome, answer) = self.state.outcome().zip(self.answer.clone())?;
-        Some(Decided { outcome, answer, rrn: self.intent.rrn })
+        Some(Decided::of(&self.intent, outcome, answer))
     }
 
     /// What its issuer may be owed.

@@ -52,8 +52,7 @@ impl Book {
             && known.is_some()
             && let Some(code) = self.counters.refusal(&intent.reservations)
         {
-            let decided =
-                Decided { outcome: Outcome::Declined, answer: Answer::of(code, intent.received), rrn: intent.rrn };
+            let decided = Decided::of(&intent, Outcome::Declined, Answer::of(code, intent.received));
             return Ok(Commit::nothing(Intended::Declined(decided)));
         }
         let forwarded = |known: TxnId| mutant::is(Mutant::DuplicateForwarded) && self.open(known);
@@ -92,7 +91,7 @@ impl Book {
             None => Commit::of([Record::Intended(intent)], adrift.map_or(Intended::Fresh, Intended::Adrift)),
             Some(code) => {
                 let answer = Answer::of(code, intent.received);
-                let decided = Decided { outcome: Outcome::Declined, answer: answer.clone(), rrn: intent.rrn };
+                let decided = Decided::of(&intent, Outcome::Declined, answer.clone());
                 Commit::of([Record::Declined(intent, answer)], Intended::Declined(decided))
             }
         })
@@ -150,7 +149,7 @@ impl Book {
         let entry = self.entry(id)?;
         let Some(standing) = entry.decided().filter(|_| !mutant::is(Mutant::NoCompareAndSet)) else {
             let (decision, to) = standing_decision(entry, decision);
-            let decided = Decided { outcome: decision.outcome, answer: decision.answer.clone(), rrn: entry.intent.rrn };
+            let decided = Decided::of(&entry.intent, decision.outcome, decision.answer.clone());
             return Ok(Commit::of([Record::Decided(id, decision, to)], decided));
         };
         let late = decision.outcome == Outcome::Approved && standing.outcome != Outcome::Approved;

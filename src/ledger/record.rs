@@ -115,7 +115,7 @@ pub(super) struct KeptReversal {
 impl KeptReversal {
     /// Its answer, as repeats get it.
     pub(super) fn decided(&self) -> Decided {
-        Decided { outcome: Outcome::Approved, answer: self.answer.clone(), rrn: self.rrn }
+        Decided { outcome: Outcome::Approved, answer: self.answer.clone(), rrn: self.rrn, organisation: None }
     }
 }
 

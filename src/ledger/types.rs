@@ -13,7 +13,9 @@ use crate::model::Kind;
 use crate::model::MaskedPan;
 use crate::model::MerchantId;
 use crate::model::MessageClass;
+use crate::model::OnUnknown;
 use crate::model::Operator;
+use crate::model::Organisation;
 use crate::model::PanToken;
 use crate::model::PosEntryMode;
 use crate::model::ProcessingCode;
@@ -209,6 +211,16 @@ pub struct Decided {
     pub answer: Answer,
     /// DE 37.
     pub rrn: Rrn,
+    /// Whose mark the card bears, where the terminal is told: of everything but inquiries and reversals.
+    pub organisation: Option<Organisation>,
+}
+
+impl Decided {
+    /// What is said of a transaction.
+    pub(super) fn of(intent: &Intent, outcome: Outcome, answer: Answer) -> Self {
+        let told = super::kinds::of(intent.kind).on_unknown != OnUnknown::Nothing;
+        Self { outcome, answer, rrn: intent.rrn, organisation: told.then_some(intent.card.organisation) }
+    }
 }
 
 /// What became of an intent.

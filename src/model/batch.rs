@@ -18,6 +18,13 @@ impl Sum {
     pub fn plus(self, amount: Amount) -> Option<Self> {
         Some(Self { count: self.count.checked_add(1)?, amount: self.amount.checked_add(amount.minor())? })
     }
+
+    /// Both together; `None` if that cannot be counted.
+    #[must_use]
+    pub fn with(self, other: Self) -> Option<Self> {
+        let count = self.count.checked_add(other.count)?;
+        Some(Self { count, amount: self.amount.checked_add(other.amount)? })
+    }
 }
 
 /// What goes to the merchant and what comes from him.
@@ -50,6 +57,13 @@ impl BatchTotals {
         };
         *sum = sum.plus(entry.amount)?;
         Some(totals)
+    }
+
+    /// Domestic and foreign cards together, for dialects that do not tell them apart; `None` if that cannot be counted.
+    #[must_use]
+    pub fn together(&self) -> Option<Side> {
+        let debit = self.domestic.debit.with(self.foreign.debit)?;
+        Some(Side { debit, credit: self.domestic.credit.with(self.foreign.credit)? })
     }
 
     /// How many transactions, both sides and both kinds of cards.
@@ -126,6 +140,8 @@ mod tests {
         assert_eq!(totals.domestic.credit, Sum { count: 1, amount: 5 });
         assert_eq!(totals.foreign, Side { debit: Sum { count: 1, amount: 7 }, credit: Sum::default() });
         assert_eq!(totals.count(), 4);
+        let together = totals.together().unwrap();
+        assert_eq!((together.debit, together.credit), (Sum { count: 3, amount: 130 }, Sum { count: 1, amount: 5 }));
         assert_eq!(totals.to_string(), "debit 2/123 credit 1/5, foreign debit 1/7 credit 0/0");
     }
 

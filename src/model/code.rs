@@ -62,6 +62,7 @@ response_codes! {
     RelatedFailed = "22", "related transaction in error", "关联交易错误";
     OriginalAmountWrong = "64", "original amount wrong", "原始金额错误";
     FunctionUnsupported = "40", "function not supported", "功能不支持";
+    Unbalanced = "95", "totals differ, upload the batch", "对账不平,请上送明细";
     AmountInvalid = "13", "invalid amount", "无效金额";
     CardInvalid = "14", "invalid card number", "无效卡号";
     IssuerUnknown = "15", "no such issuer", "无此发卡方";

@@ -33,7 +33,7 @@ pub use batch::{BatchEntry, BatchTotals, Direction, Side, Sum, VoidsInTotals};
 pub use bin::{BinPrefix, BinTable};
 pub use breach::{Breach, line_of};
 pub use card::{EntryMethod, Expiry, Icc, MaskedPan, Pan, PinCapability, PosEntryMode, Track2};
-pub use card_class::{CardClass, Product};
+pub use card_class::{CardClass, Organisation, Product};
 pub use chance::{SplitMix64, back_off};
 pub use code::ResponseCode;
 pub use day::{CutOver, DayRule, Zone};

@@ -100,6 +100,12 @@ impl BatchNumber {
         if self >= Self::LAST { Self::FIRST } else { Self(self.0 + 1) }
     }
 
+    /// The one before it.
+    #[must_use]
+    pub fn before(self) -> Self {
+        if self <= Self::FIRST { Self::LAST } else { Self(self.0 - 1) }
+    }
+
     /// Six ASCII digits.
     #[must_use]
     pub fn digits(self) -> [u8; 6] {

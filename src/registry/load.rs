@@ -20,6 +20,7 @@ use crate::model::KeyName;
 use crate::model::Kind;
 use crate::model::Limits;
 use crate::model::MerchantId;
+use crate::model::Organisation;
 use crate::model::Product;
 use crate::model::Standing;
 use crate::model::TerminalFacts;
@@ -64,7 +65,7 @@ pub struct Sources<'a> {
     /// `name,address,profile,pin_key,mac_key,timeout_ms,connections,echo_s,sign_on`; in TOML also the lists
     /// `accepted` and `retry`, and `stand_in_*`.
     pub issuers: Vec<Source<'a>>,
-    /// `prefix,issuer,fallback,product,foreign`.
+    /// `prefix,issuer,fallback,product,foreign,organisation`.
     pub bins: Vec<Source<'a>>,
     /// `merchant,operator,role`.
     pub operators: Vec<Source<'a>>,
@@ -242,7 +243,7 @@ const TERMINAL: &[&str; 12] = &[
     "daily_amount",
     "daily_count",
 ];
-const BIN: &[&str; 5] = &["prefix", "issuer", "fallback", "product", "foreign"];
+const BIN: &[&str; 6] = &["prefix", "issuer", "fallback", "product", "foreign", "organisation"];
 
 const MERCHANT_FORM: &str = "15 characters";
 const TERMINAL_FORM: &str = "8 characters";
@@ -334,7 +335,14 @@ impl Registry {
         let fallback = row.optional("fallback", "a listed issuer", |name| self.known_issuer(name), breaches);
         let product = row.optional("product", "debit, credit, prepaid, qr or unknown", Product::parse, breaches);
         let foreign = row.optional("foreign", "true or false", |text| text.parse().ok(), breaches);
-        let class = CardClass { product: product.unwrap_or_default(), foreign: foreign.unwrap_or(false) };
+        let read = |text: &str| Organisation::parse(text.as_bytes());
+        let organisation = row.optional("organisation", "three capital letters", read, breaches).unwrap_or_default();
+        let foreign = foreign.unwrap_or(organisation.is_foreign());
+        if foreign != organisation.is_foreign() {
+            let what = "foreign: terminals go by organisation: CUP is domestic, every other one foreign";
+            breaches.add(row.file(), row.line(), what);
+        }
+        let class = CardClass { product: product.unwrap_or_default(), foreign, organisation };
         let (Some(prefix), Some(issuer)) = (prefix, issuer) else { return };
         if fallback.as_ref() == Some(&issuer) {
             breaches.add(row.file(), row.line(), "fallback: is the issuer itself");

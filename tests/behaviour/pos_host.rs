@@ -1,6 +1,7 @@
 //! A host for one terminal, 10000001 with its demo key: cents choose the answer, 666 gets none, and it
 //! keeps books of what it approved and undid, of each batch what it comes to, and compares it at settlement.
 
+use crate::sample_terminal::{KEYS_40, unhex};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -15,8 +16,7 @@ use tollgate::hsm::calculator::mac_as;
 use tollgate::iso8583::Message;
 use tollgate::iso8583::Role;
 
-/// Working keys under the demo's master key of terminal 10000001, and the MAC key in clear.
-const KEYS: &str = "41B1F3D154C3079A2CB4F6D696EB21E9E8934A67B49E864CE594CACF00000000000000000FBB6331";
+/// The MAC key that a sign-in hands out, in clear.
 const MAK: &str = "8F7E6D5C4B3A2918";
 
 /// What stands, by trace number, in minor units; and of the open batch what goes back.
@@ -121,7 +121,7 @@ impl Books {
         builder.role(Role::LocalDate, b"1122").unwrap().role(Role::LocalTime, b"101500").unwrap();
         if mti.as_str() == "0800" {
             let batch = format!("{:06}", 7 + self.1.lock().unwrap().closed);
-            builder.role(Role::Batch, batch.as_bytes()).unwrap().role(Role::KeyData, &unhex(KEYS)).unwrap();
+            builder.role(Role::Batch, batch.as_bytes()).unwrap().role(Role::KeyData, &unhex(KEYS_40)).unwrap();
         }
         let body = if profile.mac_required(mti) {
             let unsigned = builder.finish_unsigned().unwrap();
@@ -182,8 +182,4 @@ impl Books {
         }
         profile.enclose(&builder.finish().unwrap(), None).unwrap().to_vec()
     }
-}
-
-fn unhex(digits: &str) -> Vec<u8> {
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
 }

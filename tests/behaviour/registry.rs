@@ -184,3 +184,25 @@ fn sessions_change_under_a_lock_that_does_not_escape() {
     sessions.refill([(other, SessionFacts { version: 7, ..SessionFacts::default() })]);
     assert_eq!(sessions.change(other, |facts| facts).version, 8);
 }
+
+#[test]
+fn a_foreign_card_names_the_organisation_by_which_terminals_know_it() {
+    let bins = "prefix,issuer,foreign,organisation\n62,bank-a,,\n4,bank-b,,VIS\n5,bank-b,true,MCC\n";
+    let registry = Registry::load(&sources(MERCHANTS, TERMINALS, ISSUERS, bins)).unwrap();
+    let class = |pan: &str| registry.bins().class(&Pan::parse(pan.as_bytes()).unwrap());
+    let told = |pan: &str| (class(pan).organisation.to_string(), class(pan).foreign);
+    assert_eq!(told("6225000000000253"), ("CUP".to_owned(), false));
+    assert_eq!(told("4111111111111111"), ("VIS".to_owned(), true));
+    assert_eq!(told("5555555555554444"), ("MCC".to_owned(), true));
+    let bins = "prefix,issuer,foreign,organisation\n62,bank-a,true,\n4,bank-b,false,VIS\n5,bank-b,,mc\n";
+    let lines = breaches(&sources(MERCHANTS, TERMINALS, ISSUERS, bins));
+    let by = "terminals go by organisation: CUP is domestic, every other one foreign";
+    assert_eq!(
+        lines,
+        [
+            format!("bins.csv:2: foreign: {by}"),
+            format!("bins.csv:3: foreign: {by}"),
+            "bins.csv:4: organisation: is not three capital letters".to_owned(),
+        ]
+    );
+}

@@ -2,6 +2,7 @@
 //!
 //! Oracle: frames and keys made by another encoder (tests/golden/cn_pos_samples.json holds all of them).
 
+use crate::sample_terminal::{Counting, KEYS_40, KEYS_60, TMK, card, noon, pad, setup, signed_in_at, unhex};
 use bytes::Bytes;
 use std::io::Read;
 use std::io::Write;
@@ -14,16 +15,11 @@ use tollgate::hsm::calculator::ClearPin;
 use tollgate::iso8583::Message;
 use tollgate::iso8583::Role;
 use tollgate::model::Amount;
-use tollgate::model::Currency;
-use tollgate::model::Entropy;
 use tollgate::model::Expiry;
 use tollgate::model::Kind;
-use tollgate::model::MerchantId;
 use tollgate::model::Pan;
 use tollgate::model::ResponseCode;
 use tollgate::model::Stan;
-use tollgate::model::TerminalId;
-use tollgate::model::Timestamp;
 use tollgate::model::Track2;
 use tollgate::sim::terminal::Answer;
 use tollgate::sim::terminal::Card;
@@ -45,46 +41,16 @@ use tollgate::sim::terminal::drive::Outcome;
 use tollgate::sim::terminal::drive::Target;
 use tollgate::sim::terminal::receipt;
 
-/// Test keys of the samples.
-const TMK: &str = "0123456789ABCDEFFEDCBA9876543210";
-const KEYS_40: &str = "41B1F3D154C3079A2CB4F6D696EB21E9E8934A67B49E864CE594CACF00000000000000000FBB6331";
-const KEYS_60: &str = "41B1F3D154C3079A2CB4F6D696EB21E9E8934A67B49E864CE594CACF00000000000000000FBB63310F67E2EB76A5259C93AD0D927A7712E43ABB5F40";
+/// Frames of the samples.
 const SALE: &str = "011260000300006031003107300200702406C020C09A111662250000000002530000000000000001230000023012051000010012346225000000000253D301220100000000003132333435363738313233343536373839303132333435313536F2E25CC662837D8A260000000000000001459F2608F1899CEABC7BFF1B9F2701809F101307000103A0A012010A0100000888003D92DE959F3704041E5C729F3602004A9505000004E8009A032611219C01009F02060000000001235F2A02015682027C009F1A0201569F03060000000000009F3303E0E1C89F34034203009F3501229F1E084E65776C616E64318408A0000003330101019F090200209F4104000000470013220000010006003234414539314141";
 const APPROVED: &str = "00A960000000036031003107300210703E02810ED08213166225000000000253000000000000000123000002101730112130121121000100081234567831303137333030303030303241313233343530303132333435363738313233343536373839303132333435223031303230303030202020313233343536373820202031353600179F3602004A910A1122334455667788303000132200000100060000034355503530303830463544";
 const DECLINED: &str = "008160000000036031003107300210303800810AD08013000000000000000123000003101830112100081234567831303138333030303030303335353132333435363738313233343536373839303132333435223031303230303030202020313233343536373820202031353600132200000100060000034355503041384642433637";
 const REVERSAL: &str = "008D600003000060310031073004007024068002C08211166225000000000253000000000000000123000002301205100001003938313233343536373831323334353637383930313233343531353600459505000004E8009F1E084E65776C616E64319F101307000103A0A012010A0100000888003D92DE959F3602004A0013220000010006004338414135304534";
 const REVERSED: &str = "008B60000000036031003107300410703E02810AD0801116622500000000025300000000000000012300000210183511213012112100010008123456783130313733303030303030323030313233343536373831323334353637383930313233343522303130323030303020202031323334353637382020203135360013220000010006004433453944333031";
 
-struct Counting;
-
-impl Entropy for Counting {
-    fn fill(&self, out: &mut [u8]) {
-        out.iter_mut().zip(1..).for_each(|(byte, count)| *byte = count);
-    }
-}
-
-fn unhex(digits: &str) -> Vec<u8> {
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
-}
-
 fn decode(profile: &Arc<Profile>, unit: &[u8]) -> Message {
     let frame = profile.split(Bytes::copy_from_slice(&unit[2..])).unwrap();
     profile.decode(&frame).unwrap()
-}
-
-fn pad() -> PinPad {
-    PinPad::with_master_key(&unhex(TMK), Arc::new(Counting)).unwrap()
-}
-
-fn setup(name: &str) -> Setup {
-    Setup {
-        profile: profile(name).unwrap(),
-        terminal: TerminalId::parse(b"12345678").unwrap(),
-        merchant: MerchantId::parse(b"123456789012345").unwrap(),
-        currency: Currency::CNY,
-        offset_minutes: 480,
-        encrypt_tracks: false,
-    }
 }
 
 /// A terminal where the samples' sale begins: signed in, batch 1, next number 2.
@@ -92,28 +58,10 @@ fn signed_in() -> Terminal {
     signed_in_at(2)
 }
 
-fn signed_in_at(stan: u32) -> Terminal {
-    let memory = Memory {
-        key_data: Some(unhex(KEYS_40)),
-        batch: tollgate::model::BatchNumber::new(1).unwrap(),
-        next_stan: Stan::new(stan),
-        ..Memory::default()
-    };
-    Terminal::new(setup("pos"), pad(), memory).unwrap()
-}
-
 fn host() -> Terminal {
     let zak = unhex("89ABCDEF0123456776543210FEDCBA98");
     let pad = PinPad::with_zone_keys(&unhex(TMK), &zak, Arc::new(Counting)).unwrap();
     Terminal::new(setup("host"), pad, Memory::default()).unwrap()
-}
-
-fn card() -> Card {
-    Card::from_track(&Track2::parse(b"6225000000000253=30122010000000000").unwrap()).unwrap()
-}
-
-fn noon() -> Timestamp {
-    Timestamp(1_795_240_800_000_000)
 }
 
 fn sell(terminal: &mut Terminal, entry: Entry, minor: u64) -> Sent {
@@ -174,7 +122,8 @@ fn an_enciphered_track_is_the_samples_track() {
     assert_eq!(pad.encrypted_track(&track).as_deref(), Ok("62250000000002535A9A03AF62DAB47700"));
     let mut memory = Memory { key_data: Some(unhex(KEYS_60)), ..Memory::default() };
     memory.next_stan = Stan::new(4);
-    let mut terminal = Terminal::new(Setup { encrypt_tracks: true, ..setup("pos") }, self::pad(), memory).unwrap();
+    let mut terminal =
+        Terminal::new(Setup { encrypt_tracks: true, ..setup("pos") }, crate::sample_terminal::pad(), memory).unwrap();
     let sent = sell(&mut terminal, Entry::Swipe, 10_000);
     assert_eq!(sent.message.role(Role::SecurityControl).unwrap().to_vec(), b"2610000000000000");
     assert_eq!(sent.message.role(Role::EntryMode).unwrap().to_vec(), b"021");

@@ -2,51 +2,30 @@
 //!
 //! Oracle: frames of another encoder (tests/golden/cn_pos_samples.json), compared to the byte, MAC and all.
 
+use crate::sample_terminal::{card, noon, pad, setup, signed_in_at, unhex};
 use bytes::Bytes;
-use std::sync::Arc;
-use tollgate::channel::builtin::profile;
 use tollgate::hsm::calculator::ClearPin;
 use tollgate::iso8583::Role;
 use tollgate::iso8583::settlement::Verdict;
+use tollgate::iso8583::tlv;
 use tollgate::model::Amount;
 use tollgate::model::ApprovalCode;
 use tollgate::model::BatchNumber;
-use tollgate::model::Currency;
-use tollgate::model::Entropy;
 use tollgate::model::Kind;
-use tollgate::model::MerchantId;
 use tollgate::model::Rrn;
 use tollgate::model::Stan;
-use tollgate::model::TerminalId;
-use tollgate::model::Timestamp;
-use tollgate::model::Track2;
 use tollgate::sim::terminal::Answer;
-use tollgate::sim::terminal::Card;
 use tollgate::sim::terminal::Entry;
 use tollgate::sim::terminal::FollowUp;
 use tollgate::sim::terminal::Heard;
 use tollgate::sim::terminal::Memory;
 use tollgate::sim::terminal::Original;
-use tollgate::sim::terminal::PinPad;
 use tollgate::sim::terminal::Purchase;
 use tollgate::sim::terminal::SLIPS_AT_MOST;
 use tollgate::sim::terminal::Sent;
-use tollgate::sim::terminal::Setup;
 use tollgate::sim::terminal::Standing;
 use tollgate::sim::terminal::Terminal;
 use tollgate::sim::terminal::TerminalFault;
-
-struct Counting;
-
-impl Entropy for Counting {
-    fn fill(&self, out: &mut [u8]) {
-        out.iter_mut().zip(1..).for_each(|(byte, count)| *byte = count);
-    }
-}
-
-fn unhex(digits: &str) -> Vec<u8> {
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
-}
 
 /// The frame of a sample by the number its name begins with.
 fn sample(number: &str) -> Vec<u8> {
@@ -56,45 +35,10 @@ fn sample(number: &str) -> Vec<u8> {
     unhex(found["hex"].as_str().unwrap())
 }
 
-fn pad() -> PinPad {
-    PinPad::with_master_key(&unhex("0123456789ABCDEFFEDCBA9876543210"), Arc::new(Counting)).unwrap()
-}
-
-fn setup() -> Setup {
-    Setup {
-        profile: profile("pos").unwrap(),
-        terminal: TerminalId::parse(b"12345678").unwrap(),
-        merchant: MerchantId::parse(b"123456789012345").unwrap(),
-        currency: Currency::CNY,
-        offset_minutes: 480,
-        encrypt_tracks: false,
-    }
-}
-
-/// The samples' terminal: signed in, batch 1.
-fn terminal(next_stan: u32) -> Terminal {
-    let keys = "41B1F3D154C3079A2CB4F6D696EB21E9E8934A67B49E864CE594CACF00000000000000000FBB6331";
-    let memory = Memory {
-        key_data: Some(unhex(keys)),
-        batch: BatchNumber::FIRST,
-        next_stan: Stan::new(next_stan),
-        ..Memory::default()
-    };
-    Terminal::new(setup(), pad(), memory).unwrap()
-}
-
 /// The terminal after a power cut: everything but what its file holds is gone.
 fn switched_on_again(terminal: &Terminal) -> Terminal {
-    let memory = Memory::from_json(&terminal.to_json(), setup().owner(), terminal.pad()).unwrap();
-    Terminal::new(setup(), pad(), memory).unwrap()
-}
-
-fn card() -> Card {
-    Card::from_track(&Track2::parse(b"6225000000000253=30122010000000000").unwrap()).unwrap()
-}
-
-fn noon() -> Timestamp {
-    Timestamp(1_795_240_800_000_000)
+    let memory = Memory::from_json(&terminal.to_json(), setup("pos").owner(), terminal.pad()).unwrap();
+    Terminal::new(setup("pos"), pad(), memory).unwrap()
 }
 
 fn yuan(minor: u64) -> Amount {
@@ -168,13 +112,13 @@ fn original(terminal: &Terminal, stan: Stan) -> Original {
 /// The same terminal with this number next.
 fn at(terminal: &mut Terminal, stan: u32) -> &mut Terminal {
     let memory = Memory { next_stan: Stan::new(stan), ..terminal.memory().clone() };
-    *terminal = Terminal::new(setup(), pad(), memory).unwrap();
+    *terminal = Terminal::new(setup("pos"), pad(), memory).unwrap();
     terminal
 }
 
 /// The samples' day up to its settlement: a sale of 1.23, a refund of 1.00, a completion of 450.00.
 fn samples_day() -> (Terminal, [Sent; 2]) {
-    let mut terminal = terminal(2);
+    let mut terminal = signed_in_at(2);
     let sale = order(&mut terminal, Kind::Sale, 123);
     assert!(hear(&mut terminal, &sale, &sample("05")).approved);
     let card = card();
@@ -219,7 +163,7 @@ fn refund_and_completion_are_the_samples_to_the_byte() {
 
 #[test]
 fn a_void_names_batch_and_number_and_says_the_whole_amount() {
-    let mut terminal = terminal(2);
+    let mut terminal = signed_in_at(2);
     let stan = sell(&mut terminal, 123);
     let void = {
         let original = original(&terminal, stan);
@@ -271,6 +215,13 @@ fn a_balanced_batch_ends_at_once_and_the_next_one_begins() {
     let claim = terminal.settlement(noon()).unwrap().unwrap();
     let said = hear(&mut terminal, &claim, &sample("15")).verdicts;
     assert_eq!(said, Some([Verdict::Balanced, Verdict::Balanced]));
+    // The chip's certificate proves its sale; it was told by a stripe or a number where there is none.
+    let proof = terminal.settlement(noon()).unwrap().unwrap();
+    assert_eq!(proof.message.value(60).unwrap().to_vec(), b"2200000120360");
+    assert_eq!(proof.message.role(Role::Stan).unwrap().to_vec(), b"000002");
+    let icc = proof.message.role(Role::Icc).unwrap().to_vec();
+    assert_eq!(tlv::Reader::new(&icc).find(&[0x9F, 0x27]), Some(&[0x40][..]), "a certificate");
+    approve(&mut terminal, &proof);
     let end = terminal.settlement(noon()).unwrap().unwrap();
     assert_eq!(end.message.role(Role::NetworkCode).unwrap().to_vec(), b"207");
     decline(&mut terminal, &end, b"77");
@@ -279,7 +230,7 @@ fn a_balanced_batch_ends_at_once_and_the_next_one_begins() {
 
 #[test]
 fn sign_off_is_the_samples_and_the_keys_are_gone() {
-    let mut terminal = terminal(12);
+    let mut terminal = signed_in_at(12);
     let sent = terminal.sign_off(noon()).unwrap();
     assert_eq!(sent.unit.to_vec(), sample("22"));
     assert!(approve(&mut terminal, &sent).approved);
@@ -289,7 +240,7 @@ fn sign_off_is_the_samples_and_the_keys_are_gone() {
 
 #[test]
 fn an_interrupted_settlement_resumes_at_the_step_that_failed() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     for minor in 1..=18 {
         sell(&mut terminal, minor * 100);
     }
@@ -318,7 +269,7 @@ fn an_interrupted_settlement_resumes_at_the_step_that_failed() {
 
 #[test]
 fn nothing_is_sold_while_a_settlement_is_under_way() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     sell(&mut terminal, 100);
     terminal.begin_settlement().unwrap();
     let card = card();
@@ -330,7 +281,7 @@ fn nothing_is_sold_while_a_settlement_is_under_way() {
 
 #[test]
 fn a_voided_sale_is_in_no_total_and_stands_again_if_its_void_is_undone() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     let (one, two) = (sell(&mut terminal, 100), sell(&mut terminal, 250));
     assert_eq!(terminal.totals().domestic.debit.amount, 350);
     let named = original(&terminal, one);
@@ -346,7 +297,7 @@ fn a_voided_sale_is_in_no_total_and_stands_again_if_its_void_is_undone() {
 
 #[test]
 fn a_partial_approval_counts_for_what_was_approved() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     let sale = order(&mut terminal, Kind::Sale, 10_000);
     let unit = answer_to(&terminal, &sale, b"10", &[(Role::Amount, b"000000004000"), RRN]);
     assert!(hear(&mut terminal, &sale, &unit).approved);
@@ -355,7 +306,7 @@ fn a_partial_approval_counts_for_what_was_approved() {
 
 #[test]
 fn a_tip_changes_the_sale_it_belongs_to() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     let stan = sell(&mut terminal, 10_000);
     let named = original(&terminal, stan);
     let tip = FollowUp {
@@ -377,7 +328,7 @@ fn a_tip_changes_the_sale_it_belongs_to() {
 
 #[test]
 fn an_offline_sale_is_told_until_the_host_has_it_and_before_the_batch_is_settled() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     let card = card();
     let sale = Purchase { kind: Kind::OfflineSale, amount: yuan(700), card: &card, entry: Entry::Manual, pin: None };
     let slip = terminal.offline(&sale, ApprovalCode::parse(b"V00001"), noon()).unwrap();
@@ -398,7 +349,7 @@ fn an_offline_sale_is_told_until_the_host_has_it_and_before_the_batch_is_settled
 
 #[test]
 fn an_offline_sale_that_the_host_refuses_is_in_no_total() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     let card = card();
     let sale = Purchase { kind: Kind::OfflineSale, amount: yuan(700), card: &card, entry: Entry::Manual, pin: None };
     terminal.offline(&sale, None, noon()).unwrap();
@@ -409,7 +360,7 @@ fn an_offline_sale_that_the_host_refuses_is_in_no_total() {
 
 #[test]
 fn an_unanswered_refund_is_told_again_without_its_track() {
-    let mut terminal = terminal(6);
+    let mut terminal = signed_in_at(6);
     let (card, earlier) =
         (card(), Original { date: Some(*b"1120"), rrn: Rrn::parse(b"101730000002"), ..Original::default() });
     let refund = FollowUp {
@@ -434,7 +385,7 @@ fn an_unanswered_refund_is_told_again_without_its_track() {
 
 #[test]
 fn a_batch_that_the_host_closed_is_put_away_and_what_was_not_told_goes_into_the_next() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     sell(&mut terminal, 100);
     let card = card();
     let sale = Purchase { kind: Kind::OfflineSale, amount: yuan(700), card: &card, entry: Entry::Manual, pin: None };
@@ -456,7 +407,7 @@ fn moved_on(terminal: &mut Terminal) {
 
 #[test]
 fn what_may_have_arrived_keeps_the_batch_it_named_and_counts_in_no_other() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     let card = card();
     let sale = Purchase { kind: Kind::OfflineSale, amount: yuan(700), card: &card, entry: Entry::Manual, pin: None };
     terminal.offline(&sale, None, noon()).unwrap();
@@ -473,7 +424,7 @@ fn what_may_have_arrived_keeps_the_batch_it_named_and_counts_in_no_other() {
 
 #[test]
 fn what_the_host_did_not_take_goes_into_the_next_batch() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     let card = card();
     let sale = Purchase { kind: Kind::OfflineSale, amount: yuan(700), card: &card, entry: Entry::Manual, pin: None };
     terminal.offline(&sale, None, noon()).unwrap();
@@ -487,7 +438,7 @@ fn what_the_host_did_not_take_goes_into_the_next_batch() {
 
 #[test]
 fn an_advice_that_found_no_connection_was_not_told() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     let card = card();
     let sale = Purchase { kind: Kind::OfflineSale, amount: yuan(700), card: &card, entry: Entry::Manual, pin: None };
     terminal.offline(&sale, None, noon()).unwrap();
@@ -499,7 +450,7 @@ fn an_advice_that_found_no_connection_was_not_told() {
 
 #[test]
 fn an_upload_goes_on_after_a_sign_in_that_names_the_next_batch() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     sell(&mut terminal, 100);
     terminal.begin_settlement().unwrap();
     let claim = terminal.settlement(noon()).unwrap().unwrap();
@@ -520,7 +471,7 @@ fn an_upload_goes_on_after_a_sign_in_that_names_the_next_batch() {
 
 #[test]
 fn a_decline_with_a_wrong_mac_ends_nothing() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     let sent = order(&mut terminal, Kind::Sale, 100);
     let mut unit = answer_to(&terminal, &sent, b"51", &[RRN, DATE[0], DATE[1]]);
     *unit.last_mut().unwrap() ^= 1;
@@ -535,7 +486,7 @@ fn a_decline_with_a_wrong_mac_ends_nothing() {
 
 #[test]
 fn offline_sales_end_where_a_settlement_could_not_count_them() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     let card = card();
     let sale = Purchase { kind: Kind::OfflineSale, amount: yuan(1), card: &card, entry: Entry::Manual, pin: None };
     let made = (0..1_000).take_while(|_| terminal.offline(&sale, None, noon()).is_ok()).count();
@@ -549,7 +500,7 @@ fn state_files_of_older_terminals_are_read() {
         "pending": {"mti": "0200", "stan": 41, "amount": 100, "card": null, "elements": [[3, "303030303030"]],
         "transmission_time": "1121020000", "local_time": "261121100000", "approval": null, "reason": "98",
         "own_stan": null, "attempts": 1}}"#;
-    let memory = Memory::from_json(old, setup().owner(), &pad()).unwrap();
+    let memory = Memory::from_json(old, setup("pos").owner(), &pad()).unwrap();
     assert_eq!((memory.batch.value(), memory.next_stan), (7, Stan::new(42)));
     let pending = memory.pending.as_ref().unwrap();
     assert_eq!((pending.kind, pending.stan.value()), (Kind::Sale, 41));
@@ -558,7 +509,7 @@ fn state_files_of_older_terminals_are_read() {
 
 #[test]
 fn a_lost_slip_leaves_the_batch_short_of_it() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     sell(&mut terminal, 100);
     sell(&mut terminal, 200);
     assert!(terminal.lose(1) && !terminal.lose(2) && !terminal.lose(0));
@@ -567,7 +518,7 @@ fn a_lost_slip_leaves_the_batch_short_of_it() {
 
 #[test]
 fn another_operator_signs_in_anew() {
-    let mut terminal = terminal(1);
+    let mut terminal = signed_in_at(1);
     terminal.set_operator("02");
     assert!(!terminal.needs_sign_in(), "nobody was named before");
     terminal.set_operator("03");
@@ -575,4 +526,35 @@ fn another_operator_signs_in_anew() {
     let sent = terminal.sign_in(noon()).unwrap();
     assert_eq!(sent.message.role(Role::Operator).unwrap().to_vec(), b"03 ");
     assert_eq!(switched_on_again(&terminal).memory().operator.as_deref(), Some("03"));
+}
+
+/// DE 55 of an approval with one script, number 00000001.
+const SCRIPTED: &str = "910A112233445566778830307212\
+9F1804000000018609841800000401020304";
+
+#[test]
+fn a_script_that_came_with_an_answer_is_told_before_the_next_request() {
+    let mut terminal = signed_in_at(2);
+    let sale = order(&mut terminal, Kind::Sale, 123);
+    let icc = unhex(SCRIPTED);
+    let approval = (Role::ApprovalCode, b"A12345".as_slice());
+    let unit = answer_to(&terminal, &sale, b"00", &[RRN, DATE[0], DATE[1], approval, (Role::Icc, &icc)]);
+    assert!(hear(&mut terminal, &sale, &unit).approved);
+    assert_eq!(terminal.untold(), 1);
+    assert_eq!(terminal.memory().log.slips.len(), 1, "it is no receipt");
+    let mut terminal = switched_on_again(&terminal);
+    let notice = terminal.advice().unwrap().unwrap();
+    let text = |role| String::from_utf8(notice.message.role(role).unwrap().to_vec()).unwrap();
+    assert_eq!(
+        (notice.mti.as_str(), text(Role::NetworkCode), text(Role::Stan)),
+        ("0620", "951".into(), "000003".into())
+    );
+    assert_eq!((text(Role::Rrn), text(Role::ApprovalCode)), ("101730000002".into(), "A12345".into()));
+    assert_eq!(notice.message.value(61).unwrap().to_vec(), b"0000010000021121", "batch, number and date of the sale");
+    assert_eq!((text(Role::Pan), text(Role::Amount)), ("6225000000000253".into(), "000000000123".into()));
+    let said = notice.message.role(Role::Icc).unwrap().to_vec();
+    assert_eq!(tlv::Reader::new(&said).find(&[0xDF, 0x31]), Some(&[0x20, 0, 0, 0, 1][..]), "it went well");
+    assert!(notice.message.mac().is_some());
+    approve(&mut terminal, &notice);
+    assert_eq!((terminal.untold(), terminal.memory().log.slips.len()), (0, 1));
 }

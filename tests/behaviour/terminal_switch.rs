@@ -7,11 +7,18 @@ use tollgate::cli::run_from;
 use tollgate::ledger::BatchState;
 use tollgate::ledger::Ledger;
 use tollgate::model::BatchNumber;
+use tollgate::model::Kind;
 use tollgate::model::TerminalId;
 
-fn run(rig: &Rig, folder: &Path, arguments: &[&str]) -> (Exit, String) {
-    let (state, door) = (folder.join("terminal.json"), rig.door("pos").to_string());
-    let common = ["tollgate", "terminal", "--connect", &door, "--state", state.to_str().unwrap()];
+/// `tollgate terminal` at the door `pos`, with its memory in `folder`.
+pub(crate) fn run(rig: &Rig, folder: &Path, arguments: &[&str]) -> (Exit, String) {
+    run_at(rig, "pos", folder, arguments)
+}
+
+/// The same at another door.
+pub(crate) fn run_at(rig: &Rig, door: &str, folder: &Path, arguments: &[&str]) -> (Exit, String) {
+    let (state, address) = (folder.join("terminal.json"), rig.door(door).to_string());
+    let common = ["tollgate", "terminal", "--door", door, "--connect", &address, "--state", state.to_str().unwrap()];
     let mut out = Vec::new();
     let ended = run_from(common.iter().chain(arguments), &mut out);
     let (exit, message) = match ended {
@@ -28,7 +35,7 @@ pub(crate) fn day(rig: &Rig, text: &str) -> (Exit, String) {
     run(rig, folder.path(), &["day", "--script", path.to_str().unwrap()])
 }
 
-fn closed(rig: &Rig, batch: u32) -> tollgate::ledger::BatchRecord {
+pub(crate) fn closed(rig: &Rig, batch: u32) -> tollgate::ledger::BatchRecord {
     let terminal = TerminalId::parse(b"10000001").unwrap();
     rig.ledger().batch(terminal, BatchNumber::new(batch).unwrap()).expect("the batch is closed")
 }
@@ -40,7 +47,7 @@ fn the_example_day_goes_as_it_says_and_its_batch_balances() {
     assert_eq!(exit, Exit::Ok, "{out}");
     let record = closed(&rig, 1);
     assert_eq!(record.is_balanced(), Some(true), "{out}");
-    assert!(record.counted.domestic.debit.count >= 5, "{out}");
+    assert_eq!((record.counted.domestic.debit.count, record.counted.foreign.debit.count), (4, 1), "{out}");
 }
 
 #[test]
@@ -116,15 +123,18 @@ fn a_code_is_sold_refunded_and_settled_and_spent_once() {
 fn a_batch_of_codes_is_uploaded_with_their_digits() {
     let rig = Rig::start(2_000);
     let folder = tempfile::tempdir().unwrap();
-    for code in ["62210000000000180003", "6221000000000018004", "62210000000000180005"] {
+    for code in ["62210000000000180005", "6221000000000018004", "62210000000000180003"] {
         let (exit, out) = run(&rig, folder.path(), &["qr-sale", "1.00", "--code", code]);
         assert_eq!(exit, Exit::Ok, "{out}");
     }
-    let (exit, out) = run(&rig, folder.path(), &["settle", "--lie", "3"]);
+    let (exit, out) = run(&rig, folder.path(), &["refund", "1.00"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    assert!(out.contains("****************0003"), "{out}");
+    let (exit, out) = run(&rig, folder.path(), &["settle", "--lie", "1"]);
     assert_eq!(exit, Exit::Ok, "{out}");
     let record = closed(&rig, 1);
     let told: Vec<_> = record.differences.iter().map(|one| one.what.name()).collect();
-    assert_eq!((record.items, told), (2, vec!["missing-there"]), "{out}");
+    assert_eq!((record.items, told), (3, vec!["missing-there"]), "{out}");
 }
 
 #[test]
@@ -134,4 +144,66 @@ fn a_code_of_nobody_is_no_card() {
     let (exit, out) = run(&rig, folder.path(), &["qr-sale", "5.00", "--code", "62219999999999990001"]);
     assert_eq!(exit, Exit::No, "{out}");
     assert!(out.contains("<- 0210 14"), "{out}");
+}
+
+#[test]
+fn a_batch_with_foreign_cards_balances_for_answers_name_the_organisation() {
+    let rig = Rig::start(2_000);
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let (exit, out) = run(&rig, folder.path(), arguments);
+        assert_eq!(exit, Exit::Ok, "{arguments:?}: {out}");
+        out
+    };
+    let out = run(&["--verbose", "sale", "10.00"]);
+    assert!(out.contains("texts     CUP"), "{out}");
+    let out = run(&["--verbose", "sale", "20.00", "--card", "visitor-b", "--repeat"]);
+    assert_eq!(out.matches("texts     VIS").count(), 2, "the recorded answer names it too: {out}");
+    run(&["refund", "5.00"]);
+    run(&["offline-sale", "7.00", "--card", "visitor-b"]);
+    run(&["preauth", "50.00", "--card", "visitor-c"]);
+    run(&["complete", "40.00"]);
+    let out = run(&["settle"]);
+    assert!(out.contains("外卡借记 FOREIGN DEBIT"), "{out}");
+    let record = closed(&rig, 1);
+    assert_eq!(record.is_balanced(), Some(true), "{out}");
+    let sum = |sum: tollgate::model::Sum| (sum.count, sum.amount);
+    let (domestic, foreign) = (record.counted.domestic, record.counted.foreign);
+    assert_eq!((sum(domestic.debit), sum(domestic.credit)), ((1, 1_000), (0, 0)));
+    assert_eq!((sum(foreign.debit), sum(foreign.credit)), ((3, 6_700), (1, 500)));
+}
+
+#[test]
+fn foreign_slips_are_uploaded_as_foreign_ones() {
+    let rig = Rig::start(2_000);
+    let folder = tempfile::tempdir().unwrap();
+    for card in ["visitor-a", "visitor-b", "visitor-c"] {
+        assert_eq!(run(&rig, folder.path(), &["sale", "10.00", "--card", card]).0, Exit::Ok);
+    }
+    let (exit, out) = run(&rig, folder.path(), &["settle", "--lie", "1"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    let told: Vec<_> = closed(&rig, 1).differences.iter().map(|one| one.what.name()).collect();
+    assert_eq!(told, ["missing-there"], "{out}");
+}
+
+#[test]
+fn a_script_for_the_chip_is_answered_with_a_notice_that_reaches_the_issuer() {
+    let rig = Rig::start(2_000);
+    let folder = tempfile::tempdir().unwrap();
+    let (exit, out) = run(&rig, folder.path(), &["sale", "10.72"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    assert!(!out.contains("script-notice"), "before the next request: {out}");
+    let (exit, out) = run(&rig, folder.path(), &["sale", "1.00"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    let (told, sold) = (out.find("-> 0620 script-notice"), out.find("-> 0200 sale"));
+    assert!(told.is_some() && told < sold && out.contains("<- 0630 00"), "{out}");
+    rig.await_undone();
+    let books = rig.bank_a.0.books();
+    let notices: Vec<_> = books.iter().filter(|posting| posting.entry.kind == Kind::ScriptNotice).collect();
+    assert_eq!(notices.len(), 1, "the issuer knows");
+    assert_eq!(Rig::booked(&rig.bank_a), 11_72);
+    let (exit, out) = run(&rig, folder.path(), &["settle"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    assert_eq!(out.matches("-> 0320 batch-upload").count(), 3, "two certificates of the chip, and the end: {out}");
+    assert_eq!(closed(&rig, 1).is_balanced(), Some(true));
 }

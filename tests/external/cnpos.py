@@ -257,11 +257,14 @@ class Terminal:
         fields = self.follow_fields(card, amount, ("000000", "00", "30"))
         return fields, self.ask("0220", fields)
 
-    def settle_fields(self, debits, credits):
+    def settle_fields(self, debits, credits, foreign_debits=(), foreign_credits=()):
         """The totals of a batch: amounts and counts of what is owed to the merchant, and of what he owes."""
-        sums = "".join(f"{sum(amounts):012d}{len(amounts):03d}" for amounts in (debits, credits))
+
+        def sums(*sides):
+            return "".join(f"{sum(amounts):012d}{len(amounts):03d}" for amounts in sides) + "0"
+
         return {
-            11: self.next_stan(), **self.identity(), 48: sums + "0" + "0" * 31, 49: "156",
+            11: self.next_stan(), **self.identity(), 48: sums(debits, credits) + sums(foreign_debits, foreign_credits), 49: "156",
             60: "00" + self.batch + "201", 63: "01 ",
         }
 

@@ -35,9 +35,9 @@ class MerchantDay(unittest.TestCase):
         self.assertEqual(answer[39], code)
         return sent, answer
 
-    def settle(self, debits, credits):
+    def settle(self, *sums):
         """Claims the totals; returns the two verdicts. The same message again gets the same answer."""
-        fields = self.terminal.settle_fields(debits, credits)
+        fields = self.terminal.settle_fields(*sums)
         first, answer = self.terminal.plain("0500", fields)
         self.assertEqual(answer[39], "00")
         again, _ = self.terminal.plain("0500", fields)
@@ -51,11 +51,13 @@ class MerchantDay(unittest.TestCase):
         self.assertEqual(found, expected)
 
     def test_1_a_day_with_every_kind_balances(self):
-        terminal, debits, credits = self.terminal, [], []
+        terminal, debits, credits, abroad = self.terminal, [], [], []
         before = {card: terminal.balance(card, PINS[card]) for card in PINS}
         breakfast, breakfast_answer = self.sell(12_00)
         lunch, lunch_answer = self.sell(88_00, BANK_B)
-        debits += [12_00, 88_00]
+        self.assertEqual((breakfast_answer[63][:3], lunch_answer[63][:3]), ("CUP", "MCC"))
+        debits.append(12_00)
+        abroad.append(88_00)
         self.sell(40_51, code="51")
 
         _, answer = terminal.void(breakfast, breakfast_answer, BANK_A)
@@ -78,7 +80,7 @@ class MerchantDay(unittest.TestCase):
         self.assertNotEqual(answer[39], "00", "over 115 percent of the hold")
         _, answer = terminal.complete(hold, hold_answer, BANK_B, 560_00)
         self.assertEqual(answer[39], "00")
-        debits.append(560_00)
+        abroad.append(560_00)
 
         _, answer = terminal.offline_sale(BANK_A, 25_00)
         self.assertEqual(answer[39], "00")
@@ -88,7 +90,7 @@ class MerchantDay(unittest.TestCase):
         self.assertEqual(terminal.reverse(silent)[39], "00")
 
         batch = terminal.batch
-        self.assertEqual(self.settle(debits, credits), ("1", "1"))
+        self.assertEqual(self.settle(debits, [], abroad, credits), ("1", "1"))
         _, answer = terminal.plain("0320", terminal.upload_fields("207", "0000"))
         self.assertEqual(answer[39], "00")
         terminal.batch = f"{int(batch) + 1:06d}"

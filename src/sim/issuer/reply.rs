@@ -5,6 +5,7 @@ use super::bank::Answer;
 use super::bank::Bank;
 use super::bank::Effect;
 use super::bank::HSM_WITHIN;
+use super::rules;
 use super::rules::Delivery;
 use crate::channel::Frame;
 use crate::hsm::Hsm;
@@ -85,6 +86,10 @@ fn compose(request: &Message, mti: Mti, answer: &Answer) -> Result<Builder, Enco
     }
     if let Some(voucher) = entered.voucher.filter(|_| dialect.role(Role::Voucher).is_some()) {
         builder.role(Role::Voucher, &voucher)?;
+    }
+    let scripted = request.role(Role::Amount).and_then(|amount| rules::script(Amount::parse(&amount)?));
+    if let Some(icc) = scripted.filter(|_| request.role(Role::Icc).is_some() && entered.code.is_approval()) {
+        builder.role(Role::Icc, icc)?;
     }
     let asked_for_it = dialect.kind_of(request) == Some(Kind::Balance) && entered.code.is_approval();
     if asked_for_it && let Some(available) = entered.available {

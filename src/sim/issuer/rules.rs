@@ -86,8 +86,25 @@ pub fn rule(amount: Amount) -> Rule {
     }
 }
 
+/// The cents that make the issuer send the chip a script.
+const SCRIPT: u64 = 72;
+
+/// DE 55 of an approval that has a script for the chip: authentication data (91), and one script of template 2 with
+/// its identifier and one command, APPLICATION UNBLOCK. All of it is made up. Source: EMV 4.3 Book 3, 6.5.2, 10.10.
+#[must_use]
+pub fn script(amount: Amount) -> Option<&'static [u8]> {
+    const ICC: [u8; 32] = [
+        0x91, 10, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x30, 0x30, 0x72, 18, 0x9F, 0x18, 4, 0, 0, 0, 1,
+        0x86, 9, 0x84, 0x18, 0, 0, 4, 1, 2, 3, 4,
+    ];
+    (amount.minor() % 100 == SCRIPT).then_some(&ICC)
+}
+
 /// The answer that the cents choose.
 fn code(cents: u64) -> ResponseCode {
+    if cents == SCRIPT {
+        return ResponseCode::Approved;
+    }
     ResponseCode::parse(&format!("{cents:02}")).unwrap_or(ResponseCode::NotAuthenticated)
 }
 
@@ -99,6 +116,7 @@ pub fn text() -> String {
          \x20 x.00    approved if the funds allow it, else 51\n\
          \x20 x.11    approved with code 11 and booked in full; x.16 likewise with 16\n\
          \x20 x.10    a sale or a hold is approved for half of it with code 10, if the funds allow that\n\
+         \x20 x.72    approved, and a chip gets a script to run (DE 55)\n\
          \x20 x.cc    answered with response code cc; 05 where cc is no known code\n\
          A whole part of 666 makes trouble:\n",
     );

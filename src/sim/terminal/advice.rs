@@ -64,6 +64,15 @@ impl Terminal {
         Ok(slip)
     }
 
+    /// Finishes a message that will be told until it is acknowledged, at the next occasion.
+    pub(super) fn tell_later(&mut self, kind: Kind, message: Builder) -> Result<(), TerminalFault> {
+        self.tell(kind, message)?;
+        if let Some(advice) = self.memory.log.advices.last_mut() {
+            advice.attempts = 0;
+        }
+        Ok(())
+    }
+
     /// Finishes a message that will be told until it is acknowledged; it counts as told once.
     pub(super) fn tell(&mut self, kind: Kind, message: Builder) -> Result<Sent, TerminalFault> {
         let sent = self.finish(kind, message)?;
@@ -141,6 +150,8 @@ impl Terminal {
         let advice = log.advices.remove(at);
         match (accepted, offline) {
             (true, true) => log.accept(advice.stan, slip),
+            // How a chip took its scripts is nobody's receipt.
+            (true, false) if sent.kind == Kind::ScriptNotice => {}
             (true, false) => slip.into_iter().for_each(|slip| log.add(slip, open)),
             (false, true) => log.refuse(advice.stan),
             (false, false) => {}

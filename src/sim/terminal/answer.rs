@@ -3,7 +3,7 @@
 use super::log::Step;
 use super::memory::Undo;
 use super::request::Sent;
-use super::slip::Slip;
+use super::slip::{Side, Slip};
 use super::{PadFault, Terminal};
 use crate::channel::FrameFault;
 use crate::iso8583::DecodeError;
@@ -241,11 +241,15 @@ impl Terminal {
             self.memory.log.add(slip, self.memory.batch);
         }
         self.memory.last = Some(Undo { approval: answer.approval, ..undo });
+        // A notice that the dialect cannot write is owed to nobody.
+        let _unwritable = self.scripts_ran(sent, answer);
     }
 
     fn slip(&self, sent: &Sent, answer: &Answer) -> Option<Slip> {
         let slip = Slip::of(sent, answer, self.memory.batch, self.memory.operator.as_deref());
-        slip.map(|slip| slip.with_tip(sent)).filter(|_| answer.approved)
+        let slip = slip.map(|slip| slip.with_tip(sent)).filter(|_| answer.approved)?;
+        let charges = slip.side() == Some(Side::Debit);
+        Some(Slip { certificate: if charges { self.certified(sent) } else { None }, ..slip })
     }
 
     fn take_keys(&mut self, answer: &mut Answer) {

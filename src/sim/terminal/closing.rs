@@ -72,6 +72,7 @@ impl Terminal {
             Step::Totals => self.claim(&closing, now),
             Step::Details(done) => self.details(done, stan, now),
             Step::Notices(done) => self.notice(done, now),
+            Step::Certificates(done) => self.certificate(done, now),
             Step::End => self.end(closing.balanced, stan, now),
         }
         .map(Some)
@@ -115,6 +116,17 @@ impl Terminal {
     /// What was given back is told in full, as itself.
     fn notice(&self, done: usize, now: Timestamp) -> Result<Sent, TerminalFault> {
         let slip = self.uploaded(Direction::Credit).nth(done).ok_or(TerminalFault::Unreadable)?;
+        self.in_full(slip, "206", now)
+    }
+
+    /// What a chip approved, with its certificate: proof, after the totals were found equal.
+    fn certificate(&self, done: usize, now: Timestamp) -> Result<Sent, TerminalFault> {
+        let slip = self.certified_slips().nth(done).ok_or(TerminalFault::Unreadable)?;
+        self.in_full(slip, "203", now)
+    }
+
+    /// An upload of one transaction with its elements and its own number.
+    fn in_full(&self, slip: &Slip, network: &str, now: Timestamp) -> Result<Sent, TerminalFault> {
         let mut message = self.addressed(Kind::BatchUpload, slip.stan, now)?;
         let row = self.setup.profile.dialect.kind_row(slip.kind).ok_or(TerminalFault::NoKind(slip.kind))?;
         let said = |role| row.when.iter().find(|(when, _)| *when == role).map(|(_, pattern)| pattern.replace('.', "0"));
@@ -127,11 +139,17 @@ impl Terminal {
         if let Some(pan) = slip.account.as_ref().and_then(Account::pan) {
             message.role(Role::Pan, pan.clear().as_bytes())?;
         }
+        if let Some(code) = slip.account.as_ref().filter(|account| account.is_code() && self.has(Role::PaymentCode)) {
+            message.role(Role::PaymentCode, code.clear().as_bytes())?;
+        }
         if let Some(rrn) = slip.rrn {
             message.role(Role::Rrn, rrn.as_bytes())?;
         }
+        if let Some(certificate) = &slip.certificate {
+            message.role(Role::Icc, certificate)?;
+        }
         let code = said(Role::MessageTypeCode);
-        self.composite(&mut message, code.as_deref().unwrap_or("00"), "206", self.financial_digits())?;
+        self.composite(&mut message, code.as_deref().unwrap_or("00"), network, self.financial_digits())?;
         self.finish(Kind::BatchUpload, message)
     }
 
@@ -145,6 +163,11 @@ impl Terminal {
     /// The slips that are in the totals, of one side.
     fn uploaded(&self, side: Direction) -> impl Iterator<Item = &Slip> {
         self.memory.log.items(self.voids()).filter(move |(_, direction)| *direction == side).map(|(slip, _)| slip)
+    }
+
+    /// Debits that a chip approved.
+    fn certified_slips(&self) -> impl Iterator<Item = &Slip> {
+        self.uploaded(Direction::Debit).filter(|slip| slip.certificate.is_some())
     }
 
     /// What the host says of the totals.
@@ -161,8 +184,9 @@ impl Terminal {
                 self.skip_empty();
             }
             Some([Verdict::Balanced, Verdict::Balanced]) => {
-                closing.step = Step::End;
+                closing.step = Step::Certificates(0);
                 closing.balanced = true;
+                self.skip_empty();
             }
             // Refused outright: the next attempt begins anew, after a sign-in if the host wants one.
             _ => self.memory.log.closing = None,
@@ -173,7 +197,7 @@ impl Terminal {
     pub(super) fn uploaded_one(&mut self, answer: &Answer) {
         let Some(closing) = self.memory.log.closing.as_mut() else { return };
         // A batch that balanced is closed whatever the host says of its end.
-        let closed = closing.step == Step::End && closing.balanced;
+        let closed = closing.balanced;
         if !(answer.approved || closed) {
             return;
         }
@@ -182,6 +206,7 @@ impl Terminal {
             Step::Totals => {}
             Step::Details(done) => closing.step = Step::Details(done + DETAILS_AT_MOST),
             Step::Notices(done) => closing.step = Step::Notices(done + 1),
+            Step::Certificates(done) => closing.step = Step::Certificates(done + 1),
             Step::End => return self.closed(),
         }
         self.skip_empty();
@@ -189,13 +214,16 @@ impl Terminal {
 
     /// Goes on to the step that has something to say.
     fn skip_empty(&mut self) {
-        let counts = [Direction::Debit, Direction::Credit].map(|side| self.uploaded(side).count());
-        let [debits, credits] = counts;
+        let [debits, credits] = [Direction::Debit, Direction::Credit].map(|side| self.uploaded(side).count());
+        let certified = self.certified_slips().count();
         let Some(closing) = &mut self.memory.log.closing else { return };
         if matches!(closing.step, Step::Details(done) if done >= debits) {
             closing.step = Step::Notices(0);
         }
         if matches!(closing.step, Step::Notices(done) if done >= credits) {
+            closing.step = Step::End;
+        }
+        if matches!(closing.step, Step::Certificates(done) if done >= certified) {
             closing.step = Step::End;
         }
     }
@@ -208,10 +236,9 @@ impl Terminal {
         self.memory.batch = batch.next();
     }
 
-    /// The host does not answer the end of a batch that balanced: it is closed all the same.
+    /// The host does not answer the end of a batch that balanced, or what proves it: it is closed all the same.
     pub(super) fn end_unanswered(&mut self) {
-        let is_over = |closing: &Closing| closing.step == Step::End && closing.balanced;
-        if self.memory.log.closing.as_ref().is_some_and(is_over) {
+        if self.memory.log.closing.as_ref().is_some_and(|closing| closing.balanced) {
             self.closed();
         }
     }

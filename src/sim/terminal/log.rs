@@ -81,6 +81,8 @@ pub enum Step {
     Details(usize),
     /// All debits are; so many credits are.
     Notices(usize),
+    /// The totals are equal. So many certificates of chips are uploaded.
+    Certificates(usize),
     /// Everything is: the end is to be said.
     End,
 }
@@ -124,10 +126,16 @@ impl Log {
 
     /// Adds the slip of an approval, with what it does to the slip it follows. One of another batch than the
     /// `open` one, told late, is with those before.
-    pub(super) fn add(&mut self, slip: Slip, open: BatchNumber) {
+    pub(super) fn add(&mut self, mut slip: Slip, open: BatchNumber) {
+        // A follow-up by voucher does not say the code: its payment's slip does.
+        if slip.account.is_none() && slip.voucher.is_some() {
+            let paid = self.before.iter().chain(&self.slips).rfind(|paid| paid.voucher == slip.voucher);
+            slip.account = paid.and_then(|paid| paid.account.clone());
+        }
         match slip.original {
             Some(original) if slip.is_void() => self.mark(original, Standing::Voided),
             Some(original) if slip.kind == Kind::Adjustment => self.tip(original, slip.tip),
+            Some(original) if slip.kind == Kind::Increment => self.hold(original, |held| held.plus(slip.amount)),
             _ => {}
         }
         if slip.batch == open { self.slips.push(slip) } else { self.before.push(slip) }
@@ -139,6 +147,19 @@ impl Log {
         let slip = self.slips.remove(at);
         if let Some(original) = slip.original.filter(|_| slip.is_void()) {
             self.mark(original, Standing::Stands);
+        }
+        if let Some(original) = slip.original.filter(|_| slip.kind == Kind::Increment) {
+            self.hold(original, |held| held.minus(slip.amount));
+        }
+    }
+
+    /// Changes what a hold holds in all: its void is of all of it.
+    fn hold(&mut self, stan: Stan, change: impl FnOnce(Amount) -> Option<Amount>) {
+        let mut all = self.before.iter_mut().chain(&mut self.slips);
+        if let Some(hold) = all.rfind(|slip| slip.stan == stan && slip.kind == Kind::Authorization)
+            && let Some(amount) = change(hold.amount)
+        {
+            hold.amount = amount;
         }
     }
 

@@ -141,6 +141,8 @@ struct RawSlip {
     foreign: bool,
     operator: Option<String>,
     standing: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<String>,
 }
 
 impl RawSlip {
@@ -170,6 +172,7 @@ impl RawSlip {
                 Standing::Refused => "refused",
             }
             .to_owned(),
+            certificate: slip.certificate.as_deref().map(hex),
         }
     }
 
@@ -199,6 +202,7 @@ impl RawSlip {
                 "refused" => Standing::Refused,
                 _ => return None,
             },
+            certificate: optional(self.certificate.as_deref(), unhex)?,
         })
     }
 }
@@ -285,6 +289,7 @@ impl RawClosing {
             Step::Totals => ("totals", 0),
             Step::Details(done) => ("details", done),
             Step::Notices(done) => ("notices", done),
+            Step::Certificates(done) => ("certificates", done),
             Step::End => ("end", 0),
         };
         Self {
@@ -308,6 +313,7 @@ impl RawClosing {
                 "totals" => Step::Totals,
                 "details" => Step::Details(self.done),
                 "notices" => Step::Notices(self.done),
+                "certificates" => Step::Certificates(self.done),
                 "end" => Step::End,
                 _ => return None,
             },

@@ -23,6 +23,7 @@ mod memory_file;
 mod pin_pad;
 pub mod receipt;
 mod request;
+mod script;
 mod shift;
 mod slip;
 pub mod state_file;

@@ -12,6 +12,7 @@ use crate::model::ApprovalCode;
 use crate::model::BatchNumber;
 use crate::model::Expiry;
 use crate::model::Kind;
+use crate::model::Organisation;
 use crate::model::Pan;
 use crate::model::Rrn;
 use crate::model::Stan;
@@ -70,6 +71,8 @@ pub struct Slip {
     pub operator: Option<String>,
     /// What became of it.
     pub standing: Standing,
+    /// DE 55 after the chip approved a charge, with its certificate: uploaded when the batch is settled.
+    pub certificate: Option<Vec<u8>>,
 }
 
 impl Slip {
@@ -82,8 +85,8 @@ impl Slip {
         slip.approval = answer.approval.or(slip.approval);
         slip.code.clone_from(&answer.wire_code);
         slip.voucher = came(Role::Voucher).and_then(|voucher| String::from_utf8(voucher).ok()).or(slip.voucher);
-        let organisation = came(Role::Operator).and_then(|text| <[u8; 3]>::try_from(text.get(..3)?).ok());
-        slip.foreign = organisation.is_some_and(|name| name != *b"CUP" && name.iter().all(u8::is_ascii_uppercase));
+        let organisation = came(Role::CardOrganisation).and_then(|text| <[u8; 3]>::try_from(text.get(..3)?).ok());
+        slip.foreign = organisation.and_then(|name| Organisation::parse(&name)).is_some_and(Organisation::is_foreign);
         let (date, time) = (came(Role::LocalDate), came(Role::LocalTime));
         slip.at = date.zip(time).and_then(|(date, time)| Some((date.try_into().ok()?, time.try_into().ok()?)));
         Some(slip)
@@ -115,6 +118,7 @@ impl Slip {
             foreign: false,
             operator: operator.map(str::to_owned),
             standing: Standing::Stands,
+            certificate: None,
         })
     }
 

@@ -141,7 +141,7 @@ fn registry(plan: &Plan) -> Option<Registry> {
     };
     let issuers: String = BANKS.map(row).concat();
     let fallback = if plan.fallback { "bank-b" } else { "" };
-    let bins = format!("prefix,issuer,fallback\n62,bank-a,{fallback}\n4,bank-b,\n5,bank-b,\n");
+    let bins = format!("prefix,issuer,fallback,organisation\n62,bank-a,{fallback},\n4,bank-b,,VIS\n5,bank-b,,\n");
     let limits = Limits { daily_amount: plan.daily_amount.and_then(Amount::new), ..Limits::default() };
     let defaults = Defaults {
         acquirer: Acquirer::parse(b"89811000")?,

@@ -84,7 +84,7 @@ async fn day_in_the_shop<L: Ledger>(ledger: &L) {
 async fn later<L: Ledger>(ledger: &L) {
     let paid = Intent {
         batch: BatchNumber::new(7),
-        card: CardClass { product: Product::Qr, foreign: true },
+        card: CardClass { product: Product::Qr, foreign: true, ..CardClass::default() },
         operator: Operator::parse(b"01"),
         ..sale(ledger, 2, 3, 300)
     };

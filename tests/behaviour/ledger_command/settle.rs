@@ -62,7 +62,7 @@ fn two_days(folder: &Path) -> Kept<Folder> {
     let void = following(Kind::SaleVoid, &voided, sale(shop, 1, 3, 5_000));
     kept.end(batch(1, on(THURSDAY, void)), Outcome::Approved);
     let debit = Intent {
-        card: CardClass { product: Product::Debit, foreign: false },
+        card: CardClass { product: Product::Debit, ..CardClass::default() },
         ..batch(1, on(THURSDAY, sale(shop, 1, 4, 20_000)))
     };
     let refunded = kept.end(debit, Outcome::Approved);

@@ -10,6 +10,7 @@ mod forward;
 mod hsms;
 mod issuers;
 mod money;
+mod nac;
 mod operators;
 mod passed_through;
 mod peer;

@@ -12,7 +12,7 @@ use tollgate::model::ResponseCode::{Approved, FormatError, IssuerUnknown, Origin
 const CODE: &[u8] = b"62212345678901234567";
 const VOUCHER: &[u8] = b"20261122000000000007";
 const BINS: &str =
-    "prefix,issuer,fallback,product,foreign\n62212,bank-a,,qr,\n62,bank-a,,debit,\n4,bank-b,,credit,true\n";
+    "prefix,issuer,fallback,product,organisation\n62212,bank-a,,qr,\n62,bank-a,,debit,\n4,bank-b,,credit,VIS\n";
 
 /// A station whose bank A gives a voucher for a code that it was given whole.
 fn station() -> (Rig, Peer) {

@@ -22,6 +22,7 @@ use tollgate::model::IssuerName;
 use tollgate::model::Kind;
 use tollgate::model::MerchantId;
 use tollgate::model::ResponseCode;
+use tollgate::model::SessionFacts;
 use tollgate::model::TerminalId;
 use tollgate::registry::Breaches;
 use tollgate::registry::Source;
@@ -212,6 +213,11 @@ impl Rig {
     pub(crate) fn live_batch(&self, terminal: TerminalId) -> u32 {
         let batch = self.running().parts().sessions.read(terminal, |session| session.batch.value());
         batch.unwrap_or(0)
+    }
+
+    /// What the switch knows of a terminal's session.
+    pub(crate) fn facts(&self, terminal: TerminalId) -> SessionFacts {
+        self.running().parts().sessions.read(terminal, Clone::clone).unwrap_or_default()
     }
 
     fn running(&self) -> &Running {

@@ -129,7 +129,7 @@ fn a_batch_that_balances_is_closed_and_the_next_number_follows() {
     let rig = Rig::start(5_000);
     let mut till = rig.signed_in(TILL);
     sale(&mut till, 12_00, CARD_A);
-    sale(&mut till, 3_00, CARD_B);
+    sale(&mut till, 3_00, CARD_A);
     assert_eq!(till.ask(SALE, 10_51, CARD_A).code, Some(ResponseCode::FundsInsufficient), "counts nothing");
     let answer = settle(&mut till, 1, debit(2, 15_00));
     assert_eq!((code(&answer), said(&answer)), (APPROVED, (Verdict::Balanced, Verdict::Balanced)));
@@ -470,7 +470,7 @@ fn follow_up(till: &mut Till, kind: Kind, stan: u32, amount: u64, (of, rrn, date
 
 #[test]
 fn a_day_of_all_kinds_balances_by_net_debits_and_credits() {
-    let bins = "prefix,issuer,product,foreign\n622500,bank-a,debit,false\n411111,bank-b,credit,true\n";
+    let bins = "prefix,issuer,product,organisation\n622500,bank-a,debit,CUP\n411111,bank-b,credit,VIS\n";
     let tables = super::advices::ALONE;
     let (rig, _peer) = willing(&Recipe { bins, tables, ..Recipe::default() });
     let mut till = selling(&rig, TILL);

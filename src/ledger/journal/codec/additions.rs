@@ -11,6 +11,7 @@ use crate::model::BatchNumber;
 use crate::model::CardClass;
 use crate::model::Opening;
 use crate::model::Operator;
+use crate::model::Organisation;
 use crate::model::SessionFacts;
 use crate::model::Versions;
 use crate::model::Voucher;
@@ -70,6 +71,7 @@ additions! {
     5 = current: Opening;
     6 = pending: Opening;
     7 = downloaded: Versions;
+    8 = organisation: Organisation;
 }
 
 impl Additions {
@@ -80,12 +82,15 @@ impl Additions {
             |keys: Option<&WorkingKeys>| keys.map(|keys| keys.opening).filter(|opening| *opening != Opening::default());
         Self {
             batch: intent.and_then(|intent| intent.batch),
-            card: intent.map(|intent| intent.card).filter(|card| *card != CardClass::default()),
+            card: intent.map(|intent| without_organisation(intent.card)).filter(|card| *card != CardClass::default()),
             operator: intent.and_then(|intent| intent.operator),
             voucher: answer(record).and_then(|answer| answer.voucher.clone()),
             current: opening(facts.and_then(|facts| facts.current.as_ref())),
             pending: opening(facts.and_then(|facts| facts.pending.as_ref())),
             downloaded: facts.map(|facts| facts.downloaded).filter(|versions| *versions != Versions::default()),
+            organisation: intent
+                .map(|intent| intent.card.organisation)
+                .filter(|organisation| *organisation != Organisation::default()),
         }
     }
 
@@ -98,7 +103,8 @@ impl Additions {
     pub(super) fn added_to(self, mut record: Record) -> Result<Record, CodecFault> {
         if let Some(intent) = intent_mut(&mut record) {
             intent.batch = self.batch;
-            intent.card = self.card.unwrap_or_default();
+            let organisation = self.organisation.unwrap_or_default();
+            intent.card = CardClass { organisation, ..self.card.unwrap_or_default() };
             intent.operator = self.operator;
         }
         if let Some(answer) = answer_mut(&mut record) {
@@ -115,6 +121,11 @@ impl Additions {
         let fits = !self.is_empty() && Self::of(&record) == self;
         if fits { Ok(record) } else { Err(CodecFault::Value("place for an addition")) }
     }
+}
+
+/// What addition 2 says of a card.
+fn without_organisation(card: CardClass) -> CardClass {
+    CardClass { organisation: Organisation::default(), ..card }
 }
 
 fn intent(record: &Record) -> Option<&Intent> {

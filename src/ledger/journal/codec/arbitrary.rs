@@ -18,6 +18,7 @@ use crate::model::KeyBlock;
 use crate::model::MaskedPan;
 use crate::model::MerchantId;
 use crate::model::Operator;
+use crate::model::Organisation;
 use crate::model::Pan;
 use crate::model::PanToken;
 use crate::model::PosEntryMode;
@@ -105,7 +106,11 @@ make! {
     Expiry: source => Expiry::parse(format!("{:02}{:02}", source.below(100), 1 + source.below(12)).as_bytes()).unwrap();
     PosEntryMode: source => PosEntryMode::parse(&source.text(3..=3, DIGITS)).unwrap();
     PanToken: source => PanToken(source.array());
-    CardClass: source => CardClass { product: source.one_of(&Product::ALL), foreign: bool::make(source) };
+    CardClass: source => CardClass {
+        product: source.one_of(&Product::ALL),
+        foreign: bool::make(source),
+        organisation: source.one_of(&[Organisation::CUP, Organisation::parse(b"VIS").unwrap()]),
+    };
     Versions: source => Versions([(); 4].map(|()| u32::make(source)));
     Operator: source => Operator::parse(&source.text(1..=3, b"09Az")).unwrap();
     Voucher: source => Voucher::parse(&source.text(1..=40, b"09Az")).unwrap();

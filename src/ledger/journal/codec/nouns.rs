@@ -21,6 +21,7 @@ use crate::model::KeyBlock;
 use crate::model::MaskedPan;
 use crate::model::MerchantId;
 use crate::model::Operator;
+use crate::model::Organisation;
 use crate::model::PanToken;
 use crate::model::PosEntryMode;
 use crate::model::ProcessingCode;
@@ -103,6 +104,9 @@ fixed!(Currency, "currency", 3, |currency| currency.digits(), |digits| Currency:
 fixed!(Expiry, "expiry", 4, |expiry| expiry.digits(), |digits| Expiry::parse(&digits));
 fixed!(PosEntryMode, "entry mode", 3, PosEntryMode::digits, |digits| PosEntryMode::parse(&digits));
 fixed!(CardClass, "card class", 2, class_bytes, class_of);
+fixed!(Organisation, "card organisation", 3, |organisation| *organisation.as_bytes(), |letters| Organisation::parse(
+    &letters
+));
 fixed!(PanToken, "token", 32, |token| token.0, |bytes| Some(PanToken(bytes)));
 fixed!(BusinessDate, "business date", 4, date_bytes, |[y, z, month, day]| {
     BusinessDate::new(i16::from_be_bytes([y, z]), i8::from_be_bytes([month]), i8::from_be_bytes([day]))
@@ -122,7 +126,7 @@ counted!(KeyBlock, "key block", |block| block.as_str().as_bytes(), |bytes| {
     std::str::from_utf8(bytes).ok().map(KeyBlock::new)
 });
 
-/// The product, then whether it is foreign.
+/// The product, then whether it is foreign. The organisation is an addition of its own.
 fn class_bytes(class: &CardClass) -> [u8; 2] {
     let place = Product::ALL.iter().position(|product| *product == class.product).unwrap_or_default();
     [u8::try_from(place).unwrap_or_default(), u8::from(class.foreign)]
@@ -130,7 +134,7 @@ fn class_bytes(class: &CardClass) -> [u8; 2] {
 
 fn class_of([place, foreign]: [u8; 2]) -> Option<CardClass> {
     let product = *Product::ALL.get(usize::from(place))?;
-    (foreign <= 1).then_some(CardClass { product, foreign: foreign == 1 })
+    (foreign <= 1).then_some(CardClass { product, foreign: foreign == 1, ..CardClass::default() })
 }
 
 fn date_bytes(date: &BusinessDate) -> [u8; 4] {

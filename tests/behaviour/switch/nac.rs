@@ -1,0 +1,205 @@
+//! Terminals behind a NAC settle: totals in DE 63, 95 where they differ, an upload of each transaction, and the end.
+
+use super::rig::{Recipe, Rig, Till, now};
+use super::{CARD_A, CARD_B};
+use tollgate::channel::builtin::profile;
+use tollgate::iso8583::Message;
+use tollgate::iso8583::Mti;
+use tollgate::ledger::BatchRecord;
+use tollgate::ledger::BatchState;
+use tollgate::ledger::Ledger;
+use tollgate::model::BatchNumber;
+use tollgate::model::Currency;
+use tollgate::model::MerchantId;
+use tollgate::model::TerminalId;
+use tollgate::sim::terminal::Setup;
+
+const TERMINAL: &[u8] = b"10000001";
+const MERCHANT: &[u8] = b"898110054110001";
+const DOOR: &str = "[[door]]\nname = \"nac\"\nlisten = \"127.0.0.1:0\"\nprofile = \"nac\"\npin_key = \"host/zpk\"\n\
+    mac_key = \"host/zak\"\n";
+
+/// A station with a door for a NAC, and one terminal behind it.
+struct Counter {
+    rig: Rig,
+    till: Till,
+    stan: u32,
+}
+
+/// An approved request: its card, number and amount, and the reference number that it was given.
+#[derive(Clone)]
+struct Done {
+    code: &'static str,
+    card: &'static str,
+    stan: u32,
+    minor: u64,
+    rrn: Vec<u8>,
+}
+
+impl Counter {
+    fn open() -> Self {
+        let rig = Rig::of(&Recipe { tables: DOOR, ..Recipe::default() });
+        let setup = Setup {
+            profile: profile("nac").unwrap(),
+            terminal: TerminalId::parse(TERMINAL).unwrap(),
+            merchant: MerchantId::parse(MERCHANT).unwrap(),
+            currency: Currency::CNY,
+            offset_minutes: 480,
+            encrypt_tracks: false,
+        };
+        let till = Till::of(&rig, setup, "nac");
+        Self { rig, till, stan: 0 }
+    }
+
+    /// One message and its answer, as bytes and read.
+    fn exchange(&mut self, mti: &[u8; 4], fields: &[(u8, &[u8])]) -> (Vec<u8>, Message) {
+        let profile = profile("nac").unwrap();
+        let mti = Mti::parse(mti).unwrap();
+        let mut message = profile.dialect.build(mti);
+        for (de, value) in fields.iter().chain(&[(24, &b"003"[..]), (41, TERMINAL), (42, MERCHANT)]) {
+            message.set(*de, value).unwrap();
+        }
+        let body = if profile.mac_required(mti) {
+            let unsigned = message.finish_unsigned().unwrap();
+            let mac = self.till.terminal.pad().mac(&profile.mac.scheme, unsigned.mac_input()).unwrap();
+            unsigned.sign(&mac).unwrap()
+        } else {
+            message.finish().unwrap()
+        };
+        self.till.send(&profile.enclose(&body, None).unwrap());
+        let unit = self.till.receive().unwrap();
+        (unit.to_vec(), profile.decode(&profile.split(unit).unwrap()).ok().unwrap())
+    }
+
+    fn next_stan(&mut self) -> u32 {
+        self.stan += 1;
+        self.stan
+    }
+
+    /// A request at the counter that must be approved.
+    fn request(&mut self, code: &'static str, card: &'static str, minor: u64, original: Option<&Done>) -> Done {
+        let stan = self.next_stan();
+        let (number, amount, local) = (format!("{stan:06}"), format!("{minor:012}"), now().digits(480));
+        let mut fields: Vec<(u8, &[u8])> = vec![
+            (2, card.as_bytes()),
+            (3, code.as_bytes()),
+            (4, amount.as_bytes()),
+            (11, number.as_bytes()),
+            (12, &local[6..]),
+            (13, &local[2..6]),
+            (14, b"3012"),
+            (22, b"012"),
+            (25, b"00"),
+            (49, b"156"),
+        ];
+        fields.extend(original.map(|original| (37, &original.rrn[..])));
+        let (_, answer) = self.exchange(b"0200", &fields);
+        assert_eq!(answer.value(39).unwrap().to_vec(), b"00", "{code} of {minor}");
+        Done { code, card, stan, minor, rrn: answer.value(37).unwrap().to_vec() }
+    }
+
+    fn sale(&mut self, card: &'static str, minor: u64) -> Done {
+        self.request("000000", card, minor, None)
+    }
+
+    /// 0500 and the code of its answer, and the answer's bytes.
+    fn settle(&mut self, code: &str, batch: &str, totals: &str) -> (Vec<u8>, String) {
+        let stan = format!("{:06}", self.next_stan());
+        let fields: [(u8, &[u8]); 4] =
+            [(3, code.as_bytes()), (11, stan.as_bytes()), (60, batch.as_bytes()), (63, totals.as_bytes())];
+        let (unit, answer) = self.exchange(b"0500", &fields);
+        (unit, String::from_utf8(answer.value(39).unwrap().to_vec()).unwrap())
+    }
+
+    /// 0320 of one transaction: the elements of its request, a number of its own, and in DE 60 the request's.
+    fn upload(&mut self, done: &Done, minor: u64) -> String {
+        let (stan, amount) = (format!("{:06}", self.next_stan()), format!("{minor:012}"));
+        let original = format!("0200{:06}{:12}", done.stan, "");
+        let fields: [(u8, &[u8]); 9] = [
+            (2, done.card.as_bytes()),
+            (3, done.code.as_bytes()),
+            (4, amount.as_bytes()),
+            (11, stan.as_bytes()),
+            (14, b"3012"),
+            (22, b"012"),
+            (25, b"00"),
+            (37, &done.rrn),
+            (60, original.as_bytes()),
+        ];
+        let (_, answer) = self.exchange(b"0320", &fields);
+        String::from_utf8(answer.value(39).unwrap().to_vec()).unwrap()
+    }
+
+    fn record(&self, batch: u32) -> BatchRecord {
+        let terminal = TerminalId::parse(TERMINAL).unwrap();
+        self.rig.ledger().batch(terminal, BatchNumber::new(batch).unwrap()).expect("it is closed")
+    }
+}
+
+/// DE 63: sales and refunds of cards in general, then nothing of debit cards, then nothing that was only authorized.
+fn totals(sales: &[u64], refunds: &[u64]) -> String {
+    let sum = |all: &[u64]| format!("{:03}{:012}", all.len(), all.iter().sum::<u64>());
+    format!("{}{}{}", sum(sales), sum(refunds), "0".repeat(60))
+}
+
+#[test]
+fn a_batch_with_the_hosts_totals_is_closed_at_once_and_the_same_again_gets_the_same_answer() {
+    let mut counter = Counter::open();
+    let sale = counter.sale(CARD_A, 10_00);
+    counter.sale(CARD_B, 20_00);
+    let voided = counter.sale(CARD_A, 7_00);
+    counter.request("020000", CARD_A, 7_00, Some(&voided));
+    counter.request("200000", CARD_A, 4_00, Some(&sale));
+    let claimed = totals(&[10_00, 20_00], &[4_00]);
+    let (_, code) = counter.settle("920000", "000001", &claimed);
+    assert_eq!(code, "00");
+    let record = counter.record(1);
+    assert_eq!((record.is_balanced(), record.counted.count()), (Some(true), 3));
+    assert_eq!(record.counted.foreign.debit.count, 1, "the ledger tells foreign cards apart all the same");
+    counter.stan -= 1;
+    let (_, again) = counter.settle("920000", "000001", &claimed);
+    assert_eq!(again, "00", "the terminal did not hear it the first time");
+    assert_eq!(counter.settle("920000", "000001", &totals(&[1], &[])).1, "77", "other totals for a closed batch");
+    counter.sale(CARD_A, 1_00);
+    assert_eq!(counter.settle("920000", "000002", &totals(&[1_00], &[])).1, "00", "the next batch");
+}
+
+#[test]
+fn other_totals_are_answered_95_and_the_uploaded_batch_is_closed_with_its_differences() {
+    let mut counter = Counter::open();
+    let (one, two) = (counter.sale(CARD_A, 10_00), counter.sale(CARD_B, 20_00));
+    let lost = counter.sale(CARD_A, 30_00);
+    let refund = counter.request("200000", CARD_A, 4_00, Some(&one));
+    let claimed = totals(&[10_00, 25_00], &[4_00]);
+    assert_eq!(counter.settle("920000", "000001", &claimed).1, "95");
+    assert_eq!(counter.settle("920000", "000001", &claimed).1, "95", "until it uploads");
+    let after = counter.sale(CARD_A, 5_00);
+    for (done, minor) in [(&one, 10_00), (&two, 25_00), (&refund, 4_00)] {
+        assert_eq!(counter.upload(done, minor), "00");
+        assert_eq!(counter.upload(done, minor), "00", "once more changes nothing");
+    }
+    assert_eq!(counter.settle("960000", "000001", &claimed).1, "00");
+    let record = counter.record(1);
+    assert_eq!((record.state, record.items), (BatchState::Closed, 3));
+    let told: Vec<_> = record.differences.iter().map(|one| (one.what.name(), one.stan.value())).collect();
+    assert_eq!(told, [("amount", two.stan), ("missing-there", lost.stan)]);
+    assert_eq!(counter.settle("960000", "000001", &claimed).1, "00", "the end again");
+    assert_eq!(counter.record(1).differences.len(), 2);
+    assert_eq!(
+        counter.settle("920000", "000002", &totals(&[after.minor], &[])).1,
+        "00",
+        "what came after is in the next"
+    );
+}
+
+#[test]
+fn what_is_no_settlement_of_an_open_batch_changes_nothing() {
+    let mut counter = Counter::open();
+    counter.sale(CARD_A, 10_00);
+    let claimed = totals(&[10_00], &[]);
+    assert_eq!(counter.settle("920000", "000007", &claimed).1, "77", "no such batch");
+    assert_eq!(counter.settle("920000", "000001", &claimed[1..]).1, "30", "89 digits");
+    assert_eq!(counter.settle("920000", "0000x1", &claimed).1, "30");
+    assert_eq!(counter.settle("960000", "000001", &claimed).1, "77", "it is still open");
+    assert_eq!(counter.settle("920000", "000001", &claimed).1, "00");
+}
