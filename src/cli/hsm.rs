@@ -75,7 +75,7 @@ impl Hsm {
     }
 }
 
-/// Answer host commands: NC NO B2 N0 A0 A6 A8 BU CA CC G0 DC EC M6 M8 CW CY KQ KW M0 M2
+/// Answer host commands: NC NO B2 N0 A0 A6 A8 BU CA CC G0 DA EA DC EC FW GW M6 M8 CW CY KQ KW M0 M2
 #[derive(Debug, clap::Args)]
 struct Serve {
     /// Where it listens; port 0 takes a free one

@@ -33,6 +33,12 @@ impl DecimalizationTable {
         Ok(Self(digits.map(|digit| digit - b'0')))
     }
 
+    /// Sixteen ASCII digits, as commands carry it.
+    #[must_use]
+    pub fn ascii(&self) -> [u8; 16] {
+        self.0.map(|digit| b'0' + digit)
+    }
+
     /// Whether it mixes enough that nobody can learn much by it: at least eight different digits,
     /// none more than four times (the check of common HSMs).
     #[must_use]
@@ -59,6 +65,12 @@ impl ValidationData {
             *nibble = u8::try_from(value).map_err(|_| CalcError::Digits)?;
         }
         Ok(Self(nibbles))
+    }
+
+    /// Sixteen upper-case hex characters.
+    #[must_use]
+    pub fn ascii(&self) -> [u8; 16] {
+        self.0.map(|nibble| if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 })
     }
 
     /// `length` digits of the PAN from place `start` (0 is the first), then `pad` up to sixteen.

@@ -30,6 +30,8 @@ impl ErrorCode {
     pub const PIN_FORMAT: Self = Self(*b"23");
     /// A PIN of fewer than 4 or more than 12 digits.
     pub const PIN_LENGTH: Self = Self(*b"24");
+    /// A decimalization table that gives PINs away.
+    pub const DECIMALIZATION: Self = Self(*b"25");
     /// A key scheme that is not known.
     pub const KEY_SCHEME: Self = Self(*b"26");
     /// A key of the wrong length.

@@ -7,6 +7,7 @@ use crate::hsm::KeyAlgorithm;
 use crate::hsm::KeyName;
 use crate::hsm::KeyUsage;
 use crate::hsm::TranslationPolicy;
+use crate::hsm::calculator::ibm::DecimalizationTable;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::sync::Arc;
@@ -100,6 +101,8 @@ pub struct PayshieldSetup {
     pub long_check_values: bool,
     /// Which PIN block format may become which; asked before the HSM is.
     pub policy: TranslationPolicy,
+    /// The decimalization table of IBM 3624 PINs, sent with every check.
+    pub decimalization: DecimalizationTable,
     /// Keys by name.
     pub keys: Vec<NamedHostKey>,
     /// Which named data key (00B) and MAC key (008 or 003) keep the sealing keys of card numbers.
@@ -143,6 +146,7 @@ impl PayshieldSetup {
             legacy_single_des: false,
             long_check_values: true,
             policy: TranslationPolicy::default(),
+            decimalization: DecimalizationTable::USUAL,
             keys: Vec::new(),
             sealing: None,
         }
@@ -162,6 +166,7 @@ impl PayshieldSetup {
             ((1..=HEADER_MOST).contains(&self.header), "header: 1 to 255 characters"),
             (2 * self.in_flight <= 16_usize.pow(digits), "header: too short for so many calls in flight"),
             (self.lmk.is_none_or(|lmk| lmk <= 99), "lmk: 0 to 99"),
+            (self.decimalization.is_balanced(), "decimalization: too few different digits"),
             (self.trip_after >= 1, "trip_after: at least 1"),
             (!self.back_off.is_zero() && self.back_off <= self.back_off_most, "back_off: above its longest"),
         ];

@@ -1,5 +1,6 @@
 //! The same questions to the software HSM and, over the wire, to its counterpart: the same answers.
 
+use super::rig::AES_TPK;
 use super::rig::CTX;
 use super::rig::Host;
 use super::rig::LONG;
@@ -14,10 +15,12 @@ use tollgate::hsm::CvKey;
 use tollgate::hsm::DataKey;
 use tollgate::hsm::DataKeyPurpose;
 use tollgate::hsm::DataKeySealer;
+use tollgate::hsm::Direction;
 use tollgate::hsm::DukptKey;
 use tollgate::hsm::Hsm;
 use tollgate::hsm::HsmError;
 use tollgate::hsm::HsmProfile;
+use tollgate::hsm::IbmRule;
 use tollgate::hsm::ImkKey;
 use tollgate::hsm::Kcv;
 use tollgate::hsm::Kek;
@@ -27,12 +30,15 @@ use tollgate::hsm::KeyRef;
 use tollgate::hsm::KeyRing;
 use tollgate::hsm::KeyUsage;
 use tollgate::hsm::MacKey;
+use tollgate::hsm::OffsetKey;
 use tollgate::hsm::PinError;
 use tollgate::hsm::PinKey;
 use tollgate::hsm::PinMethod;
 use tollgate::hsm::PinOrigin;
+use tollgate::hsm::PinReference;
 use tollgate::hsm::PinSource;
 use tollgate::hsm::PvKey;
+use tollgate::hsm::ReferenceMethod;
 use tollgate::hsm::Verdict;
 use tollgate::hsm::WrappedKey;
 use tollgate::hsm::calculator;
@@ -47,6 +53,7 @@ use tollgate::hsm::emv::Cvn;
 use tollgate::hsm::emv::EmvCard;
 use tollgate::hsm::emv::EmvTransaction;
 use tollgate::hsm::payshield::PayshieldHsm;
+use tollgate::hsm::payshield::PayshieldSetup;
 use tollgate::hsm::payshield::behaviour::Behaviour;
 use tollgate::hsm::payshield::code::KeyType;
 use tollgate::hsm::payshield::key::HostKey;
@@ -165,11 +172,125 @@ async fn every_fault_of_a_pin_block_is_one_and_wrong_keys_are_another() {
     let wrong = PinSource { key: &mac_key, format: PinFormat::Iso0 };
     let refused = hsm.pin_translate(&CTX, wrong, to, &block, &pan()).await;
     assert_eq!(error(refused), HsmError::Key { name: "tak".into(), fault: KeyFault::Usage }.into());
-    for format in [PinFormat::Iso1, PinFormat::Iso2, PinFormat::Iso4] {
+    let wide = PinSource { key: &zpk, format: PinFormat::Iso4 };
+    let refused = error(hsm.pin_translate(&CTX, from, wide, &block, &pan()).await);
+    assert_eq!(refused, HsmError::Key { name: "zpk".into(), fault: KeyFault::Algorithm }.into(), "format 4 is AES");
+    for format in [PinFormat::Iso1, PinFormat::Iso2] {
         let to = PinSource { key: &zpk, format };
         let refused = error(hsm.pin_translate(&CTX, from, to, &block, &pan()).await);
         assert!(matches!(refused, PinError::Hsm(HsmError::Policy(_))), "{refused}");
     }
+}
+
+/// A format 4 block of a terminal's AES key, to a zone's AES key, to format 0; and the way back.
+async fn wide_way(hsm: &impl Hsm) -> Vec<Vec<u8>> {
+    let (tpk, zpk, wide) = (PinKey(name("tpk-aes")), PinKey(name("zpk")), PinKey(name("zpk-aes")));
+    let cipher = CipherKey::new(KeyAlgorithm::Aes128, &unhex(AES_TPK)).unwrap();
+    let (pin, fill) = (ClearPin::parse(b"123456").unwrap(), Fill::new(&[0xA; 16]).unwrap());
+    let block = calculator::encrypt_pin(&cipher, PinFormat::Iso4, &pin, &pan(), &fill).unwrap();
+    let from = PinSource { key: &tpk, format: PinFormat::Iso4 };
+    let middle = PinSource { key: &wide, format: PinFormat::Iso4 };
+    let narrow = PinSource { key: &zpk, format: PinFormat::Iso0 };
+    let translate =
+        async |from, to, block: &EncryptedPinBlock| hsm.pin_translate(&CTX, from, to, block, &pan()).await.unwrap();
+    let block = translate(from, middle, &block).await;
+    assert_eq!(block.as_bytes().len(), 16);
+    let first = translate(middle, narrow, &block).await;
+    let again = translate(narrow, middle, &first).await;
+    let second = translate(middle, narrow, &again).await;
+    let other = Pan::parse(b"5555551234567890").unwrap();
+    let moved = hsm.pin_translate(&CTX, middle, narrow, &again, &other).await.map(|_| ()).unwrap_err();
+    assert_eq!(moved, PinError::Block, "bound to its card number");
+    vec![first.as_bytes().to_vec(), second.as_bytes().to_vec()]
+}
+
+#[tokio::test]
+async fn format_4_under_aes_keys_is_translated_as_the_software_hsm_does() {
+    let (_host, hsm) = pair().await;
+    let ends = wide_way(&hsm).await;
+    assert_eq!(ends, wide_way(&software()).await);
+    let expected = pin_block("0123456789ABCDEFFEDCBA9876543210", PinFormat::Iso0, b"123456");
+    assert!(ends.iter().all(|end| end == expected.as_bytes()));
+    let cmac =
+        MacScheme { algorithm: MacAlgorithm::AesCmac, padding: Padding::Zeros, output: MacOutput::Binary, length: 8 };
+    let key = MacKey(name("zak-aes"));
+    let mac = hsm.mac_generate(&CTX, &key, &cmac, b"0200").await.unwrap();
+    assert_eq!(mac, software().mac_generate(&CTX, &key, &cmac, b"0200").await.unwrap());
+    assert_eq!(hsm.mac_verify(&CTX, &key, &cmac, b"0200", &mac).await.unwrap(), Verdict::Match);
+    assert_eq!(hsm.mac_verify(&CTX, &key, &cmac, b"0201", &mac).await.unwrap(), Verdict::NoMatch);
+}
+
+#[tokio::test]
+async fn aes_keys_are_made_in_key_blocks_where_the_hsm_keeps_such() {
+    let host = Host::start(Behaviour::default()).await;
+    let hsm = connected(PayshieldSetup { key_blocks: true, ..host.setup() }).await;
+    let made = hsm.key_generate(&CTX, KeyUsage::Mac, KeyAlgorithm::Aes256, None).await.unwrap();
+    let key = MacKey(KeyRef::Block(made.block.clone()));
+    let cmac =
+        MacScheme { algorithm: MacAlgorithm::AesCmac, padding: Padding::Zeros, output: MacOutput::Binary, length: 8 };
+    let mac = hsm.mac_generate(&CTX, &key, &cmac, b"x").await.unwrap();
+    assert_eq!(hsm.mac_verify(&CTX, &key, &cmac, b"x", &mac).await.unwrap(), Verdict::Match);
+    let kcv = hsm.key_check_value(&CTX, &key.0, 3).await.unwrap();
+    assert_eq!(made.kcv.as_bytes()[..3], *kcv.as_bytes());
+    let (tmk, aes) = (Kek(name("tmk")), KeyAlgorithm::Aes128);
+    let refused = hsm.key_generate(&CTX, KeyUsage::Mac, aes, Some(&tmk)).await.map(|_| ()).unwrap_err();
+    assert!(matches!(refused, HsmError::Unsupported(_)), "no AES key travels without its block: {refused}");
+}
+
+#[tokio::test]
+async fn ibm_offsets_and_new_pvvs_are_those_of_the_software_hsm() {
+    let (_host, hsm) = pair().await;
+    let (tpk, zpk) = (PinKey(name("tpk")), PinKey(name("zpk")));
+    let (ibm, pvk) = (OffsetKey(name("pvk-ibm")), PvKey(name("pvk")));
+    let rule = IbmRule { start: 3, length: 12, pad: 0xD };
+    for (key, clear) in [(&tpk, TPK), (&zpk, "0123456789ABCDEFFEDCBA9876543210")] {
+        let from = PinOrigin::Static(PinSource { key, format: PinFormat::Iso0 });
+        let block = pin_block(clear, PinFormat::Iso0, b"123456");
+        let method = ReferenceMethod::Ibm { key: &ibm, rule, check: 4 };
+        let PinReference::Offset(offset) = software().pin_reference(&CTX, from, &block, &pan(), method).await.unwrap()
+        else {
+            panic!("an offset")
+        };
+        let mut wrong = offset.clone();
+        wrong[0] = if wrong[0] == b'0' { b'1' } else { b'0' };
+        for (offset, verdict) in [(&offset, Verdict::Match), (&wrong, Verdict::NoMatch)] {
+            let method = PinMethod::Ibm { key: &ibm, rule, offset };
+            assert_eq!(hsm.pin_verify(&CTX, from, &block, &pan(), method).await.unwrap(), verdict);
+            assert_eq!(software().pin_verify(&CTX, from, &block, &pan(), method).await.unwrap(), verdict);
+        }
+        let method = ReferenceMethod::Pvv { key: &pvk, index: b'1' };
+        let made = hsm.pin_reference(&CTX, from, &block, &pan(), method).await.unwrap();
+        assert_eq!(made, software().pin_reference(&CTX, from, &block, &pan(), method).await.unwrap());
+    }
+    let elsewhere = IbmRule { start: 0, length: 4, pad: 0xD };
+    let from = PinOrigin::Static(PinSource { key: &zpk, format: PinFormat::Iso0 });
+    let block = pin_block("0123456789ABCDEFFEDCBA9876543210", PinFormat::Iso0, b"1234");
+    let method = PinMethod::Ibm { key: &ibm, rule: elsewhere, offset: b"0000" };
+    let refused = hsm.pin_verify(&CTX, from, &block, &pan(), method).await.unwrap_err();
+    assert!(matches!(refused, PinError::Hsm(HsmError::Unsupported(_))), "{refused}");
+}
+
+#[tokio::test]
+async fn macs_of_dukpt_devices_are_those_of_the_software_hsm() {
+    let (_host, hsm) = pair().await;
+    let (base, ksn) = (BdKey(name("bdk")), Ksn::new(&unhex("FFFF9876543210E00001")).unwrap());
+    let key = DukptKey { base: &base, ksn: &ksn };
+    for length in [4, 6, 8] {
+        let scheme = MacScheme { length, ..RETAIL };
+        for direction in [Direction::Request, Direction::Response] {
+            let mac = hsm.mac_generate_dukpt(&CTX, key, direction, &scheme, b"0200 message").await.unwrap();
+            let same = software().mac_generate_dukpt(&CTX, key, direction, &scheme, b"0200 message").await.unwrap();
+            assert_eq!(mac, same);
+            for (data, verdict) in [(b"0200 message", Verdict::Match), (b"0210 message", Verdict::NoMatch)] {
+                let found = hsm.mac_verify_dukpt(&CTX, key, direction, &scheme, (data, &mac)).await.unwrap();
+                assert_eq!(found, verdict);
+            }
+        }
+    }
+    let never = Ksn::new(&unhex("FFFF9876543210E00000")).unwrap();
+    let key = DukptKey { base: &base, ksn: &never };
+    let refused = hsm.mac_generate_dukpt(&CTX, key, Direction::Request, &RETAIL, b"x").await.unwrap_err();
+    assert_eq!(refused, HsmError::Input("KSN"));
 }
 
 /// Verdicts on PINs, card values and tracks.

@@ -22,8 +22,10 @@ use tollgate::hsm::payshield::PoolStats;
 use tollgate::hsm::payshield::SealingKeys;
 use tollgate::hsm::payshield::behaviour::Behaviour;
 use tollgate::hsm::payshield::code::KeyType;
+use tollgate::hsm::payshield::command::keys::Under;
 use tollgate::hsm::payshield::counterpart::Counterpart;
 use tollgate::hsm::payshield::counterpart::test_key;
+use tollgate::hsm::payshield::counterpart::test_key_block;
 use tollgate::hsm::payshield::serve::Served;
 use tollgate::hsm::payshield::serve::serve;
 use tollgate::hsm::software::SoftwareHsm;
@@ -72,12 +74,29 @@ const KEYS: &[(&str, KeyUsage, &str, &str)] = &[
     ("zak", KeyUsage::Mac, "008", "61616161616161617070707070707070"),
     ("tdk", KeyUsage::Data, "30B", "23232323232323232525252525252525"),
     ("pvk", KeyUsage::Pvv, "002", "1C1C1C1C1C1C1C1C2F2F2F2F2F2F2F2F"),
+    ("pvk-ibm", KeyUsage::IbmPin, "002", "2F2F2F2F2F2F2F2F1C1C1C1C1C1C1C1C"),
     ("cvk", KeyUsage::Cvv, "402", "0123456789ABCDEFFEDCBA9876543210"),
     ("bdk", KeyUsage::Bdk, "009", "0123456789ABCDEFFEDCBA9876543210"),
     ("imk", KeyUsage::EmvCryptogram, "109", "9E15204313F7318ACB79B90BD986AD29"),
     ("sealing", KeyUsage::Data, "00B", "51515151515151515252525252525252"),
     ("sealing-mac", KeyUsage::Mac, "008", "31313131313131313434343434343434"),
 ];
+
+/// AES keys, which such an HSM keeps in key blocks: name, usage, type, key, and whether it is a terminal's.
+const AES_KEYS: &[(&str, KeyUsage, &str, &str, bool)] = &[
+    ("tpk-aes", KeyUsage::Pin, "002", AES_TPK, true),
+    ("zpk-aes", KeyUsage::Pin, "001", "00112233445566778899AABBCCDDEEFF", false),
+    ("zak-aes", KeyUsage::Mac, "008", "2B7E151628AED2A6ABF7158809CF4F3C", false),
+];
+pub(crate) const AES_TPK: &str = "C1D0F8FB4958670DBA40AB1F3752EF0D";
+
+fn aes_keys() -> impl Iterator<Item = NamedHostKey> {
+    AES_KEYS.iter().map(|(name, usage, key_type, hex, is_terminals)| {
+        let under = if *is_terminals { Under::Terminal } else { Under::Zone };
+        let key = test_key_block(*usage, KeyAlgorithm::Aes128, under, &Zeroizing::new(unhex(hex))).unwrap();
+        NamedHostKey::parse(name, *usage, KeyAlgorithm::Aes128, (key_type, key.as_str())).unwrap()
+    })
+}
 
 pub(crate) fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
@@ -98,7 +117,7 @@ fn host_keys() -> Vec<NamedHostKey> {
         let key = test_key(KeyType::parse(key_type).unwrap(), &clear).unwrap();
         NamedHostKey::parse(name, *usage, algorithm(&clear), (key_type, key.as_str())).unwrap()
     };
-    KEYS.iter().map(row).collect()
+    KEYS.iter().map(row).chain(aes_keys()).collect()
 }
 
 /// Everything that must never show in an error: keys in clear and under the test key.
@@ -114,6 +133,9 @@ pub(crate) fn software() -> SoftwareHsm {
         let clear = Zeroizing::new(unhex(row.3));
         builder.key(KeyName::parse(row.0).unwrap(), row.1, algorithm(&clear), clear)
     };
+    let start = AES_KEYS.iter().fold(start, |builder, (name, usage, _, hex, _)| {
+        builder.key(KeyName::parse(name).unwrap(), *usage, KeyAlgorithm::Aes128, Zeroizing::new(unhex(hex)))
+    });
     KEYS.iter().fold(start, add).build().unwrap()
 }
 

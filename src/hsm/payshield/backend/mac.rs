@@ -3,7 +3,10 @@
 use super::PayshieldHsm;
 use super::fault;
 use super::held::Held;
+use super::pin::serial_number;
 use crate::hsm::Ctx;
+use crate::hsm::Direction;
+use crate::hsm::DukptKey;
 use crate::hsm::HsmError;
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::KeyFault;
@@ -11,6 +14,7 @@ use crate::hsm::KeyUsage;
 use crate::hsm::Mac;
 use crate::hsm::MacKey;
 use crate::hsm::Verdict;
+use crate::hsm::calculator::dukpt::counter;
 use crate::hsm::calculator::equal;
 use crate::hsm::mac_element;
 use crate::hsm::mac_element::binary_length;
@@ -24,6 +28,7 @@ use crate::hsm::payshield::command::mac::MacAnswer;
 use crate::hsm::payshield::command::mac::MacFields;
 use crate::hsm::payshield::command::mac::Part;
 use crate::hsm::payshield::command::mac::VerifyMac;
+use crate::hsm::payshield::command::transaction::TransactionMac;
 use crate::hsm::payshield::fields::Body;
 use crate::hsm::payshield::fields::body;
 use crate::hsm::payshield::fields::unpack_hex;
@@ -95,6 +100,70 @@ fn unwritten(scheme: &MacScheme, element: &[u8], binary: usize) -> Option<Vec<u8
 }
 
 impl PayshieldHsm {
+    /// A MAC of a transaction's key made, or one checked.
+    async fn transaction_mac(
+        &self,
+        ctx: &Ctx,
+        (key, direction): (DukptKey<'_>, Direction),
+        (scheme, data): (&MacScheme, &[u8]),
+        mac: Option<Vec<u8>>,
+    ) -> Result<Result<Option<Vec<u8>>, ErrorCode>, HsmError> {
+        let base = self.held(&key.base.0)?.must_be(KeyUsage::Bdk, &[KeyType::BDK])?;
+        if key.ksn.as_bytes().len() != 10 || scheme.algorithm != MacAlgorithm::X919 {
+            return Err(HsmError::Unsupported("these MACs under DUKPT"));
+        }
+        counter(key.ksn).map_err(|_| HsmError::Input("KSN"))?;
+        let length = binary_length(scheme, WHOLE)?;
+        if scheme.padding != Padding::Zeros || data.len() > MESSAGE_MOST || data.is_empty() {
+            return Err(HsmError::Unsupported("these messages under DUKPT"));
+        }
+        let command = TransactionMac {
+            long: length > 4,
+            direction,
+            bdk: base.key.clone(),
+            ksn: serial_number(key.ksn),
+            mac,
+            message: body_of(data),
+        };
+        match self.call(ctx, &command).await? {
+            Err(code) if code != ErrorCode::VERIFICATION => Err(fault::fault(code, &base.name, &base.name)),
+            reply => Ok(reply),
+        }
+    }
+
+    /// See [`Hsm::mac_generate_dukpt`](crate::hsm::Hsm::mac_generate_dukpt). TDES, retail MAC.
+    pub(super) async fn generate_transaction_mac(
+        &self,
+        ctx: &Ctx,
+        of: (DukptKey<'_>, Direction),
+        scheme: &MacScheme,
+        data: &[u8],
+    ) -> Result<Mac, HsmError> {
+        let length = binary_length(scheme, WHOLE)?;
+        let made = self.transaction_mac(ctx, of, (scheme, data), None).await?;
+        let made = made.ok().flatten().ok_or(HsmError::Backend("no MAC".into()))?;
+        let mac = made.get(..length).ok_or(HsmError::Backend("short MAC".into()))?;
+        Ok(mac_element::write(scheme, mac))
+    }
+
+    /// See [`Hsm::mac_verify_dukpt`](crate::hsm::Hsm::mac_verify_dukpt).
+    pub(super) async fn verify_transaction_mac(
+        &self,
+        ctx: &Ctx,
+        of: (DukptKey<'_>, Direction),
+        scheme: &MacScheme,
+        (data, element): (&[u8], &[u8]),
+    ) -> Result<Verdict, HsmError> {
+        let length = binary_length(scheme, WHOLE)?;
+        let Some(mac) = unwritten(scheme, element, length) else { return Ok(Verdict::NoMatch) };
+        if !matches!(length, 4 | 8) {
+            let computed = self.generate_transaction_mac(ctx, of, scheme, data).await?;
+            return Ok(if equal(&computed, element) { Verdict::Match } else { Verdict::NoMatch });
+        }
+        let verified = self.transaction_mac(ctx, of, (scheme, data), Some(mac)).await?;
+        Ok(if verified.is_ok() { Verdict::Match } else { Verdict::NoMatch })
+    }
+
     fn mac_key(&self, key: &MacKey) -> Result<Held, HsmError> {
         self.held(&key.0)?.must_be(KeyUsage::Mac, &[KeyType::TAK, KeyType::ZAK])
     }

@@ -6,6 +6,7 @@ mod held;
 mod lifecycle;
 mod mac;
 mod pin;
+mod reference;
 mod sealing;
 
 use super::command;
@@ -26,6 +27,7 @@ use crate::hsm::Ctx;
 use crate::hsm::CvKey;
 use crate::hsm::DataKey;
 use crate::hsm::DataKeyPurpose;
+use crate::hsm::Direction;
 use crate::hsm::DukptKey;
 use crate::hsm::GeneratedKey;
 use crate::hsm::Hsm;
@@ -47,8 +49,10 @@ use crate::hsm::OpenedDataKey;
 use crate::hsm::PinError;
 use crate::hsm::PinMethod;
 use crate::hsm::PinOrigin;
+use crate::hsm::PinReference;
 use crate::hsm::PinSource;
 use crate::hsm::PvKey;
+use crate::hsm::ReferenceMethod;
 use crate::hsm::Verdict;
 use crate::hsm::WrappedKey;
 use crate::hsm::emv::ArpcSpec;
@@ -86,7 +90,7 @@ impl PayshieldHsm {
         let named = std::mem::take(&mut setup.keys).into_iter().map(|key| (key.name.clone(), key)).collect();
         let capabilities = Capabilities {
             profile: HsmProfile::PinCertified,
-            pin_formats: vec![PinFormat::Iso0, PinFormat::Iso1, PinFormat::Iso3],
+            pin_formats: vec![PinFormat::Iso0, PinFormat::Iso1, PinFormat::Iso3, PinFormat::Iso4],
             product: "payshield".into(),
         };
         let pool = Pool::start(setup).map_err(|_| SetupFault("no thread for its connections"))?;
@@ -298,8 +302,43 @@ impl Hsm for PayshieldHsm {
                 self.verify_pvv(ctx, from, block, pan, (key, &[index, a, b, c, d])).await
             }
             (PinOrigin::Dukpt(..), _) => Err(HsmError::Unsupported("PIN verification under DUKPT").into()),
-            (_, PinMethod::Ibm { .. }) => Err(HsmError::Unsupported("IBM 3624 PIN verification").into()),
+            (PinOrigin::Static(from), PinMethod::Ibm { key, rule, offset }) => {
+                self.verify_offset(ctx, from, (block, pan), (key, rule, offset)).await
+            }
         }
+    }
+
+    async fn pin_reference(
+        &self,
+        ctx: &Ctx,
+        from: PinOrigin<'_>,
+        block: &EncryptedPinBlock,
+        pan: &Pan,
+        method: ReferenceMethod<'_>,
+    ) -> Result<PinReference, PinError> {
+        self.reference(ctx, from, block, pan, method).await
+    }
+
+    async fn mac_generate_dukpt(
+        &self,
+        ctx: &Ctx,
+        key: DukptKey<'_>,
+        direction: Direction,
+        scheme: &MacScheme,
+        data: &[u8],
+    ) -> Result<Mac, HsmError> {
+        self.generate_transaction_mac(ctx, (key, direction), scheme, data).await
+    }
+
+    async fn mac_verify_dukpt(
+        &self,
+        ctx: &Ctx,
+        key: DukptKey<'_>,
+        direction: Direction,
+        scheme: &MacScheme,
+        message: (&[u8], &[u8]),
+    ) -> Result<Verdict, HsmError> {
+        self.verify_transaction_mac(ctx, (key, direction), scheme, message).await
     }
 
     async fn cvv_generate(

@@ -7,6 +7,7 @@ use crate::hsm::Ctx;
 use crate::hsm::DataKey;
 use crate::hsm::DukptKey;
 use crate::hsm::HsmError;
+use crate::hsm::KeyAlgorithm;
 use crate::hsm::KeyFault;
 use crate::hsm::KeyUsage;
 use crate::hsm::PinError;
@@ -35,33 +36,48 @@ use crate::hsm::payshield::command::pin::VerifyZonePvv;
 use crate::hsm::payshield::fields::body;
 use crate::hsm::payshield::fields::put_hex;
 use crate::model::EncryptedPinBlock;
+use crate::model::Ksn;
 use crate::model::Pan;
 use crate::model::PinFormat;
 use crate::model::Track2;
+use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 /// Longest PIN of ISO 9564-1.
-const LONGEST: u8 = 12;
+pub(super) const LONGEST: u8 = 12;
 
 /// A serial number of 20 digits: ten of the base key, none of a sub-key, five of the device.
 const KSN_DESCRIPTOR: &str = "A05";
 
-/// The code of a format that travels in eight bytes.
-fn code(format: PinFormat) -> Result<PinCode, HsmError> {
+/// A serial number of ten bytes as commands carry it.
+pub(super) fn serial_number(ksn: &Ksn) -> SerialNumber {
+    let mut digits = Vec::with_capacity(20);
+    put_hex(&mut digits, ksn.as_bytes());
+    SerialNumber { descriptor: KSN_DESCRIPTOR.into(), digits: String::from_utf8_lossy(&digits).into_owned() }
+}
+
+/// The code of a format, if the key has blocks of it: format 4 is AES, all others are not.
+fn code(format: PinFormat, key: &Held) -> Result<PinCode, HsmError> {
+    let is_aes = matches!(key.algorithm, KeyAlgorithm::Aes128 | KeyAlgorithm::Aes192 | KeyAlgorithm::Aes256);
     match format {
         PinFormat::Iso2 => Err(HsmError::Policy("PIN block format 2 stays inside chip cards")),
-        PinFormat::Iso4 => Err(HsmError::Policy("this backend has no PIN block format 4")),
-        PinFormat::Iso0 | PinFormat::Iso1 | PinFormat::Iso3 => Ok(PinCode::of(format)),
+        _ if is_aes != (format == PinFormat::Iso4) => Err(key.fault(KeyFault::Algorithm)),
+        _ => Ok(PinCode::of(format)),
     }
 }
 
-fn block_of(from: PinSource<'_>, block: &EncryptedPinBlock) -> Result<Block, PinError> {
-    let format = code(from.format)?;
-    Ok(Block { block: block.as_bytes().try_into().map_err(|_| PinError::Block)?, format })
+/// A block as it came, under this key.
+pub(super) fn block_of(format: PinFormat, key: &Held, block: &EncryptedPinBlock) -> Result<Block, PinError> {
+    let length = if format == PinFormat::Iso4 { 16 } else { 8 };
+    let code = code(format, key)?;
+    if block.as_bytes().len() != length {
+        return Err(PinError::Block);
+    }
+    Ok(Block { block: SmallVec::from_slice(block.as_bytes()), format: code })
 }
 
 impl PayshieldHsm {
-    fn pin_key(&self, key: &PinKey) -> Result<Held, HsmError> {
+    pub(super) fn pin_key(&self, key: &PinKey) -> Result<Held, HsmError> {
         self.held(&key.0)?.must_be(KeyUsage::Pin, &[KeyType::TMK, KeyType::ZPK])
     }
 
@@ -78,14 +94,14 @@ impl PayshieldHsm {
         let source = self.pin_key(from.key)?;
         let destination = self.held(&to.key.0)?.must_be(KeyUsage::Pin, &[KeyType::ZPK])?;
         let is_terminal = source.key_type == KeyType::TMK;
-        let wanted = code(to.format)?;
+        let (wanted, from) = (code(to.format, &destination)?, block_of(from.format, &source, block)?);
         let translation = Translation {
             source: source.key.clone(),
             destination: destination.key.clone(),
             longest: LONGEST,
-            from: block_of(from, block)?,
+            account: Account::for_formats(pan.clear(), &[from.format, wanted]),
+            from,
             to: wanted,
-            account: Account::of(pan.clear()),
         };
         let reply = if is_terminal {
             self.call(ctx, &TranslateTerminal(translation)).await?
@@ -116,18 +132,15 @@ impl PayshieldHsm {
         }
         // The station checks counters before it asks; the HSM's own word for it would be no more than "input".
         counter(from.ksn).map_err(|_| HsmError::Input("KSN"))?;
-        let mut digits = Vec::with_capacity(20);
-        put_hex(&mut digits, from.ksn.as_bytes());
-        let ksn =
-            SerialNumber { descriptor: KSN_DESCRIPTOR.into(), digits: String::from_utf8_lossy(&digits).into_owned() };
-        let wanted = code(to.format)?;
+        let ksn = serial_number(from.ksn);
+        let (wanted, from) = (code(to.format, &destination)?, block_of(format, &base, block)?);
         let command = TranslateDukpt {
             bdk: base.key.clone(),
             destination: destination.key.clone(),
             ksn,
-            from: Block { block: block.as_bytes().try_into().map_err(|_| PinError::Block)?, format: code(format)? },
+            account: Account::for_formats(pan.clear(), &[from.format, wanted]),
+            from,
             to: wanted,
-            account: Account::of(pan.clear()),
         };
         let reply = self.call(ctx, &command).await?;
         let answer = reply.map_err(|code| fault::pin_fault(code, &base.name, &destination.name))?;
@@ -155,8 +168,8 @@ impl PayshieldHsm {
         let check = PvvCheck {
             source: source.key.clone(),
             pvk: pvk.key.clone(),
-            from: block_of(from, block)?,
-            account: Account::of(pan.clear()),
+            account: Account::for_formats(pan.clear(), &[PinCode::of(from.format)]),
+            from: block_of(from.format, &source, block)?,
             verification_account: None,
             index_and_pvv: *index_and_pvv,
         };

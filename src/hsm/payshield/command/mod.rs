@@ -9,7 +9,9 @@ pub mod diagnostics;
 pub mod emv;
 pub mod keys;
 pub mod mac;
+pub mod offset;
 pub mod pin;
+pub mod transaction;
 
 use super::code::ErrorCode;
 use super::fields::Body;
@@ -33,11 +35,15 @@ use keys::GenerateKey;
 use keys::ImportKey;
 use mac::GenerateMac;
 use mac::VerifyMac;
+use offset::MakePvv;
+use offset::VerifyTerminalOffset;
+use offset::VerifyZoneOffset;
 use pin::TranslateDukpt;
 use pin::TranslateTerminal;
 use pin::TranslateZone;
 use pin::VerifyTerminalPvv;
 use pin::VerifyZonePvv;
+use transaction::TransactionMac;
 
 /// A command and its answer.
 pub trait Command: Sized {
@@ -235,8 +241,12 @@ commands!(
     TranslateDukpt,
     VerifyTerminalPvv,
     VerifyZonePvv,
+    VerifyTerminalOffset,
+    VerifyZoneOffset,
+    MakePvv,
     GenerateMac,
     VerifyMac,
+    TransactionMac,
     GenerateCvv,
     VerifyCvv,
     VerifyStatic,

@@ -1,6 +1,6 @@
 //! CA, CC, G0, DC, EC: PIN blocks from one key to another, and PINs against a PVV.
 //!
-//! Blocks of eight bytes only. Blocks are sensitive even when enciphered: nothing here has a `Debug`.
+//! A block under an AES key has 16 bytes, any other 8. Blocks are sensitive even when enciphered: nothing here has a `Debug`.
 
 use super::Command;
 use crate::hsm::payshield::code::PinCode;
@@ -11,34 +11,84 @@ use crate::hsm::payshield::fields::put_hex;
 use crate::hsm::payshield::fields::put_number;
 use crate::hsm::payshield::fields::unpack_hex;
 use crate::hsm::payshield::key::HostKey;
+use crate::model::PinFormat;
+use smallvec::SmallVec;
+use zeroize::Zeroizing;
 
-/// The rightmost 12 digits of a card number without its check digit, zeros in front of a short one.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub struct Account(pub [u8; 12]);
+/// Of a card number, what a block is bound to.
+#[derive(Clone, Eq, PartialEq)]
+pub enum Account {
+    /// Its rightmost 12 digits without the check digit, zeros in front of a short one: formats of eight bytes.
+    Short([u8; 12]),
+    /// All of it, 8 to 19 digits, and a `;` behind them on the wire: format 4.
+    Whole(Zeroizing<String>),
+}
 
 impl Account {
-    /// From a whole card number in ASCII digits.
+    /// From a whole card number in ASCII digits, for blocks of eight bytes.
     #[must_use]
     pub fn of(pan: &str) -> Self {
         let mut digits = [b'0'; 12];
         digits.iter_mut().rev().zip(pan.bytes().rev().skip(1)).for_each(|(to, digit)| *to = digit);
-        Self(digits)
+        Self::Short(digits)
     }
 
-    fn read(fields: &mut Fields<'_>) -> Result<Self, FieldFault> {
+    /// As the formats on either side want it.
+    #[must_use]
+    pub fn for_formats(pan: &str, formats: &[PinCode]) -> Self {
+        if Self::is_whole(formats) { Self::Whole(Zeroizing::new(pan.to_owned())) } else { Self::of(pan) }
+    }
+
+    fn is_whole(formats: &[PinCode]) -> bool {
+        formats.iter().any(|code| code.format() == Some(PinFormat::Iso4))
+    }
+
+    pub(super) fn write(&self, out: &mut Body) {
+        match self {
+            Self::Short(digits) => out.extend_from_slice(digits),
+            Self::Whole(pan) => {
+                out.extend_from_slice(pan.as_bytes());
+                out.push(b';');
+            }
+        }
+    }
+
+    pub(super) fn read(fields: &mut Fields<'_>, formats: &[PinCode]) -> Result<Self, FieldFault> {
+        if Self::is_whole(formats) {
+            let before = fields.fault("a card number");
+            let pan = Zeroizing::new(fields.digits_until(b';', 19, "a card number")?.to_owned());
+            return if pan.len() < 8 { Err(before) } else { Ok(Self::Whole(pan)) };
+        }
         let before = fields.fault("an account number of 12 digits");
         let digits = fields.digits(12, "an account number of 12 digits")?.as_bytes();
-        digits.try_into().map(Self).map_err(|_| before)
+        digits.try_into().map(Self::Short).map_err(|_| before)
     }
 }
 
 /// A PIN block and what it says about itself.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Block {
-    /// Enciphered.
-    pub block: [u8; 8],
+    /// Enciphered: 16 bytes under an AES key, else 8.
+    pub block: SmallVec<[u8; 16]>,
     /// Its format.
     pub format: PinCode,
+}
+
+impl Block {
+    pub(super) fn write(&self, out: &mut Body) {
+        put_hex(out, &self.block);
+        put_number(out, usize::from(self.format.0), 2);
+    }
+
+    /// Reads one that is under `key`.
+    pub(super) fn read(fields: &mut Fields<'_>, key: &HostKey) -> Result<Self, FieldFault> {
+        let block = if key.is_aes() {
+            SmallVec::from_slice(&fields.packed::<16>("a PIN block of 32 hex digits")?)
+        } else {
+            SmallVec::from_slice(&fields.packed::<8>("a PIN block")?)
+        };
+        Ok(Self { block, format: PinCode::read(fields)? })
+    }
 }
 
 /// The fields that CA and CC share.
@@ -74,10 +124,9 @@ fn length(fields: &mut Fields<'_>) -> Result<u8, FieldFault> {
 }
 
 fn write_formats(out: &mut Body, from: &Block, to: PinCode, account: &Account) {
-    put_hex(out, &from.block);
-    put_number(out, usize::from(from.format.0), 2);
+    from.write(out);
     put_number(out, usize::from(to.0), 2);
-    out.extend_from_slice(&account.0);
+    account.write(out);
 }
 
 /// Refuses the marks in front of a destination that is no zone key.
@@ -99,21 +148,21 @@ impl Translation {
     fn read(fields: &mut Fields<'_>) -> Result<Self, FieldFault> {
         let (source, destination) = (HostKey::read(fields)?, zone_key(fields)?);
         let longest = length(fields)?;
-        let from = Block { block: fields.packed("a PIN block")?, format: PinCode::read(fields)? };
-        Ok(Self { source, destination, longest, from, to: PinCode::read(fields)?, account: Account::read(fields)? })
+        let (from, to) = (Block::read(fields, &source)?, PinCode::read(fields)?);
+        let account = Account::read(fields, &[from.format, to])?;
+        Ok(Self { source, destination, longest, from, to, account })
     }
 }
 
 impl TranslationAnswer {
     fn write(&self, out: &mut Body) {
         put_number(out, usize::from(self.length), 2);
-        put_hex(out, &self.to.block);
-        put_number(out, usize::from(self.to.format.0), 2);
+        self.to.write(out);
     }
 
-    fn read(fields: &mut Fields<'_>) -> Result<Self, FieldFault> {
-        let length = length(fields)?;
-        Ok(Self { length, to: Block { block: fields.packed("a PIN block")?, format: PinCode::read(fields)? } })
+    /// Reads one whose block is under `destination`.
+    fn read(fields: &mut Fields<'_>, destination: &HostKey) -> Result<Self, FieldFault> {
+        Ok(Self { length: length(fields)?, to: Block::read(fields, destination)? })
     }
 }
 
@@ -145,7 +194,7 @@ macro_rules! translation {
             }
 
             fn read_answer(&self, fields: &mut Fields<'_>) -> Result<TranslationAnswer, FieldFault> {
-                TranslationAnswer::read(fields)
+                TranslationAnswer::read(fields, &self.0.destination)
             }
         }
     };
@@ -173,12 +222,12 @@ impl SerialNumber {
         Some(bytes)
     }
 
-    fn write(&self, out: &mut Body) {
+    pub(super) fn write(&self, out: &mut Body) {
         out.extend_from_slice(self.descriptor.as_bytes());
         out.extend_from_slice(self.digits.as_bytes());
     }
 
-    fn read(fields: &mut Fields<'_>) -> Result<Self, FieldFault> {
+    pub(super) fn read(fields: &mut Fields<'_>) -> Result<Self, FieldFault> {
         let before = fields.fault("a descriptor of at most 15 digits in all");
         let descriptor = fields.hex(3, "a descriptor")?;
         let parts = descriptor.chars().filter_map(|digit| digit.to_digit(16)).sum::<u32>();
@@ -226,8 +275,9 @@ impl Command for TranslateDukpt {
         }
         let (bdk, destination) = (HostKey::read(fields)?, zone_key(fields)?);
         let ksn = SerialNumber::read(fields)?;
-        let from = Block { block: fields.packed("a PIN block")?, format: PinCode::read(fields)? };
-        Ok(Self { bdk, destination, ksn, from, to: PinCode::read(fields)?, account: Account::read(fields)? })
+        let (from, to) = (Block::read(fields, &bdk)?, PinCode::read(fields)?);
+        let account = Account::read(fields, &[from.format, to])?;
+        Ok(Self { bdk, destination, ksn, from, to, account })
     }
 
     fn write_answer(answer: &TranslationAnswer, out: &mut Body) {
@@ -235,7 +285,7 @@ impl Command for TranslateDukpt {
     }
 
     fn read_answer(&self, fields: &mut Fields<'_>) -> Result<TranslationAnswer, FieldFault> {
-        TranslationAnswer::read(fields)
+        TranslationAnswer::read(fields, &self.destination)
     }
 }
 
@@ -260,21 +310,20 @@ impl PvvCheck {
     fn write(&self, out: &mut Body) {
         out.extend_from_slice(self.source.as_str().as_bytes());
         out.extend_from_slice(self.pvk.as_str().as_bytes());
-        put_hex(out, &self.from.block);
-        put_number(out, usize::from(self.from.format.0), 2);
-        out.extend_from_slice(&self.account.0);
+        self.from.write(out);
+        self.account.write(out);
         if let Some(account) = &self.verification_account {
             out.push(b';');
-            out.extend_from_slice(&account.0);
+            account.write(out);
         }
         out.extend_from_slice(&self.index_and_pvv);
     }
 
     fn read(fields: &mut Fields<'_>) -> Result<Self, FieldFault> {
         let (source, pvk) = (HostKey::read(fields)?, HostKey::read_double(fields)?);
-        let from = Block { block: fields.packed("a PIN block")?, format: PinCode::read(fields)? };
-        let account = Account::read(fields)?;
-        let verification_account = if fields.skip(b';') { Some(Account::read(fields)?) } else { None };
+        let from = Block::read(fields, &source)?;
+        let account = Account::read(fields, &[from.format])?;
+        let verification_account = if fields.skip(b';') { Some(Account::read(fields, &[])?) } else { None };
         let before = fields.fault("a PVV");
         let index_and_pvv = fields.digits(5, "a PVV")?.as_bytes().try_into().map_err(|_| before)?;
         Ok(Self { source, pvk, from, account, verification_account, index_and_pvv })

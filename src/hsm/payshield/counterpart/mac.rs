@@ -2,6 +2,7 @@
 
 use super::Counterpart;
 use crate::hsm::calculator;
+use crate::hsm::calculator::dukpt;
 use crate::hsm::calculator::equal;
 use crate::hsm::payshield::code::ErrorCode;
 use crate::hsm::payshield::code::KeyType;
@@ -12,9 +13,11 @@ use crate::hsm::payshield::command::mac::MacAnswer;
 use crate::hsm::payshield::command::mac::MacFields;
 use crate::hsm::payshield::command::mac::Part;
 use crate::hsm::payshield::command::mac::VerifyMac;
+use crate::hsm::payshield::command::transaction::TransactionMac;
 use crate::hsm::payshield::fields::Body;
 use crate::hsm::payshield::fields::unpack_hex;
 use crate::hsm::payshield::key::Scheme;
+use crate::model::Ksn;
 use crate::model::MacAlgorithm;
 use crate::model::Padding;
 use zeroize::Zeroizing;
@@ -64,13 +67,35 @@ impl Counterpart {
         if equal(&self.mac(&c.fields)?, &c.mac) { Ok(None) } else { Err(ErrorCode::VERIFICATION) }
     }
 
+    /// A retail MAC under a transaction's key.
+    pub(super) fn transaction_mac(&self, c: &TransactionMac) -> Reply<Option<Vec<u8>>> {
+        let bdk = self.open(&c.bdk, KeyType::BDK, ErrorCode::SOURCE_KEY)?;
+        let ksn = c.ksn.bytes().and_then(|bytes| Ksn::new(&bytes)).ok_or(ErrorCode::INPUT)?;
+        let purpose = dukpt::Purpose::Mac(c.direction);
+        let key = dukpt::working_key(&bdk.clear, &ksn, purpose).map_err(|_| ErrorCode::INPUT)?;
+        let mac = calculator::mac(&key, MacAlgorithm::X919, Padding::Zeros, &c.message);
+        let mac = mac.map_err(|_| ErrorCode::KEY_LENGTH)?;
+        let mac = mac.get(..if c.long { 8 } else { 4 }).ok_or(ErrorCode::FIELD)?;
+        match &c.mac {
+            None => Ok(Some(mac.to_vec())),
+            Some(expected) if equal(mac, expected) => Ok(None),
+            Some(_) => Err(ErrorCode::VERIFICATION),
+        }
+    }
+
     /// Enciphers or deciphers whole blocks, each by itself.
     pub(super) fn cipher_data(&self, c: &DataFields, encrypt: bool) -> Reply<Body> {
+        let roles = [KeyType::ZEK, KeyType::DEK, KeyType::TEK];
         let is_block = c.key_type == KeyType::KEY_BLOCK && c.key.scheme() == Scheme::Block;
-        if !is_block && ![KeyType::ZEK, KeyType::DEK, KeyType::TEK].contains(&c.key_type) {
+        let open = |role| self.open(&c.key, role, ErrorCode::SOURCE_KEY);
+        let key = if is_block {
+            // Only what its header calls a data key: a PIN key would give PINs out here.
+            open(roles[0]).or_else(|_| open(roles[1])).or_else(|_| open(roles[2]))?
+        } else if roles.contains(&c.key_type) {
+            open(c.key_type)?
+        } else {
             return Err(ErrorCode::KEY_TYPE);
-        }
-        let key = self.open(&c.key, c.key_type, ErrorCode::SOURCE_KEY)?;
+        };
         let mut message = c.message.clone();
         let done = if encrypt { key.cipher.encrypt_ecb(&mut message) } else { key.cipher.decrypt_ecb(&mut message) };
         done.map_err(|_| ErrorCode::DATA_LENGTH)?;
