@@ -15,6 +15,7 @@ use crate::ledger::Ledger;
 use crate::ledger::Owed;
 use crate::link::IssuerLink;
 use crate::link::LinkReply;
+use crate::model::BusinessDate;
 use crate::model::Clock;
 use crate::model::IssuerName;
 use crate::model::ResponseCode;
@@ -75,17 +76,25 @@ impl<W: World> Station<W> {
             Tried::Answered(code) => match self.judge(issuer, &due, code, age) {
                 Verdict::Has => Forwarded::Acknowledged,
                 Verdict::Again => again,
-                Verdict::Never => Forwarded::Refused(code),
+                Verdict::Never => Forwarded::Refused(code, self.date_of(&due)),
             },
             Tried::Unknown => again,
             Tried::NotSent | Tried::Hsm => Forwarded::Retry(now + UNSENT_WAIT),
-            Tried::Unwritable => Forwarded::Refused(ResponseCode::SystemFailure),
+            Tried::Unwritable => Forwarded::Refused(ResponseCode::SystemFailure, self.date_of(&due)),
         };
         self.tell(issuer, &due, forwarded);
         if let Err(fault) = self.parts.ledger.acknowledge(due.original.id, due.what, forwarded).await {
             self.ledger_stop(&fault);
         }
         if matches!(tried, Tried::Hsm) { Went::Hsm } else { Went::Somewhere }
+    }
+
+    /// The business date now, by the rule of the message's terminal; of one that left the registry by its clock.
+    fn date_of(&self, due: &Due) -> BusinessDate {
+        let (now, intent) = (self.parts.clock.wall(), &due.original);
+        let registry = self.parts.registry.load();
+        let facts = registry.terminal(intent.identity.terminal);
+        facts.map_or_else(|| now.date(intent.offset_minutes), |facts| facts.date(now))
     }
 
     /// By the issuer's lists as they are now.
@@ -99,7 +108,7 @@ impl<W: World> Station<W> {
     fn tell(&self, issuer: &Issuer<W::Link>, due: &Due, forwarded: Forwarded) {
         let (issuer, rrn, what) = (issuer.name(), due.original.rrn, due.what);
         let refused = match forwarded {
-            Forwarded::Refused(code) => Some(code),
+            Forwarded::Refused(code, _) => Some(code),
             Forwarded::Acknowledged | Forwarded::Retry(_) => None,
         };
         if let Some(code) = refused {

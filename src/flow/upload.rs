@@ -94,17 +94,18 @@ impl<W: World> Station<W> {
         UploadedItem { stan, foreign, amount, token: pan.as_ref().map(|pan| self.parts.sealer.token(pan)) }
     }
 
-    /// A notice that brings its transaction's number, card or payment code, and amount; others are taken and not compared.
+    /// A notice that brings its transaction's number and amount, and mostly its card or payment code; others are taken
+    /// and not compared.
     fn notice(&self, exchange: &Exchange<'_>) -> Option<UploadedItem> {
         let message = exchange.message;
         let code =
             || message.role(Role::PaymentCode).and_then(|code| Pan::parse(code.get(..Pan::MOST).unwrap_or(&code)));
-        let pan = message.role(Role::Pan).and_then(|value| Pan::parse(&value)).or_else(code)?;
+        let pan = message.role(Role::Pan).and_then(|value| Pan::parse(&value)).or_else(code);
         Some(UploadedItem {
             stan: message.role(Role::Stan).and_then(|value| Stan::parse(&value))?,
-            foreign: self.parts.registry.load().bins().class(&pan).foreign,
+            foreign: pan.as_ref().is_some_and(|pan| self.parts.registry.load().bins().class(pan).foreign),
             amount: message.role(Role::Amount).and_then(|value| Amount::parse(&value))?,
-            token: Some(self.parts.sealer.token(&pan)),
+            token: pan.as_ref().map(|pan| self.parts.sealer.token(pan)),
         })
     }
 

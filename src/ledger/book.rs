@@ -159,7 +159,7 @@ impl Book {
             }
             Record::Moved(id, to) => self.move_to(*id, *to),
             Record::Attempted(id, stan) => self.attempted(*id, *stan),
-            Record::Refused(id, code, to) => {
+            Record::Refused(id, code, to, _) => {
                 self.change(*id, |entry| entry.refused = Some(*code));
                 self.move_to(*id, *to);
             }

@@ -84,7 +84,9 @@ pub(super) struct Kept {
 impl Kept {
     /// Takes note of the ticket of a record by which something becomes owed, or is not owed any more.
     fn promise(&mut self, record: &Record, ticket: &Ticket) {
-        let (Record::Decided(id, _, to) | Record::Moved(id, to) | Record::Refused(id, _, to)) = record else { return };
+        let (Record::Decided(id, _, to) | Record::Moved(id, to) | Record::Refused(id, _, to, _)) = record else {
+            return;
+        };
         if to.owes().is_some() && !ticket.is_kept() {
             self.promised.insert(*id, ticket.clone());
         } else {

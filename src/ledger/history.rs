@@ -26,6 +26,7 @@ use super::journal::layout;
 use super::journal::replay;
 use super::record::Marks;
 use super::record::Record;
+use crate::model::Timestamp;
 use std::cmp::Ordering;
 use std::io;
 
@@ -159,6 +160,17 @@ pub(super) fn place_of<D: Disk>(disk: &mut D, number: u64) -> Result<Option<Plac
     let place = Place::new(&name, 0, number);
     let file = disk.open(&name).map_err(layout::at(disk, "the segment cannot be opened", place))?;
     Ok(span_in(disk, &file, &name, number)?.map(|(at, _)| Place::new(&name, at, number)))
+}
+
+/// When a group was written, if it is in one of the segments.
+pub(super) fn wall_of<D: Disk>(disk: &mut D, number: u64) -> Result<Option<Timestamp>, JournalFault> {
+    let Some(place) = place_of(disk, number)? else { return Ok(None) };
+    let file = disk.open(&place.file);
+    let file = file.map_err(layout::at(disk, "the segment cannot be opened", place.clone()))?;
+    let mut buffer = [0; GROUP_HEADER];
+    let read = layout::read_full(disk, &file, &mut buffer, place.offset);
+    read.map_err(layout::at(disk, "the segment cannot be read", place))?;
+    Ok(GroupHeader::peek(&buffer).ok().map(|header| header.wall))
 }
 
 /// From where to where a group is in a segment, its padding included; `None` if it is not in it.

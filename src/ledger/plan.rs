@@ -226,8 +226,8 @@ impl Book {
         let record = match forwarded {
             Forwarded::Acknowledged => moved(entry, Event::Acknowledged),
             Forwarded::Retry(_) => moved(entry, Event::Postponed),
-            Forwarded::Refused(code) => {
-                Some(Record::Refused(id, code, step(entry.state, Event::Refused, entry.terms())))
+            Forwarded::Refused(code, date) => {
+                Some(Record::Refused(id, code, step(entry.state, Event::Refused, entry.terms()), Some(date)))
             }
         };
         Ok(Commit { records: record.into_iter().collect(), reply: () })

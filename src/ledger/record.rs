@@ -40,8 +40,9 @@ pub(super) enum Record {
     Moved(TxnId, State),
     /// What is owed on its account is about to go, under this STAN.
     Attempted(TxnId, Stan),
-    /// The issuer refused for good what it was owed, and where that leads.
-    Refused(TxnId, ResponseCode, State),
+    /// The issuer refused for good what it was owed, where that leads, and on which business date; journals of
+    /// earlier releases do not say the date.
+    Refused(TxnId, ResponseCode, State, Option<BusinessDate>),
     /// An issuer answered after the decision.
     Late(TxnId, Outcome),
     /// A terminal's reversal and its answer. What it does to its original is a record of its own.

@@ -319,8 +319,9 @@ pub enum Forwarded {
     Acknowledged,
     /// It was not acknowledged, or nothing went: again at this monotonic time.
     Retry(Duration),
-    /// The issuer will never take it: a person must look (dead letter, alarm).
-    Refused(ResponseCode),
+    /// The issuer will never take it: a person must look (dead letter, alarm). On this business date, on which
+    /// settlement has an exception.
+    Refused(ResponseCode, BusinessDate),
 }
 
 /// What stands of a decided transaction (rules of the money, 4).

@@ -80,6 +80,8 @@ impl Activity {
             Standing::Open => counts.open += 1,
             Standing::Undone => counts.undone += 1,
             Standing::Nothing => counts.declined += 1,
+            // The terminal was told nothing that it could count.
+            Standing::DeadLetter if !of.is_approved() => counts.declined += 1,
             Standing::Approved | Standing::DeadLetter => {
                 counts.approved += 1;
                 let row = kinds::of(of.kind);

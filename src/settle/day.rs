@@ -9,12 +9,10 @@ use super::table::Cell;
 use super::table::Table;
 use super::transaction::Standing;
 use super::transaction::Transaction;
+use super::transaction::Why;
+use super::waiting::Waiting;
 use crate::ledger::archive::Row;
 use crate::model::BusinessDate;
-use crate::model::Currency;
-use crate::model::MerchantId;
-use crate::model::TerminalId;
-use std::collections::BTreeMap;
 
 /// A row of the archive says something that this release does not write.
 #[derive(Debug, thiserror::Error)]
@@ -34,32 +32,6 @@ pub struct Exception {
     /// Why it is one.
     pub why: Why,
 }
-
-/// Why something is not settled.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Why {
-    /// It is not decided.
-    Open,
-    /// Its issuer refused the approval that was given for it, for good.
-    Unadvised,
-    /// Its issuer refused its reversal, for good: the merchant is not paid, and the cardholder may have.
-    Irreversible,
-}
-
-impl Why {
-    /// The word in files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Unadvised => "approval refused by the issuer",
-            Self::Irreversible => "reversal refused by the issuer",
-        }
-    }
-}
-
-/// Batches that wait to be closed: terminal, batch, currency.
-type Waiting = BTreeMap<(MerchantId, TerminalId, String, Currency), (u64, i128)>;
 
 /// One settlement, from the archive's rows.
 pub struct Settlement<'a> {
@@ -108,7 +80,7 @@ impl<'a> Settlement<'a> {
             lines: Lines::new(terms, date, date),
             statement: Statement::default(),
             exceptions: Vec::new(),
-            waiting: Waiting::new(),
+            waiting: Waiting::new(date),
             test_mode: 0,
         }
     }
@@ -127,14 +99,7 @@ impl<'a> Settlement<'a> {
             self.test_mode += u64::from(transaction.is_approved());
             return Ok(());
         }
-        let why = match transaction.standing {
-            Standing::DeadLetter if transaction.refused_on == Some(self.date) => Some(match transaction.undone_on {
-                Some(_) => Why::Irreversible,
-                None => Why::Unadvised,
-            }),
-            _ => None,
-        };
-        if let Some(why) = why {
+        if let Some(why) = transaction.exception_of(self.date) {
             self.exceptions.push(Exception { transaction: transaction.clone(), why });
         }
         let statement = &mut self.statement;
@@ -169,15 +134,13 @@ impl<'a> Settlement<'a> {
             self.exceptions.push(Exception { transaction, why: Why::Open });
             return Ok(());
         }
-        // What was undone by this date waits for nothing.
-        if transaction.is_approved() && transaction.ended.is_none_or(|ended| ended > self.date) {
-            let Transaction { merchant, terminal, batch, currency, .. } = transaction;
-            let batch = batch.map(|batch| batch.to_string()).unwrap_or_default();
-            let (count, amount) = self.waiting.entry((merchant, terminal, batch, currency)).or_default();
-            *count += 1;
-            *amount += transaction.approved();
-        }
+        self.waiting.push(transaction);
         Ok(())
+    }
+
+    /// No row of them is left.
+    pub fn unsettled_end(&mut self) {
+        self.waiting.finish();
     }
 
     /// Whether something is not decided yet: then the date is not over.
@@ -189,7 +152,7 @@ impl<'a> Settlement<'a> {
     /// How many batches wait to be closed, each currency of one by itself.
     #[must_use]
     pub fn waiting_batches(&self) -> usize {
-        self.waiting.len()
+        self.waiting.count()
     }
 
     /// All tables, in the order of their files.
@@ -203,7 +166,7 @@ impl<'a> Settlement<'a> {
             statement.products_table(),
             statement.currencies_table(*terms),
             self.exceptions_table(),
-            self.waiting_table(),
+            self.waiting.table(),
         ]
     }
 
@@ -222,22 +185,6 @@ impl<'a> Settlement<'a> {
                 Cell::text(of.currency),
                 Cell::Money(of.approved(), of.currency),
                 Cell::text(why.name()),
-            ]);
-        }
-        table
-    }
-
-    fn waiting_table(&self) -> Table {
-        let columns = &["merchant", "terminal", "batch", "currency", "transactions", "amount"];
-        let mut table = Table::new("waiting", columns);
-        for ((merchant, terminal, batch, currency), (count, amount)) in &self.waiting {
-            table.rows.push(vec![
-                Cell::text(merchant),
-                Cell::text(terminal),
-                Cell::text(batch),
-                Cell::text(currency),
-                Cell::Count(*count),
-                Cell::Money(*amount, *currency),
             ]);
         }
         table

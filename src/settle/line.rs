@@ -65,6 +65,8 @@ pub struct Line {
     pub amount: i128,
     /// What of it is kept from the merchant; negative is given back.
     pub fee: i128,
+    /// On which date it is settled.
+    pub settled: BusinessDate,
     /// When the merchant has it.
     pub value_date: BusinessDate,
 }
@@ -138,6 +140,16 @@ fn worths(family: &[Transaction], fee: &Fee, date: BusinessDate) -> Vec<Worth> {
         }
     };
     family.iter().map(&mut worth_of).collect()
+}
+
+/// What the members of a family would be worth at the end of `date`, had every batch been closed by then.
+pub(super) fn closed_by(family: &[Transaction], date: BusinessDate) -> Vec<i128> {
+    let close = |member: &Transaction| Transaction {
+        settles: member.settles.filter(|settles| *settles <= date).or(Some(date)),
+        ..member.clone()
+    };
+    let closed: Vec<Transaction> = family.iter().map(close).collect();
+    worths(&closed, &Fee::default(), date).into_iter().map(|worth| worth.amount).collect()
 }
 
 /// How much of a sale's fee is given back once `refunded` of it was: in proportion, rounded half up, so that with
@@ -229,8 +241,8 @@ impl<'a> Lines<'a> {
         let merchant = self.terms.registry.merchant(transaction.merchant);
         let payout = merchant.map_or(&none, |merchant| &merchant.payout);
         let instant = on_its_day.then(|| transaction.closed_at.unwrap_or(transaction.received));
-        let date = transaction.settles.filter(|_| on_its_day).unwrap_or(self.to);
-        let value_date = self.terms.calendar.value_date(payout, date, instant, transaction.offset_minutes);
-        Line { transaction, what, amount, fee, value_date }
+        let settled = transaction.settles.filter(|_| on_its_day).unwrap_or(self.to);
+        let value_date = self.terms.calendar.value_date(payout, settled, instant, transaction.offset_minutes);
+        Line { transaction, what, amount, fee, settled, value_date }
     }
 }

@@ -11,3 +11,4 @@ pub mod slip;
 pub mod statement;
 pub mod table;
 pub mod transaction;
+mod waiting;

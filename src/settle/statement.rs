@@ -136,7 +136,8 @@ pub struct Payment {
 /// All lines of a day or several, added up.
 #[derive(Debug, Default)]
 pub struct Statement {
-    merchants: BTreeMap<(MerchantId, Currency, BusinessDate), Sums>,
+    /// By value date, and the date on which it was settled.
+    merchants: BTreeMap<(MerchantId, Currency, BusinessDate, BusinessDate), Sums>,
     terminals: BTreeMap<(MerchantId, TerminalId, Currency), Sums>,
     issuers: BTreeMap<(Option<IssuerName>, Currency), Sums>,
     products: BTreeMap<(&'static str, bool, Currency), Sums>,
@@ -158,10 +159,10 @@ macro_rules! columns {
 impl Statement {
     /// Adds a line everywhere.
     pub fn add(&mut self, line: &Line) {
-        let Line { transaction: of, value_date, .. } = line;
+        let Line { transaction: of, settled, value_date, .. } = line;
         let currency = of.currency;
         let Self { merchants, terminals, issuers, products, currencies } = self;
-        merchants.entry((of.merchant, currency, *value_date)).or_default().add(line);
+        merchants.entry((of.merchant, currency, *value_date, *settled)).or_default().add(line);
         terminals.entry((of.merchant, of.terminal, currency)).or_default().add(line);
         match issuers.get_mut(&(of.issuer.clone(), currency)) {
             Some(sums) => sums.add(line),
@@ -183,7 +184,7 @@ impl Statement {
 
     /// What each merchant gets, by merchant, currency and value date.
     pub fn payments(&self, terms: Terms<'_>) -> impl Iterator<Item = Payment> {
-        self.merchants.iter().map(move |((id, currency, value_date), sums)| {
+        self.merchants.iter().map(move |((id, currency, value_date, settled), sums)| {
             let merchant = terms.registry.merchant(*id);
             let payout = merchant.map(|merchant| &merchant.payout);
             let asked = Asked {
@@ -192,7 +193,7 @@ impl Statement {
                 product: Product::Unknown,
                 foreign: false,
                 currency: *currency,
-                date: *value_date,
+                date: *settled,
             };
             let net = sums.net() - sums.fee;
             let same_day = payout.is_some_and(|payout| payout.cycle == Cycle::SameDay);
@@ -233,7 +234,7 @@ impl Statement {
     #[must_use]
     pub fn sums_by_merchant(&self) -> Table {
         let mut merchants: BTreeMap<(MerchantId, Currency), Sums> = BTreeMap::new();
-        for ((merchant, currency, _), sums) in &self.merchants {
+        for ((merchant, currency, ..), sums) in &self.merchants {
             merchants.entry((*merchant, *currency)).or_default().join(sums);
         }
         let mut table = Table::new("period-merchants", columns!(["merchant"], []));

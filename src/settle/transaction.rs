@@ -26,7 +26,7 @@ pub enum Standing {
     Nothing,
     /// Approved, and undone by its terminal.
     Undone,
-    /// Approved, and something is left that the issuer refused for good.
+    /// Approved or timed out, and something is left that the issuer refused for good.
     DeadLetter,
 }
 
@@ -40,6 +40,29 @@ impl Standing {
             Self::Nothing => "not-approved",
             Self::Undone => "undone",
             Self::DeadLetter => "dead-letter",
+        }
+    }
+}
+
+/// Why something is not settled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Why {
+    /// It is not decided.
+    Open,
+    /// Its issuer refused the approval that was given for it, for good.
+    Unadvised,
+    /// Its issuer refused its reversal, for good: the merchant is not paid, and the cardholder may have.
+    Irreversible,
+}
+
+impl Why {
+    /// The word in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Unadvised => "approval refused by the issuer",
+            Self::Irreversible => "reversal refused by the issuer",
         }
     }
 }
@@ -91,6 +114,8 @@ pub struct Transaction {
     pub follows: Option<TxnId>,
     /// Where it is.
     pub standing: Standing,
+    /// Whether the terminal was told yes. A dead letter may also be of a silence.
+    pub approved: bool,
     /// DE 39, canonical.
     pub code: Option<Box<str>>,
     /// The date it settles on: on which its batch was closed, or its own where there are no batches. `None` while
@@ -100,9 +125,11 @@ pub struct Transaction {
     pub closed_at: Option<Timestamp>,
     /// The date on which its terminal reversed it.
     pub undone_on: Option<BusinessDate>,
-    /// The date on which its issuer refused for good what it was owed.
+    /// The date on which its issuer refused its approval for good.
     pub refused_on: Option<BusinessDate>,
-    /// The date from which on it counts no more: undone, or its approval refused for good.
+    /// The date on which its issuer refused its reversal for good.
+    pub undo_refused_on: Option<BusinessDate>,
+    /// The date from which on it counts no more: the first on which it was undone, or its approval refused for good.
     pub ended: Option<BusinessDate>,
 }
 
@@ -115,19 +142,26 @@ impl Transaction {
         let approved = row.outcome.as_deref() == Some("approved");
         let standing = match row.standing.as_str() {
             "open" => Standing::Open,
-            "dead-letter" if approved => Standing::DeadLetter,
+            "dead-letter" => Standing::DeadLetter,
             "reversing" | "reversed" if approved => Standing::Undone,
             "approved" | "advising" => Standing::Approved,
             _ => Standing::Nothing,
         };
         let date = BusinessDate::parse(&row.business_date).ok_or("business_date")?;
         let undone_on = dated(row.undone_on.as_deref(), "undone_on")?;
-        // An archive that was made anew from a snapshot does not know when the issuer refused.
-        let refused = dated(row.refused_on.as_deref(), "refused_on")?;
-        let refused_on = refused.or((standing == Standing::DeadLetter).then_some(date));
+        let mut refused_on = dated(row.refused_on.as_deref(), "refused_on")?;
+        let mut undo_refused_on = dated(row.undo_refused_on.as_deref(), "undo_refused_on")?;
+        if standing == Standing::DeadLetter {
+            // An archive that was made anew from a snapshot does not know when the issuer refused.
+            match undone_on {
+                None if approved => refused_on = refused_on.or(Some(date)),
+                undone_on => undo_refused_on = undo_refused_on.or(undone_on).or(Some(date)),
+            }
+        }
         let ended = match standing {
-            Standing::Undone => Some(undone_on.unwrap_or(date)),
-            Standing::DeadLetter => undone_on.into_iter().chain(refused_on).min(),
+            Standing::Undone | Standing::DeadLetter if approved => {
+                undone_on.into_iter().chain(refused_on).min().or(Some(date))
+            }
             _ => None,
         };
         Ok(Self {
@@ -153,11 +187,13 @@ impl Transaction {
             approval: row.approval.map(Into::into),
             follows: row.follows.map(|id| TxnId(id.unsigned_abs())),
             standing,
+            approved,
             code: row.code.map(Into::into),
             settles: dated(row.settled_on.as_deref(), "settled_on")?,
             closed_at: row.settled_micros.map(Timestamp),
             undone_on,
             refused_on,
+            undo_refused_on,
             ended,
         })
     }
@@ -165,7 +201,20 @@ impl Transaction {
     /// Whether an issuer said yes, or is held to.
     #[must_use]
     pub fn is_approved(&self) -> bool {
-        matches!(self.standing, Standing::Approved | Standing::Undone | Standing::DeadLetter)
+        self.approved
+    }
+
+    /// Why a person must see to it, if that is so since `date`.
+    #[must_use]
+    pub fn exception_of(&self, date: BusinessDate) -> Option<Why> {
+        let reversed_by_then = self.undone_on.is_some_and(|undone| undone <= date);
+        if self.undo_refused_on == Some(date) {
+            Some(Why::Irreversible)
+        } else if self.refused_on == Some(date) && !reversed_by_then {
+            Some(Why::Unadvised)
+        } else {
+            None
+        }
     }
 
     /// Whether it counts on `date`: approved, settled by then and not undone by then.

@@ -25,9 +25,11 @@ impl Lines {
     pub(super) fn open(path: &Path) -> io::Result<(Self, String)> {
         let mut options = OpenOptions::new();
         let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
-        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        // It may have been cut short inside a character.
+        bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+        let text = String::from_utf8(bytes).map_err(io::Error::other)?;
         let mut lines = Self { file, length: u64::try_from(text.len()).unwrap_or(u64::MAX) };
         lines.cut()?;
         Ok((lines, text))

@@ -5,7 +5,6 @@ use super::folder::Folder;
 use super::folder::LEDGER;
 use crate::cli::Exit;
 use crate::cli::Failure;
-use crate::cli::ledger;
 use crate::cli::recon;
 use crate::cli::serve;
 use crate::cli::settle;
@@ -42,7 +41,7 @@ pub(super) fn close(
     let mut archiver = Archiver::open(journal::Folder::read_only(&data)?, &data)?;
     while !archiver.step()?.is_done() {}
     let loaded = serve::load(&folder.path().join("station.toml"))?;
-    let books = OpenBooks { loaded, archive: ledger::archive(&data, &Query::default(), false)? };
+    let books = OpenBooks::read(loaded, &data, (&Query::default(), None), false)?;
     let closed = batches::read(&mut journal::Folder::read_only(&data)?)?.closed;
     let mut dates: BTreeSet<BusinessDate> = banks.iter().flat_map(|(_, bank, _)| bank.days()).collect();
     dates.extend(records.iter().map(|record| record.intent.date));

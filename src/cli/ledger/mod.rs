@@ -14,7 +14,9 @@ mod stat;
 mod verify;
 
 pub(super) use export::RowFormat;
+pub(super) use search::OnRecord;
 pub(super) use search::archive;
+pub(super) use search::on_record;
 
 use super::Exit;
 use super::Failure;
@@ -93,7 +95,7 @@ impl Where {
     }
 }
 
-fn open(folder: &Path) -> Result<Folder, Failure> {
+pub(super) fn open(folder: &Path) -> Result<Folder, Failure> {
     if !folder.is_dir() {
         return Err(Failure::new(Exit::Usage, format!("{}: there is no such folder", folder.display())));
     }

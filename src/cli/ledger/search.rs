@@ -6,12 +6,16 @@ use crate::cli::Failure;
 use crate::ledger::archive::ARCHIVE;
 use crate::ledger::archive::Archive;
 use crate::ledger::archive::Query;
+use crate::ledger::archive::Reach;
 use crate::ledger::journal::anchor;
 use crate::model::Amount;
 use crate::model::BusinessDate;
+use crate::model::Clock;
 use crate::model::Rrn;
 use crate::model::Stan;
 use crate::model::TerminalId;
+use crate::model::Timestamp;
+use crate::server::SystemClock;
 use clap::Args;
 use std::path::Path;
 use std::time::Duration;
@@ -71,9 +75,29 @@ impl Which {
     }
 }
 
+/// What is on record, and how far it reaches.
+pub(in crate::cli) struct OnRecord {
+    pub(in crate::cli) archive: Archive,
+    /// Whatever was recorded before this instant is in it.
+    pub(in crate::cli) until: Timestamp,
+    /// When the last group of it was written.
+    pub(in crate::cli) last: Option<Timestamp>,
+}
+
 /// The folder's archive, or one made of the journal for this query.
 pub(in crate::cli) fn archive(folder: &Path, query: &Query, scan: bool) -> Result<Archive, Failure> {
+    Ok(on_record(folder, query, scan, None)?.archive)
+}
+
+/// The folder's archive, if that reaches far enough, where that is asked; else one made of the journal for this query.
+pub(in crate::cli) fn on_record(
+    folder: &Path,
+    query: &Query,
+    scan: bool,
+    reaches: Option<&dyn Fn(Timestamp) -> bool>,
+) -> Result<OnRecord, Failure> {
     let mut disk = open(folder)?;
+    let now = SystemClock::start().wall();
     let path = folder.join(ARCHIVE);
     if !scan && path.exists() {
         let anchored = anchor::read(&mut disk)?;
@@ -82,10 +106,16 @@ pub(in crate::cli) fn archive(folder: &Path, query: &Query, scan: bool) -> Resul
             (Ok((Some((id, head)), archive)), Some(anchored)) if id == anchored.id => {
                 let durable = anchored.head().number;
                 let held = caught_up(&archive, head.number, durable)?;
-                if held >= durable {
-                    return Ok(archive);
+                let reach =
+                    if reaches.is_some() { archive.reach(&mut disk)? } else { Reach { last: None, is_end: true } };
+                let until = if reach.is_end { now } else { reach.last.unwrap_or(Timestamp(0)) };
+                if held >= durable && reaches.is_none_or(|reaches| reaches(until)) {
+                    return Ok(OnRecord { archive, until, last: reach.last });
                 }
-                eprintln!("note: the archive holds groups up to {held} of {durable}: reading the journal");
+                match held >= durable {
+                    true => eprintln!("note: the journal goes on behind the archive: reading the journal"),
+                    false => eprintln!("note: the archive holds groups up to {held} of {durable}: reading the journal"),
+                }
             }
             (Err(fault), _) => eprintln!("note: {fault}: reading the journal"),
             _ => eprintln!("note: the archive is of another journal: reading the journal"),
@@ -95,7 +125,8 @@ pub(in crate::cli) fn archive(folder: &Path, query: &Query, scan: bool) -> Resul
     if let Some(torn) = replayed.torn {
         eprintln!("note: {} bytes behind the last group are none; nobody was told of them", torn.bytes);
     }
-    Ok(archive)
+    let last = Reach::of(&mut disk, replayed.head.number)?.last;
+    Ok(OnRecord { archive, until: now, last })
 }
 
 /// Waits while a running station brings its archive up to `durable`; up to which group it holds then.

@@ -31,12 +31,11 @@ pub(super) struct List {
 
 impl List {
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
-        let store = Store::open(&self.ledger.data)?;
+        let book = Store::look(&self.ledger.data)?;
         let calendar = self.ledger.calendar()?;
         let as_of = self.as_of.unwrap_or_else(|| now().date(0));
-        let entries: Vec<&Entry> =
-            store.book.entries().filter(|entry| self.all || entry.state == State::Open).collect();
-        let open = store.book.open().count();
+        let entries: Vec<&Entry> = book.entries().filter(|entry| self.all || entry.state == State::Open).collect();
+        let open = book.open().count();
         if self.json {
             let entries: Vec<_> = entries.iter().map(|entry| print::json(entry, &calendar, as_of)).collect();
             writeln!(out, "{}", serde_json::json!({ "open": open, "differences": entries }))?;

@@ -157,11 +157,11 @@ impl Order {
         self.refuse_another(&store, &given)?;
         let archive = ledger::archive(&self.data, &Query::default(), self.scan)?;
         let here = self.here(&archive)?;
-        let (mut events, mut issuers) = (Vec::new(), Vec::new());
+        let (mut events, mut taken, mut issuers) = (Vec::new(), Vec::new(), Vec::new());
         for Given { file, bytes, facts } in &given {
             let compared = self.compared(file, &here, &archive, &store)?;
             store.keep_file(file, bytes)?;
-            events.extend(store.book.take(facts.clone()));
+            taken.extend(store.book.take(facts.clone()));
             events.extend(store.book.note(Finding {
                 date: self.date,
                 with: With::Issuer(file.issuer.clone()),
@@ -172,6 +172,8 @@ impl Order {
             issuers.push(IssuerReport { name: file.issuer.clone(), currency: file.currency, compared });
         }
         let batches = self.batches(&mut store, &mut events)?;
+        // What is cut short must not say that a file was taken without what was found in it.
+        events.append(&mut taken);
         store.keep(&events)?;
         Ok(Report {
             date: self.date,
@@ -241,11 +243,15 @@ impl Order {
         store: &Store,
     ) -> Result<Compared, Failure> {
         let mut others = here.others.clone();
-        let known: HashSet<Rrn> = here.lines.iter().chain(&here.others).map(|line| line.rrn).collect();
-        for row in file.rows.iter().filter(|row| !known.contains(&row.rrn)) {
-            let query = Query { rrn: Some(row.rrn), ..Query::default() };
+        let mut known: HashSet<Rrn> = here.lines.iter().chain(&here.others).map(|line| line.rrn).collect();
+        for row in &file.rows {
+            if known.contains(&row.rrn) {
+                continue;
+            }
+            // With its family: what a tip moves depends on its sale.
             let mut found = Lines::default();
-            archive.each(&query, &mut |row| found.push(&row).map_err(Failure::from))?;
+            archive.families_of(row.rrn, &mut |row| found.push(&row).map_err(Failure::from))?;
+            known.extend(found.lines.iter().map(|line| line.rrn));
             others.append(&mut found.lines);
         }
         let mut earlier: HashMap<BusinessDate, HashSet<Rrn>> = HashMap::new();
@@ -256,8 +262,17 @@ impl Order {
                 earlier.insert(line.date, rows);
             }
         }
+        let mut later: HashMap<BusinessDate, HashSet<Rrn>> = HashMap::new();
+        for date in here.lines.iter().filter_map(|line| line.undone_on).filter(|date| *date > self.date) {
+            if !later.contains_key(&date)
+                && let Some(rows) = store.undone(&file.issuer, date, file.currency)?
+            {
+                later.insert(date, rows);
+            }
+        }
         let entries: Vec<Entry> = store.book.entries().cloned().collect();
-        Ok(compare(file, &Day { lines: &here.lines, others: &others, entries: &entries, earlier: &earlier }))
+        let (lines, others, entries) = (&here.lines, &others, &entries);
+        Ok(compare(file, &Day { lines, others, entries, earlier: &earlier, later: &later }))
     }
 
     /// Terminals' batches beside the ledger: what their settlements and uploads said.

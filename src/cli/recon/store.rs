@@ -3,6 +3,8 @@
 use super::at;
 use crate::cli::Exit;
 use crate::cli::Failure;
+use crate::cli::ledger;
+use crate::ledger::journal::anchor;
 use crate::model::BusinessDate;
 use crate::model::Currency;
 use crate::model::IssuerName;
@@ -32,6 +34,9 @@ use std::path::PathBuf;
 const FOLDER: &str = "recon";
 const BOOK: &str = "differences.jsonl";
 
+/// Reference numbers of a file, if it was taken.
+type Taken = Result<Option<HashSet<Rrn>>, Failure>;
+
 /// An open folder; one process at a time.
 pub(super) struct Store {
     folder: PathBuf,
@@ -42,28 +47,34 @@ pub(super) struct Store {
 impl Store {
     /// Opens the folder of a ledger, and makes it if it is not there. What a killed process began to write is cut off.
     pub(super) fn open(data: &Path) -> Result<Self, Failure> {
-        if !data.is_dir() {
-            return Err(Failure::new(Exit::Usage, format!("{}: there is no such folder", data.display())));
-        }
+        has_ledger(data)?;
         let folder = data.join(FOLDER);
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|error| at(&folder, &error))?;
         let path = folder.join(BOOK);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(&path).map_err(|error| at(&path, &error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Failure::new(Exit::LedgerInUse, "another recon is at work on this ledger"));
-            }
-            Err(TryLockError::Error(error)) => return Err(at(&path, &error)),
+        locked(file.try_lock(), &path)?;
+        // Both names, too, must outlive a power cut.
+        for folder in [&folder, data] {
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, &error))?;
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(|error| at(&path, &error))?;
-        let book = DifferenceBook::read(&text).map_err(|fault| damaged(&path, &fault))?;
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let (book, whole) = whole_lines(&mut file, &path)?;
         cut(&mut file, whole).map_err(|error| at(&path, &error))?;
         Ok(Self { folder, file, book })
+    }
+
+    /// The book as it is, empty if there is none yet. Makes and changes nothing.
+    pub(super) fn look(data: &Path) -> Result<DifferenceBook, Failure> {
+        has_ledger(data)?;
+        let path = data.join(FOLDER).join(BOOK);
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(DifferenceBook::default()),
+            Err(error) => return Err(at(&path, &error)),
+        };
+        locked(file.try_lock_shared(), &path)?;
+        Ok(whole_lines(&mut file, &path)?.0)
     }
 
     /// Keeps events for good.
@@ -89,19 +100,27 @@ impl Store {
     }
 
     /// The reference numbers of a file that was taken before, undos left out; `None` if none was.
-    pub(super) fn cleared(
+    pub(super) fn cleared(&self, issuer: &IssuerName, date: BusinessDate, currency: Currency) -> Taken {
+        self.taken((issuer, date, currency), |kind| kind != Kind::Reversal)
+    }
+
+    /// The reference numbers of what a file that was taken before undid; `None` if none was.
+    pub(super) fn undone(&self, issuer: &IssuerName, date: BusinessDate, currency: Currency) -> Taken {
+        self.taken((issuer, date, currency), |kind| kind == Kind::Reversal)
+    }
+
+    fn taken(
         &self,
-        issuer: &IssuerName,
-        date: BusinessDate,
-        currency: Currency,
-    ) -> Result<Option<HashSet<Rrn>>, Failure> {
+        (issuer, date, currency): (&IssuerName, BusinessDate, Currency),
+        wanted: fn(Kind) -> bool,
+    ) -> Taken {
         if self.book.file(issuer, date, currency).is_none() {
             return Ok(None);
         }
         let path = self.path(issuer, date, currency);
         let file = ClearingFile::read(&read(&path)?);
         let file = file.map_err(|fault| Failure::new(Exit::Usage, format!("{}: {fault}", path.display())))?;
-        let rows = file.rows.iter().filter(|row| row.kind != Kind::Reversal);
+        let rows = file.rows.iter().filter(|row| wanted(row.kind));
         Ok(Some(rows.map(|row| row.rrn).collect()))
     }
 
@@ -119,6 +138,37 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         return Err(Failure::new(Exit::No, format!("{}: longer than a clearing file may be", path.display())));
     }
     Ok(bytes)
+}
+
+/// Refuses a folder without a journal: its book would be empty, and everything would look well.
+fn has_ledger(data: &Path) -> Result<(), Failure> {
+    let mut disk = ledger::open(data)?;
+    if anchor::read(&mut disk)?.is_some() {
+        return Ok(());
+    }
+    let inside = data.join("ledger");
+    let hint = if inside.is_dir() { format!("; is it {}?", inside.display()) } else { String::new() };
+    Err(Failure::new(Exit::Usage, format!("{}: there is no ledger in this folder{hint}", data.display())))
+}
+
+fn locked(lock: Result<(), TryLockError>, path: &Path) -> Result<(), Failure> {
+    lock.map_err(|fault| match fault {
+        TryLockError::WouldBlock => Failure::new(Exit::LedgerInUse, "another recon is at work on this ledger"),
+        TryLockError::Error(error) => at(path, &error),
+    })
+}
+
+/// The book, and how many bytes of the file are whole lines. A line may be cut short inside a character.
+fn whole_lines(file: &mut File, path: &Path) -> Result<(DifferenceBook, usize), Failure> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|error| at(path, &error))?;
+    bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+    let text = std::str::from_utf8(&bytes).map_err(|fault| {
+        let before = bytes.iter().take(fault.valid_up_to()).filter(|byte| **byte == b'\n').count();
+        damaged(path, &BookFault::Line(before + 1))
+    })?;
+    let book = DifferenceBook::read(text).map_err(|fault| damaged(path, &fault))?;
+    Ok((book, bytes.len()))
 }
 
 fn cut(file: &mut File, length: usize) -> io::Result<()> {

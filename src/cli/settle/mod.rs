@@ -10,10 +10,12 @@ use super::Exit;
 use super::Failure;
 use super::Outcome;
 use super::ledger;
+use super::ledger::OnRecord;
 use super::serve;
 use crate::ledger::archive::Archive;
 use crate::ledger::archive::Query;
 use crate::model::BusinessDate;
+use crate::model::Timestamp;
 use crate::server::config::Loaded;
 use crate::settle::day::RowFault;
 use crate::settle::line::Terms;
@@ -22,6 +24,7 @@ use clap::Subcommand;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -82,11 +85,24 @@ pub(super) struct Books {
 pub(super) struct OpenBooks {
     pub(super) loaded: Loaded,
     pub(super) archive: Archive,
+    /// Whatever was recorded before this instant is in it.
+    until: Timestamp,
+    /// When the last of it was written.
+    last: Option<Timestamp>,
 }
+
+/// Between the end of a date and the instant up to which must be read: what came just before the end is recorded
+/// after it.
+const SETTLED_DOWN: Duration = Duration::from_secs(60);
 
 impl Books {
     /// Reads the station's file, and what `query` asks for if the journal must be read.
     pub(super) fn open(&self, query: &Query) -> Result<OpenBooks, Failure> {
+        self.open_past(query, None)
+    }
+
+    /// The same; the journal is read if the archive does not reach beyond the end of the date.
+    pub(super) fn open_past(&self, query: &Query, date: Option<BusinessDate>) -> Result<OpenBooks, Failure> {
         let Some(config) = &self.config else { return Err(Failure::new(Exit::Usage, "say -c STATION")) };
         let loaded = serve::load(config)?;
         let beside = config.parent().unwrap_or(Path::new(""));
@@ -95,16 +111,63 @@ impl Books {
             let message = "the station's file names no [ledger] folder: say --data DIR";
             return Err(Failure::new(Exit::Usage, message));
         };
-        let archive = ledger::archive(&folder, query, self.scan)?;
-        Ok(OpenBooks { loaded, archive })
+        OpenBooks::read(loaded, &folder, (query, date), self.scan)
     }
 }
 
 impl OpenBooks {
+    /// What the ledger in `folder` says; the journal is read if the archive does not reach beyond the end of the date.
+    pub(super) fn read(
+        loaded: Loaded,
+        folder: &Path,
+        (query, date): (&Query, Option<BusinessDate>),
+        scan: bool,
+    ) -> Result<Self, Failure> {
+        let reaches = |until| date.is_none_or(|date| has_ended(&loaded, date, until));
+        let asked: Option<&dyn Fn(Timestamp) -> bool> = if date.is_some() { Some(&reaches) } else { None };
+        let OnRecord { archive, until, last } = ledger::on_record(folder, query, scan, asked)?;
+        Ok(Self { loaded, archive, until, last })
+    }
+
+    /// Whether everything of a business date that is over has been read.
+    fn has_all_of(&self, date: BusinessDate) -> Result<(), Failure> {
+        if !has_ended(&self.loaded, date, self.until) {
+            let message = format!(
+                "{date} has just ended: the ledger was read up to {}, and what came before the end may still be on its \
+                 way there. Again in a minute; --provisional settles what there is so far",
+                self.until
+            );
+            return Err(Failure::new(Exit::No, message));
+        }
+        if self.last.is_none_or(|last| !has_ended(&self.loaded, date, last)) {
+            let last = self.last.map(|last| format!(", {last}")).unwrap_or_default();
+            eprintln!(
+                "note: the last record{last} is of {date} or before: right of the folder of the station itself, not of \
+                 a copy that was made before the date was over"
+            );
+        }
+        Ok(())
+    }
+
+    /// The business date of an instant; of several acquirers' the earliest.
+    fn date_at(&self, at: Timestamp) -> BusinessDate {
+        date_at(&self.loaded, at)
+    }
+
     pub(super) fn terms(&self) -> Terms<'_> {
         let Loaded { registry, fees, calendar, .. } = &self.loaded;
         Terms { registry, fees, calendar }
     }
+}
+
+fn date_at(loaded: &Loaded, at: Timestamp) -> BusinessDate {
+    let today = loaded.registry.days().iter().map(|day| day.date(at)).min();
+    today.unwrap_or_else(|| at.date(loaded.config.defaults.offset_minutes))
+}
+
+/// Whether who has read up to an instant has read all of a date.
+fn has_ended(loaded: &Loaded, date: BusinessDate, until: Timestamp) -> bool {
+    date < date_at(loaded, until.earlier(SETTLED_DOWN))
 }
 
 impl From<RowFault> for Failure {

@@ -67,7 +67,7 @@ impl Run {
             return Err(Failure::new(Exit::Usage, "say --date and --out"));
         };
         // Follow-ups and reversals may be of other dates.
-        let books = books.open(&Query::default())?;
+        let books = books.open_past(&Query::default(), (!provisional).then_some(date))?;
         let order = Order { date, out: to, provisional, replace };
         let (settlement, manifest) = order.settled(&books)?;
         match json {
@@ -103,13 +103,15 @@ impl Order {
         }
     }
 
-    /// A date is over when it is so for every terminal.
+    /// A date is over when it is so for every terminal, and everything of it was read.
     fn over(&self, books: &OpenBooks) -> Result<(), Failure> {
         let now = SystemClock::start().wall();
-        let today = books.loaded.registry.days().iter().map(|day| day.date(now)).min();
-        let today = today.unwrap_or(now.date(books.loaded.config.defaults.offset_minutes));
-        if self.provisional || self.date < today {
+        let today = books.date_at(now);
+        if self.provisional {
             return Ok(());
+        }
+        if self.date < today {
+            return books.has_all_of(self.date);
         }
         let message = format!("{} is not over: it is {today}. --provisional settles what there is so far", self.date);
         Err(Failure::new(Exit::No, message))
@@ -129,6 +131,7 @@ impl Order {
     fn settle<'a>(&self, books: &'a OpenBooks, folder: &mut Folder) -> Result<Settlement<'a>, Failure> {
         let mut settlement = Settlement::new(books.terms(), self.date);
         books.archive.unsettled(self.date, &mut |row| settlement.unsettled(row).map_err(Failure::from))?;
+        settlement.unsettled_end();
         if settlement.has_open() && !self.provisional {
             let names = settlement.exceptions.iter().take(5).map(|exception| exception.transaction.rrn.to_string());
             let message = format!(

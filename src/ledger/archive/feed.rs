@@ -18,6 +18,7 @@ use crate::ledger::record::KeptReversal;
 use crate::ledger::record::Record;
 use crate::ledger::record::Standing;
 use crate::ledger::verify::standing;
+use crate::model::BusinessDate;
 use crate::model::ResponseCode;
 use crate::model::Timestamp;
 use rusqlite::OptionalExtension;
@@ -140,7 +141,7 @@ impl<'a> Feed<'a> {
             Record::Decided(id, decision, to) => self.decided(*id, decision, *to),
             Record::Moved(id, to) => self.moved(*id, *to, words::moved(*to)),
             Record::Attempted(id, stan) => self.attempted(*id, &stan.to_string()),
-            Record::Refused(id, code, to) => self.refused(*id, *code, *to),
+            Record::Refused(id, code, to, date) => self.refused(*id, *code, *to, *date),
             Record::Late(id, outcome) => {
                 let late = words::outcome(*outcome);
                 self.run("UPDATE txn SET late = ?2 WHERE id = ?1", (integer(id.0), late))?;
@@ -307,12 +308,28 @@ impl<'a> Feed<'a> {
         self.event(id, &words::sent(&standing, stan, attempts))
     }
 
-    fn refused(&self, id: TxnId, code: ResponseCode, to: State) -> Result<(), ArchiveFault> {
+    /// The message itself may be refused, and later its reversal too.
+    fn refused(
+        &self,
+        id: TxnId,
+        code: ResponseCode,
+        to: State,
+        date: Option<BusinessDate>,
+    ) -> Result<(), ArchiveFault> {
+        let date = date.map_or_else(|| self.calendar_date(id), Ok)?.to_string();
+        let refused = match to {
+            State::Irreversible(_) => "UPDATE txn SET refused = ?2, undo_refused_on = ?3 WHERE id = ?1",
+            _ => "UPDATE txn SET refused = ?2, refused_on = ?3 WHERE id = ?1",
+        };
+        self.run(refused, (integer(id.0), code.code(), date))?;
+        self.moved(id, to, &words::refused(code, to))
+    }
+
+    /// That of its terminal's clock at the time of the group: earlier releases did not keep the business date.
+    fn calendar_date(&self, id: TxnId) -> Result<BusinessDate, ArchiveFault> {
         let offset = "SELECT offset_minutes FROM txn WHERE id = ?1";
         let offset = self.archive.connection.prepare_cached(offset)?.query_row([integer(id.0)], |row| row.get(0));
-        let date = self.wall.date(offset.optional()?.unwrap_or_default()).to_string();
-        self.run("UPDATE txn SET refused = ?2, refused_on = ?3 WHERE id = ?1", (integer(id.0), code.code(), date))?;
-        self.moved(id, to, &words::refused(code, to))
+        Ok(self.wall.date(offset.optional()?.unwrap_or_default()))
     }
 
     fn reversal(&self, kept: &KeptReversal) -> Result<(), ArchiveFault> {

@@ -27,6 +27,7 @@ use super::journal::Head;
 use super::journal::JournalFault;
 use super::journal::JournalId;
 use super::journal::Replayed;
+use crate::model::Timestamp;
 use feed::Feed;
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
@@ -130,6 +131,15 @@ impl Archive {
         Ok(row.optional()?)
     }
 
+    /// How far the journal in `disk` goes beyond what is held here.
+    ///
+    /// # Errors
+    /// SQLite's, or the journal cannot be read.
+    pub fn reach<D: Disk>(&self, disk: &mut D) -> Result<Reach, ArchiveFault> {
+        let number = self.head()?.map(|(_, head)| head.number).unwrap_or_default();
+        Reach::of(disk, number)
+    }
+
     fn set_head(&self, id: JournalId, head: Head) -> Result<(), ArchiveFault> {
         let write = "INSERT INTO head (one, journal, number, hash) VALUES (1, ?1, ?2, ?3)
                      ON CONFLICT (one) DO UPDATE SET journal = ?1, number = ?2, hash = ?3";
@@ -177,6 +187,27 @@ impl Archive {
     /// SQLite's.
     pub fn timeline(&self, id: TxnId) -> Result<Vec<Event>, ArchiveFault> {
         row::timeline(&self.connection, id)
+    }
+}
+
+/// How far something read of a journal reaches.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Reach {
+    /// When the last group was written that was read; `None` if it is not in a segment any more.
+    pub last: Option<Timestamp>,
+    /// Whether nothing is behind it.
+    pub is_end: bool,
+}
+
+impl Reach {
+    /// What was read up to the group of this number.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn of<D: Disk>(disk: &mut D, number: u64) -> Result<Self, ArchiveFault> {
+        // First the end: a station may be writing.
+        let is_end = history::place_of(disk, number + 1)?.is_none();
+        Ok(Self { last: history::wall_of(disk, number)?, is_end })
     }
 }
 

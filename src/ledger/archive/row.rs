@@ -86,8 +86,10 @@ pub struct Row {
     pub settled: Option<String>,
     /// The business date on which its terminal reversed it.
     pub undone_on: Option<String>,
-    /// The date on which its issuer refused for good what it was owed.
+    /// The business date on which its issuer refused its advice for good.
     pub refused_on: Option<String>,
+    /// The business date on which its issuer refused its reversal for good.
+    pub undo_refused_on: Option<String>,
     /// `received` in microseconds since 1970.
     #[serde(skip)]
     pub received_micros: i64,
@@ -99,7 +101,8 @@ pub struct Row {
 pub(super) const COLUMNS: &str = "id, rrn, business_date, received, terminal, stan, scope, merchant, kind,
     processing_code, amount, currency, entry_mode, test_mode, masked_pan, token, issuer, issuer_stan, follows, rule,
     outcome, code, approval, approved_amount, standing, decided, late, attempts, refused, closed,
-    offset_minutes, batch, product, foreign_card, operator, settled_on, settled_at, undone_on, refused_on";
+    offset_minutes, batch, product, foreign_card, operator, settled_on, settled_at, undone_on, refused_on,
+    undo_refused_on";
 
 pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let time = |micros: i64| Timestamp(micros).to_string();
@@ -144,6 +147,7 @@ pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         settled: row.get::<_, Option<i64>>(36)?.map(time),
         undone_on: row.get(37)?,
         refused_on: row.get(38)?,
+        undo_refused_on: row.get(39)?,
         received_micros: row.get(3)?,
         settled_micros: row.get(36)?,
     })

@@ -1,7 +1,7 @@
 //! The tables.
 
 /// Kept as `user_version`.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// The tables of the archive, with what each column means. Times are microseconds since 1970 UTC, amounts are
 /// minor units, numbers and codes are text as messages carry them.
@@ -52,7 +52,8 @@ CREATE TABLE txn (                 -- a transaction, as far as it got
     settled_on TEXT,               -- business date on which its batch was closed; its own where it has no batch
     settled_at INTEGER,            -- when its batch was closed
     undone_on TEXT,                -- business date on which its terminal reversed it
-    refused_on TEXT                -- date on which its issuer refused for good what it was owed
+    refused_on TEXT,               -- business date on which its issuer refused its advice for good
+    undo_refused_on TEXT           -- business date on which its issuer refused its reversal for good
 ) STRICT;
 CREATE INDEX txn_rrn ON txn (rrn);
 CREATE INDEX txn_terminal ON txn (terminal, stan);
@@ -65,6 +66,7 @@ CREATE INDEX txn_batch ON txn (terminal, batch) WHERE settled_at IS NULL AND bat
 CREATE INDEX txn_settled ON txn (settled_on);
 CREATE INDEX txn_undone ON txn (undone_on) WHERE undone_on IS NOT NULL;
 CREATE INDEX txn_refused ON txn (refused_on) WHERE refused_on IS NOT NULL;
+CREATE INDEX txn_undo_refused ON txn (undo_refused_on) WHERE undo_refused_on IS NOT NULL;
 CREATE TABLE reversal (            -- a terminal's reversal
     id INTEGER PRIMARY KEY,        -- the ledger's number
     rrn TEXT NOT NULL,             -- its own DE 37
@@ -105,5 +107,5 @@ CREATE TABLE day (                 -- business dates that were closed
     business_date TEXT PRIMARY KEY,
     number INTEGER NOT NULL        -- group of the last close; 0: before the first group
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 ";

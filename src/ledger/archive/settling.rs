@@ -5,6 +5,7 @@ use super::ArchiveFault;
 use super::Row;
 use super::row;
 use crate::model::BusinessDate;
+use crate::model::Rrn;
 use rusqlite::types::Value;
 
 impl Archive {
@@ -22,7 +23,8 @@ impl Archive {
             "SELECT {} FROM txn WHERE family IN (
                 SELECT family FROM txn WHERE settled_on BETWEEN ?1 AND ?2
                 UNION SELECT family FROM txn WHERE undone_on BETWEEN ?1 AND ?2
-                UNION SELECT family FROM txn WHERE refused_on BETWEEN ?1 AND ?2)
+                UNION SELECT family FROM txn WHERE refused_on BETWEEN ?1 AND ?2
+                UNION SELECT family FROM txn WHERE undo_refused_on BETWEEN ?1 AND ?2)
             ORDER BY family, id",
             row::COLUMNS
         );
@@ -49,8 +51,9 @@ impl Archive {
         self.rows(&statement, [text(date)], visit)
     }
 
-    /// Shows, in order of their numbers, what is not decided of the business dates up to `date`, and what is
-    /// approved of them in batches that were not closed by then.
+    /// Shows every transaction of the business dates up to `date` in the families of which something is not decided,
+    /// or approved in a batch that was not closed by then; family by family, and the transactions of a family in
+    /// order of their numbers.
     ///
     /// # Errors
     /// SQLite's, or the visitor's.
@@ -60,14 +63,31 @@ impl Archive {
         visit: &mut dyn FnMut(Row) -> Result<(), E>,
     ) -> Result<(), E> {
         let statement = format!(
-            "SELECT {} FROM txn WHERE id IN (
-                SELECT id FROM txn WHERE standing = 'open'
-                UNION SELECT id FROM txn WHERE settled_on IS NULL AND outcome = 'approved'
-                UNION SELECT id FROM txn WHERE settled_on > ?1 AND outcome = 'approved')
-            AND business_date <= ?1 ORDER BY id",
+            "SELECT {} FROM txn WHERE family IN (
+                SELECT family FROM txn WHERE standing = 'open' AND business_date <= ?1
+                UNION SELECT family FROM txn WHERE settled_on IS NULL AND outcome = 'approved' AND business_date <= ?1
+                UNION SELECT family FROM txn WHERE settled_on > ?1 AND outcome = 'approved' AND business_date <= ?1)
+            AND business_date <= ?1 ORDER BY family, id",
             row::COLUMNS
         );
         self.rows(&statement, [text(date)], visit)
+    }
+
+    /// The transactions of the families of which one has this reference number; family by family, and the
+    /// transactions of a family in order of their numbers.
+    ///
+    /// # Errors
+    /// SQLite's, or the visitor's.
+    pub fn families_of<E: From<ArchiveFault>>(
+        &self,
+        rrn: Rrn,
+        visit: &mut dyn FnMut(Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let statement = format!(
+            "SELECT {} FROM txn WHERE family IN (SELECT family FROM txn WHERE rrn = ?1) ORDER BY family, id",
+            row::COLUMNS
+        );
+        self.rows(&statement, [Value::Text(rrn.as_str().to_owned())], visit)
     }
 
     fn rows<const N: usize, E: From<ArchiveFault>>(

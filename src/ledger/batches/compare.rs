@@ -160,7 +160,9 @@ impl UploadedItem {
         if adds.amount != self.amount {
             return Some(Difference::Amount);
         }
-        if self.token != Some(known.entry.intent.token) {
+        // Where the terminal does not say the card, nothing of it is compared: a payment code does not fit there.
+        let token = self.token?;
+        if token != known.entry.intent.token {
             return Some(Difference::Card);
         }
         (adds.foreign != self.foreign).then_some(Difference::CardClass)

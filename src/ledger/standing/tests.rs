@@ -167,7 +167,7 @@ impl History {
             }
             9 => {
                 let what = if b % 2 == 0 { Owed::Advice } else { Owed::Reversal };
-                let refused = Forwarded::Refused(ResponseCode::FormatError);
+                let refused = Forwarded::Refused(ResponseCode::FormatError, day(b));
                 let fared = if c % 3 == 0 { refused } else { Forwarded::Acknowledged };
                 self.keep(self.book.plan_acknowledgement(id, what, fared));
             }

@@ -173,7 +173,7 @@ impl Reader for Verifier {
             Record::Rerouted(id, outbound) => self.rerouted(*id, outbound),
             Record::Decided(id, decision, to) => self.decided(*id, decision, *to),
             Record::Moved(id, to) => self.moved(*id, *to, None),
-            Record::Refused(id, _, to) => self.moved(*id, *to, Some(Event::Refused)),
+            Record::Refused(id, _, to, _) => self.moved(*id, *to, Some(Event::Refused)),
             Record::Attempted(id, _) => self.attempted(*id),
             Record::Late(id, outcome) => self.late(*id, *outcome),
             Record::Reversal(kept) => self.reversal(kept),

@@ -153,32 +153,42 @@ impl DifferenceBook {
         self.done(vec![Event::File(facts)])
     }
 
-    /// Notes a comparison: what is new becomes open, what is found no more is gone, what is explained is closed. The
-    /// events to keep; none when the same is noted again.
+    /// Notes a comparison: what is new becomes open, what is found no more is gone, what is explained is closed, and
+    /// what this file explained before and explains no more is open again. What a person cleared stays as it is;
+    /// found with other amounts, it is a new difference. The events to keep; none when the same is noted again.
     pub fn note(&mut self, finding: Finding) -> Vec<Event> {
         let Finding { date, with, currency, differences, explained } = finding;
         let found: HashSet<&Key> = differences.iter().map(|difference| &difference.key).collect();
         let mut events = Vec::new();
+        let ids: HashSet<u64> = explained.iter().map(|(id, _)| *id).collect();
         for (id, reason) in explained {
-            let closed = self.entries.get(&id).is_none_or(|entry| matches!(entry.state, State::Matched { .. }));
-            if !closed {
+            if self.entries.get(&id).is_some_and(|entry| entry.state == State::Open) {
                 events.push(Event::Matched(id, date, reason));
             }
         }
-        let explained: HashSet<u64> = events.iter().map(Event::id).collect();
-        let of_this_day = |key: &Key| key.date == date && key.with == with && key.currency == currency;
-        for entry in self.open().filter(|entry| of_this_day(&entry.difference.key)) {
-            if !found.contains(&entry.difference.key) && !explained.contains(&entry.id) {
-                events.push(Event::Gone(entry.id));
+        let of_this = |key: &Key| key.with == with && key.currency == currency;
+        for entry in self.entries().filter(|entry| of_this(&entry.difference.key) && !ids.contains(&entry.id)) {
+            let key = &entry.difference.key;
+            match &entry.state {
+                State::Open if key.date == date && !found.contains(key) => events.push(Event::Gone(entry.id)),
+                State::Matched { date: by, .. } if *by == date => {
+                    events.push(Event::Opened(entry.id, entry.difference.clone()));
+                }
+                _ => {}
             }
         }
         let mut next = self.entries.last_key_value().map_or(1, |(id, _)| id + 1);
         for difference in differences {
             let kept = self.keys.get(&difference.key).and_then(|id| self.entries.get(id));
-            if kept.is_none_or(|entry| entry.state == State::Gone) {
-                events.push(Event::Opened(next, difference));
-                next += 1;
-            }
+            let id = match kept {
+                None => next,
+                Some(entry) if entry.state == State::Gone => next,
+                Some(entry) if entry.difference.moves_as(&difference) => continue,
+                Some(entry) if entry.state == State::Open => entry.id,
+                Some(_) => next,
+            };
+            events.push(Event::Opened(id, difference));
+            next = next.max(id + 1);
         }
         self.done(events)
     }

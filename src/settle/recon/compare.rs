@@ -24,10 +24,13 @@ pub struct Day<'a> {
     pub lines: &'a [Line],
     /// The ledger's transactions of other dates that the file names, or that were undone on this one.
     pub others: &'a [Line],
-    /// Every difference with this issuer so far. Those that another file explained explain nothing any more.
+    /// Every difference with this issuer so far. Those that another file explained, or a person cleared, are not
+    /// explained again.
     pub entries: &'a [Entry],
     /// The reference numbers that this issuer's file of an earlier date had; `None` if there was no such file.
     pub earlier: &'a HashMap<BusinessDate, HashSet<Rrn>>,
+    /// What this issuer's file of a later date undid; `None` if there was no such file yet.
+    pub later: &'a HashMap<BusinessDate, HashSet<Rrn>>,
 }
 
 /// What a comparison found.
@@ -49,17 +52,21 @@ pub struct Compared {
 #[must_use]
 pub fn compare(file: &ClearingFile, day: &Day<'_>) -> Compared {
     let with = With::Issuer(file.issuer.clone());
-    let entries = day.entries.iter().filter(|entry| match entry.state {
-        State::Open | State::Cleared { .. } => true,
-        State::Matched { date, .. } => date == file.date,
-        State::Gone => false,
-    });
-    let known = entries.filter_map(|entry| {
+    let (mut known, mut cleared) = (HashMap::new(), HashMap::new());
+    for entry in day.entries {
         let key = &entry.difference.key;
-        (key.with == with).then_some(((key.sort, key.rrn?, key.is_undo), entry))
-    });
-    let known = known.collect();
-    let mut comparison = Comparison { file, day, with, known, rows: HashMap::new(), compared: Compared::default() };
+        // What was found in the same file, it does not explain.
+        let is_other = key.with == with && key.currency == Some(file.currency) && key.date != file.date;
+        let Some(rrn) = key.rrn.filter(|_| is_other) else { continue };
+        match entry.state {
+            State::Open => known.insert((key.sort, rrn, key.is_undo), entry),
+            State::Matched { date, .. } if date == file.date => known.insert((key.sort, rrn, key.is_undo), entry),
+            State::Cleared { .. } => cleared.insert((key.sort, rrn, key.is_undo), entry),
+            State::Matched { .. } | State::Gone => None,
+        };
+    }
+    let (rows, compared) = (HashMap::new(), Compared::default());
+    let mut comparison = Comparison { file, day, with, known, cleared, rows, compared };
     comparison.compared.there = file.turnover();
     comparison.rows();
     comparison.lines();
@@ -79,6 +86,8 @@ struct Comparison<'a> {
     with: With,
     /// Earlier differences that this file may explain.
     known: HashMap<(Sort, Rrn, bool), &'a Entry>,
+    /// Earlier differences that a person cleared: what this file has of them comes on top.
+    cleared: HashMap<(Sort, Rrn, bool), &'a Entry>,
     /// The rows that no line has met yet, by number and whether they undo.
     rows: HashMap<(Rrn, bool), &'a ClearingRow>,
     compared: Compared,
@@ -110,6 +119,7 @@ impl<'a> Comparison<'a> {
                     self.compared.here.add(here.sign, here.amount);
                     self.standing(line, here);
                 }
+                Standing::Undone if self.stood(line) => self.undone_later(line, here),
                 Standing::Undone => self.undone_line(line, here),
                 // Not expected; if there is a row all the same, it is a stranger.
                 Standing::Stands | Standing::Nothing => {}
@@ -127,6 +137,10 @@ impl<'a> Comparison<'a> {
                     let (id, there) = (entry.id, entry.difference.there);
                     self.explain(id, format!("it is of {} here", line.date));
                     self.same(key, here, there.unwrap_or(here));
+                }
+                None if self.cleared.contains_key(&(Sort::MissingHere, line.rrn, false)) => {
+                    let text = self.after(Sort::MissingHere, key, "not in this file; it came before its day");
+                    self.found(Sort::MissingThere, key, 0, (Some(here), None), text);
                 }
                 None => {
                     let why = match (&*line.word, &line.code) {
@@ -158,6 +172,25 @@ impl<'a> Comparison<'a> {
             return self.found(Sort::Amount, key, 0, (Some(here), Some(there)), text);
         }
         self.compared.agreed += 1;
+    }
+
+    /// Whether it stood at the end of this day, and what became of it is a matter of the file of the day on which it
+    /// was undone: that is not here yet, or has the reversal, or was found to be without it.
+    fn stood(&self, line: &Line) -> bool {
+        let Some(undone_on) = line.undone_on.filter(|undone_on| *undone_on > self.file.date) else { return false };
+        let is_followed = self.day.entries.iter().any(|entry| {
+            let key = &entry.difference.key;
+            key.date == undone_on && key.with == self.with && key.rrn == Some(line.rrn) && key.is_undo
+        });
+        is_followed || self.day.later.get(&undone_on).is_none_or(|undone| undone.contains(&line.rrn))
+    }
+
+    /// What neither has is nothing to speak of.
+    fn undone_later(&mut self, line: &Line, here: Moved) {
+        let Some(row) = self.rows.remove(&(line.rrn, false)) else { return };
+        self.compared.here.add(here.sign, here.amount);
+        let there = self.moved(row);
+        self.same((line.rrn, false), here, there);
     }
 
     /// Undone here: on the other side it is not there, or undone in the same file, or its undo is late.
@@ -201,6 +234,14 @@ impl<'a> Comparison<'a> {
             let id = entry.id;
             self.explain(id, format!("its reversal is in the file of {}", self.file.date));
             self.compared.agreed += 1;
+        } else if let Some(entry) = self.known.get(&(Sort::MissingThere, row.rrn, true)) {
+            let id = entry.id;
+            self.explain(id, format!("it came in the file of {}", self.file.date));
+            self.compared.agreed += 1;
+        } else if self.was_cleared_by_hand(row.rrn, true) {
+            let (key, there) = ((row.rrn, true), self.moved(row));
+            let text = self.after(Sort::LateReversal, key, "the issuer undid it in its file");
+            self.found(Sort::Duplicate, key, 0, (None, Some(there)), text);
         } else if line.standing == Standing::Stands {
             self.stranger(row, "the issuer undid what stands here".to_owned());
         } else {
@@ -216,6 +257,10 @@ impl<'a> Comparison<'a> {
         if let (Some(id), Some(here)) = (missed, here) {
             self.explain(id, format!("it came in the file of {}", self.file.date));
             return self.same(key, here, there);
+        }
+        if self.was_cleared_by_hand(row.rrn, false) {
+            let text = self.after(Sort::MissingThere, key, "the issuer has it in its file");
+            return self.found(Sort::Duplicate, key, 0, (here, Some(there)), text);
         }
         let was_cleared = self.day.earlier.get(&line.date).is_some_and(|rows| rows.contains(&row.rrn));
         if line.date < self.file.date && was_cleared {
@@ -257,6 +302,20 @@ impl<'a> Comparison<'a> {
                 self.found(Sort::MissingThere, (line.rrn, true), 0, (Some(here), None), text);
             }
         }
+    }
+
+    /// Whether a person settled what this row brings: the missing row itself, or its missing undo.
+    fn was_cleared_by_hand(&self, rrn: Rrn, is_undo: bool) -> bool {
+        let late = is_undo && self.cleared.contains_key(&(Sort::LateReversal, rrn, false));
+        late || self.cleared.contains_key(&(Sort::MissingThere, rrn, is_undo))
+    }
+
+    /// A sentence, and that a person cleared it before: what was done by hand may be done twice now.
+    fn after(&self, sort: Sort, (rrn, is_undo): (Rrn, bool), what: &str) -> String {
+        let keys = [(sort, rrn, is_undo), (Sort::MissingThere, rrn, is_undo), (sort, rrn, false)];
+        let entry = keys.iter().find_map(|key| self.cleared.get(key));
+        let id = entry.map(|entry| format!("{} ", entry.id)).unwrap_or_default();
+        format!("{what}, and its difference {id}was cleared by a person before")
     }
 
     fn stranger(&mut self, row: &ClearingRow, text: String) {

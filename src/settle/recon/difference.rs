@@ -111,3 +111,10 @@ pub struct Difference {
     /// A sentence for people. Never card data.
     pub text: String,
 }
+
+impl Difference {
+    /// Whether the same amounts differ.
+    pub(super) fn moves_as(&self, other: &Self) -> bool {
+        (self.here, self.there) == (other.here, other.there)
+    }
+}

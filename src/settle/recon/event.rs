@@ -20,7 +20,7 @@ use serde::Serialize;
 /// Something that happened to a book. Facts are never edited.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Event {
-    /// A difference was found, under this number.
+    /// A difference was found, under this number; one that is known by it is open again, with what is said now.
     Opened(u64, Difference),
     /// A file of this date explained it, so.
     Matched(u64, BusinessDate, String),
@@ -89,14 +89,6 @@ struct RawOpened {
 struct RawMoved(String, u64, String);
 
 impl Event {
-    /// The difference that it is about; 0 for a file.
-    pub(super) fn id(&self) -> u64 {
-        match self {
-            Self::Opened(id, _) | Self::Matched(id, ..) | Self::Gone(id) | Self::Cleared { id, .. } => *id,
-            Self::File(_) => 0,
-        }
-    }
-
     /// One line of JSON, its end included.
     #[must_use]
     pub fn line(&self) -> String {

@@ -57,8 +57,10 @@ pub struct Line {
 #[derive(Debug, Default)]
 pub struct Lines {
     family: TxnId,
-    /// The amount of the family's sale by now.
+    /// The amount of the family's sale by now, whether or not it stands.
     whole: Amount,
+    /// Since when the sale does not stand, if it does not.
+    undone: Option<Option<BusinessDate>>,
     /// Those made so far.
     pub lines: Vec<Line>,
 }
@@ -76,20 +78,28 @@ impl Lines {
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == row.kind).ok_or("kind")?;
         let family = kinds::family_of(kind, TxnId(row.id), row.follows.map(|id| TxnId(id.unsigned_abs())));
         if family != self.family {
-            (self.family, self.whole) = (family, Amount::ZERO);
+            (self.family, self.whole, self.undone) = (family, Amount::ZERO, None);
         }
         let minor = u64::try_from(row.approved_amount.unwrap_or(row.amount)).map_err(|_| "amount")?;
         let amount = Amount::new(minor).ok_or("amount")?;
-        let undone_on =
+        let mut undone_on =
             row.undone_on.as_deref().map(|date| BusinessDate::parse(date).ok_or("undone_on")).transpose()?;
-        let standing = standing(row);
+        let mut standing = standing(row);
         let moves = match sign(kind) {
             None if kind == Kind::Adjustment => difference(self.whole, amount),
             sign => sign.map(|sign| (sign, amount)),
         };
-        let sets_the_whole = kinds::of(kind).money == Money::Taken || kind == Kind::Adjustment;
-        if standing == Standing::Stands && sets_the_whole {
+        let takes = kinds::of(kind).money == Money::Taken;
+        if (takes && standing != Standing::Nothing) || (kind == Kind::Adjustment && standing == Standing::Stands) {
             self.whole = amount;
+        }
+        match self.undone {
+            _ if takes => self.undone = (standing == Standing::Undone).then_some(undone_on),
+            // With its sale, its tip is undone.
+            Some(since) if kind == Kind::Adjustment && standing == Standing::Stands => {
+                (standing, undone_on) = (Standing::Undone, since);
+            }
+            _ => {}
         }
         let Some(issuer) = row.issuer.as_deref() else { return Ok(()) };
         self.lines.push(Line {

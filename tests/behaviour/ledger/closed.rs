@@ -242,7 +242,7 @@ fn a_dead_letter_does_not_leave_with_its_day() {
         run(async {
             let (ledger, sold) = sold(driven::in_memory(100), 100).await;
             ledger.reverse(reversal(1, 9, 1, 100)).await.unwrap();
-            let refused = Forwarded::Refused(ResponseCode::FormatError);
+            let refused = Forwarded::Refused(ResponseCode::FormatError, day(21));
             ledger.acknowledge(sold.id, Owed::Reversal, refused).await.unwrap();
             ledger.close_day(day(21)).await.unwrap();
             let dead = place(ledger).dead_letters();

@@ -73,7 +73,7 @@ async fn day_in_the_shop<L: Ledger>(ledger: &L) {
     ledger.intend(told.clone()).await.unwrap();
     let advised = Decision { advise: true, ..decision(Outcome::Approved, told.received) };
     ledger.decide(told.id, advised).await.unwrap();
-    let refused = Forwarded::Refused(ResponseCode::FormatError);
+    let refused = Forwarded::Refused(ResponseCode::FormatError, day(22));
     ledger.acknowledge(told.id, Owed::Advice, refused).await.unwrap();
     let void = following(Kind::SaleVoid, &told, sale(ledger, 2, 2, 200));
     ledger.intend(void).await.unwrap();
@@ -111,8 +111,16 @@ async fn later<L: Ledger>(ledger: &L) {
     ledger.close_batch(BatchClose { by, claimed: None, ..close }).await.unwrap();
 }
 
-/// By tag, the last record of each.
-fn records() -> BTreeMap<u8, Vec<u8>> {
+/// A record that was given an addition after its tag had a golden file.
+const REFUSED_ON: [u8; 2] = [16, 7];
+
+/// The name of a record's golden file.
+fn name(record: &[u8]) -> String {
+    if record.starts_with(&REFUSED_ON) { "16-07".to_owned() } else { format!("{:02}", record[0]) }
+}
+
+/// By the name of its file, the first record of each.
+fn records() -> BTreeMap<String, Vec<u8>> {
     let mut records = BTreeMap::new();
     super::run(async {
         let ledger = driven::in_memory(100);
@@ -120,7 +128,7 @@ fn records() -> BTreeMap<u8, Vec<u8>> {
         let newer = driven::in_memory(100);
         later(&newer).await;
         for record in ledger.written().into_iter().chain(ledger.dump()).chain(newer.written()).chain(newer.dump()) {
-            records.entry(record[0]).or_insert(record);
+            records.entry(name(&record)).or_insert(record);
         }
     });
     records
@@ -133,17 +141,18 @@ fn every_record_is_read_as_its_golden_file_says() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     if update {
         fs::create_dir_all(folder()).unwrap();
-        for (tag, record) in records() {
-            let path = folder().join(format!("{tag:02}.hex"));
+        for (name, record) in records() {
+            let path = folder().join(format!("{name}.hex"));
             if !path.exists() {
                 fs::write(path, hex(&record)).unwrap();
             }
         }
     }
-    for tag in codec::TAGS {
-        let path = folder().join(format!("{tag:02}.hex"));
+    let names = codec::TAGS.iter().map(|tag| name(&[*tag])).chain([name(&REFUSED_ON)]);
+    for said in names {
+        let path = folder().join(format!("{said}.hex"));
         let bytes = unhex(&fs::read_to_string(&path).unwrap());
-        assert_eq!(bytes[0], *tag);
+        assert_eq!(name(&bytes), said);
         let told = codec::describe(&bytes).unwrap();
         if update {
             fs::write(path.with_extension("txt"), &told).unwrap();
@@ -155,7 +164,7 @@ fn every_record_is_read_as_its_golden_file_says() {
 
 #[test]
 fn what_is_written_today_is_what_the_golden_files_hold() {
-    for (tag, record) in records() {
-        assert_eq!(hex(&record), fs::read_to_string(folder().join(format!("{tag:02}.hex"))).unwrap());
+    for (name, record) in records() {
+        assert_eq!(hex(&record), fs::read_to_string(folder().join(format!("{name}.hex"))).unwrap());
     }
 }

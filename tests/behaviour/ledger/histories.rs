@@ -141,7 +141,7 @@ impl Watcher {
         let id = self.in_flight.remove(pick % self.in_flight.len());
         let now = tollgate::model::Clock::monotonic(&self.clock);
         let (forwarded, effect) = match how {
-            0 => (Forwarded::Refused(ResponseCode::FormatError), Effect::DeadLetter),
+            0 => (Forwarded::Refused(ResponseCode::FormatError, day(21)), Effect::DeadLetter),
             1 => (Forwarded::Retry(now), Effect::Reversing),
             2 => (Forwarded::Retry(now + Duration::from_secs(2)), Effect::Reversing),
             _ => (Forwarded::Acknowledged, Effect::Reversed),

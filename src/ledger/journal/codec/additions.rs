@@ -8,6 +8,7 @@ use crate::ledger::Answer;
 use crate::ledger::Intent;
 use crate::ledger::record::Record;
 use crate::model::BatchNumber;
+use crate::model::BusinessDate;
 use crate::model::CardClass;
 use crate::model::Opening;
 use crate::model::Operator;
@@ -72,6 +73,7 @@ additions! {
     6 = pending: Opening;
     7 = downloaded: Versions;
     8 = organisation: Organisation;
+    9 = refused_on: BusinessDate;
 }
 
 impl Additions {
@@ -91,6 +93,10 @@ impl Additions {
             organisation: intent
                 .map(|intent| intent.card.organisation)
                 .filter(|organisation| *organisation != Organisation::default()),
+            refused_on: match record {
+                Record::Refused(.., date) => *date,
+                _ => None,
+            },
         }
     }
 
@@ -109,6 +115,9 @@ impl Additions {
         }
         if let Some(answer) = answer_mut(&mut record) {
             answer.voucher.clone_from(&self.voucher);
+        }
+        if let Record::Refused(.., date) = &mut record {
+            *date = self.refused_on;
         }
         if let Record::Terminal(_, facts) = &mut record {
             facts.downloaded = self.downloaded.unwrap_or_default();

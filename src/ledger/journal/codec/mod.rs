@@ -37,12 +37,14 @@ pub enum CodecFault {
     Value(&'static str),
 }
 
-/// Declares which tag is which record and what its fields are, in the order in which they are written.
+/// Declares which tag is which record and what its fields are, in the order in which they are written. Those that
+/// came later are written as additions of the record.
 macro_rules! tags {
-    ($($tag:literal = $variant:ident($($field:ident),+);)+) => {
+    ($($tag:literal = $variant:ident($($field:ident),+) $(later ($($later:ident),+))?;)+) => {
         fn put(record: &Record, out: &mut Vec<u8>) {
             match record {
-                $(Record::$variant($($field),+) => {
+                $(Record::$variant($($field),+ $(, $($later),+)?) => {
+                    $($(let _ = $later;)+)?
                     out.push($tag);
                     $($field.put(out);)+
                 })+
@@ -53,7 +55,8 @@ macro_rules! tags {
             match tag {
                 $($tag => {
                     $(let $field = Wire::take(input)?;)+
-                    Ok(Record::$variant($($field),+))
+                    $($(let $later = Default::default();)+)?
+                    Ok(Record::$variant($($field),+ $(, $($later),+)?))
                 })+
                 _ => Err(CodecFault::Tag),
             }
@@ -68,7 +71,8 @@ macro_rules! tags {
                 match source.one_of(&[$($tag),+]) {
                     $($tag => {
                         $(let $field = arbitrary::Make::make(source);)+
-                        Record::$variant($($field),+)
+                        $($(let $later = arbitrary::Make::make(source);)+)?
+                        Record::$variant($($field),+ $(, $($later),+)?)
                     })+
                     _ => unreachable!("no other tag"),
                 }
@@ -84,7 +88,7 @@ tags! {
     4 = Decided(id, decision, state);
     5 = Moved(id, state);
     6 = Attempted(id, stan);
-    7 = Refused(id, code, state);
+    7 = Refused(id, code, state) later (date);
     8 = Late(id, outcome);
     9 = Reversal(kept);
     10 = Terminal(terminal, facts);

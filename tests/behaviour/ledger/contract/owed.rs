@@ -60,7 +60,7 @@ pub(in crate::ledger) async fn a_refused_reversal_is_a_dead_letter_and_frees_its
     let second = ended(&ledger, sale(&ledger, 1, 2, 100), TimedOut).await;
     let clock = StoppedClock::at(NOW);
     assert_eq!(due(&ledger, &clock).await.unwrap().original.id, first.id);
-    ledger.acknowledge(first.id, Owed::Reversal, Forwarded::Refused(ResponseCode::FormatError)).await.unwrap();
+    ledger.acknowledge(first.id, Owed::Reversal, Forwarded::Refused(ResponseCode::FormatError, day(21))).await.unwrap();
     assert_eq!(found(&ledger, first.id).effect, Effect::DeadLetter);
     assert_eq!(due(&ledger, &clock).await.unwrap().original.id, second.id);
 }
