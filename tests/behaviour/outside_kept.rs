@@ -70,9 +70,9 @@ async fn terminals_that_were_killed_know_what_they_sold_and_undo_what_they_do_no
     for enough in [5, 9, 3] {
         life(&file, &plan, enough, false).await;
     }
-    // The last line of a killed process may be cut short.
-    let mut text = std::fs::read_to_string(&file).unwrap();
-    text.push_str("{\"terminal\":\"100000");
+    // The last line of a killed process may be cut short, also inside a character.
+    let mut text = std::fs::read(&file).unwrap();
+    text.extend_from_slice(b"{\"terminal\":\"100000\xe5");
     std::fs::write(&file, &text).unwrap();
     let quiet = Plan { rate: 0.0, ..plan };
     let beliefs = life(&file, &quiet, 0, true).await;

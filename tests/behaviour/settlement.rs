@@ -65,6 +65,10 @@ per_item = 100
 [[surcharge]]
 rate = 20
 per_payment = 300
+[[surcharge]]
+from = "2026-11-22"
+rate = 20
+per_payment = 900
 "#;
 
 struct House {
@@ -155,11 +159,13 @@ fn sale(id: u64, date: BusinessDate, amount: u64) -> Transaction {
         approval: None,
         follows: None,
         standing: Standing::Approved,
+        approved: true,
         code: Some("00".into()),
         settles: Some(date),
         closed_at: None,
         undone_on: None,
         refused_on: None,
+        undo_refused_on: None,
         ended: None,
     }
 }
@@ -315,8 +321,9 @@ fn what_waits_for_its_batch_is_of_a_test_terminal_or_holds_only_does_not_settle(
     for nothing in [
         Transaction { settles: None, ..first.clone() },
         Transaction { test_mode: true, ..first.clone() },
-        Transaction { standing: Standing::Open, ..first.clone() },
-        Transaction { standing: Standing::Nothing, ..first.clone() },
+        Transaction { standing: Standing::Open, approved: false, ..first.clone() },
+        Transaction { standing: Standing::Nothing, approved: false, ..first.clone() },
+        Transaction { standing: Standing::DeadLetter, approved: false, ..first.clone() },
         Transaction { kind: Kind::Authorization, ..first.clone() },
         Transaction { kind: Kind::Transfer, ..first.clone() },
         Transaction { kind: Kind::Balance, ..first },
@@ -344,6 +351,18 @@ fn who_has_no_account_is_held_and_who_owes_is_collected_from_and_d0_pays_its_sur
         told,
         [(-9_000, 0, Status::Collect), second, (4_900, 0, Status::HeldNoAccount), (696, 0, Status::HeldUnknown)]
     );
+}
+
+#[test]
+fn a_surcharge_is_that_of_the_date_that_is_settled_whenever_it_is_paid() {
+    let house = House::new();
+    let mut late = Transaction { merchant: merchant(2), ..sale(1, day(21), 100_000) };
+    late.received.0 += 600 * 60_000_000;
+    let mut statement = Statement::default();
+    house.lines(day(21), day(21), &[late]).iter().for_each(|line| statement.add(line));
+    let told: Vec<_> =
+        statement.payments(house.terms()).map(|payment| (payment.value_date, payment.surcharge)).collect();
+    assert_eq!(told, [(day(22), 320)], "the row of the 22nd is for what is settled on the 22nd");
 }
 
 /// What a family of transactions is made of: who, how much, and on which days what happened to it.

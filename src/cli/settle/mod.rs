@@ -179,3 +179,18 @@ impl From<RowFault> for Failure {
 pub(super) fn date(text: &str) -> Result<BusinessDate, &'static str> {
     BusinessDate::parse(text).ok_or("a date as 2026-11-21")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_has_been_read_a_minute_after_it_has_ended_for_the_last_acquirer() {
+        let station = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/demo/station.toml");
+        let loaded = serve::load(&station).unwrap();
+        let date = BusinessDate::parse("2026-11-21").unwrap();
+        let ends = loaded.registry.days().iter().filter_map(|day| day.begins(date.tomorrow().unwrap())).max().unwrap();
+        let after = |seconds: i64| has_ended(&loaded, date, Timestamp(ends.0 + seconds * 1_000_000));
+        assert_eq!([-1, 0, 59, 60, 86_400].map(after), [false, false, false, true, true]);
+    }
+}

@@ -17,6 +17,7 @@ use crate::ledger::shop::limited_sale;
 use crate::ledger::shop::reversal;
 use crate::ledger::shop::sale;
 use futures_util::poll;
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::future::Future;
 use std::path::Path;
@@ -77,7 +78,11 @@ pub(crate) struct Kept<D: Disk> {
 }
 
 /// Writes while somebody waits.
-pub(crate) struct Keeper<D: Disk>(RefCell<(Writer<D>, Preparer<D>, AnchorKeeper<D>)>);
+pub(crate) struct Keeper<D: Disk> {
+    parts: RefCell<(Writer<D>, Preparer<D>, AnchorKeeper<D>)>,
+    /// What the clock says while a group is written.
+    wall: Cell<Timestamp>,
+}
 
 impl<D: Disk> Kept<D> {
     pub(crate) fn open(disk: D) -> Self {
@@ -85,12 +90,17 @@ impl<D: Disk> Kept<D> {
         let OpenedLedger { ledger, writer, preparer, anchor, mut housekeeper, .. } =
             EmbeddedLedger::open(disk, &options, 1_000).unwrap();
         housekeeper.options.journal_bytes = 1;
-        let keeper = Keeper(RefCell::new((writer, preparer, anchor)));
+        let keeper = Keeper { parts: RefCell::new((writer, preparer, anchor)), wall: Cell::new(NOON) };
         Self { ledger, keeper, housekeeper: RefCell::new(housekeeper) }
     }
 
     pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.keeper.wait(future)
+    }
+
+    /// What is written from now on is written then.
+    fn at(&self, wall: Timestamp) {
+        self.keeper.wall.set(wall);
     }
 
     pub(crate) fn anchor(&self) {
@@ -150,8 +160,8 @@ impl<D: Disk> Keeper<D> {
             if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 return done;
             }
-            let mut keeper = self.0.borrow_mut();
-            if keeper.0.step(NOON).unwrap() == Step::Blocked {
+            let mut keeper = self.parts.borrow_mut();
+            if keeper.0.step(self.wall.get()).unwrap() == Step::Blocked {
                 keeper.1.step().unwrap();
             }
         }
@@ -159,7 +169,7 @@ impl<D: Disk> Keeper<D> {
     }
 
     fn anchor(&self) {
-        self.0.borrow_mut().2.step().unwrap();
+        self.parts.borrow_mut().2.step().unwrap();
     }
 }
 

@@ -1,12 +1,22 @@
 //! `tollgate recon` on a past day: what does not agree is typed, followed, explained or cleared.
 
+use super::Kept;
 use super::a_past_day;
 use super::text;
+use crate::ledger::shop::day;
+use crate::ledger::shop::following;
+use crate::ledger::shop::reversal;
+use crate::ledger::shop::sale;
 use crate::switch_side::demo_bank;
 use tempfile::TempDir;
 use tollgate::cli::Exit;
 use tollgate::cli::run_from;
+use tollgate::ledger::Ledger;
+use tollgate::ledger::Outcome;
+use tollgate::ledger::Reversal;
+use tollgate::ledger::journal::Folder;
 use tollgate::model::BusinessDate;
+use tollgate::model::Kind;
 use tollgate::settle::recon::ClearingFile;
 use tollgate::settle::recon::DifferenceBook;
 use tollgate::settle::recon::State;
@@ -37,6 +47,15 @@ struct Desk(TempDir);
 impl Desk {
     fn open() -> Self {
         Self(a_past_day())
+    }
+
+    /// Of a ledger in which this happened.
+    fn of(happens: impl FnOnce(&Kept<Folder>)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::open(Folder::open(folder.path()).unwrap());
+        happens(&kept);
+        kept.anchor();
+        Self(folder)
     }
 
     fn data(&self) -> &str {
@@ -242,11 +261,143 @@ fn a_book_that_was_cut_short_goes_on_and_a_damaged_one_is_not_believed() {
     desk.day(&RIGHT[1..]);
     let path = desk.0.path().join("recon/differences.jsonl");
     let kept = desk.kept();
-    std::fs::write(&path, kept.clone() + "{\"cleared\":{\"id\":1").unwrap();
+    // Cut short inside a character.
+    let torn = [kept.as_bytes(), "{\"cleared\":{\"id\":1,\"actor\":\"\u{674e}".as_bytes()].concat();
+    std::fs::write(&path, &torn[..torn.len() - 1]).unwrap();
     says(&desk.recon(&["list"]), Exit::No, &["1 open"]);
+    assert_eq!(std::fs::read(&path).unwrap().len(), torn.len() - 1, "a look changes nothing");
+    says(&desk.day(&RIGHT[1..]), Exit::No, &["1 open"]);
     assert_eq!(desk.kept(), kept);
+    std::fs::write(&path, [kept.as_bytes(), b"\xe6\n"].concat()).unwrap();
+    says(&desk.recon(&["list"]), Exit::Usage, &["line 3 is no event of a book of differences"]);
     std::fs::write(&path, "nonsense\n".to_owned() + &kept).unwrap();
     says(&desk.recon(&["list"]), Exit::Usage, &["line 1 is no event of a book of differences"]);
+}
+
+/// The sale of [`a_past_day`] that is missing there, as it comes a day late.
+fn a_day_late(amount: u64) -> String {
+    file("2026-11-22", "156", &[&format!("632500000001,sale,10000001,,{amount},156,D,622500******0253,2026-11-22,")])
+}
+
+#[test]
+fn what_a_person_cleared_stays_so_and_what_then_comes_by_file_is_a_new_difference() {
+    let desk = Desk::open();
+    desk.day(&RIGHT[1..]);
+    let paid = ["clear", "1", "--actor", "li.na", "--reason", "paid by bank-a by hand"];
+    says(&desk.recon(&paid), Exit::Ok, &["0 open"]);
+    let twice = desk.compare("2026-11-22", &a_day_late(900), &[]);
+    says(&twice, Exit::No, &["duplicate", "its difference 1 was cleared by a person before", "0 explained, 1 open"]);
+    says(&desk.recon(&["list", "--all"]), Exit::No, &["cleared by li.na at", "paid by bank-a by hand"]);
+    let kept = desk.kept();
+    says(&desk.compare("2026-11-22", &a_day_late(900), &[]), Exit::No, &["0 new", "1 open"]);
+    assert_eq!(desk.kept(), kept);
+}
+
+#[test]
+fn a_file_that_takes_the_place_of_one_that_explained_more_opens_what_that_had_explained() {
+    let desk = Desk::open();
+    desk.day(&RIGHT[1..]);
+    says(&desk.compare("2026-11-22", &a_day_late(900), &[]), Exit::Ok, &["1 explained, 0 open"]);
+    let nothing = file("2026-11-22", "156", &[]);
+    says(&desk.compare("2026-11-22", &nothing, &["--replace"]), Exit::No, &["missing-there", "1 open"]);
+    assert_eq!(desk.book(), [("missing-there", true)], "under its old number");
+    says(&desk.compare("2026-11-22", &a_day_late(900), &["--replace"]), Exit::Ok, &["1 explained, 0 open"]);
+}
+
+#[test]
+fn other_amounts_are_another_difference_and_an_open_one_has_those_of_the_last_comparison() {
+    let desk = Desk::open();
+    let with = |amount: &str| RIGHT[0].replace(",900,", &format!(",{amount},"));
+    says(&desk.day(&[&with("800"), RIGHT[1], RIGHT[2]]), Exit::No, &["900 here, 800 there"]);
+    says(
+        &desk.day(&[&with("899"), RIGHT[1], RIGHT[2]]),
+        Exit::No,
+        &["900 here, 899 there", "there D 8.99 156", "1 open"],
+    );
+    says(&desk.recon(&["clear", "1", "--actor", "li.na", "--reason", "a cent"]), Exit::Ok, &["0 open"]);
+    says(&desk.day(&[&with("1"), RIGHT[1], RIGHT[2]]), Exit::No, &["900 here, 1 there", "1 new", "1 open"]);
+    assert_eq!(desk.book(), [("amount", false), ("amount", true)], "what was cleared stays on record");
+}
+
+#[test]
+fn a_file_is_noted_as_taken_behind_what_was_found_in_it() {
+    let desk = Desk::open();
+    desk.day(&RIGHT[1..]);
+    let kept = desk.kept();
+    let lines: Vec<&str> = kept.lines().collect();
+    assert!(lines[0].contains("\"opened\"") && lines[1].contains("\"file\"") && lines.len() == 2, "{kept}");
+}
+
+#[test]
+fn a_folder_without_a_ledger_has_no_book_and_is_not_given_one() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("ledger")).unwrap();
+    let desk = Desk(folder);
+    for said in [&["list"][..], &["clear", "1", "--actor", "a", "--reason", "b"], &["--date", "2026-11-21"]] {
+        says(&desk.recon(said), Exit::Usage, &["there is no ledger in this folder; is it ", "/ledger?"]);
+    }
+    assert_eq!(std::fs::read_dir(desk.0.path()).unwrap().count(), 1, "nothing was made");
+    let desk = Desk::open();
+    says(&desk.recon(&["list"]), Exit::Ok, &["0 open"]);
+    assert!(!desk.0.path().join("recon").exists(), "a look makes nothing");
+}
+
+/// A sale of 100 and a tip of 10 on the 21st; its terminal undoes the sale on `undone`.
+fn tipped(undone: Option<i8>) -> Desk {
+    Desk::of(|kept| {
+        let paid = kept.end(sale(&kept.ledger, 1, 1, 100), Outcome::Approved);
+        kept.end(following(Kind::Adjustment, &paid, sale(&kept.ledger, 1, 2, 110)), Outcome::Approved);
+        if let Some(date) = undone {
+            kept.wait(kept.ledger.reverse(Reversal { date: day(date), ..reversal(1, 3, 1, 100) })).unwrap();
+        }
+    })
+}
+
+const PAID: &str = "632500000001,sale,10000001,,100,156,D,622500******0253,2026-11-21,";
+const TIP: &str = "632500000002,adjustment,10000001,,10,156,D,622500******0253,2026-11-21,";
+
+/// The undo of a row.
+fn undo(row: &str) -> String {
+    row.replace(",sale,", ",reversal,").replace(",adjustment,", ",reversal,").replace(",D,", ",C,")
+}
+
+#[test]
+fn a_tip_goes_with_the_sale_that_its_terminal_undid() {
+    says(&tipped(Some(21)).day(&[]), Exit::Ok, &["0 open"]);
+    let desk = tipped(Some(22));
+    says(&desk.day(&[PAID, TIP]), Exit::Ok, &["2 agree, 0 differ", "0 open"]);
+    let undone = [undo(PAID), undo(TIP)];
+    let undone = file("2026-11-22", "156", &[&undone[0], &undone[1]]);
+    says(&desk.compare("2026-11-22", &undone, &[]), Exit::Ok, &["2 agree, 0 differ", "0 open"]);
+}
+
+#[test]
+fn a_tip_that_comes_in_a_later_file_is_compared_with_what_it_added() {
+    let desk = tipped(None);
+    says(&desk.day(&[PAID]), Exit::No, &["missing-there", "here D 0.10 156", "1 open"]);
+    let late = file("2026-11-22", "156", &[&TIP.replace("2026-11-21", "2026-11-22")]);
+    says(&desk.compare("2026-11-22", &late, &[]), Exit::Ok, &["1 agree, 0 differ", "1 explained, 0 open"]);
+}
+
+#[test]
+fn a_day_that_is_compared_again_after_its_sale_was_undone_says_the_same_as_before() {
+    let desk = tipped(Some(22));
+    let (first, second) = ([PAID, TIP], [undo(PAID), undo(TIP)]);
+    says(&desk.day(&first), Exit::Ok, &["0 open"]);
+    let second = file("2026-11-22", "156", &[&second[0], &second[1]]);
+    says(&desk.compare("2026-11-22", &second, &[]), Exit::Ok, &["0 open"]);
+    let kept = desk.kept();
+    says(&desk.day(&first), Exit::Ok, &["2 agree, 0 differ", "0 new", "0 open"]);
+    assert_eq!(desk.kept(), kept);
+    // Where the later file came first, and without the reversals, this one tells that they are missing.
+    let desk = tipped(Some(22));
+    says(&desk.compare("2026-11-22", &file("2026-11-22", "156", &[]), &[]), Exit::Ok, &["0 open"]);
+    says(&desk.day(&first), Exit::No, &["late-reversal", "2 open"]);
+    // And where it came after this one, it tells it itself, once.
+    let desk = tipped(Some(22));
+    says(&desk.day(&first), Exit::Ok, &["0 open"]);
+    says(&desk.compare("2026-11-22", &file("2026-11-22", "156", &[]), &[]), Exit::No, &["missing-there", "2 open"]);
+    says(&desk.day(&first), Exit::No, &["0 new", "2 open"]);
 }
 
 #[test]

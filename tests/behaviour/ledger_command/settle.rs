@@ -3,11 +3,13 @@
 use super::*;
 use serde_json::Value;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use tollgate::ledger::BatchClose;
 use tollgate::ledger::BatchClosed;
 use tollgate::ledger::ClosedBy;
 use tollgate::ledger::Reversal;
+use tollgate::ledger::archive::Archiver;
 use tollgate::model::BatchNumber;
 use tollgate::model::BusinessDate;
 use tollgate::model::CardClass;
@@ -19,8 +21,15 @@ use tollgate::model::VoidsInTotals;
 /// A Thursday and a Friday long ago, so that both are over whatever the clock says.
 const THURSDAY: &str = "2020-03-05";
 const FRIDAY: &str = "2020-03-06";
+const SATURDAY: &str = "2020-03-07";
+const SUNDAY: &str = "2020-03-08";
 /// 2020-03-05T04:00:00Z: noon in the shop.
 const LONG_AGO: i64 = 1_583_380_800_000_000;
+const HOUR: i64 = 3_600_000_000;
+
+fn parsed(date: &str) -> BusinessDate {
+    BusinessDate::parse(date).unwrap()
+}
 
 fn on(date: &str, intent: Intent) -> Intent {
     let date = BusinessDate::parse(date).unwrap();
@@ -241,14 +250,120 @@ fn what_an_issuer_refuses_for_good_is_an_exception_and_not_settled() {
     let told = kept.intend(on(THURSDAY, sale(&kept.ledger, 2, 1, 500)));
     let approval = tollgate::ledger::Decision { advise: true, ..decision(Outcome::Approved, told.received) };
     kept.wait(kept.ledger.decide(told.id, approval)).unwrap();
-    kept.send(Forwarded::Refused(ResponseCode::CardInvalid));
+    // On Thursday evening, after the cut-over: the business date is Friday, the calendar's is not.
+    kept.at(Timestamp(LONG_AGO + 11 * HOUR));
+    kept.send(Forwarded::Refused(ResponseCode::CardInvalid, parsed(FRIDAY)));
+    kept.at(NOON);
     kept.anchor();
     let (to, _) = settled(folder.path(), THURSDAY);
-    // The refusal came later, by the disk's clock: on its day it is taken back.
     assert_eq!(column(to.path(), "lines", "amount"), ["500"]);
-    let (to, _) = settled(folder.path(), "2026-11-21");
+    assert!(column(to.path(), "exceptions", "why").is_empty());
+    let (to, _) = settled(folder.path(), FRIDAY);
     assert_eq!(column(to.path(), "lines", "amount"), ["-500"]);
     assert_eq!(column(to.path(), "exceptions", "why"), ["approval refused by the issuer"]);
+}
+
+#[test]
+fn an_advice_that_is_refused_and_then_reversed_is_taken_back_once_and_its_day_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::open(Folder::open(folder.path()).unwrap());
+    let told = kept.intend(on(THURSDAY, sale(&kept.ledger, 2, 1, 500)));
+    let approval = tollgate::ledger::Decision { advise: true, ..decision(Outcome::Approved, told.received) };
+    kept.wait(kept.ledger.decide(told.id, approval)).unwrap();
+    kept.send(Forwarded::Refused(ResponseCode::CardInvalid, parsed(FRIDAY)));
+    kept.anchor();
+    let (_, friday) = settled(folder.path(), FRIDAY);
+    let late = Reversal { date: parsed(SATURDAY), ..reversal(2, 2, 1, 500) };
+    kept.wait(kept.ledger.reverse(late)).unwrap();
+    kept.anchor();
+    assert!(settled(folder.path(), FRIDAY).1 == friday, "its reversal is on its way");
+    kept.send(Forwarded::Refused(ResponseCode::CardInvalid, parsed(SUNDAY)));
+    kept.anchor();
+    assert!(settled(folder.path(), FRIDAY).1 == friday, "its reversal is refused too");
+    let told = |date: &str| {
+        let (to, _) = settled(folder.path(), date);
+        (column(to.path(), "lines", "amount"), column(to.path(), "exceptions", "why"))
+    };
+    let row = |amounts: &[&str], why: &[&str]| {
+        let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        (owned(amounts), owned(why))
+    };
+    assert_eq!(told(THURSDAY), row(&["500"], &[]));
+    assert_eq!(told(FRIDAY), row(&["-500"], &["approval refused by the issuer"]));
+    assert_eq!(told(SATURDAY), row(&[], &[]));
+    assert_eq!(told(SUNDAY), row(&[], &["reversal refused by the issuer"]));
+}
+
+#[test]
+fn a_silent_sale_whose_reversal_was_refused_is_an_exception_of_that_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::open(Folder::open(folder.path()).unwrap());
+    let silent = kept.end(on(THURSDAY, sale(&kept.ledger, 2, 1, 500)), Outcome::TimedOut);
+    kept.send(Forwarded::Refused(ResponseCode::FormatError, parsed(FRIDAY)));
+    kept.anchor();
+    assert!(column(settled(folder.path(), THURSDAY).0.path(), "exceptions", "rrn").is_empty());
+    let (to, _) = settled(folder.path(), FRIDAY);
+    assert_eq!(column(to.path(), "exceptions", "rrn"), [silent.rrn.as_str()]);
+    assert_eq!(column(to.path(), "exceptions", "why"), ["reversal refused by the issuer"]);
+    assert!(column(to.path(), "lines", "amount").is_empty(), "nothing was ever settled");
+    let days = report("day", folder.path(), &[]);
+    assert_eq!((&days[0]["approved"], &days[0]["declined"]), (&0.into(), &1.into()), "the terminal was told no");
+}
+
+#[test]
+fn what_the_journal_has_behind_its_archive_is_read_before_a_date_is_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::open(Folder::open(folder.path()).unwrap());
+    kept.at(Timestamp(LONG_AGO));
+    kept.end(batch(1, on(THURSDAY, sale(&kept.ledger, 1, 1, 10_000))), Outcome::Approved);
+    kept.end(batch(1, on(THURSDAY, sale(&kept.ledger, 1, 2, 2_000))), Outcome::Approved);
+    close(&kept, 1, 1, THURSDAY);
+    kept.anchor();
+    let archived = || {
+        let mut archiver = Archiver::open(Folder::read_only(folder.path()).unwrap(), folder.path()).unwrap();
+        while !archiver.step().unwrap().is_done() {}
+    };
+    archived();
+    // Just before the end of the date; then the machine stops, before the anchor says so.
+    kept.wait(kept.ledger.reverse(Reversal { date: parsed(THURSDAY), ..reversal(1, 3, 2, 2_000) })).unwrap();
+    let (to, _) = settled(folder.path(), THURSDAY);
+    assert_eq!(column(to.path(), "lines", "amount"), ["10000"]);
+    // What came after the end of the date may be missing in the archive.
+    kept.at(Timestamp(LONG_AGO + 24 * HOUR));
+    kept.end(on(FRIDAY, sale(&kept.ledger, 2, 4, 700)), Outcome::Approved);
+    kept.anchor();
+    archived();
+    kept.end(on(FRIDAY, sale(&kept.ledger, 2, 5, 800)), Outcome::Approved);
+    drop(kept);
+    assert_eq!(column(settled(folder.path(), THURSDAY).0.path(), "lines", "amount"), ["10000"]);
+    assert_eq!(column(settled(folder.path(), FRIDAY).0.path(), "lines", "amount"), ["700", "800"]);
+}
+
+#[test]
+fn what_waits_is_counted_as_it_would_be_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = two_days(folder.path());
+    let shop = &kept.ledger;
+    let voided = kept.end(batch(1, on(THURSDAY, sale(shop, 3, 21, 10_000))), Outcome::Approved);
+    kept.end(batch(1, on(THURSDAY, following(Kind::SaleVoid, &voided, sale(shop, 3, 22, 10_000)))), Outcome::Approved);
+    let tipped = kept.end(batch(1, on(THURSDAY, sale(shop, 3, 23, 2_000))), Outcome::Approved);
+    kept.end(batch(1, on(THURSDAY, following(Kind::Adjustment, &tipped, sale(shop, 3, 24, 2_500)))), Outcome::Approved);
+    kept.anchor();
+    let (to, _) = settled(folder.path(), THURSDAY);
+    assert_eq!(column(to.path(), "waiting", "transactions"), ["5"]);
+    assert_eq!(column(to.path(), "waiting", "amount"), ["9500"]);
+}
+
+#[test]
+fn the_files_of_a_settlement_are_their_owners_alone() {
+    let (folder, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    drop(two_days(folder.path()));
+    let to = to.path().join("2020").join(THURSDAY);
+    assert_eq!(settle(folder.path(), THURSDAY, &to, &[]).0, Exit::Ok);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&to), mode(to.parent().unwrap())), (0o700, 0o700));
+    let modes: Vec<u32> = fs::read_dir(&to).unwrap().map(|entry| mode(&entry.unwrap().path())).collect();
+    assert!(modes.len() > 20 && modes.iter().all(|mode| *mode == 0o600), "{modes:o?}");
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! The business date by acquirer, and what a cut-over does not do: stop anything, or close a batch.
 
 use super::CARD_A;
-use super::rig::{Recipe, Rig, connect, now};
+use super::peer::{Peer, answer};
+use super::rig::{Recipe, Rig, await_that, connect, now};
 use super::slip::{Slip, last, selling, willing};
 use tollgate::iso8583::Role;
+use tollgate::ledger::Ledger;
+use tollgate::ledger::archive::Archive;
+use tollgate::ledger::archive::Query;
+use tollgate::ledger::journal::Folder;
 use tollgate::model::BusinessDate;
 use tollgate::model::Kind;
 use tollgate::model::ResponseCode;
@@ -121,6 +126,32 @@ fn after_a_cut_over_a_sale_is_refunded_and_not_voided_and_an_advice_is_of_the_ne
     assert_eq!(advice.send(&mut till).code, APPROVED);
     let dated = |kind| last(&rig, kind).intent.date;
     assert_eq!([Kind::Sale, Kind::Refund, Kind::OfflineSale].map(dated), [today, tomorrow, tomorrow]);
+}
+
+#[test]
+fn what_an_issuer_refuses_for_good_is_of_the_business_date_and_not_of_the_calendars() {
+    let (zone, today) = evening();
+    let peer = Peer::start(|side, message, _| {
+        let is_reversal = message.dialect().kind_of(message) == Some(Kind::Reversal);
+        if is_reversal { vec![answer(side, message, "30", &[])] } else { Vec::new() }
+    });
+    let kept = "[ledger]\nfolder = \"ledger\"\nsegment_bytes = 65536\n[hsm]\nmaster = \"master.key\"\n";
+    let mut rig = Rig::of(&Recipe {
+        station: &format!("zone = \"{zone}\"\ncut_over = \"17:00\""),
+        tables: kept,
+        timeout_ms: 500,
+        in_place_of_a: Some(peer.address),
+        ..Recipe::default()
+    });
+    let mut till = rig.signed_in(10_000_001);
+    await_that("the link is up", || till.ask(Kind::Sale, 10_00, CARD_A).code == Some(ResponseCode::Timeout));
+    await_that("the reversal is refused", || !rig.ledger().dead_letters().is_empty());
+    rig.stop();
+    let mut disk = Folder::read_only(&rig.file("ledger")).unwrap();
+    let (archive, _) = Archive::of(&mut disk, &Query::default()).unwrap();
+    let rows = archive.find(&Query::default(), 100).unwrap();
+    let refused: Vec<_> = rows.into_iter().filter_map(|row| row.undo_refused_on).collect();
+    assert_eq!(refused, [today.tomorrow().unwrap().to_string()]);
 }
 
 #[test]

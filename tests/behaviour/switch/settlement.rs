@@ -252,6 +252,37 @@ fn a_batch_that_does_not_balance_is_uploaded_and_the_differences_are_found_item_
     assert!(!shown.1.contains(CARD_A), "no card number");
 }
 
+#[test]
+fn what_is_uploaded_without_a_card_is_compared_by_number_and_amount() {
+    let rig = Rig::start(5_000);
+    let mut till = rig.signed_in(TILL);
+    let stans = [10_00, 20_00, 30_00].map(|amount| sale(&mut till, amount, CARD_A));
+    settle(&mut till, 1, debit(3, 99_00));
+    let without = |stan, amount| Detail { pan: None, ..detail(stan, CARD_A, amount) };
+    let group = Detail::digits_of(&[without(stans[0], 10_00), without(stans[1], 19_00)]).unwrap();
+    assert_eq!(code(&upload(&mut till, 1, "201", &group)), APPROVED);
+    // A notice of a payment by code has no DE 2.
+    let profile = profile("pos").unwrap();
+    let mut notice = profile.dialect.build(Mti::parse(b"0320").unwrap());
+    let setup = till.terminal.setup();
+    for (role, value) in [
+        (Role::Stan, format!("{:06}", stans[2]).as_bytes()),
+        (Role::Amount, b"000000003000"),
+        (Role::Terminal, setup.terminal.as_bytes()),
+        (Role::Merchant, setup.merchant.as_bytes()),
+        (Role::MessageTypeCode, b"00"),
+        (Role::Batch, b"000001"),
+        (Role::NetworkCode, b"206"),
+    ] {
+        notice.role(role, value).unwrap();
+    }
+    let notice = profile.enclose(&notice.finish().unwrap(), None).unwrap();
+    assert_eq!(code(&ask(&mut till, &notice)), APPROVED);
+    assert_eq!(code(&upload(&mut till, 1, "202", "0003")), APPROVED);
+    let found: Vec<_> = record(&rig, 1).differences.iter().map(|one| (one.what, one.stan.value())).collect();
+    assert_eq!(found, [(Difference::Amount, stans[1])]);
+}
+
 /// `tollgate batch` on the station's folder.
 fn command(arguments: &[&str], rig: &Rig) -> (Exit, String) {
     let mut out = Vec::new();
