@@ -363,7 +363,7 @@ fn the_files_of_a_settlement_are_their_owners_alone() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&to), mode(to.parent().unwrap())), (0o700, 0o700));
     let modes: Vec<u32> = fs::read_dir(&to).unwrap().map(|entry| mode(&entry.unwrap().path())).collect();
-    assert!(modes.len() > 20 && modes.iter().all(|mode| *mode == 0o600), "{modes:o?}");
+    assert!(modes.len() > 20 && modes.iter().all(|mode| *mode == 0o600), "{modes:?}");
 }
 
 #[test]
