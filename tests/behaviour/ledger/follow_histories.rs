@@ -82,7 +82,7 @@ async fn take_step(ledger: &EmbeddedLedger, stan: u32, step: Step) {
         Step::Undone { pick, taken } => {
             let reversing = |record: &Recorded| record.effect == Effect::Reversing;
             let Some(record) = picked(ledger, pick, reversing) else { return };
-            let refused = Forwarded::Refused(ResponseCode::FormatError);
+            let refused = Forwarded::Refused(ResponseCode::FormatError, day(21));
             let fared = if taken { Forwarded::Acknowledged } else { refused };
             ledger.acknowledge(record.intent.id, Owed::Reversal, fared).await.unwrap();
         }

@@ -12,7 +12,7 @@ fn paid() -> Vec<Record> {
 
 fn refused(id: u64) -> Vec<Record> {
     let irreversible = State::Irreversible(Undone::Silence);
-    vec![timed_out(id), sent(id), Record::Refused(TxnId(id), ResponseCode::FormatError, irreversible)]
+    vec![timed_out(id), sent(id), Record::Refused(TxnId(id), ResponseCode::FormatError, irreversible, None)]
 }
 
 #[test]

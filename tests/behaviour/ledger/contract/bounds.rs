@@ -60,7 +60,7 @@ pub(in crate::ledger) async fn an_adjustment_that_its_issuer_refused_lifts_no_re
     let tip = fresh(&ledger, following(Kind::Adjustment, &paid, sale(&ledger, 1, 2, 150))).await;
     ledger.decide(tip.id, Decision { advise: true, ..decision(Approved, tip.received) }).await.unwrap();
     due(&ledger, &StoppedClock::at(NOW)).await.unwrap();
-    ledger.acknowledge(tip.id, Owed::Advice, Forwarded::Refused(ResponseCode::RelatedInvalid)).await.unwrap();
+    ledger.acknowledge(tip.id, Owed::Advice, Forwarded::Refused(ResponseCode::RelatedInvalid, day(21))).await.unwrap();
     let over = following(Kind::Refund, &paid, sale(&ledger, 1, 3, 101));
     assert_eq!(declined(&ledger, over).await, ResponseCode::OriginalAmountWrong);
     ended(&ledger, following(Kind::Refund, &paid, sale(&ledger, 1, 4, 100)), Approved).await;
@@ -70,7 +70,7 @@ pub(in crate::ledger) async fn an_adjustment_that_its_issuer_refused_lifts_no_re
 async fn irreversible<L: Ledger>(ledger: &L, intent: Intent) {
     let intent = ended(ledger, intent, TimedOut).await;
     assert_eq!(due(ledger, &StoppedClock::at(NOW)).await.unwrap().original.id, intent.id);
-    let refused = Forwarded::Refused(ResponseCode::FormatError);
+    let refused = Forwarded::Refused(ResponseCode::FormatError, day(21));
     ledger.acknowledge(intent.id, Owed::Reversal, refused).await.unwrap();
     assert_eq!(found(ledger, intent.id).effect, Effect::DeadLetter);
 }
