@@ -250,7 +250,7 @@ pub(super) fn decision(answer: &Message, intent: &Intent) -> Option<Decision> {
         return None;
     }
     let answer = Answer {
-        code,
+        code: of_terminal(code),
         approval: answer.role(Role::ApprovalCode).and_then(|value| ApprovalCode::parse(&value)),
         amount: amount.filter(|_| partial),
         stamped: intent.received,
@@ -260,6 +260,22 @@ pub(super) fn decision(answer: &Message, intent: &Intent) -> Option<Decision> {
         voucher: answer.role(Role::Voucher).and_then(|value| Voucher::parse(&value)),
     };
     Some(Decision::of(if approves { Outcome::Approved } else { Outcome::Declined }, answer))
+}
+
+/// What a terminal is told. That our MAC or PIN block was no good there, or that we should sign in, is between us
+/// and the issuer: a terminal would take it for its own, and sign in and ask again for ever.
+fn of_terminal(code: ResponseCode) -> ResponseCode {
+    match code {
+        ResponseCode::MacFailure | ResponseCode::PinFormat | ResponseCode::SignInRequired => {
+            tracing::error!(
+                event = "issuer-link-refused",
+                code = code.code(),
+                "an issuer refuses our keys or our sign-on"
+            );
+            ResponseCode::SystemFailure
+        }
+        code => code,
+    }
 }
 
 /// DE 54 if it is what it should be, balances of 20 characters each and at most six of them (ISO 8583:1987,

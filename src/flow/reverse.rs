@@ -7,17 +7,20 @@ use super::witness::{Event, Witness};
 use crate::iso8583::Role;
 use crate::ledger::Followed;
 use crate::ledger::Ledger;
+use crate::ledger::OriginalKey;
 use crate::ledger::Reversal;
 use crate::ledger::Reversed;
 use crate::model::Amount;
 use crate::model::Clock;
 use crate::model::Kind;
+use crate::model::Pan;
 use crate::model::ResponseCode;
+use crate::model::Sealer;
 use crate::model::TerminalFacts;
 use bytes::Bytes;
 
 impl<W: World> Station<W> {
-    /// Terminal reversals and their repeats (rules of the money, 5). Nothing but a wrong amount
+    /// Terminal reversals and their repeats (rules of the money, 5). Nothing but a wrong amount or card
     /// refuses one.
     pub(super) async fn reverse(
         &self,
@@ -32,9 +35,11 @@ impl<W: World> Station<W> {
         }
         let amount =
             message.role(Role::Amount).and_then(|value| Amount::parse(&value)).ok_or(Stop::format("amount"))?;
+        let original = self.original(exchange, facts)?;
+        self.same_card(exchange, &original)?;
         let reversal = Reversal {
             identity: self.identity(exchange, facts)?,
-            original: self.original(exchange, facts)?,
+            original,
             amount,
             received: exchange.received,
             date: facts.date(exchange.received),
@@ -55,6 +60,20 @@ impl<W: World> Station<W> {
         let event = Event::Decided { kind: Kind::Reversal, outcome, code, rrn, rule, issuer: None, repeat, took };
         self.parts.witness.note(Some(&facts.terminal), &event);
         self.answer_decided(exchange, facts, authentic, &decided).await
+    }
+
+    /// The card, where a reversal brings one, is its original's: 25, and nothing on record.
+    fn same_card(&self, exchange: &Exchange<'_>, original: &OriginalKey) -> Result<(), Stop> {
+        let Some(pan) = exchange.message.role(Role::Pan).and_then(|value| Pan::parse(&value)) else { return Ok(()) };
+        let token = self.parts.sealer.token(&pan);
+        match self.parts.ledger.original(original) {
+            Some(recorded) if recorded.intent.token != token => {
+                let terminal = &original.terminal;
+                tracing::warn!(event = "reversal-card", %terminal, "reversal of another card");
+                Err(Stop::code(ResponseCode::OriginalNotFound, "reversal-card"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The reversal is on record, and undoes nothing: the rule that says so. Where money was given back somebody

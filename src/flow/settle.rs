@@ -129,9 +129,13 @@ impl<W: World> Station<W> {
         let facts = self.parts.registry.load().terminal(terminal).cloned();
         let facts = &*facts.ok_or(CloseFault::UnknownTerminal)?;
         let current = self.session(&terminal).map(|session| session.batch);
+        let is_current = batch.is_none();
         let batch = batch.or(current).ok_or(CloseFault::UnknownBatch)?;
         let ledger = &self.parts.ledger;
         let known = ledger.batch(terminal, batch).is_some();
+        if is_current && self.is_closed_again(terminal, batch) {
+            return Err(CloseFault::Closed);
+        }
         if !known && current != Some(batch) && ledger.open_batch(terminal, batch).is_none() {
             return Err(CloseFault::UnknownBatch);
         }
@@ -147,6 +151,16 @@ impl<W: World> Station<W> {
             Ok(BatchClosed::Running(_)) => Err(CloseFault::Busy),
             Err(_) => Err(CloseFault::Ledger),
         }
+    }
+
+    /// Whether an operator has closed the batch before, and the terminal has not been there since: the same order
+    /// given twice must not close the next one, which is empty.
+    fn is_closed_again(&self, terminal: TerminalId, batch: BatchNumber) -> bool {
+        let ledger = &self.parts.ledger;
+        let before = ledger.batch(terminal, batch.before());
+        let by_operator = before.is_some_and(|record| matches!(record.by, ClosedBy::Operator { .. }));
+        let away = self.session(&terminal).is_some_and(|session| !session.signed_in);
+        by_operator && away && ledger.open_batch(terminal, batch).is_none()
     }
 
     fn batch_close(&self, facts: &TerminalFacts, batch: BatchNumber, received: Timestamp, by: ClosedBy) -> BatchClose {

@@ -73,6 +73,8 @@ fn a_batch_that_an_operator_closed_is_left_behind_at_the_next_sale() {
     let close = ["tollgate", "batch", "close", "--data", ledger.to_str().unwrap(), "--terminal", "10000001"];
     let why = ["--actor", "alice", "--reason", "till is broken"];
     assert_eq!(run_from(close.iter().chain(&why), &mut Vec::new()).ok(), Some(Exit::Ok));
+    let again = run_from(close.iter().chain(&why), &mut Vec::new()).unwrap_err();
+    assert!(again.exit == Exit::No && again.message.contains("closed already"), "{}", again.message);
     let (exit, out) = run(&rig, folder.path(), &["sale", "20.00"]);
     assert_eq!(exit, Exit::Ok, "{out}");
     assert!(out.contains("<- 0210 77") && out.contains("<- 0810 00"), "{out}");

@@ -72,6 +72,10 @@ fn a_day_of_follow_ups(shop: &Shop) {
     shop.done(&["sale", "12.00"]);
     shop.done(&["void"]);
     assert_eq!(shop.account(VISITOR), (BALANCE, 0));
+    shop.done(&["sale", "10.00"]);
+    shop.done(&["tip", "1.00"]);
+    shop.done(&["void"]);
+    assert_eq!(shop.account(VISITOR), (BALANCE, 0), "a tip is voided with its sale");
     shop.done(&["sale", "20.00"]);
     shop.done(&["tip", "3.00"]);
     shop.done(&["refund", "5.00"]);

@@ -3,6 +3,7 @@
 use crate::ledger::Effect;
 use crate::ledger::Outcome;
 use crate::ledger::Recorded;
+use crate::ledger::TxnId;
 use crate::ledger::kinds;
 use crate::model::Amount;
 use crate::model::IssuerName;
@@ -38,8 +39,17 @@ pub(super) struct Comparison {
 #[must_use]
 pub(super) fn compare(records: &[Recorded], books: &[(IssuerName, Vec<Posting>)], beliefs: &[Belief]) -> Comparison {
     let mut comparison = Comparison::default();
-    let standing: HashMap<Rrn, &Recorded> =
-        records.iter().filter(|record| stands(record)).map(|record| (record.intent.rrn, record)).collect();
+    let ids: HashMap<TxnId, &Recorded> = records.iter().map(|record| (record.intent.id, record)).collect();
+    // What was added to a hold goes with it.
+    let held = |record: &Recorded| {
+        let hold = record.intent.follows.filter(|_| record.intent.kind == Kind::Increment);
+        hold.and_then(|hold| ids.get(&hold)).is_none_or(|hold| stands(hold))
+    };
+    let standing: HashMap<Rrn, &Recorded> = records
+        .iter()
+        .filter(|record| stands(record) && held(record))
+        .map(|record| (record.intent.rrn, record))
+        .collect();
     comparison.switch = standing.values().map(|record| paid(record)).sum();
     let settled = standing.values().filter(|record| line::settles(record.intent.kind) && !record.intent.test_mode);
     comparison.to_settle = settled.map(|record| paid(record)).sum();

@@ -12,6 +12,7 @@ use crate::sim::terminal::day;
 use crate::sim::terminal::day::Expected;
 use crate::sim::terminal::day_run;
 use crate::sim::terminal::day_run::Lived;
+use std::cell::Cell;
 use std::path::Path;
 
 /// Longer files are no scripts.
@@ -33,7 +34,9 @@ pub(super) async fn live(driver: &mut Till<'_>, script: &Path) -> Ran {
         writeln!(driver.attendant_mut().out, "{}", day.title)?;
     }
     driver.attendant_mut().quiet = true;
+    let unreachable = Cell::new(false);
     let lived = day_run::live(driver, &day, |driver, lived| {
+        unreachable.set(lived.outcome == day_run::UNREACHABLE);
         let line = told(lived);
         // A reader that went away does not end the day.
         let _printed = writeln!(driver.attendant_mut().out, "{line}");
@@ -41,6 +44,10 @@ pub(super) async fn live(driver: &mut Till<'_>, script: &Path) -> Ran {
     let wrong = lived.await.map_err(fault)?;
     let steps = day.steps.len();
     match wrong {
+        wrong if unreachable.get() && wrong > 0 => Err(Failure::new(
+            Exit::NoConnection,
+            format!("no connection: {wrong} of {steps} steps did not happen as expected"),
+        )),
         0 => {
             writeln!(driver.attendant_mut().out, "{steps} steps, all as expected")?;
             Ok(Exit::Ok)

@@ -185,7 +185,7 @@ impl Reader<'_> {
 
     fn step(&mut self, line: usize, row: &RawStep) -> Option<Step> {
         let Some(deed) = Deed::parse(&row.r#do) else {
-            self.says(line, "do: there is no such deed");
+            self.says(line, format!("do: there is no such deed; there are {}", Deed::names()));
             return None;
         };
         let whole = self.read(line, "amount", row.amount.as_deref(), amount);

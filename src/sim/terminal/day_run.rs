@@ -63,7 +63,7 @@ pub async fn live<A: Attendant>(
 }
 
 /// What a day without a host ends with.
-const UNREACHABLE: &str = "no connection";
+pub const UNREACHABLE: &str = "no connection";
 
 /// Who is there, and what the terminal loses before this step.
 fn prepare<A: Attendant>(driver: &mut Driver<A>, step: &Step) {

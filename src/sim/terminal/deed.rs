@@ -46,7 +46,7 @@ pub enum Deed {
 }
 
 /// Names of deeds, as people write them.
-const NAMES: [(&str, Deed); 24] = [
+const NAMES: [(&str, Deed); 25] = [
     ("sign-in", Deed::SignIn),
     ("sign-off", Deed::SignOff),
     ("echo", Deed::Echo),
@@ -71,6 +71,7 @@ const NAMES: [(&str, Deed); 24] = [
     ("settle", Deed::Settle),
     ("download", Deed::Download),
     ("adjust", Deed::Follow(Kind::Adjustment)),
+    ("qr-sale", Deed::Scan),
 ];
 
 impl Deed {
@@ -78,6 +79,12 @@ impl Deed {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, deed)| *deed)
+    }
+
+    /// All names, for people.
+    #[must_use]
+    pub fn names() -> String {
+        NAMES.map(|(name, _)| name).join(", ")
     }
 
     /// Its name.

@@ -134,7 +134,7 @@ impl Log {
         }
         match slip.original {
             Some(original) if slip.is_void() => self.mark(original, Standing::Voided),
-            Some(original) if slip.kind == Kind::Adjustment => self.tip(original, slip.tip),
+            Some(original) if slip.kind == Kind::Adjustment => self.adjust(original, slip.amount),
             Some(original) if slip.kind == Kind::Increment => self.hold(original, |held| held.plus(slip.amount)),
             _ => {}
         }
@@ -197,12 +197,11 @@ impl Log {
         self.before.iter_mut().chain(&mut self.slips).rfind(|slip| slip.stan == stan)
     }
 
-    fn tip(&mut self, stan: Stan, tip: Amount) {
+    /// A sale is worth `whole` from now on; what is more than it was asked is a tip.
+    fn adjust(&mut self, stan: Stan, whole: Amount) {
         let Some(slip) = self.slips.iter_mut().rfind(|slip| slip.stan == stan) else { return };
         let bare = slip.amount.minus(slip.tip).unwrap_or(slip.amount);
-        if let Some(amount) = bare.plus(tip) {
-            (slip.amount, slip.tip) = (amount, tip);
-        }
+        (slip.amount, slip.tip) = (whole, whole.minus(bare).unwrap_or(Amount::ZERO));
     }
 
     /// Closes the batch: its slips are the ones before.

@@ -14,6 +14,7 @@ use super::setup::OFFSET_MINUTES;
 use super::weather;
 use crate::channel::builtin;
 use crate::hsm::calculator::ClearPin;
+use crate::iso8583::Message;
 use crate::iso8583::Role;
 use crate::ledger::kinds;
 use crate::ledger::kinds::Following;
@@ -333,9 +334,13 @@ impl Till {
 
     /// Whether an answer is of something on record: it has a number.
     fn is_recorded(&self, unit: &Bytes) -> bool {
+        self.read(unit).is_some_and(|message| message.role(Role::Rrn).is_some())
+    }
+
+    /// A unit without its length.
+    fn read(&self, unit: &Bytes) -> Option<Message> {
         let profile = &self.terminal.setup().profile;
-        let read = profile.split(unit.clone()).ok().and_then(|frame| profile.decode(&frame).ok());
-        read.is_some_and(|message| message.role(Role::Rrn).is_some())
+        profile.split(unit.clone()).ok().and_then(|frame| profile.decode(&frame).ok())
     }
 
     /// One purchase, and its reversal if it needs one.
@@ -484,10 +489,25 @@ impl Till {
         let own = std::mem::replace(&mut self.terminal, twin);
         let sent = self.prepare(used.kind, used.amount.minor() + 1, 0);
         self.terminal = own;
-        if let Some(sent) = sent {
+        if let Some(sent) = sent.filter(|sent| self.is_same_day(sent)) {
             self.send(&sent);
             self.outside.nature.after(Duration::from_secs(3)).await;
         }
+    }
+
+    /// Whether a request under a number that was used means the same one: where no batch says so, its date does.
+    fn is_same_day(&self, sent: &Sent) -> bool {
+        let means = |message: &Message| {
+            [Role::Stan, Role::LocalDate]
+                .iter()
+                .all(|role| message.role(*role).as_deref() == sent.message.role(*role).as_deref())
+        };
+        let header = sent.unit.len().min(self.terminal.setup().profile.framing.length.bytes());
+        self.way == Way::Pos
+            || self
+                .answered
+                .iter()
+                .any(|unit| self.read(&unit.slice(header.min(unit.len())..)).as_ref().is_some_and(means))
     }
 
     async fn wrong_mac(&mut self) {

@@ -93,6 +93,22 @@ fn request_in_progress_is_no_decline_and_the_request_is_undone() {
 }
 
 #[test]
+fn what_an_issuer_says_of_our_keys_and_sign_on_is_not_a_terminals_business() {
+    for said in ["A0", "99", "77"] {
+        let peer = Peer::start(move |side, message, _| {
+            let code = if message.dialect().kind_of(message) == Some(SALE) { said } else { "00" };
+            vec![answer(side, message, code, &[])]
+        });
+        let rig = Rig::of(&Recipe { in_place_of_a: Some(peer.address), ..Recipe::default() });
+        let mut till = rig.signed_in(10_000_021);
+        let asked = |till: &mut crate::switch::rig::Till| till.ask(SALE, 10_00, CARD_A).code;
+        await_that("the link is up", || asked(&mut till) == Some(ResponseCode::SystemFailure));
+        let sale = rig.records().into_iter().rfind(|record| record.intent.kind == SALE).unwrap();
+        assert_eq!(sale.decided.unwrap().outcome, Outcome::Declined, "{said}");
+    }
+}
+
+#[test]
 fn an_approval_after_its_reversal_was_acknowledged_is_noted_and_moves_nothing() {
     let rig = Rig::start(600);
     let mut till = rig.signed_in(10_000_001);

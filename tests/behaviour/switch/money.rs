@@ -2,6 +2,7 @@
 
 use super::rig::{Rig, Till, await_that};
 use super::{CARD_A, CARD_B};
+use tollgate::iso8583::Role;
 use tollgate::ledger::Effect;
 use tollgate::ledger::Outcome;
 use tollgate::model::Kind;
@@ -155,6 +156,29 @@ fn a_terminals_reversal_gives_the_money_back_and_may_be_repeated() {
         rig.await_undone();
         assert_eq!(till.balance(card), before);
     }
+}
+
+#[test]
+fn a_reversal_of_another_card_undoes_nothing() {
+    let rig = Rig::start(5_000);
+    let mut till = rig.signed_in(10_000_001);
+    till.ask(SALE, 20_00, CARD_A);
+    assert!(till.terminal.undo_last());
+    let reversal = till.terminal.reversal(super::rig::now()).unwrap().unwrap();
+    let profile = &till.terminal.setup().profile;
+    let mut builder = profile.dialect.build(reversal.mti);
+    for de in reversal.message.elements() {
+        builder.copy(de, &reversal.message).unwrap();
+    }
+    builder.role(Role::Pan, b"4111111111111111").unwrap();
+    let unsigned = builder.finish_unsigned().unwrap();
+    let mac = till.terminal.pad().mac(&profile.mac.scheme, unsigned.mac_input()).unwrap();
+    let other = profile.enclose(&unsigned.sign(&mac).unwrap(), None).unwrap();
+    till.send(&other);
+    let answer = till.receive().unwrap();
+    assert_eq!(till.judge(&reversal, answer).code, Some(ResponseCode::OriginalNotFound));
+    assert_eq!((rig.records()[0].effect, Rig::booked(&rig.bank_a)), (Effect::Live, 20_00));
+    assert_eq!(till.exchange(&reversal).code, Some(ResponseCode::Approved), "of its own card it does");
 }
 
 #[test]

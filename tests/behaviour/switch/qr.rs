@@ -7,7 +7,9 @@ use tollgate::iso8583::Role;
 use tollgate::ledger::Effect;
 use tollgate::model::Kind;
 use tollgate::model::Product;
-use tollgate::model::ResponseCode::{Approved, FormatError, IssuerUnknown, OriginalNotFound, RelatedInvalid};
+use tollgate::model::ResponseCode::{
+    Approved, CardInvalid, FormatError, IssuerUnknown, OriginalNotFound, RelatedInvalid,
+};
 
 const CODE: &[u8] = b"62212345678901234567";
 const VOUCHER: &[u8] = b"20261122000000000007";
@@ -75,4 +77,5 @@ fn a_code_that_is_none_or_that_nobody_issued_is_refused() {
     let of = |code: &'static [u8], stan| Slip::new(Kind::Sale, stan, 8_00).says(Role::PaymentCode, code);
     assert_eq!(of(b"1234", 901).code(&mut till), FormatError);
     assert_eq!(of(b"28123456789012345678", 902).code(&mut till), IssuerUnknown);
+    assert_eq!(of(b"6225000000000253000", 903).code(&mut till), CardInvalid, "a bank card's number is no code");
 }
