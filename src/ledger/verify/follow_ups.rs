@@ -139,7 +139,7 @@ impl Verifier {
         let told_after = |txn: &Txn| following == Following::Adjusts && txn.state.is_reversing();
         let in_the_way =
             |sort: &Following| self.binding(followed, *sort).any(|(id, txn)| id != intent.id && !told_after(txn));
-        let free = !collides.iter().any(in_the_way) && !(ends && unsettled);
+        let free = !(collides.iter().any(in_the_way) || (ends && unsettled));
         self.check(Invariant::I9, fits, "a follow-up of what cannot be followed so");
         self.check(Invariant::I9, free, "a follow-up of what was voided, completed or refunded before");
         self.check(Invariant::I9, bounded, "a follow-up beyond the amount it follows");

@@ -174,7 +174,7 @@ fn refunds_go_in_parts_up_to_what_was_paid_and_from_any_terminal_of_the_merchant
 fn a_reversal_of_a_refunded_sale_is_answered_00_and_told_to_nobody() {
     let (rig, peer) = willing(&Recipe::default());
     let mut till = selling(&rig, 10_000_001);
-    let of_sale = |kind| Slip::new(kind, 801, 100_00).says(Role::Pan, CARD_A.as_bytes());
+    let of_sale = |kind| Slip::new(kind, 801, 10_000).says(Role::Pan, CARD_A.as_bytes());
     let sent = of_sale(SALE).signed(&till);
     let told = till.exchange(&sent);
     let rrn = told.rrn.unwrap().as_bytes().to_vec();
