@@ -84,6 +84,10 @@ impl Activity {
             Standing::DeadLetter if !of.is_approved() => counts.declined += 1,
             Standing::Approved | Standing::DeadLetter => {
                 counts.approved += 1;
+                // The shop was told yes; nobody pays.
+                if of.standing == Standing::DeadLetter {
+                    return;
+                }
                 let row = kinds::of(of.kind);
                 let sum = match row.money {
                     Money::Taken => &mut counts.sales,

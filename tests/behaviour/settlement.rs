@@ -24,6 +24,8 @@ use tollgate::registry::Registry;
 use tollgate::registry::Rules;
 use tollgate::registry::Source;
 use tollgate::registry::Sources;
+use tollgate::settle::activity::Activity;
+use tollgate::settle::activity::By;
 use tollgate::settle::calendar::Calendar;
 use tollgate::settle::fees::Asked;
 use tollgate::settle::fees::Fees;
@@ -33,6 +35,7 @@ use tollgate::settle::line::Terms;
 use tollgate::settle::line::What;
 use tollgate::settle::statement::Statement;
 use tollgate::settle::statement::Status;
+use tollgate::settle::table::Cell;
 use tollgate::settle::transaction::Standing;
 use tollgate::settle::transaction::Transaction;
 
@@ -330,6 +333,19 @@ fn what_waits_for_its_batch_is_of_a_test_terminal_or_holds_only_does_not_settle(
     ] {
         assert_eq!(house.told(day(19), &[nothing]), []);
     }
+}
+
+#[test]
+fn what_an_issuer_refused_for_good_is_in_no_sum_of_a_report() {
+    let mut report = Activity::new(By::Day);
+    let first = sale(1, day(19), 10_000);
+    report.add(&Transaction { standing: Standing::DeadLetter, ..sale(2, day(19), 70_000) });
+    report.add(&first);
+    let sums: Vec<i128> = report.table().rows[0]
+        .iter()
+        .filter_map(|cell| if let Cell::Money(sum, _) = cell { Some(*sum) } else { None })
+        .collect();
+    assert_eq!(sums, [10_000, 0, 0]);
 }
 
 #[test]
