@@ -49,6 +49,7 @@ impl<W: World> Station<W> {
             Reversed::Accepted(decided) => (decided, None, false),
             Reversed::Repeat(decided) => (decided, None, true),
             Reversed::Moot(decided, followed) => (decided, Some(self.moot(facts, followed)), false),
+            Reversed::NotYet => return Err(Stop::code(ResponseCode::SystemFailure, "follow-up-under-way")),
             Reversed::Unknown(decided) => (decided, Some("original-unknown"), false),
             Reversed::AmountDiffers => {
                 tracing::warn!(event = "reversal-amount", terminal = %facts.terminal, "reversal of another amount");

@@ -42,6 +42,16 @@ impl Follower {
     fn is_unsettled(&self) -> bool {
         self.binds() && !self.stands()
     }
+
+    /// Whether it came to something: it stands, or its issuer will not undo it.
+    pub(super) fn has_come(&self) -> bool {
+        self.binds() && !(self.state == State::Open || self.state.is_reversing())
+    }
+
+    /// The same, or it may still.
+    pub(super) fn may_come(&self) -> bool {
+        self.binds()
+    }
 }
 
 /// All follow-ups of one transaction, in order. They leave the book with it.
@@ -167,32 +177,31 @@ impl Followers {
         last.filter(|_| kinds::is_adjustable(kind))
     }
 
-    /// What was done to the transaction that is over with it.
-    pub(super) fn over(&self) -> Option<Followed> {
+    /// What was done to the transaction that is over with it; `counts` says which follow-ups did something.
+    pub(super) fn over(&self, counts: impl Fn(&Follower) -> bool) -> Option<Followed> {
         if self.is_voided() {
             return Some(Followed::Voided);
         }
-        // A refund that runs, or is taken back somewhere else, may give the money back before this does.
-        let refunded = self.any(Following::Refunds, Follower::binds).then_some(Followed::Refunded);
+        let refunded = self.any(Following::Refunds, counts).then_some(Followed::Refunded);
         refunded.or(self.any(Following::Completes, Follower::stands).then_some(Followed::Completed))
     }
 
-    /// What was, or is being, done to a hold with all that was added to it.
-    pub(super) fn taken(&self) -> Option<Followed> {
+    /// What was done to a hold with all that was added to it.
+    pub(super) fn taken(&self, counts: impl Fn(&Follower) -> bool) -> Option<Followed> {
         let voided = self.is_voided().then_some(Followed::Voided);
-        voided.or(self.any(Following::Completes, Follower::binds).then_some(Followed::Completed))
+        voided.or(self.any(Following::Completes, counts).then_some(Followed::Completed))
     }
 
     /// What was done by the amount that this adjustment made.
-    pub(super) fn relies_on(&self, adjustment: TxnId) -> Option<Followed> {
+    pub(super) fn relies_on(&self, adjustment: TxnId, counts: impl Fn(&Follower) -> bool) -> Option<Followed> {
         let later = self.0.iter().skip_while(|follower| follower.id != adjustment).skip(1);
         let adjusted = later.filter(|one| one.following == Following::Adjusts).any(Follower::stands);
-        self.over().or(adjusted.then_some(Followed::Adjusted))
+        self.over(counts).or(adjusted.then_some(Followed::Adjusted))
     }
 
-    /// How a hold ended otherwise than by this completion, or is about to.
-    pub(super) fn ended_without(&self, completion: TxnId) -> Option<Followed> {
-        let mut others = self.0.iter().filter(|follower| follower.id != completion && follower.binds());
+    /// How a hold ended otherwise than by this completion.
+    pub(super) fn ended_without(&self, completion: TxnId, counts: impl Fn(&Follower) -> bool) -> Option<Followed> {
+        let mut others = self.0.iter().filter(|follower| follower.id != completion && counts(follower));
         others.find_map(|follower| match follower.following {
             Following::Voids => Some(Followed::Voided),
             Following::Completes => Some(Followed::Completed),

@@ -25,6 +25,7 @@ use super::kinds::Money;
 use super::lifecycle::Event;
 use super::lifecycle::State;
 use super::lifecycle::step;
+use super::moot::Moot;
 use super::record::Commit;
 use super::record::KeptReversal;
 use super::record::Record;
@@ -180,6 +181,11 @@ impl Book {
         let kept = KeptReversal { number, reversal, rrn, answer, original: original.map(|entry| entry.intent.id) };
         let decided = kept.decided();
         let moot = original.filter(|_| !mutant::is(Mutant::UndoneTwice)).and_then(|entry| self.moot(entry));
+        let moot = match moot {
+            Some(Moot::NotYetBy) => return Ok(Commit::nothing(Reversed::NotYet)),
+            Some(Moot::By(followed)) => Some(followed),
+            None => None,
+        };
         let undo = original.filter(|_| moot.is_none()).and_then(undo_record);
         let records = undo.into_iter().chain([Record::Reversal(Box::new(kept))]).collect();
         let reply = match (original, moot) {

@@ -267,6 +267,9 @@ pub enum Reversed {
     Repeat(Decided),
     /// Recorded, and nothing is undone: what was done to the original since stands, and both would be too much.
     Moot(Decided, Followed),
+    /// What was begun on the original since is not decided, or being undone: whether this undoes anything is known
+    /// then. Nothing was recorded; the terminal asks again.
+    NotYet,
     /// The original is not known: a tombstone stands, and declines it should it come.
     Unknown(Decided),
     /// The original was for another amount: nothing was recorded; answered 64, alarm.

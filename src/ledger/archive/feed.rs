@@ -232,7 +232,8 @@ impl<'a> Feed<'a> {
         self.enter(intent)?;
         let update = "UPDATE txn SET outcome = ?2, code = ?3, approval = ?4, approved_amount = ?5, standing = ?6,
             late = ?7, attempts = ?8, refused = ?9, closed = 0,
-            undone_on = (SELECT min(business_date) FROM reversal WHERE original = ?1) WHERE id = ?1";
+            undone_on = CASE WHEN ?10 THEN (SELECT min(business_date) FROM reversal WHERE original = ?1) END
+            WHERE id = ?1";
         let answer = standing.answer.as_ref();
         let parameters = rusqlite::params![
             integer(intent.id.0),
@@ -244,6 +245,8 @@ impl<'a> Feed<'a> {
             standing.late.map(words::outcome),
             standing.attempts,
             standing.refused.map(|code| code.code()),
+            // A reversal that undid nothing gives it no date.
+            matches!(state, State::Reversing(_) | State::Reversed(_) | State::Irreversible(_)),
         ];
         self.run(update, parameters)?;
         self.run(IN_ITS_BATCH, [integer(intent.id.0)])?;
@@ -350,7 +353,9 @@ impl<'a> Feed<'a> {
         self.event(kept.number, &words::reversal(kept))?;
         match kept.original {
             Some(original) => {
-                let undone = "UPDATE txn SET undone_on = coalesce(undone_on, ?2) WHERE id = ?1";
+                // Not if it undoes nothing: what it undoes has moved in the same group.
+                let undone =
+                    "UPDATE txn SET undone_on = coalesce(undone_on, ?2) WHERE id = ?1 AND standing = 'reversing'";
                 self.run(undone, (integer(original.0), reversal.date.to_string()))?;
                 self.event(original, &words::undone_by(kept))
             }

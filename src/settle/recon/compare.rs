@@ -291,7 +291,8 @@ impl<'a> Comparison<'a> {
         let undone_here: HashSet<Rrn> =
             self.file.rows.iter().filter(|row| row.kind == Kind::Reversal).map(|row| row.rrn).collect();
         let today = self.file.date;
-        let others = self.day.others.iter().filter(|line| line.undone_on == Some(today) && line.date < today);
+        let undone = |line: &&Line| line.standing == Standing::Undone && line.undone_on == Some(today);
+        let others = self.day.others.iter().filter(|line| undone(line) && line.date < today);
         for line in others.filter(|line| line.issuer == self.file.issuer && line.currency == self.file.currency) {
             let was_cleared = self.day.earlier.get(&line.date).is_some_and(|rows| rows.contains(&line.rrn));
             let is_late = self.noted(Sort::LateReversal, line.rrn).is_some();

@@ -68,7 +68,7 @@ impl Terminal {
     pub(super) fn tell_later(&mut self, kind: Kind, message: Builder) -> Result<(), TerminalFault> {
         self.tell(kind, message)?;
         if let Some(advice) = self.memory.log.advices.last_mut() {
-            advice.attempts = 0;
+            (advice.attempts, advice.is_asked) = (0, false);
         }
         Ok(())
     }
@@ -82,7 +82,7 @@ impl Terminal {
         let elements = kept.filter_map(|de| Some((de, sent.message.value(de)?.to_vec()))).collect();
         let asked = Slip::asked(&sent, self.memory.batch, None).ok_or(TerminalFault::Unreadable)?;
         let account = asked.account.filter(|account| !account.is_code());
-        self.memory.log.advices.push(Advice { kind, stan: asked.stan, account, elements, attempts: 1 });
+        self.memory.log.advices.push(Advice { kind, stan: asked.stan, account, elements, attempts: 1, is_asked: true });
         Ok(sent)
     }
 
@@ -111,6 +111,7 @@ impl Terminal {
     fn advice_at(&mut self, at: usize) -> Result<Option<Sent>, TerminalFault> {
         let Some(advice) = self.memory.log.advices.get_mut(at) else { return Ok(None) };
         advice.attempts = advice.attempts.saturating_add(1);
+        advice.is_asked = false;
         let Advice { kind, account, elements, attempts, .. } = advice.clone();
         let row = self.setup.profile.dialect.kind_row(kind).ok_or(TerminalFault::NoKind(kind))?;
         let repeated = attempts > 1 && self.has(Role::OriginalMti);

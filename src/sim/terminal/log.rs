@@ -41,6 +41,8 @@ pub struct Advice {
     pub elements: Vec<(De, Vec<u8>)>,
     /// How often it went out.
     pub attempts: u32,
+    /// Somebody waits at the counter to see it go out for the first time: if it cannot, it is not told at all.
+    pub is_asked: bool,
 }
 
 /// A settlement that began: what was claimed, and how far it has come. Kept before each message leaves, so
@@ -178,8 +180,7 @@ impl Log {
         for advice in self.advices.iter_mut().filter(|advice| Some(advice.stan) == stan) {
             advice.attempts = advice.attempts.saturating_sub(1);
         }
-        let made = |kind| matches!(kind, Kind::OfflineSale | Kind::OfflineRefund);
-        self.advices.retain(|advice| advice.attempts > 0 || Some(advice.stan) != stan || made(advice.kind));
+        self.advices.retain(|advice| advice.attempts > 0 || Some(advice.stan) != stan || !advice.is_asked);
     }
 
     /// The host would not take what was made offline.

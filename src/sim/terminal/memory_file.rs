@@ -235,6 +235,7 @@ impl RawAdvice {
             account: account(self.account.as_ref(), pad)?,
             elements: elements(&self.elements)?,
             attempts: self.attempts,
+            is_asked: false,
         })
     }
 }

@@ -145,6 +145,7 @@ macro_rules! keeps_the_contract {
             what_its_issuer_will_not_undo_still_binds
             a_hold_grows_by_the_part_of_an_increment_that_was_approved
             what_was_voided_refunded_or_completed_is_not_undone_a_second_time
+            a_follow_up_that_came_to_nothing_keeps_no_reversal_from_undoing
             what_others_rely_on_is_not_undone
             a_hold_is_neither_voided_nor_completed_while_more_is_asked_for
             an_increment_reserves_for_itself_and_gives_back_with_its_hold
