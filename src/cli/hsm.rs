@@ -277,7 +277,7 @@ fn words(key: &NamedKey) -> Option<(&'static str, &'static str)> {
 
 /// Print a list of clear keys as a station with the software HSM keeps it: version D blocks under its master key
 ///
-/// The master key is where the station's [hsm] says; a file that is not there is made if the ledger is new. Take
+/// The master key is where the station's `[hsm]` says; a file that is not there is made if the ledger is new. Take
 /// the clear list away afterwards.
 #[derive(Debug, clap::Args)]
 struct Seal {

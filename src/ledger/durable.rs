@@ -70,9 +70,10 @@ impl EmbeddedLedger {
         let mut decoder = Decoder::default();
         let opened = journal::open(disk.clone(), options, head, &mut |group| fold(&mut book, &mut decoder, group))?;
         let closed = ClosedDays::open(&mut disk, opened.replayed.id);
-        let closed = Arc::new(
-            closed.map_err(|fault| JournalFault::at(disk.folder(), Place::new("", 0, 0), Fault::ClosedDays(fault)))?,
-        );
+        let closed =
+            Arc::new(closed.map_err(|fault| {
+                JournalFault::at(disk.folder(), Place::new("", 0, 0), Fault::of_closed_days(fault))
+            })?);
         if mutant::is(Mutant::OwedForgotten) {
             book.owed.clear();
         }

@@ -121,7 +121,7 @@ fn departed<D: Disk>(disk: &mut D, id: JournalId, closings: u64, reader: &mut im
             Err(FileFault::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
             read => {
                 let at = |fault| {
-                    JournalFault::at(disk.folder(), Place::new(&name.records(), 0, 0), Fault::ClosedDays(fault))
+                    JournalFault::at(disk.folder(), Place::new(&name.records(), 0, 0), Fault::of_closed_days(fault))
                 };
                 read.map_err(at)?;
             }

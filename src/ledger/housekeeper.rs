@@ -200,7 +200,7 @@ impl<D: Disk> Housekeeper<D> {
     }
 
     fn closed_days(&self, fault: FileFault) -> JournalFault {
-        JournalFault::at(self.disk.folder(), Place::new("", 0, 0), Fault::ClosedDays(fault))
+        JournalFault::at(self.disk.folder(), Place::new("", 0, 0), Fault::of_closed_days(fault))
     }
 
     fn remove_superseded(&mut self, full: &[SegmentFile]) -> Result<(), JournalFault> {

@@ -110,6 +110,17 @@ pub enum Fault {
     NoRoom,
 }
 
+impl Fault {
+    /// Of what is kept of a closed day. A disk that refuses is not a file that is damaged: it may be tried again.
+    #[must_use]
+    pub fn of_closed_days(fault: super::blocks::FileFault) -> Self {
+        match fault {
+            super::blocks::FileFault::Io(error) => Self::Io("a closed day", error),
+            damaged => Self::ClosedDays(damaged),
+        }
+    }
+}
+
 /// A fault of the journal, and where.
 #[derive(Debug)]
 pub struct JournalFault {

@@ -256,8 +256,10 @@ impl Terminal {
         let value = |role| answer.message.role(role).map(|value| value.to_vec());
         let batch = value(Role::Batch).and_then(|batch| BatchNumber::parse(&batch));
         let is_compared = self.memory.log.closing.as_ref().is_some_and(|closing| closing.step != Step::Totals);
-        if let Some(batch) = batch.filter(|batch| *batch != self.memory.batch && !is_compared) {
-            self.moved_on(batch);
+        match batch {
+            Some(batch) if is_compared || batch == self.memory.batch => self.take_along(),
+            Some(batch) => self.moved_on(batch),
+            None => {}
         }
         if let Some(key_data) = value(Role::KeyData) {
             match self.pad.load(&key_data) {

@@ -8,6 +8,7 @@ use super::request::Sent;
 use super::slip::Slip;
 use super::{Terminal, TerminalFault};
 use crate::iso8583::Builder;
+use crate::iso8583::De;
 use crate::iso8583::Role;
 use crate::iso8583::settlement::DETAILS_AT_MOST;
 use crate::iso8583::settlement::Detail;
@@ -21,6 +22,7 @@ use crate::model::Pan;
 use crate::model::Stan;
 use crate::model::Timestamp;
 use crate::model::VoidsInTotals;
+use std::ops::Range;
 
 impl Terminal {
     /// What the open batch comes to, as a settlement would claim it.
@@ -252,10 +254,20 @@ impl Terminal {
     /// The host names another batch than ours: it has closed ours without us. What never went out belongs to the
     /// new one. (After the first verdict it names another because it has ours: then the upload comes first.)
     pub(super) fn moved_on(&mut self, batch: BatchNumber) {
-        let row = self.setup.profile.dialect.role(Role::Batch).and_then(|row| Some((row.de, row.slice.clone()?)));
-        self.memory.log.move_on(batch, row);
+        self.memory.log.move_on(batch, self.batch_place());
         self.memory.last = None;
         self.memory.batch = batch;
+    }
+
+    /// What the host does not have is of the batch that is open: a 77 may have said so late.
+    pub(super) fn take_along(&mut self) {
+        let (batch, place) = (self.memory.batch, self.batch_place());
+        self.memory.log.take_along(batch, place);
+    }
+
+    fn batch_place(&self) -> Option<(De, Range<usize>)> {
+        let row = self.setup.profile.dialect.role(Role::Batch)?;
+        Some((row.de, row.slice.clone()?))
     }
 
     /// Loses a slip, as a terminal does whose memory fails: for tests of unbalanced batches. `number` counts

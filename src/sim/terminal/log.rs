@@ -216,12 +216,17 @@ impl Log {
     /// did may be known to the host under the batch it named, and keeps it: under another it would be another
     /// transaction. `place` is where an advice says its batch.
     pub(super) fn move_on(&mut self, batch: BatchNumber, place: Option<(De, Range<usize>)>) {
-        let unsent = || self.advices.iter().filter(|advice| advice.attempts == 0);
-        let stays = |slip: &Slip| unsent().any(|advice| advice.stan == slip.stan);
-        let (stay, gone) = std::mem::take(&mut self.slips).into_iter().partition(stays);
         self.close(None);
-        (self.slips, self.before) = (stay, gone);
-        self.slips.iter_mut().for_each(|slip| slip.batch = batch);
+        self.take_along(batch, place);
+    }
+
+    /// What the host does not have belongs to the batch that is open now. `place` is where an advice says its batch.
+    pub(super) fn take_along(&mut self, batch: BatchNumber, place: Option<(De, Range<usize>)>) {
+        let unsent = || self.advices.iter().filter(|advice| advice.attempts == 0);
+        let comes = |slip: &Slip| slip.batch != batch && unsent().any(|advice| advice.stan == slip.stan);
+        let (come, stay) = std::mem::take(&mut self.before).into_iter().partition::<Vec<_>, _>(comes);
+        self.before = stay;
+        self.slips.extend(come.into_iter().map(|slip| Slip { batch, ..slip }));
         let Some((de, range)) = place else { return };
         let unsent = self.advices.iter_mut().filter(|advice| advice.attempts == 0);
         let elements = unsent.flat_map(|advice| &mut advice.elements);
