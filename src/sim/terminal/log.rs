@@ -172,6 +172,8 @@ impl Log {
             slip.rrn = answered.rrn.or(slip.rrn);
             slip.approval = answered.approval.or(slip.approval);
             slip.foreign = answered.foreign;
+            // The host knows it by the day on which it was told.
+            slip.at = answered.at.or(slip.at);
         }
     }
 
