@@ -24,6 +24,7 @@ use crate::link::IssuerLink;
 use crate::model::BatchNumber;
 use crate::model::Clock;
 use crate::model::Kind;
+use crate::model::Product;
 use crate::model::Request;
 use crate::model::ResponseCode;
 use crate::model::SealFault;
@@ -58,7 +59,9 @@ impl<W: World> Station<W> {
         }
         let (decided, rule, repeat) = match intended {
             Intended::Fresh | Intended::Adrift(_) => {
-                self.tell_batchless(asking.request.batch, intent.id);
+                if kinds::of(kind).is_advice {
+                    self.tell_batchless(asking.request.batch, intent.id);
+                }
                 let fresh = match way {
                     Way::Ask => self.decide(&intent, &asking, authentic, exchange).await?,
                     Way::StandIn => self.stand_in_for(&intent).await?,
@@ -140,6 +143,7 @@ impl<W: World> Station<W> {
         let unknown = || Refusal { code: ResponseCode::OriginalNotFound, rule: "original".into() };
         let refusal = self
             .session_refusal(exchange, facts, request, authentic)
+            .or_else(|| self.code_refusal(exchange, request))
             .or(asking.original_unknown.then(unknown))
             .or(refusal)
             .or(issuer.as_ref().err().cloned());
@@ -207,6 +211,15 @@ impl<W: World> Station<W> {
             return Some(Refusal { code, rule: "batch".into() });
         }
         self.duty_refusal(exchange, facts, request.kind, authentic)
+    }
+
+    /// A payment code is one by its prefix (product `qr`): a bank card's digits, scanned, would pay without card or PIN.
+    fn code_refusal(&self, exchange: &Exchange<'_>, request: &Request) -> Option<Refusal> {
+        exchange.message.role(Role::PaymentCode)?;
+        let registry = self.parts.registry.load();
+        let bins = registry.bins();
+        let is_card = !bins.candidates(&request.pan).is_empty() && bins.class(&request.pan).product != Product::Qr;
+        is_card.then(|| Refusal { code: ResponseCode::CardInvalid, rule: "payment-code-prefix".into() })
     }
 
     /// The batch of a request: its own; of an advice whose batch is not the session's and not open either, none.

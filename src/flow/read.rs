@@ -21,7 +21,6 @@ use crate::model::MerchantId;
 use crate::model::Pan;
 use crate::model::PosEntryMode;
 use crate::model::ProcessingCode;
-use crate::model::Product;
 use crate::model::Request;
 use crate::model::ResponseCode;
 use crate::model::Sealer;
@@ -45,9 +44,6 @@ impl<W: World> Station<W> {
         }
         let track2 = self.track2(message, authentic).await?;
         let card = card(message, track2.as_ref())?;
-        if let Some(pan) = card.filter(|_| message.role(Role::PaymentCode).is_some()) {
-            self.is_payment_code(&pan)?;
-        }
         let token = card.map(|pan| self.parts.sealer.token(&pan));
         let (original, names_one) = self.find_original(exchange, facts, kind, token)?;
         let pan = card.map_or_else(|| self.card_of(kind, original.as_ref()), Ok)?;
@@ -75,14 +71,6 @@ impl<W: World> Station<W> {
         };
         let original_unknown = names_one && original.is_none() && kinds::may_stand_alone(kind);
         Ok(Asking { request, original, original_unknown, passed: passed(message, kind) })
-    }
-
-    /// Only prefixes of payment codes are (product `qr`): a bank card's digits, scanned, would pay without card or PIN.
-    fn is_payment_code(&self, code: &Pan) -> Result<(), Stop> {
-        let registry = self.parts.registry.load();
-        let is_card =
-            !registry.bins().candidates(code).is_empty() && registry.bins().class(code).product != Product::Qr;
-        if is_card { Err(Stop::code(ResponseCode::CardInvalid, "payment-code-prefix")) } else { Ok(()) }
     }
 
     /// The batch that a transaction belongs to where only settlements say one: the terminal's open one.

@@ -188,11 +188,12 @@ impl<W: World> Station<W> {
         change: impl FnOnce(SessionFacts) -> SessionFacts,
     ) -> Result<BatchClosed, Stop> {
         let (terminal, batch) = (close.terminal, close.batch);
-        let next = |session: SessionFacts| match session.batch.max(BatchNumber::FIRST) == batch
-            || mutant::is(Mutant::BatchMovesTwice)
-        {
-            true => change(SessionFacts { batch: batch.next(), ..session }),
-            false => session,
+        let next = |session: SessionFacts| {
+            let current = session.batch.max(BatchNumber::FIRST);
+            match current == batch || mutant::is(Mutant::BatchMovesTwice) {
+                true => change(SessionFacts { batch: current.next(), ..session }),
+                false => session,
+            }
         };
         let session = moves_on.then(|| self.parts.sessions.change(terminal, next));
         let close = BatchClose { session, ..close };

@@ -34,7 +34,7 @@ impl Follower {
 
     /// Whether it may still come to stand: nothing that collides with it may begin. Also while it is being
     /// undone, and if the issuer refuses to undo it: the issuer may hold it.
-    fn binds(&self) -> bool {
+    pub(super) fn binds(&self) -> bool {
         !self.voided && self.state.may_bind()
     }
 
@@ -46,11 +46,6 @@ impl Follower {
     /// Whether it came to something: it stands, or its issuer will not undo it.
     pub(super) fn has_come(&self) -> bool {
         self.binds() && !(self.state == State::Open || self.state.is_reversing())
-    }
-
-    /// The same, or it may still.
-    pub(super) fn may_come(&self) -> bool {
-        self.binds()
     }
 }
 

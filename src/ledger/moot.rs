@@ -14,7 +14,7 @@ pub(super) enum Moot {
     /// This was done: nothing is undone any more.
     By(Followed),
     /// This may be done any moment, or come to nothing: only then is known whether the reversal undoes.
-    NotYetBy,
+    NotYet,
 }
 
 impl Book {
@@ -22,7 +22,7 @@ impl Book {
     pub(super) fn moot(&self, entry: &Entry) -> Option<Moot> {
         match self.followed(entry, Follower::has_come) {
             Some(followed) => Some(Moot::By(followed)),
-            None => self.followed(entry, Follower::may_come).map(|_| Moot::NotYetBy),
+            None => self.followed(entry, Follower::binds).map(|_| Moot::NotYet),
         }
     }
 

@@ -182,7 +182,7 @@ impl Book {
         let decided = kept.decided();
         let moot = original.filter(|_| !mutant::is(Mutant::UndoneTwice)).and_then(|entry| self.moot(entry));
         let moot = match moot {
-            Some(Moot::NotYetBy) => return Ok(Commit::nothing(Reversed::NotYet)),
+            Some(Moot::NotYet) => return Ok(Commit::nothing(Reversed::NotYet)),
             Some(Moot::By(followed)) => Some(followed),
             None => None,
         };

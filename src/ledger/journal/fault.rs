@@ -1,5 +1,6 @@
 //! Why the journal cannot be opened or written. Every fault names its place and what to do.
 
+use super::blocks::FileFault;
 use super::codec::CodecFault;
 use super::format::HeaderFault;
 use std::fmt;
@@ -101,7 +102,7 @@ pub enum Fault {
     },
     /// What is kept of a closed day cannot be read.
     #[error("a closed day: {0}")]
-    ClosedDays(super::blocks::FileFault),
+    ClosedDays(FileFault),
     /// A group that fits no segment.
     #[error("a group of {0} bytes fits no segment")]
     TooLarge(usize),
@@ -113,9 +114,9 @@ pub enum Fault {
 impl Fault {
     /// Of what is kept of a closed day. A disk that refuses is not a file that is damaged: it may be tried again.
     #[must_use]
-    pub fn of_closed_days(fault: super::blocks::FileFault) -> Self {
+    pub fn of_closed_days(fault: FileFault) -> Self {
         match fault {
-            super::blocks::FileFault::Io(error) => Self::Io("a closed day", error),
+            FileFault::Io(error) => Self::Io("a closed day", error),
             damaged => Self::ClosedDays(damaged),
         }
     }

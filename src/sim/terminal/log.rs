@@ -157,8 +157,7 @@ impl Log {
 
     /// Changes what a hold holds in all: its void is of all of it.
     fn hold(&mut self, stan: Stan, change: impl FnOnce(Amount) -> Option<Amount>) {
-        let mut all = self.before.iter_mut().chain(&mut self.slips);
-        if let Some(hold) = all.rfind(|slip| slip.stan == stan && slip.kind == Kind::Authorization)
+        if let Some(hold) = self.find_mut(stan).filter(|slip| slip.kind == Kind::Authorization)
             && let Some(amount) = change(hold.amount)
         {
             hold.amount = amount;

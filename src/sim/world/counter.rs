@@ -9,7 +9,6 @@ use super::till::TRIES;
 use super::till::Till;
 use crate::ledger::Ledger;
 use crate::ledger::kinds;
-use crate::ledger::kinds::Following;
 use crate::model::Amount;
 use crate::model::Kind;
 use crate::model::OnUnknown;
@@ -33,13 +32,10 @@ impl Till {
         if self.terminal.memory().pending.is_some() || self.terminal.needs_sign_in() || self.terminal.untold() > 0 {
             return;
         }
-        let Some((following, of_kinds)) = kinds::of(kind).follows else { return };
+        let Some((_, of_kinds)) = kinds::of(kind).follows else { return };
         let log = &self.terminal.memory().log;
         let Some(slip) = log.last(of_kinds).cloned() else { return };
-        let added = log.before.iter().chain(&log.slips).filter(|other| {
-            other.kind == Kind::Increment && other.original == Some(slip.stan) && following != Following::Increments
-        });
-        let whole = added.fold(slip.amount.minor(), |sum, other| sum + other.amount.minor());
+        let whole = slip.amount.minor();
         let bare = whole.saturating_sub(slip.tip.minor());
         let amount = whole * percent / 100;
         let (Some(amount), Some(tip)) = (Amount::new(amount), Amount::new(amount.saturating_sub(bare))) else {

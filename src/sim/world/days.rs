@@ -65,6 +65,11 @@ pub(super) fn days() -> Vec<Scenario> {
         till("batch settled, the next one begins", &sold, &[settle, sale(3_00, CARD_B, Plain)]),
         till("settlement repeated", &sold, &[settle, Step::RepeatLast, sale(3_00, CARD_B, Plain)]),
         till(
+            "settlement repeated before a sign-in",
+            &sold,
+            &[settle, Step::RepeatLast, Step::SignIn, sale(3_00, CARD_B, Plain)],
+        ),
+        till(
             "batch settled without a slip, uploaded",
             &[sale(10_00, CARD_A, Plain), sale(4_00, CARD_B, Plain), follow(Kind::Refund, 50)],
             &[Step::Settle { lies: true }],

@@ -303,8 +303,7 @@ impl Till {
                 unit = self.inbox.recv() => unit?,
                 () = &mut deadline => return None,
             };
-            let header = self.terminal.setup().profile.framing.length.bytes();
-            let unit = unit.slice(header.min(unit.len())..);
+            let unit = self.unframed(&unit);
             // A refusal of one copy says nothing of the others.
             if self.copies && !self.is_recorded(&unit) {
                 continue;
@@ -338,6 +337,11 @@ impl Till {
     }
 
     /// A unit without its length.
+    fn unframed(&self, unit: &Bytes) -> Bytes {
+        unit.slice(self.terminal.setup().profile.framing.length.bytes().min(unit.len())..)
+    }
+
+    /// What a unit without its length says.
     fn read(&self, unit: &Bytes) -> Option<Message> {
         let profile = &self.terminal.setup().profile;
         profile.split(unit.clone()).ok().and_then(|frame| profile.decode(&frame).ok())
@@ -502,12 +506,8 @@ impl Till {
                 .iter()
                 .all(|role| message.role(*role).as_deref() == sent.message.role(*role).as_deref())
         };
-        let header = sent.unit.len().min(self.terminal.setup().profile.framing.length.bytes());
         self.way == Way::Pos
-            || self
-                .answered
-                .iter()
-                .any(|unit| self.read(&unit.slice(header.min(unit.len())..)).as_ref().is_some_and(means))
+            || self.answered.iter().any(|unit| self.read(&self.unframed(unit)).as_ref().is_some_and(means))
     }
 
     async fn wrong_mac(&mut self) {

@@ -3,6 +3,7 @@
 use super::Command;
 use super::pin::Account;
 use super::pin::Block;
+use super::pin::pin_check;
 use crate::hsm::payshield::code::KeyType;
 use crate::hsm::payshield::fields::Body;
 use crate::hsm::payshield::fields::FieldFault;
@@ -76,32 +77,8 @@ pub struct VerifyTerminalOffset(pub OffsetCheck);
 #[derive(Clone, Eq, PartialEq)]
 pub struct VerifyZoneOffset(pub OffsetCheck);
 
-/// Both checks differ in nothing but their code.
-macro_rules! offset_check {
-    ($name:ident, $code:literal) => {
-        impl Command for $name {
-            const CODE: [u8; 2] = *$code;
-            type Answer = ();
-
-            fn write(&self, out: &mut Body) {
-                self.0.write(out);
-            }
-
-            fn read(fields: &mut Fields<'_>) -> Result<Self, FieldFault> {
-                OffsetCheck::read(fields).map(Self)
-            }
-
-            fn write_answer((): &(), _out: &mut Body) {}
-
-            fn read_answer(&self, _fields: &mut Fields<'_>) -> Result<(), FieldFault> {
-                Ok(())
-            }
-        }
-    };
-}
-
-offset_check!(VerifyTerminalOffset, b"DA");
-offset_check!(VerifyZoneOffset, b"EA");
+pin_check!(VerifyTerminalOffset, OffsetCheck, b"DA");
+pin_check!(VerifyZoneOffset, OffsetCheck, b"EA");
 
 /// FW: the PVV of a new PIN.
 #[derive(Clone, Eq, PartialEq)]

@@ -338,9 +338,9 @@ pub struct VerifyTerminalPvv(pub PvvCheck);
 #[derive(Clone, Eq, PartialEq)]
 pub struct VerifyZonePvv(pub PvvCheck);
 
-/// Both checks differ in nothing but their code.
-macro_rules! pvv_check {
-    ($name:ident, $code:literal) => {
+/// A check of terminals and the same of interchanges differ in nothing but their code.
+macro_rules! pin_check {
+    ($name:ident, $check:ident, $code:literal) => {
         impl Command for $name {
             const CODE: [u8; 2] = *$code;
             type Answer = ();
@@ -350,7 +350,7 @@ macro_rules! pvv_check {
             }
 
             fn read(fields: &mut Fields<'_>) -> Result<Self, FieldFault> {
-                PvvCheck::read(fields).map(Self)
+                $check::read(fields).map(Self)
             }
 
             fn write_answer((): &(), _out: &mut Body) {}
@@ -362,5 +362,7 @@ macro_rules! pvv_check {
     };
 }
 
-pvv_check!(VerifyTerminalPvv, b"DC");
-pvv_check!(VerifyZonePvv, b"EC");
+pub(super) use pin_check;
+
+pin_check!(VerifyTerminalPvv, PvvCheck, b"DC");
+pin_check!(VerifyZonePvv, PvvCheck, b"EC");
