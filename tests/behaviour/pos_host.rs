@@ -37,6 +37,8 @@ pub(crate) struct Batch {
     swallowed: usize,
     /// Settlements are approved without a word on their totals.
     no_verdict: bool,
+    /// Uploads are answered 77.
+    wants_sign_in: bool,
 }
 
 impl Books {
@@ -54,6 +56,11 @@ impl Books {
     /// From now on settlements are approved without a word on their totals.
     pub(crate) fn give_no_verdict(&self) {
         self.1.lock().unwrap().no_verdict = true;
+    }
+
+    /// From now on uploads are answered 77.
+    pub(crate) fn refuse_uploads(&self) {
+        self.1.lock().unwrap().wants_sign_in = true;
     }
 
     /// How many messages were not answered for that.
@@ -167,8 +174,9 @@ impl Books {
         for de in profile.dialect.echo(mti.response()) {
             builder.copy(*de, request).unwrap();
         }
-        builder.role(Role::ResponseCode, b"00").unwrap();
         let mut batch = self.1.lock().unwrap();
+        let refused = batch.wants_sign_in && mti.as_str() == "0320";
+        builder.role(Role::ResponseCode, if refused { b"77" } else { b"00" }).unwrap();
         if mti.as_str() == "0500" && !batch.no_verdict {
             let sum = |map: &BTreeMap<String, u64>| format!("{:012}{:03}", map.values().sum::<u64>(), map.len());
             let ours = sum(&batch.debits) + &sum(&batch.credits);

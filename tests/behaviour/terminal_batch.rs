@@ -470,6 +470,41 @@ fn an_upload_goes_on_after_a_sign_in_that_names_the_next_batch() {
 }
 
 #[test]
+fn a_claim_that_may_have_arrived_is_repeated_although_the_next_batch_is_named() {
+    let mut terminal = signed_in_at(1);
+    sell(&mut terminal, 100);
+    terminal.begin_settlement().unwrap();
+    let claim = terminal.settlement(noon()).unwrap().unwrap();
+    let mut terminal = switched_on_again(&terminal);
+    moved_on(&mut terminal);
+    let again = terminal.settlement(noon()).unwrap().expect("the claim");
+    assert_eq!((&again.unit, terminal.memory().batch), (&claim.unit, BatchNumber::FIRST));
+    decline(&mut terminal, &again, b"96");
+    assert!(terminal.memory().log.closing.is_some(), "a host in trouble has not looked whether it had the first");
+    let mut said = claim.message.role(Role::AdditionalPrivate).unwrap().to_vec();
+    (said[30], said[61]) = (b'3', b'3');
+    let unit = answer_to(&terminal, &again, b"77", &[(Role::AdditionalPrivate, &said)]);
+    hear(&mut terminal, &again, &unit);
+    moved_on(&mut terminal);
+    assert_eq!(
+        (terminal.memory().batch.value(), terminal.memory().log.before.len()),
+        (2, 1),
+        "somebody else closed it"
+    );
+}
+
+#[test]
+fn a_claim_that_never_left_is_dropped_when_the_next_batch_is_named() {
+    let mut terminal = signed_in_at(1);
+    sell(&mut terminal, 100);
+    terminal.begin_settlement().unwrap();
+    let claim = terminal.settlement(noon()).unwrap().unwrap();
+    terminal.not_sent(&claim);
+    moved_on(&mut terminal);
+    assert_eq!((terminal.memory().batch.value(), terminal.memory().log.closing.is_some()), (2, false));
+}
+
+#[test]
 fn a_decline_with_a_wrong_mac_ends_nothing() {
     let mut terminal = signed_in_at(1);
     let sent = order(&mut terminal, Kind::Sale, 100);

@@ -289,6 +289,20 @@ fn a_batch_that_balanced_is_closed_whether_or_not_its_end_is_answered() {
 }
 
 #[test]
+fn a_batch_that_balanced_has_its_sheet_whatever_is_said_of_its_end() {
+    let (books, folder) = (Books::default(), tempfile::tempdir().unwrap());
+    let address = books.host();
+    for _ in 0..2 {
+        assert_eq!(run(&address, folder.path(), &["sale", "1.00"]).0, Exit::Ok);
+    }
+    books.refuse_uploads();
+    let (exit, out) = run(&address, folder.path(), &["settle"]);
+    assert_eq!((exit, books.uploads()), (Exit::Ok, ["203 ", "203 ", "207 00"].map(str::to_owned).to_vec()), "{out}");
+    assert!(out.contains("对账平") && !out.contains("the host had closed"), "{out}");
+    assert_eq!(run(&address, folder.path(), &["sale", "1.00"]).0, Exit::Ok);
+}
+
+#[test]
 fn an_approval_that_says_nothing_of_the_totals_settles_nothing() {
     let (books, folder) = (Books::default(), tempfile::tempdir().unwrap());
     let address = books.host();

@@ -1,7 +1,8 @@
 //! The terminal's day against the whole switch: real doors, real links, mock banks.
 
-use crate::switch::rig::{Recipe, Rig};
+use crate::switch::rig::{Recipe, Rig, Till, now};
 use std::path::Path;
+use std::sync::Arc;
 use tollgate::cli::Exit;
 use tollgate::cli::run_from;
 use tollgate::ledger::BatchState;
@@ -9,6 +10,10 @@ use tollgate::ledger::Ledger;
 use tollgate::model::BatchNumber;
 use tollgate::model::Kind;
 use tollgate::model::TerminalId;
+use tollgate::server::SystemEntropy;
+use tollgate::sim::terminal::Memory;
+use tollgate::sim::terminal::Terminal;
+use tollgate::sim::terminal::demo_pin_pad;
 
 /// `tollgate terminal` at the door `pos`, with its memory in `folder`.
 pub(crate) fn run(rig: &Rig, folder: &Path, arguments: &[&str]) -> (Exit, String) {
@@ -62,6 +67,126 @@ fn a_batch_that_lost_a_slip_is_uploaded_and_the_switch_names_what_is_missing() {
     assert_eq!((record.state, record.items, record.differences.len()), (BatchState::Closed, 9, 1));
     assert_eq!(record.differences[0].here.map(|amount| amount.minor()), Some(1_000));
     assert_eq!(closed(&rig, 2).is_balanced(), Some(true));
+}
+
+/// The terminal of this folder claims its totals without the first slip; they arrive, and it does not hear the answer.
+fn claims_unheard(rig: &Rig, folder: &Path) {
+    let path = folder.join("terminal.json");
+    let mut till = Till::new(rig, 10_000_001, "pos");
+    let setup = till.terminal.setup().clone();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let memory = Memory::from_json(&text, setup.owner(), till.terminal.pad()).unwrap();
+    let pad = demo_pin_pad(setup.terminal, true, Arc::new(SystemEntropy)).unwrap().unwrap();
+    till.terminal = Terminal::new(setup, pad, memory).unwrap();
+    assert!(till.terminal.lose(1));
+    till.terminal.begin_settlement().unwrap();
+    let claim = till.terminal.settlement(now()).unwrap().unwrap();
+    till.send(&claim.unit);
+    till.receive().expect("an answer that nobody reads");
+    std::fs::write(&path, till.terminal.to_json()).unwrap();
+}
+
+#[test]
+fn a_batch_that_differs_is_uploaded_although_the_terminal_signed_in_before_it_heard_so() {
+    let rig = Rig::start(2_000);
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| run(&rig, folder.path(), arguments);
+    assert_eq!((run(&["sale", "10.00"]).0, run(&["sale", "20.00"]).0), (Exit::Ok, Exit::Ok));
+    claims_unheard(&rig, folder.path());
+    let (exit, out) = run(&["sign-in"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    let (exit, out) = run(&["settle"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    assert!(out.contains("UNBALANCED"), "{out}");
+    let record = closed(&rig, 1);
+    assert_eq!((record.state, record.items, record.differences.len()), (BatchState::Closed, 1, 1), "{out}");
+    assert_eq!((run(&["sale", "1.00"]).0, run(&["settle"]).0), (Exit::Ok, Exit::Ok));
+    assert_eq!(closed(&rig, 2).is_balanced(), Some(true));
+}
+
+#[test]
+fn a_batch_that_an_operator_closed_while_its_totals_were_claimed_is_left_behind() {
+    let rig = Rig::kept(2_000);
+    let folder = tempfile::tempdir().unwrap();
+    let (state, run) = (folder.path().join("terminal.json"), |arguments: &[&str]| run(&rig, folder.path(), arguments));
+    assert_eq!(run(&["sale", "10.00"]).0, Exit::Ok);
+    let ledger = rig.file("ledger");
+    let close = ["tollgate", "batch", "close", "--data", ledger.to_str().unwrap(), "--terminal", "10000001"];
+    let why = ["--actor", "alice", "--reason", "till is broken"];
+    assert_eq!(run_from(close.iter().chain(&why), &mut Vec::new()).ok(), Some(Exit::Ok));
+    // Its totals were on their way when the power failed.
+    let text = std::fs::read_to_string(&state).unwrap();
+    let mut till = Till::new(&rig, 10_000_001, "pos");
+    let memory = Memory::from_json(&text, till.terminal.setup().owner(), till.terminal.pad()).unwrap();
+    let setup = till.terminal.setup().clone();
+    let pad = demo_pin_pad(setup.terminal, true, Arc::new(SystemEntropy)).unwrap().unwrap();
+    till.terminal = Terminal::new(setup, pad, memory).unwrap();
+    till.terminal.begin_settlement().unwrap();
+    till.terminal.settlement(now()).unwrap().unwrap();
+    std::fs::write(&state, till.terminal.to_json()).unwrap();
+    assert_eq!(run(&["sign-in"]).0, Exit::Ok);
+    let (exit, out) = run(&["settle"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    assert!(out.contains("the host had closed the batch"), "{out}");
+    let (exit, out) = run(&["sale", "20.00"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+}
+
+#[test]
+fn an_offline_refund_gives_the_last_sale_back_or_the_one_that_is_named() {
+    let rig = Rig::start(2_000);
+    for door in ["pos", "host"] {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |arguments: &[&str], ends: Exit| {
+            let (exit, out) = run_at(&rig, door, folder.path(), arguments);
+            assert_eq!(exit, Exit::Ok, "{arguments:?}: {out}");
+            let (exit, out) = run_at(&rig, door, folder.path(), &["upload"]);
+            assert_eq!(exit, ends, "{door} {arguments:?}: {out}");
+            out
+        };
+        for amount in ["10.00", "20.00"] {
+            let (exit, out) = run_at(&rig, door, folder.path(), &["sale", amount]);
+            assert_eq!(exit, Exit::Ok, "{out}");
+        }
+        told(&["offline-refund", "5.00"], Exit::Ok);
+        told(&["offline-refund", "15.00", "--present", "--card", "visitor-a"], Exit::Ok);
+        let over = told(&["offline-refund", "0.01"], Exit::No);
+        assert!(over.contains(" 64 "), "{over}");
+        let first = if door == "pos" { "2" } else { "1" };
+        let whole = told(&["offline-refund", "--of", first], Exit::Ok);
+        assert!(whole.contains("-> 0220 offline-refund  10.00"), "{whole}");
+        let alone = told(&["offline-refund", "1.00", "--alone"], Exit::No);
+        assert!(alone.contains(" 25 "), "{alone}");
+    }
+}
+
+#[test]
+fn an_offline_refund_of_a_sale_that_the_host_does_not_know_yet_is_told_after_it() {
+    let rig = Rig::start(2_000);
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| run(&rig, folder.path(), arguments);
+    for arguments in [&["sign-in"][..], &["offline-sale", "7.00"], &["offline-refund", "2.00"], &["upload"]] {
+        let (exit, out) = run(arguments);
+        assert_eq!(exit, Exit::Ok, "{arguments:?}: {out}");
+    }
+    let (exit, out) = run(&["settle"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    let counted = closed(&rig, 1).counted.domestic;
+    assert_eq!((counted.debit.amount, counted.credit.amount), (700, 200), "{out}");
+}
+
+#[test]
+fn a_refund_of_nothing_is_13_at_every_door() {
+    let rig = Rig::start(2_000);
+    for door in ["pos", "host"] {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(run_at(&rig, door, folder.path(), &["sale", "10.00"]).0, Exit::Ok);
+        for verb in ["refund", "sale"] {
+            let (exit, out) = run_at(&rig, door, folder.path(), &[verb, "0.00"]);
+            assert_eq!(exit, Exit::No, "{out}");
+            assert!(out.contains("0 13 "), "{door}: {out}");
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::options::{CardOptions, Copies, Station};
 use super::show;
-use super::verbs::{Action, Sale};
+use super::verbs::{Action, Offline, OfflineRefund, Sale};
 use super::{config, fault, usage};
 use crate::cli::Exit;
 use crate::cli::Failure;
@@ -10,6 +10,7 @@ use crate::cli::Outcome as Ran;
 use crate::iso8583::describe;
 use crate::iso8583::settlement::Verdict;
 use crate::model::Amount;
+use crate::model::ApprovalCode;
 use crate::model::Kind;
 use crate::model::Stan;
 use crate::sim::terminal::Deed;
@@ -96,8 +97,11 @@ impl Action {
                 let code = scan.code()?;
                 hand_over(driver, &Task { amount: scan.amount, code: Some(&code), ..Task::of(Deed::Scan) }).await
             }
-            Self::OfflineSale(offline) => self.offline(driver, Kind::OfflineSale, offline).await,
-            Self::OfflineRefund(offline) => self.offline(driver, Kind::OfflineRefund, offline).await,
+            Self::OfflineSale(offline) => {
+                let Offline { charge, approval } = offline;
+                given_or_taken(driver, Kind::OfflineSale, charge.amount, (&charge.card, *approval)).await
+            }
+            Self::OfflineRefund(refund) => offline_refund(driver, refund).await,
             Self::Void(args) => self.follow(driver, follow(Kind::SaleVoid), args).await,
             Self::Refund(args) => self.follow(driver, follow(Kind::Refund), args).await,
             Self::PreauthVoid(args) => self.follow(driver, follow(Kind::AuthorizationVoid), args).await,
@@ -126,19 +130,34 @@ impl Action {
         }
     }
 
-    async fn offline(&self, driver: &mut Till<'_>, kind: Kind, offline: &super::verbs::Offline) -> Ran {
-        let shown = offline.charge.card.presented()?;
-        let (amount, approval) = (offline.charge.amount, offline.approval);
-        let task = Task { amount, approval, card: Some(&shown), ..Task::of(Deed::Offline(kind)) };
-        hand_over(driver, &task).await
-    }
-
     async fn follow(&self, driver: &mut Till<'_>, deed: Deed, args: &super::verbs::Follow) -> Ran {
         let (original, amount) = args.original(deed, &driver.terminal().memory().log)?;
         let shown = if args.present { Some(args.card.presented()?) } else { None };
         let task = Task { amount, card: shown.as_ref(), original: Some(&original), ..Task::of(deed) };
         hand_over(driver, &task).await
     }
+}
+
+/// With a card at the reader, and no host.
+async fn given_or_taken(
+    driver: &mut Till<'_>,
+    kind: Kind,
+    amount: Amount,
+    (options, approval): (&CardOptions, Option<ApprovalCode>),
+) -> Ran {
+    let shown = options.presented()?;
+    hand_over(driver, &Task { amount, approval, card: Some(&shown), ..Task::of(Deed::Offline(kind)) }).await
+}
+
+async fn offline_refund(driver: &mut Till<'_>, refund: &OfflineRefund) -> Ran {
+    let (kind, follow) = (Kind::OfflineRefund, &refund.follow);
+    let Some((original, amount)) = refund.original(&driver.terminal().memory().log)? else {
+        let amount = follow.amount.ok_or_else(|| usage("the amount is needed: it is of no sale"))?;
+        return given_or_taken(driver, kind, amount, (&follow.card, follow.approval)).await;
+    };
+    let shown = if follow.present { Some(follow.card.presented()?) } else { None };
+    let task = Task { amount, card: shown.as_ref(), original: Some(&original), ..Task::of(Deed::Offline(kind)) };
+    hand_over(driver, &task).await
 }
 
 async fn simple(driver: &mut Till<'_>, deed: Deed) -> Ran {

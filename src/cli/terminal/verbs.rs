@@ -56,8 +56,12 @@ pub(super) enum Action {
     Tip(Tip),
     /// Sell without the host; it is told at the next occasion
     OfflineSale(Offline),
-    /// Give money back without the host
-    OfflineRefund(Offline),
+    /// Give money of a sale back without the host; it is told at the next occasion
+    #[command(
+        after_help = "The host refuses one that names no sale (25), after the money was given, unless its station file \
+            says `refund_without_original = true` in `[follow_ups]`."
+    )]
+    OfflineRefund(OfflineRefund),
     /// Undo what has no valid answer; if there is nothing, the last approved request
     Reversal,
     /// Tell the host what it was not told of yet
@@ -143,6 +147,15 @@ pub(super) struct Offline {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct OfflineRefund {
+    #[command(flatten)]
+    pub(super) follow: Follow,
+    /// Of no sale, to the card that is presented; so it is too where the terminal remembers no sale
+    #[arg(long, conflicts_with_all = ["of", "batch", "rrn", "date", "present"])]
+    alone: bool,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct Settle {
     /// Lose this slip first, counted from one: for tests of batches that differ
     #[arg(long, value_name = "N")]
@@ -179,7 +192,7 @@ pub(super) struct Follow {
     date: Option<String>,
     /// The original's approval code
     #[arg(long, value_parser = approval)]
-    approval: Option<ApprovalCode>,
+    pub(super) approval: Option<ApprovalCode>,
     /// Present the card again
     #[arg(long)]
     pub(super) present: bool,
@@ -197,10 +210,25 @@ impl Scan {
     }
 }
 
+impl OfflineRefund {
+    /// The sale, and how much of it; `None` if it is of none.
+    pub(super) fn original(&self, log: &Log) -> Result<Option<(Original, Amount)>, Failure> {
+        let deed = Deed::Offline(Kind::OfflineRefund);
+        let named = self.follow.of.is_some() || self.follow.is_said();
+        let alone = self.alone || (!named && log.last(deed.follows()).is_none());
+        if alone { Ok(None) } else { self.follow.original(deed, log).map(Some) }
+    }
+}
+
 impl Follow {
+    /// Whether the original is named by what a receipt says.
+    fn is_said(&self) -> bool {
+        self.rrn.is_some() || self.batch.is_some()
+    }
+
     /// What it follows, and how much of it: from the terminal's log, or from what a receipt says.
     pub(super) fn original(&self, deed: Deed, log: &Log) -> Result<(Original, Amount), Failure> {
-        let said = self.rrn.is_some() || self.batch.is_some();
+        let said = self.is_said();
         let slip = match self.of {
             _ if said => None,
             Some(number) => Stan::new(number).and_then(|stan| log.find(stan)),

@@ -1,6 +1,7 @@
 //! What a terminal tells until it is acknowledged: advices, refunds, what was done offline.
 
 use super::account::Account;
+use super::follow::FollowUp;
 use super::log::Advice;
 use super::request::{Purchase, Sent};
 use super::slip::Slip;
@@ -48,7 +49,28 @@ impl Terminal {
             let organisation = Account::card(&purchase.card.pan).organisation();
             message.role(Role::Operator, organisation.as_bytes())?;
         }
-        let sent = self.tell(purchase.kind, message)?;
+        self.done_offline(purchase.kind, message, now)
+    }
+
+    /// Gives money of a sale back without the host ([`Kind::OfflineRefund`]); otherwise as [`Terminal::offline`].
+    ///
+    /// # Errors
+    /// [`TerminalFault`] if the message cannot be made.
+    pub fn offline_refund(&mut self, follow: &FollowUp<'_>, now: Timestamp) -> Result<Slip, TerminalFault> {
+        if follow.kind != Kind::OfflineRefund {
+            return Err(TerminalFault::NoKind(follow.kind));
+        }
+        if self.memory.log.closing.is_some() {
+            return Err(TerminalFault::SettlementFirst);
+        }
+        self.room_for_a_slip()?;
+        let message = self.follow_message(follow, now)?;
+        self.done_offline(follow.kind, message, now)
+    }
+
+    /// The slip of what was done, and the message that will tell of it.
+    fn done_offline(&mut self, kind: Kind, message: Builder, now: Timestamp) -> Result<Slip, TerminalFault> {
+        let sent = self.tell(kind, message)?;
         if let Some(advice) = self.memory.log.advices.last_mut() {
             advice.attempts = 0;
         }
@@ -162,7 +184,7 @@ impl Terminal {
 
 /// A host that wants a sign-in has not looked at the message. One in trouble is told again of what was done
 /// already; of what was only asked, its answer is the last word.
-fn is_to_be_told_again(code: ResponseCode, offline: bool) -> bool {
+pub(super) fn is_to_be_told_again(code: ResponseCode, offline: bool) -> bool {
     use ResponseCode as Code;
     let unread = matches!(code, Code::SignInRequired | Code::PinFormat | Code::MacFailure);
     let trouble = [Code::IssuerInoperative, Code::IssuerUnreachable, Code::Timeout, Code::NoResponse];

@@ -1,6 +1,6 @@
 //! What a terminal makes of what comes back.
 
-use super::log::Step;
+use super::log::Closing;
 use super::memory::Undo;
 use super::request::Sent;
 use super::slip::{Side, Slip};
@@ -255,9 +255,9 @@ impl Terminal {
     fn take_keys(&mut self, answer: &mut Answer) {
         let value = |role| answer.message.role(role).map(|value| value.to_vec());
         let batch = value(Role::Batch).and_then(|batch| BatchNumber::parse(&batch));
-        let is_compared = self.memory.log.closing.as_ref().is_some_and(|closing| closing.step != Step::Totals);
+        let may_be_ours = self.memory.log.closing.as_ref().is_some_and(Closing::may_be_known);
         match batch {
-            Some(batch) if is_compared || batch == self.memory.batch => self.take_along(),
+            Some(batch) if may_be_ours || batch == self.memory.batch => self.take_along(),
             Some(batch) => self.moved_on(batch),
             None => {}
         }

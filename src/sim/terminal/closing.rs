@@ -2,6 +2,7 @@
 //! far it has come is in the memory before each message leaves.
 
 use super::account::Account;
+use super::advice::is_to_be_told_again;
 use super::answer::Answer;
 use super::log::{Closing, Settled, Step};
 use super::request::Sent;
@@ -50,7 +51,7 @@ impl Terminal {
         }
         let (batch, totals, stan) = (self.memory.batch, self.totals(), self.memory.take_stan());
         self.memory.log.closing =
-            Some(Closing { batch, stan, totals, step: Step::Totals, balanced: false, upload: None });
+            Some(Closing { batch, stan, attempts: 0, totals, step: Step::Totals, balanced: false, upload: None });
         Ok(())
     }
 
@@ -67,8 +68,9 @@ impl Terminal {
             None if numbered => self.memory.take_stan(),
             None => closing.stan,
         };
-        if let Some(closing) = self.memory.log.closing.as_mut().filter(|_| numbered) {
-            closing.upload = Some(stan);
+        if let Some(closing) = &mut self.memory.log.closing {
+            closing.upload = closing.upload.or(numbered.then_some(stan));
+            closing.attempts = closing.attempts.saturating_add(u32::from(closing.step == Step::Totals));
         }
         match closing.step {
             Step::Totals => self.claim(&closing, now),
@@ -190,6 +192,8 @@ impl Terminal {
                 closing.balanced = true;
                 self.skip_empty();
             }
+            // This copy was not looked at. An earlier one may have been: only a verdict says whether it was.
+            _ if closing.attempts > 1 && answer.code.is_some_and(|code| is_to_be_told_again(code, true)) => {}
             // Refused outright: the next attempt begins anew, after a sign-in if the host wants one.
             _ => self.memory.log.closing = None,
         }
@@ -252,7 +256,8 @@ impl Terminal {
     }
 
     /// The host names another batch than ours: it has closed ours without us. What never went out belongs to the
-    /// new one. (After the first verdict it names another because it has ours: then the upload comes first.)
+    /// new one. (Once it may have our totals it may name another because it has ours: then its verdict and the
+    /// upload come first.)
     pub(super) fn moved_on(&mut self, batch: BatchNumber) {
         self.memory.log.move_on(batch, self.batch_place());
         self.memory.last = None;

@@ -207,7 +207,7 @@ impl Reader<'_> {
             name: row.name.clone(),
             amount: whole,
             tip,
-            card: self.presented(line, deed, row),
+            card: self.presented(line, deed, row, of.is_some()),
             of,
             code,
             to: row.to.clone(),
@@ -228,6 +228,7 @@ impl Reader<'_> {
             Deed::Transfer if step.to.is_none() => Some("to"),
             Deed::Follow(_) if step.of.is_none() => Some("of"),
             Deed::Card(kind) if step.amount.is_none() && asks_an_amount(kind) => Some("amount"),
+            Deed::Offline(Kind::OfflineRefund) if step.of.is_some() => None,
             Deed::Scan | Deed::Transfer | Deed::Offline(_) if step.amount.is_none() => Some("amount"),
             Deed::Follow(Kind::Adjustment) if step.tip.is_none() => Some("tip"),
             _ => None,
@@ -254,8 +255,12 @@ impl Reader<'_> {
     }
 
     /// The card at the reader: a follow-up needs none, everything else takes the first visitor's.
-    fn presented(&mut self, line: usize, deed: Deed, row: &RawStep) -> Option<Presented> {
-        let at_the_reader = matches!(deed, Deed::Card(_) | Deed::Transfer | Deed::Offline(_));
+    fn presented(&mut self, line: usize, deed: Deed, row: &RawStep, follows: bool) -> Option<Presented> {
+        let at_the_reader = match deed {
+            Deed::Card(_) | Deed::Transfer => true,
+            Deed::Offline(kind) => kind != Kind::OfflineRefund || !follows,
+            _ => false,
+        };
         if !at_the_reader && row.card.is_none() {
             return None;
         }

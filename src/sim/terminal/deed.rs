@@ -101,7 +101,9 @@ impl Deed {
                 &[Kind::Authorization]
             }
             Self::Follow(Kind::CompletionVoid) => &[Kind::Completion],
-            Self::Follow(Kind::Refund) => &[Kind::Sale, Kind::OfflineSale, Kind::Completion, Kind::CompletionAdvice],
+            Self::Follow(Kind::Refund) | Self::Offline(Kind::OfflineRefund) => {
+                &[Kind::Sale, Kind::OfflineSale, Kind::Completion, Kind::CompletionAdvice]
+            }
             Self::Follow(_) => &[Kind::Sale, Kind::OfflineSale],
             _ => &[],
         }
@@ -187,22 +189,18 @@ impl<A: Attendant> Driver<A> {
                 let code = task.code.ok_or(TerminalFault::Incomplete("a payment code"))?;
                 self.order(&Order::Scan(code, task.amount)).await
             }
+            Deed::Offline(Kind::OfflineRefund) if original.is_ok() => {
+                let follow = follow_up(Kind::OfflineRefund, task, original?);
+                let slip = self.terminal_mut().offline_refund(&follow, now())?;
+                self.keep()?;
+                Ok(Done::Offline(Box::new(slip)))
+            }
             Deed::Offline(kind) => {
                 let slip = self.terminal_mut().offline(&purchase(kind, task, card?), task.approval, now())?;
                 self.keep()?;
                 Ok(Done::Offline(Box::new(slip)))
             }
-            Deed::Follow(kind) => {
-                let follow = FollowUp {
-                    kind,
-                    amount: task.amount,
-                    tip: task.tip,
-                    original: original?,
-                    card: task.card.map(|shown| (&shown.card, shown.entry)),
-                    pin: task.card.and_then(|shown| shown.pin.as_ref()),
-                };
-                self.order(&Order::FollowUp(&follow)).await
-            }
+            Deed::Follow(kind) => self.order(&Order::FollowUp(&follow_up(kind, task, original?))).await,
         }
     }
 
@@ -225,6 +223,17 @@ fn bare(outcome: Outcome) -> Done {
 
 fn purchase<'a>(kind: Kind, task: &Task<'_>, shown: &'a Presented) -> Purchase<'a> {
     Purchase { kind, amount: task.amount, card: &shown.card, entry: shown.entry, pin: shown.pin.as_ref() }
+}
+
+fn follow_up<'a>(kind: Kind, task: &Task<'a>, original: &'a Original) -> FollowUp<'a> {
+    FollowUp {
+        kind,
+        amount: task.amount,
+        tip: task.tip,
+        original,
+        card: task.card.map(|shown| (&shown.card, shown.entry)),
+        pin: task.card.and_then(|shown| shown.pin.as_ref()),
+    }
 }
 
 fn slip_of<'a>(log: &'a Log, sent: &Sent) -> Option<&'a Slip> {

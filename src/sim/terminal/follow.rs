@@ -94,14 +94,16 @@ enum Reference {
 }
 
 /// The table: `None` is no follow-up.
-fn names(kind: Kind) -> Option<Names> {
+fn names(follow: &FollowUp<'_>) -> Option<Names> {
     let row = |rrn, approval, reference| Some(Names { rrn, approval, reference });
-    match kind {
+    match follow.kind {
         Kind::SaleVoid | Kind::CompletionVoid => row(true, true, Reference::Number),
         Kind::AuthorizationVoid | Kind::Increment | Kind::Completion | Kind::CompletionAdvice => {
             row(false, true, Reference::Whole)
         }
-        Kind::Refund => row(true, false, Reference::Date),
+        // A sale made offline that the host does not know yet has a number only.
+        Kind::OfflineRefund if follow.original.rrn.is_none() => row(false, false, Reference::Number),
+        Kind::Refund | Kind::OfflineRefund => row(true, false, Reference::Date),
         Kind::Adjustment => row(true, true, Reference::Whole),
         _ => None,
     }
@@ -116,7 +118,19 @@ impl Terminal {
     /// follow-up; others if the message cannot be made.
     pub fn follow_up(&mut self, follow: &FollowUp<'_>, now: Timestamp) -> Result<Sent, TerminalFault> {
         self.may_ask()?;
-        let named = names(follow.kind).ok_or(TerminalFault::NoKind(follow.kind))?;
+        if follow.kind == Kind::OfflineRefund {
+            return Err(TerminalFault::NoKind(follow.kind));
+        }
+        let message = self.follow_message(follow, now)?;
+        match kinds::of(follow.kind).on_unknown {
+            OnUnknown::Repeat => self.tell(follow.kind, message),
+            OnUnknown::Reverse | OnUnknown::Nothing => self.ask(follow.kind, message, now),
+        }
+    }
+
+    /// The message of a follow-up, under the next number.
+    pub(super) fn follow_message(&mut self, follow: &FollowUp<'_>, now: Timestamp) -> Result<Builder, TerminalFault> {
+        let named = names(follow).ok_or(TerminalFault::NoKind(follow.kind))?;
         let stan = self.memory.take_stan();
         let mut message = self.start(follow.kind, stan, now, self.financial_digits())?;
         let entry = match (&follow.card, &follow.original.account) {
@@ -125,16 +139,14 @@ impl Terminal {
             (None, _) => Entry::Manual,
         };
         // A refund takes no PIN: its DE 22 says that the terminal could.
-        let pin = follow.pin.filter(|_| follow.kind != Kind::Refund);
-        let able = pin.is_some() || (follow.kind == Kind::Refund && follow.card.is_some());
+        let refunds = matches!(follow.kind, Kind::Refund | Kind::OfflineRefund);
+        let pin = follow.pin.filter(|_| !refunds);
+        let able = pin.is_some() || (refunds && follow.card.is_some());
         self.at_the_counter(&mut message, Some(follow.amount), entry, able)?;
         self.charged(&mut message, follow, entry, pin)?;
         self.name(&mut message, &named, follow.original)?;
         self.particulars(&mut message, follow)?;
-        match kinds::of(follow.kind).on_unknown {
-            OnUnknown::Repeat => self.tell(follow.kind, message),
-            OnUnknown::Reverse | OnUnknown::Nothing => self.ask(follow.kind, message, now),
-        }
+        Ok(message)
     }
 
     /// The card, presented again or from the slip; or the voucher of a payment by code.
@@ -204,7 +216,7 @@ impl Terminal {
 
     /// What single kinds have of their own: a refund the card's organisation, an adjustment the tip.
     fn particulars(&self, message: &mut Builder, follow: &FollowUp<'_>) -> Result<(), TerminalFault> {
-        if follow.kind == Kind::Refund && self.has(Role::Operator) {
+        if matches!(follow.kind, Kind::Refund | Kind::OfflineRefund) && self.has(Role::Operator) {
             let presented = follow.card.map(|(card, _)| Account::card(&card.pan));
             let account = presented.as_ref().or(follow.original.account.as_ref());
             message.role(Role::Operator, account.map_or("CUP", Account::organisation).as_bytes())?;

@@ -53,6 +53,8 @@ pub struct Closing {
     pub batch: BatchNumber,
     /// The number of the settlement message, the same for each repeat.
     pub stan: Stan,
+    /// How often that message went out: once it may have arrived, the batch may be closed at the host.
+    pub attempts: u32,
     /// What the terminal claims.
     pub totals: BatchTotals,
     /// How far it has come.
@@ -61,6 +63,14 @@ pub struct Closing {
     pub balanced: bool,
     /// The number of the upload message of this step, once it went out.
     pub upload: Option<Stan>,
+}
+
+impl Closing {
+    /// Whether the host may have closed the batch by it.
+    #[must_use]
+    pub fn may_be_known(&self) -> bool {
+        self.step != Step::Totals || self.attempts > 0
+    }
 }
 
 /// How a batch was closed.
@@ -182,6 +192,11 @@ impl Log {
             advice.attempts = advice.attempts.saturating_sub(1);
         }
         self.advices.retain(|advice| advice.attempts > 0 || Some(advice.stan) != stan || !advice.is_asked);
+        let claimed =
+            self.closing.as_mut().filter(|closing| closing.step == Step::Totals && Some(closing.stan) == stan);
+        if let Some(closing) = claimed {
+            closing.attempts = closing.attempts.saturating_sub(1);
+        }
     }
 
     /// The host would not take what was made offline.

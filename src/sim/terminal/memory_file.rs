@@ -248,6 +248,9 @@ type RawTotals = [(u32, u64); 4];
 struct RawClosing {
     batch: u32,
     stan: u32,
+    /// Files of older terminals do not say: it may have gone out.
+    #[serde(default = "once")]
+    attempts: u32,
     totals: RawTotals,
     step: String,
     done: usize,
@@ -284,6 +287,10 @@ fn read_totals(raw: RawTotals) -> BatchTotals {
     BatchTotals { domestic: Side { debit, credit }, foreign: Side { debit: foreign_debit, credit: foreign_credit } }
 }
 
+fn once() -> u32 {
+    1
+}
+
 impl RawClosing {
     fn of(closing: &Closing) -> Self {
         let (step, done) = match closing.step {
@@ -296,6 +303,7 @@ impl RawClosing {
         Self {
             batch: closing.batch.value(),
             stan: closing.stan.value(),
+            attempts: closing.attempts,
             totals: raw_totals(closing.totals),
             balanced: closing.balanced,
             step: step.to_owned(),
@@ -308,6 +316,7 @@ impl RawClosing {
         Some(Closing {
             batch: BatchNumber::new(self.batch)?,
             stan: Stan::new(self.stan)?,
+            attempts: self.attempts,
             totals: read_totals(self.totals),
             balanced: self.balanced,
             step: match self.step.as_str() {

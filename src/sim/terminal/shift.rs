@@ -16,6 +16,10 @@ use crate::model::Stan;
 /// How often each message of a settlement goes out before the terminal gives up for now.
 pub const SETTLEMENT_ATTEMPTS: u32 = 3;
 
+/// How often a terminal signs in during a settlement: to be heard, and to learn the batch once the host has said that
+/// the totals are of none that it knows.
+const SIGN_INS: u32 = 2;
+
 /// The most slips of a batch: a settlement counts to 999.
 pub const SLIPS_AT_MOST: usize = 900;
 
@@ -126,39 +130,47 @@ impl<A: Attendant> Driver<A> {
 
     /// The messages of a settlement that began, one after the other.
     async fn close(&mut self, batch: BatchNumber) -> Result<Settlement, DriveFault> {
-        let (mut attempts, mut signed_in) = (0, false);
+        let (mut attempts, mut sign_ins) = (0, 0);
         while let Some(sent) = self.terminal_mut().settlement(now())? {
             let outcome = self.send(&sent).await?;
-            if self.wants_sign_in(&outcome) {
-                if signed_in && sent.kind == Kind::BatchUpload {
+            let done = outcome.answer().is_some_and(|answer| answer.approved);
+            attempts = if done { 0 } else { attempts + 1 };
+            if attempts >= SETTLEMENT_ATTEMPTS && matches!(outcome, Outcome::Silent) {
+                self.terminal_mut().end_unanswered();
+            }
+            if let Some(settled) = self.settled(batch) {
+                self.keep()?;
+                return Ok(Settlement::Closed(settled));
+            }
+            let log = &self.terminal().memory().log;
+            let (ended, balanced) = (log.closing.is_none(), log.closing.as_ref().is_some_and(|it| it.balanced));
+            // What the host says after it found the totals equal does not matter any more.
+            if self.wants_sign_in(&outcome) && !balanced {
+                if sign_ins > 0 && sent.kind == Kind::BatchUpload {
                     self.terminal_mut().give_up_upload();
                     self.keep()?;
                     return Ok(Settlement::ByHost);
                 }
-                if !signed_in {
-                    signed_in = true;
+                if sign_ins < SIGN_INS {
+                    sign_ins += 1;
                     if let Some(ended) = self.sign_in_to_settle(batch).await? {
                         return Ok(ended);
                     }
                     continue;
                 }
             }
-            let done = outcome.answer().is_some_and(|answer| answer.approved);
-            attempts = if done { 0 } else { attempts + 1 };
-            if attempts >= SETTLEMENT_ATTEMPTS && matches!(outcome, Outcome::Silent) {
-                self.terminal_mut().end_unanswered();
-            }
-            let log = &self.terminal().memory().log;
-            let ended = log.closing.is_none();
-            if ended && let Some(settled) = log.settled.clone().filter(|settled| settled.batch == batch) {
-                self.keep()?;
-                return Ok(Settlement::Closed(settled));
-            }
             if ended || attempts >= SETTLEMENT_ATTEMPTS || matches!(outcome, Outcome::NoConnection(_)) {
                 return Ok(Settlement::Stopped(Some(outcome)));
             }
         }
         Ok(Settlement::Stopped(None))
+    }
+
+    /// How this batch was closed, if it is.
+    fn settled(&self, batch: BatchNumber) -> Option<Settled> {
+        let memory = self.terminal().memory();
+        let settled = memory.log.settled.as_ref().filter(|settled| settled.batch == batch && memory.batch != batch);
+        settled.filter(|_| memory.log.closing.is_none()).cloned()
     }
 
     /// A sign-in in the middle of a settlement. `None`: it goes on.

@@ -2,6 +2,7 @@
 
 use super::history::Seen;
 use super::records::Records;
+use crate::ledger::BatchState;
 use crate::ledger::Effect;
 use crate::ledger::EmbeddedLedger;
 use crate::ledger::Ledger;
@@ -259,6 +260,9 @@ pub(super) fn batches_agree(seen: &Seen, ledger: &EmbeddedLedger, breaches: &mut
     for (terminal, session) in ledger.terminals() {
         let mut next = None;
         for record in ledger.batches(terminal) {
+            if matches!(record.state, BatchState::Unbalanced | BatchState::Uploading) {
+                breaches.push(format!("I9: the upload of batch {} of {terminal} never ended", record.batch));
+            }
             if next.is_some_and(|next| next != record.batch) {
                 breaches.push(format!("I11: there is a gap before batch {} of {terminal}", record.batch));
             }

@@ -44,6 +44,11 @@ impl Till {
         let original = Original::from(&slip);
         let follow = FollowUp { kind, amount, tip, original: &original, card: None, pin: None };
         let now = self.now();
+        if kind == Kind::OfflineRefund {
+            let Ok(given) = self.terminal.offline_refund(&follow, now) else { return };
+            self.enter_slip(&given, self.deal_of(&slip));
+            return self.tell(TRIES).await;
+        }
         let Ok(sent) = self.terminal.follow_up(&follow, now) else { return };
         self.enter(&sent, amount.minor(), kind, self.deal_of(&slip));
         if kinds::of(kind).on_unknown == OnUnknown::Repeat {
@@ -98,7 +103,7 @@ impl Till {
         let purchase = Purchase { kind, amount, card: &card, entry: Entry::Manual, pin: None };
         let now = self.now();
         let Ok(slip) = self.terminal.offline(&purchase, None, now) else { return };
-        self.enter_slip(&slip);
+        self.enter_slip(&slip, None);
         self.tell(TRIES).await;
     }
 
@@ -133,6 +138,21 @@ impl Till {
             return false;
         }
         self.close(tries).await
+    }
+
+    /// Claims the totals of its batch without one of its slips, and does not hear the answer.
+    pub(super) async fn settle_unheard(&mut self) {
+        self.make_ready(TRIES).await;
+        self.tell(TRIES).await;
+        let lost = self.terminal.memory().log.closing.is_none() && self.terminal.lose(1);
+        self.lied |= lost;
+        if self.terminal.begin_settlement().is_err() {
+            return;
+        }
+        let now = self.now();
+        if let Ok(Some(sent)) = self.terminal.settlement(now) {
+            self.send_unheard(&sent).await;
+        }
     }
 
     /// The messages of a settlement that began.

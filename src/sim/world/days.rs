@@ -39,6 +39,7 @@ pub(super) fn days() -> Vec<Scenario> {
         till("void undone", &sold, &[follow(Kind::SaleVoid, 100), Step::Undo]),
         till("refunded sale undone in vain", &sold, &[follow(Kind::Refund, 60), Step::Undo]),
         till("completed hold undone in vain", &[hold(10_00)], &[follow(Kind::CompletionAdvice, 90), Step::Undo]),
+        till("given back offline, once over the rest", &sold, &[follow(Kind::OfflineRefund, 60); 2]),
         till("refunds, one over the rest", &sold, &[follow(Kind::Refund, 60), follow(Kind::Refund, 60)]),
         till(
             "hold raised and completed, twice",
@@ -73,6 +74,11 @@ pub(super) fn days() -> Vec<Scenario> {
             "batch settled without a slip, uploaded",
             &[sale(10_00, CARD_A, Plain), sale(4_00, CARD_B, Plain), follow(Kind::Refund, 50)],
             &[Step::Settle { lies: true }],
+        ),
+        till(
+            "batch settled without a slip, unheard, uploaded after a sign-in",
+            &[sale(10_00, CARD_A, Plain), sale(4_00, CARD_B, Plain)],
+            &[Step::SettleUnheard, Step::SignIn, settle, sale(3_00, CARD_B, Plain)],
         ),
         till(
             "batch closed by an operator while a sale runs",

@@ -47,6 +47,8 @@ pub(super) enum Step {
     Offline(Kind, u64, usize),
     /// Settles the batch; a liar has lost one of its slips.
     Settle { lies: bool },
+    /// Sends the totals of its batch, of which it has lost a slip, and does not hear what the station says of them.
+    SettleUnheard,
     /// After so many milliseconds an operator of the station closes this terminal's batch.
     ForceClose(u64),
     /// Takes the last approved purchase back.

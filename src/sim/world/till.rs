@@ -199,6 +199,7 @@ impl Till {
                     self.settle(lies, TRIES).await;
                 }
             }
+            Step::SettleUnheard => self.settle_unheard().await,
             Step::ForceClose(millis) => self.force_close(Duration::from_millis(millis)),
             Step::Undo => {
                 // What follows it and is not told yet may be approved before its undoing, or after.
@@ -285,7 +286,12 @@ impl Till {
     async fn sign_in_unheard(&mut self) {
         let now = self.now();
         let Ok(sent) = self.terminal.sign_in(now) else { return };
-        self.send(&sent);
+        self.send_unheard(&sent).await;
+    }
+
+    /// Sends a message whose answer does not come.
+    pub(super) async fn send_unheard(&mut self, sent: &Sent) {
+        self.send(sent);
         self.outside.nature.after(PATIENCE).await;
         while self.inbox.try_recv().is_ok() {}
     }
@@ -424,8 +430,8 @@ impl Till {
     }
 
     /// The same for what was done offline.
-    pub(super) fn enter_slip(&self, slip: &Slip) {
-        self.note(slip.stan, slip.amount, slip.kind, None);
+    pub(super) fn enter_slip(&self, slip: &Slip, follows: Option<usize>) {
+        self.note(slip.stan, slip.amount, slip.kind, follows);
     }
 
     fn note(&self, stan: Stan, amount: Amount, kind: Kind, follows: Option<usize>) {
