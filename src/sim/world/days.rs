@@ -39,7 +39,6 @@ pub(super) fn days() -> Vec<Scenario> {
         till("void undone", &sold, &[follow(Kind::SaleVoid, 100), Step::Undo]),
         till("refunded sale undone in vain", &sold, &[follow(Kind::Refund, 60), Step::Undo]),
         till("completed hold undone in vain", &[hold(10_00)], &[follow(Kind::CompletionAdvice, 90), Step::Undo]),
-        till("given back offline, once over the rest", &sold, &[follow(Kind::OfflineRefund, 60); 2]),
         till("refunds, one over the rest", &sold, &[follow(Kind::Refund, 60), follow(Kind::Refund, 60)]),
         till(
             "hold raised and completed, twice",
@@ -76,11 +75,6 @@ pub(super) fn days() -> Vec<Scenario> {
             &[Step::Settle { lies: true }],
         ),
         till(
-            "batch settled without a slip, unheard, uploaded after a sign-in",
-            &[sale(10_00, CARD_A, Plain), sale(4_00, CARD_B, Plain)],
-            &[Step::SettleUnheard, Step::SignIn, settle, sale(3_00, CARD_B, Plain)],
-        ),
-        till(
             "batch closed by an operator while a sale runs",
             &sold,
             &[Step::ForceClose(1_000), sale(SLOW, CARD_B, Plain), sale(2_00, CARD_A, Plain)],
@@ -91,14 +85,8 @@ pub(super) fn days() -> Vec<Scenario> {
             &[Step::ForceClose(1), Step::Rest(500), settle, sale(2_00, CARD_A, Plain)],
         ),
     ];
-    let mut limited = till("limit given back by a void", &[sale(20_00, CARD_A, Plain)], &[follow(Kind::SaleVoid, 100)]);
-    limited.plan.daily_amount = Some(30_00);
-    all.push(limited);
-    let raised = [hold(10_00), follow(Kind::Increment, 50)];
-    let steps = [follow(Kind::AuthorizationVoid, 100), sale(28_00, CARD_B, Plain)];
-    let mut limited = till("limit given back by a void of a hold that was raised", &raised, &steps);
-    limited.plan.daily_amount = Some(30_00);
-    all.push(limited);
+    all.extend(terminals_own());
+    all.extend(limits_given_back());
     let host = [
         Step::Mark,
         sale(10_00, CARD_A, Plain),
@@ -109,4 +97,27 @@ pub(super) fn days() -> Vec<Scenario> {
     ];
     all.push(scenario("follow-ups without batches", &[(Way::Host, &host)], quiet()));
     all
+}
+
+/// What the terminal itself must see to: what it gave back without asking, and totals whose answer it did not hear.
+fn terminals_own() -> [Scenario; 2] {
+    let (one, other) = (sale(10_00, CARD_A, Manner::Plain), sale(4_00, CARD_B, Manner::Plain));
+    let next = [Step::SettleUnheard, Step::SignIn, Step::Settle { lies: false }, sale(3_00, CARD_B, Manner::Plain)];
+    [
+        till("given back offline, once over the rest", &[one], &[follow(Kind::OfflineRefund, 60); 2]),
+        till("batch settled without a slip, unheard, uploaded after a sign-in", &[one, other], &next),
+    ]
+}
+
+/// What a terminal's limit of a day is after something was taken back.
+fn limits_given_back() -> [Scenario; 2] {
+    let sold = [sale(20_00, CARD_A, Manner::Plain)];
+    let voided = till("limit given back by a void", &sold, &[follow(Kind::SaleVoid, 100)]);
+    let raised = [hold(10_00), follow(Kind::Increment, 50)];
+    let steps = [follow(Kind::AuthorizationVoid, 100), sale(28_00, CARD_B, Manner::Plain)];
+    let released = till("limit given back by a void of a hold that was raised", &raised, &steps);
+    [voided, released].map(|mut limited| {
+        limited.plan.daily_amount = Some(30_00);
+        limited
+    })
 }
