@@ -3,11 +3,11 @@
 use super::Exit;
 use super::Failure;
 use super::Outcome;
+use super::ledger;
 use crate::ledger::batches;
 use crate::ledger::batches::BatchRow;
 use crate::ledger::batches::SideRow;
 use crate::ledger::batches::TotalsRow;
-use crate::ledger::journal::Folder;
 use crate::model::BatchNumber;
 use crate::model::TerminalId;
 use crate::server::control::Order;
@@ -35,7 +35,7 @@ Examples:
 DIR is the folder of the station's `[ledger]`, or one that has it as `ledger`. `list` and `show` read files, also
 of a station that does not run; `close` asks the running station, whose user must be yours. The terminal is then
 answered 77 until it signs in, and gets the next number.
-Exit codes: 0 yes, 1 no (no such batch, closed already), 2 usage, or the folder cannot be read, 4 no station runs
+Exit codes: 0 yes, 1 no (no such batch, none of the terminal, closed already), 2 usage, or the folder cannot be read, 4 no station runs
 there, 5 it does not answer.";
 
 /// How long a station may take to close a batch: as long as its slowest issuer.
@@ -61,8 +61,8 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct List {
-    /// The ledger's folder
-    #[arg(long, value_name = "DIR")]
+    /// The ledger's folder, or the one that has it as `ledger`
+    #[arg(long, value_name = "DIR", value_parser = ledger::folder())]
     data: PathBuf,
     /// Only of this terminal
     #[arg(long, value_parser = terminal)]
@@ -74,8 +74,8 @@ struct List {
 
 #[derive(Args, Debug)]
 struct Show {
-    /// The ledger's folder
-    #[arg(long, value_name = "DIR")]
+    /// The ledger's folder, or the one that has it as `ledger`
+    #[arg(long, value_name = "DIR", value_parser = ledger::folder())]
     data: PathBuf,
     /// Whose
     #[arg(long, value_parser = terminal)]
@@ -90,8 +90,8 @@ struct Show {
 
 #[derive(Args, Debug)]
 struct Close {
-    /// The ledger's folder
-    #[arg(long, value_name = "DIR")]
+    /// The ledger's folder, or the one that has it as `ledger`
+    #[arg(long, value_name = "DIR", value_parser = ledger::folder())]
     data: PathBuf,
     /// Whose
     #[arg(long, value_parser = terminal)]
@@ -131,7 +131,12 @@ impl List {
                 line(row, out)?;
             }
         }
-        Ok(Exit::Ok)
+        match self.terminal {
+            Some(terminal) if rows.is_empty() => {
+                Err(Failure::new(Exit::No, format!("no batch of terminal {terminal} is on record")))
+            }
+            _ => Ok(Exit::Ok),
+        }
     }
 }
 
@@ -158,7 +163,7 @@ impl Close {
             actor: self.actor,
             reason: self.reason,
         };
-        let said = ask(&folder(&self.data).join(SOCKET), &order)?;
+        let said = ask(&self.data.join(SOCKET), &order)?;
         if said.get("ok") != Some(&Value::Bool(true)) {
             let why = said.get("error").and_then(Value::as_str).unwrap_or("the station refused");
             return Err(Failure::new(Exit::No, why));
@@ -188,17 +193,8 @@ fn ask(socket: &Path, order: &Order) -> Result<Value, Failure> {
     serde_json::from_str(&line).map_err(|_| Failure::new(Exit::Timeout, "the station broke off"))
 }
 
-fn folder(data: &Path) -> PathBuf {
-    let inner = data.join("ledger");
-    if inner.is_dir() { inner } else { data.to_owned() }
-}
-
 fn rows(data: &Path) -> Result<Vec<BatchRow>, Failure> {
-    let folder = folder(data);
-    if !folder.is_dir() {
-        return Err(Failure::new(Exit::Usage, format!("{}: there is no such folder", folder.display())));
-    }
-    let read = batches::read(&mut Folder::read_only(&folder)?)?;
+    let read = batches::read(&mut ledger::open(data)?)?;
     let mut rows: Vec<BatchRow> = read.closed.iter().map(BatchRow::from).collect();
     rows.extend(read.open.iter().map(BatchRow::from));
     rows.sort_by(|one, other| one.terminal.cmp(&other.terminal));

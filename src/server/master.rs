@@ -3,16 +3,14 @@
 
 use super::config::MasterPlace;
 use super::hsm::Opening;
+use super::private_file;
 use super::secret::{SecretFault, private_bytes, secret_variable};
 use crate::hsm::Ctx;
 use crate::hsm::HsmError;
 use crate::hsm::pkcs11::Pkcs11Hsm;
 use crate::model::Entropy;
 use std::fs::File;
-use std::fs::OpenOptions;
 use std::io;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
@@ -188,12 +186,27 @@ fn make(file: &Path, label: &str, key: &[u8]) -> io::Result<()> {
     text.extend_from_slice(label.as_bytes());
     text.extend_from_slice(key);
     text.push(b'\n');
-    let fresh = file.with_extension("new");
-    let mut options = OpenOptions::new();
-    let mut opened = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    opened.write_all(&text)?;
-    opened.sync_all()?;
-    std::fs::rename(&fresh, file)?;
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()
+    private_file::replace(file, &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_key_is_its_owners_alone_whatever_lay_where_it_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for left in ["hsm.new", "hsm.key.new"] {
+            std::fs::write(at(left), "left over").unwrap();
+            std::fs::set_permissions(at(left), Permissions::from_mode(0o644)).unwrap();
+        }
+        make(&at("hsm.key"), LABEL, b"00").unwrap();
+        let made = std::fs::metadata(at("hsm.key")).unwrap();
+        assert_eq!(made.permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read(at("hsm.key")).unwrap(), [LABEL.as_bytes(), b"00\n"].concat());
+        assert!(at("hsm.new").exists(), "that may be another file's");
+    }
 }

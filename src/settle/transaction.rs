@@ -2,6 +2,7 @@
 
 use crate::ledger::TxnId;
 use crate::ledger::archive::Row;
+use crate::ledger::kinds;
 use crate::model::Amount;
 use crate::model::BatchNumber;
 use crate::model::BusinessDate;
@@ -53,6 +54,9 @@ pub enum Why {
     Unadvised,
     /// Its issuer refused its reversal, for good: the merchant is not paid, and the cardholder may have.
     Irreversible,
+    /// The terminal was told yes, and it changes no sale: it did not fit the one that it named. The terminal's totals
+    /// have it, and the merchant is not paid it.
+    Adrift,
 }
 
 impl Why {
@@ -63,6 +67,7 @@ impl Why {
             Self::Open => "open",
             Self::Unadvised => "approval refused by the issuer",
             Self::Irreversible => "reversal refused by the issuer",
+            Self::Adrift => "adjustment that fits no sale",
         }
     }
 }
@@ -212,9 +217,16 @@ impl Transaction {
             Some(Why::Irreversible)
         } else if self.refused_on == Some(date) && !reversed_by_then {
             Some(Why::Unadvised)
+        } else if self.settles == Some(date) && self.is_adrift() && self.counts_on(date) {
+            Some(Why::Adrift)
         } else {
             None
         }
+    }
+
+    /// Whether it should follow something, did not fit it, and was taken all the same.
+    fn is_adrift(&self) -> bool {
+        self.follows.is_none() && !kinds::must_fit(self.kind)
     }
 
     /// Whether it counts on `date`: approved, settled by then and not undone by then.

@@ -5,7 +5,6 @@
 pub mod cards;
 pub mod certificates;
 pub mod issuer;
-mod lines;
 pub mod load;
 mod teller;
 pub mod terminal;

@@ -1,10 +1,10 @@
 //! What the simulated terminals know over the life of their process: each one's memory, and what it sold.
 
-use super::lines::Lines;
 use super::terminal::Terminal;
 use crate::model::Amount;
 use crate::model::Rrn;
 use crate::model::TerminalId;
+use crate::server::lines::Lines;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde::Serialize;

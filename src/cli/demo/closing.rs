@@ -53,8 +53,9 @@ pub(super) fn close(
         let order = settle::Order { date, out: to, provisional: true, replace: true };
         let (settlement, _) = order.settled(&books)?;
         let clearing = clearing(folder, banks, date)?;
-        let order = recon::Order { data: data.clone(), date, clearing, replace: true, scan: false };
-        let report = order.report()?;
+        let order =
+            recon::Order { data: data.clone(), date, clearing, replace: true, withdraw: Vec::new(), scan: false };
+        let report = order.report(Some(&books.loaded))?;
         settled(&settlement, &books, &report, out)?;
         reconciled(&report, out)?;
         total += settlement.statement.currencies().map(|(_, sums)| sums.net()).sum::<i128>();
@@ -144,11 +145,14 @@ fn reconciled(report: &recon::Report, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// How many open differences are told one by one.
+const SHOWN: usize = 20;
+
 fn verdict(differences: &[String], open: &[Entry], out: &mut dyn Write) -> io::Result<()> {
     for sentence in differences {
         writeln!(out, "  DIFFERENCE {sentence}")?;
     }
-    for entry in open.iter().take(20) {
+    for entry in open.iter().take(SHOWN) {
         let key = &entry.difference.key;
         let number = key.rrn.map_or_else(String::new, |rrn| format!(" {rrn}"));
         writeln!(
@@ -160,8 +164,40 @@ fn verdict(differences: &[String], open: &[Entry], out: &mut dyn Write) -> io::R
             entry.difference.text
         )?;
     }
+    if open.len() > SHOWN {
+        writeln!(out, "  and {} more: `tollgate recon list` shows all", open.len() - SHOWN)?;
+    }
     match differences.len() + open.len() {
         0 => writeln!(out, "differences between terminals' batches, the ledger and the clearing files: none"),
         count => writeln!(out, "{count} differences are open"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settle::recon::Difference;
+    use crate::settle::recon::Key;
+    use crate::settle::recon::Sort;
+    use crate::settle::recon::State;
+    use crate::settle::recon::With;
+
+    fn said(count: u32) -> String {
+        let entry = |nth: u32| {
+            let with = With::Issuer(IssuerName::parse("bank-a").unwrap());
+            let (date, currency) = (BusinessDate::parse("2026-11-22").unwrap(), Some(Currency::CNY));
+            let key = Key { date, with, currency, sort: Sort::Amount, rrn: None, is_undo: false, nth };
+            let difference = Difference { key, here: None, there: None, text: "1 here, 2 there".to_owned() };
+            Entry { id: u64::from(nth), difference, state: State::Open }
+        };
+        let (open, mut out) = ((0..count).map(entry).collect::<Vec<_>>(), Vec::new());
+        verdict(&[], &open, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn differences_that_are_not_told_one_by_one_are_counted() {
+        assert!(said(25).contains("  and 5 more:") && said(25).ends_with("25 differences are open\n"));
+        assert!(said(20).ends_with("20 differences are open\n") && !said(20).contains("more"));
     }
 }

@@ -27,6 +27,8 @@ use crate::ledger::journal::Folder;
 use crate::ledger::journal::JournalFault;
 use clap::Args;
 use clap::Subcommand;
+use clap::builder::PathBufValueParser;
+use clap::builder::TypedValueParser;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -42,7 +44,7 @@ Examples:
   tollgate ledger restore /backup/2026-11-21 /var/lib/tollgate-new
   tollgate ledger rebuild-archive /var/lib/tollgate
 
-DIR is the folder of the station's `[ledger]`. A station may be running. Card numbers are shown masked.
+DIR is the folder of the station's `[ledger]`, or one that has it as `ledger`. A station may be running. Card numbers are shown masked.
 Exit codes: 0 yes, 1 no (a promise broken, nothing found, a damaged backup), 2 usage, or the folder cannot be read.";
 
 /// Checks, searches, copies and restores the files of a durable ledger
@@ -83,8 +85,8 @@ impl Ledger {
 /// The folder that every command is about.
 #[derive(Args, Debug)]
 struct Where {
-    /// The ledger's folder
-    #[arg(value_name = "DIR")]
+    /// The ledger's folder, or the one that has it as `ledger`
+    #[arg(value_name = "DIR", value_parser = folder())]
     folder: PathBuf,
 }
 
@@ -93,6 +95,14 @@ impl Where {
     fn open(&self) -> Result<Folder, Failure> {
         open(&self.folder)
     }
+}
+
+/// Reads the name of a ledger's folder: what has it as `ledger`, as a demo's folder and a station's, stands for it.
+pub(super) fn folder() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().map(|named| {
+        let inside = named.join("ledger");
+        if inside.is_dir() { inside } else { named }
+    })
 }
 
 pub(super) fn open(folder: &Path) -> Result<Folder, Failure> {

@@ -13,8 +13,10 @@ pub(super) use run::Report;
 use super::Exit;
 use super::Failure;
 use super::Outcome;
+use super::ledger;
 use super::serve;
 use crate::model::BusinessDate;
+use crate::model::Currency;
 use crate::model::IssuerName;
 use crate::model::Timestamp;
 use crate::settle::calendar::Calendar;
@@ -28,6 +30,7 @@ use std::time::SystemTime;
 const EXAMPLES: &str = "\
 Examples:
   tollgate recon --data ledger --date 2026-11-22 --clearing bank-a=bank-a-2026-11-22.csv --clearing bank-b=b.csv
+  tollgate recon --data ledger --date 2026-11-22 --withdraw bank-a=840 --clearing bank-a=right.csv
   tollgate recon list --data ledger                   # what is open, and for how many working days
   tollgate recon clear 3 --data ledger --actor li.na --reason \"refunded by bank-a on 2026-11-24, letter 118\"
 
@@ -68,8 +71,8 @@ impl Recon {
 /// Where the ledger is
 #[derive(Args, Debug)]
 struct Where {
-    /// The ledger's folder; differences are kept in its folder `recon`
-    #[arg(long, value_name = "DIR")]
+    /// The ledger's folder, or the one that has it as `ledger`; differences are kept in its folder `recon`
+    #[arg(long, value_name = "DIR", value_parser = ledger::folder())]
     data: PathBuf,
     /// The station's file, for its holidays: working days are counted without them
     #[arg(short, long, value_name = "FILE")]
@@ -96,6 +99,15 @@ fn clearing(text: &str) -> Result<(IssuerName, PathBuf), &'static str> {
         Some((IssuerName::parse(name)?, PathBuf::from(path))).filter(|(_, path)| !path.as_os_str().is_empty())
     };
     parsed().ok_or("an issuer's name, `=`, and its file")
+}
+
+/// `bank-a=840`.
+fn withdrawn(text: &str) -> Result<(IssuerName, Currency), &'static str> {
+    let parsed = || {
+        let (name, currency) = text.split_once('=')?;
+        Some((IssuerName::parse(name)?, Currency::parse(currency.as_bytes())?))
+    };
+    parsed().ok_or("an issuer's name, `=`, and a currency's three digits")
 }
 
 fn now() -> Timestamp {

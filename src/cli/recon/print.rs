@@ -3,6 +3,8 @@
 use super::run::Batches;
 use super::run::Report;
 use crate::model::BusinessDate;
+use crate::model::Currency;
+use crate::model::IssuerName;
 use crate::settle::calendar::Calendar;
 use crate::settle::recon::Entry;
 use crate::settle::recon::Moved;
@@ -106,6 +108,17 @@ pub(super) fn json(entry: &Entry, calendar: &Calendar, as_of: BusinessDate) -> V
 pub(super) fn report(report: &Report, calendar: &Calendar, out: &mut dyn Write) -> io::Result<()> {
     let Batches { closed, balanced, unbalanced, by_operator } = report.batches;
     writeln!(out, "business date {}", report.date)?;
+    if !report.reach.is_over {
+        let Report { date, reach, .. } = report;
+        writeln!(
+            out,
+            "{date} is not over: compared as far as it is on record, up to {}; compare it again",
+            reach.until
+        )?;
+    }
+    for (issuer, currency) in &report.withdrawn {
+        writeln!(out, "withdrawn: the file of {issuer} in {currency}")?;
+    }
     writeln!(
         out,
         "terminals  {closed} batches closed: {balanced} balanced, {unbalanced} not, {by_operator} by an operator"
@@ -130,6 +143,7 @@ pub(super) fn report(report: &Report, calendar: &Calendar, out: &mut dyn Write) 
 /// A whole run, for programs.
 pub(super) fn report_json(report: &Report, calendar: &Calendar) -> Value {
     let side = |Turnover { count, debit, credit }: Turnover| json!({ "rows": count, "debit": debit.to_string(), "credit": credit.to_string() });
+    let withdrawn = |(issuer, currency): &(IssuerName, Currency)| json!({ "issuer": issuer.to_string(), "currency": currency.to_string() });
     let issuers = report.issuers.iter().map(|issuer| {
         json!({
             "issuer": issuer.name.to_string(),
@@ -143,6 +157,9 @@ pub(super) fn report_json(report: &Report, calendar: &Calendar) -> Value {
     let Batches { closed, balanced, unbalanced, by_operator } = report.batches;
     json!({
         "date": report.date.to_string(),
+        "is_over": report.reach.is_over,
+        "read_up_to": report.reach.until.to_string(),
+        "withdrawn": report.withdrawn.iter().map(withdrawn).collect::<Vec<_>>(),
         "batches": {
             "closed": closed, "balanced": balanced, "unbalanced": unbalanced, "by_operator": by_operator,
         },

@@ -1,15 +1,19 @@
 //! One business date, compared.
 
-use super::Where;
 use super::clearing;
 use super::date;
+use super::now;
 use super::print;
 use super::store;
 use super::store::Store;
+use super::withdrawn;
 use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::Outcome;
 use crate::cli::ledger;
+use crate::cli::ledger::OnRecord;
+use crate::cli::serve;
+use crate::cli::settle::has_ended;
 use crate::ledger::archive::Archive;
 use crate::ledger::archive::Query;
 use crate::ledger::batches;
@@ -19,6 +23,9 @@ use crate::model::BusinessDate;
 use crate::model::Currency;
 use crate::model::IssuerName;
 use crate::model::Rrn;
+use crate::model::Timestamp;
+use crate::server::config::Loaded;
+use crate::settle::calendar::Calendar;
 use crate::settle::recon::ClearingFile;
 use crate::settle::recon::Compared;
 use crate::settle::recon::Day;
@@ -40,12 +47,13 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Which day, and what the issuers say of it
 #[derive(Args, Debug)]
 pub(super) struct Asked {
-    /// The ledger's folder; differences are kept in its folder `recon`
-    #[arg(long, value_name = "DIR")]
+    /// The ledger's folder, or the one that has it as `ledger`; differences are kept in its folder `recon`
+    #[arg(long, value_name = "DIR", value_parser = ledger::folder())]
     data: Option<PathBuf>,
     /// The station's file, for its holidays: working days are counted without them
     #[arg(short, long, value_name = "FILE")]
@@ -56,9 +64,12 @@ pub(super) struct Asked {
     /// An issuer's clearing file of that date; once for each issuer and currency
     #[arg(long, value_name = "ISSUER=FILE", value_parser = clearing)]
     clearing: Vec<(IssuerName, PathBuf)>,
-    /// Take a file in place of another one of the same issuer and day
+    /// Take a file in place of another one of the same issuer, day and currency
     #[arg(long)]
     replace: bool,
+    /// Take back the issuer's file of that date in this currency, as if it had never been given: it was another money
+    #[arg(long, value_name = "ISSUER=CURRENCY", value_parser = withdrawn)]
+    withdraw: Vec<(IssuerName, Currency)>,
     /// Read the journal even if there is an archive
     #[arg(long)]
     scan: bool,
@@ -77,22 +88,26 @@ pub(in crate::cli) struct Order {
     pub(in crate::cli) clearing: Vec<(IssuerName, PathBuf)>,
     /// Whether a file may take the place of another one.
     pub(in crate::cli) replace: bool,
+    /// Files of the date that are taken back.
+    pub(in crate::cli) withdraw: Vec<(IssuerName, Currency)>,
     /// Whether the journal is read even if there is an archive.
     pub(in crate::cli) scan: bool,
 }
 
 impl Asked {
     pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
-        let Self { data, config, date, clearing, replace, scan, json } = self;
+        let Self { data, config, date, clearing, replace, withdraw, scan, json } = self;
         let (Some(data), Some(date)) = (data, date) else {
             return Err(Failure::new(Exit::Usage, "say --data and --date; --help has examples"));
         };
-        let calendar = Where { data: data.clone(), config }.calendar()?;
-        let report = Order { data, date, clearing, replace, scan }.report()?;
+        let station = config.map(|file| serve::load(&file)).transpose()?;
+        let none = Calendar::default();
+        let calendar = station.as_ref().map_or(&none, |station| &station.calendar);
+        let report = Order { data, date, clearing, replace, withdraw, scan }.report(station.as_ref())?;
         if json {
-            writeln!(out, "{}", print::report_json(&report, &calendar))?;
+            writeln!(out, "{}", print::report_json(&report, calendar))?;
         } else {
-            print::report(&report, &calendar, out)?;
+            print::report(&report, calendar, out)?;
         }
         Ok(if report.is_clean() { Exit::Ok } else { Exit::No })
     }
@@ -129,9 +144,23 @@ pub(in crate::cli) struct IssuerReport {
     pub(in crate::cli) compared: Compared,
 }
 
+/// Up to where the ledger was read.
+#[derive(Clone, Copy)]
+pub(super) struct Reach {
+    /// Whatever was recorded before this instant was compared.
+    pub(super) until: Timestamp,
+    /// Whether that is all of the date.
+    pub(super) is_over: bool,
+}
+
+/// How long after its end in UTC a date has ended in every zone.
+const LATEST_END: Duration = Duration::from_secs(12 * 3600);
+
 /// What a run found.
 pub(in crate::cli) struct Report {
     pub(in crate::cli) date: BusinessDate,
+    pub(super) reach: Reach,
+    pub(super) withdrawn: Vec<(IssuerName, Currency)>,
     pub(in crate::cli) batches: Batches,
     pub(in crate::cli) issuers: Vec<IssuerReport>,
     /// A sentence each.
@@ -150,14 +179,15 @@ impl Report {
 }
 
 impl Order {
-    /// Compares, notes what was found, and says it.
-    pub(in crate::cli) fn report(&self) -> Result<Report, Failure> {
+    /// Compares, notes what was found, and says it. Without a station, dates are taken to end as late as anywhere.
+    pub(in crate::cli) fn report(&self, station: Option<&Loaded>) -> Result<Report, Failure> {
         let given = self.given()?;
         let mut store = Store::open(&self.data)?;
+        let mut events = self.withdrawn(&mut store)?;
         self.refuse_another(&store, &given)?;
-        let archive = ledger::archive(&self.data, &Query::default(), self.scan)?;
+        let (archive, reach) = self.on_record(station)?;
         let here = self.here(&archive)?;
-        let (mut events, mut taken, mut issuers) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut taken, mut issuers) = (Vec::new(), Vec::new());
         for Given { file, bytes, facts } in &given {
             let compared = self.compared(file, &here, &archive, &store)?;
             store.keep_file(file, bytes)?;
@@ -175,8 +205,13 @@ impl Order {
         // What is cut short must not say that a file was taken without what was found in it.
         events.append(&mut taken);
         store.keep(&events)?;
+        for (issuer, currency) in &self.withdraw {
+            store.drop_file(issuer, self.date, *currency)?;
+        }
         Ok(Report {
             date: self.date,
+            reach,
+            withdrawn: self.withdraw.clone(),
             batches,
             issuers,
             not_compared: not_compared(&here, &store, self.date),
@@ -213,6 +248,30 @@ impl Order {
             given.push(Given { file, bytes, facts });
         }
         Ok(given)
+    }
+
+    /// Takes files back.
+    fn withdrawn(&self, store: &mut Store) -> Result<Vec<Event>, Failure> {
+        let mut events = Vec::new();
+        for (issuer, currency) in &self.withdraw {
+            let unknown = || format!("no file of {issuer} in {currency} was taken for {}", self.date);
+            let withdrawn = store.book.withdraw(issuer, self.date, *currency);
+            events.extend(withdrawn.ok_or_else(|| Failure::new(Exit::No, unknown()))?);
+        }
+        Ok(events)
+    }
+
+    /// The ledger to the journal's end, or at least beyond the end of the date.
+    fn on_record(&self, station: Option<&Loaded>) -> Result<(Archive, Reach), Failure> {
+        let begun = now();
+        let is_over = |until: Timestamp| match station {
+            Some(station) => has_ended(station, self.date, until),
+            None => self.date < until.earlier(LATEST_END).date(0),
+        };
+        let reaches = |until| until >= begun || is_over(until);
+        let OnRecord { archive, until, .. } =
+            ledger::on_record(&self.data, &Query::default(), self.scan, Some(&reaches))?;
+        Ok((archive, Reach { until, is_over: is_over(until) }))
     }
 
     fn refuse_another(&self, store: &Store, given: &[Given]) -> Result<(), Failure> {

@@ -10,6 +10,9 @@ use crate::model::Currency;
 use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::Rrn;
+use crate::server::lines;
+use crate::server::lines::Lines;
+use crate::server::private_file;
 use crate::settle::recon::BookFault;
 use crate::settle::recon::ClearingFile;
 use crate::settle::recon::DifferenceBook;
@@ -19,15 +22,10 @@ use std::collections::HashSet;
 use std::fs;
 use std::fs::DirBuilder;
 use std::fs::File;
-use std::fs::OpenOptions;
 use std::fs::TryLockError;
 use std::io;
 use std::io::Read;
-use std::io::Seek;
-use std::io::SeekFrom;
-use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -40,7 +38,7 @@ type Taken = Result<Option<HashSet<Rrn>>, Failure>;
 /// An open folder; one process at a time.
 pub(super) struct Store {
     folder: PathBuf,
-    file: File,
+    lines: Lines,
     pub(super) book: DifferenceBook,
 }
 
@@ -51,17 +49,15 @@ impl Store {
         let folder = data.join(FOLDER);
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|error| at(&folder, &error))?;
         let path = folder.join(BOOK);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(&path).map_err(|error| at(&path, &error))?;
+        let mut file = lines::file(&path).map_err(|error| at(&path, &error))?;
         locked(file.try_lock(), &path)?;
         // Both names, too, must outlive a power cut.
         for folder in [&folder, data] {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, &error))?;
         }
-        let (book, whole) = whole_lines(&mut file, &path)?;
-        cut(&mut file, whole).map_err(|error| at(&path, &error))?;
-        Ok(Self { folder, file, book })
+        let (book, whole) = read_book(&mut file, &path)?;
+        let lines = Lines::behind(file, whole).map_err(|error| at(&path, &error))?;
+        Ok(Self { folder, lines, book })
     }
 
     /// The book as it is, empty if there is none yet. Makes and changes nothing.
@@ -74,29 +70,32 @@ impl Store {
             Err(error) => return Err(at(&path, &error)),
         };
         locked(file.try_lock_shared(), &path)?;
-        Ok(whole_lines(&mut file, &path)?.0)
+        Ok(read_book(&mut file, &path)?.0)
     }
 
     /// Keeps events for good.
     pub(super) fn keep(&mut self, events: &[Event]) -> Result<(), Failure> {
         let lines: String = events.iter().map(Event::line).collect();
-        let written = self.file.write_all(lines.as_bytes()).and_then(|()| self.file.sync_data());
+        let written = self.lines.add_whole(lines.as_bytes()).and_then(|()| self.lines.sync());
         written.map_err(|error| at(&self.folder.join(BOOK), &error))
     }
 
     /// Keeps a clearing file that was taken, whole or not at all.
     pub(super) fn keep_file(&self, file: &ClearingFile, bytes: &[u8]) -> Result<(), Failure> {
         let path = self.path(&file.issuer, file.date, file.currency);
-        let new = path.with_extension("new");
-        let write = || -> io::Result<()> {
-            let mut options = OpenOptions::new();
-            let mut out = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-            out.write_all(bytes)?;
-            out.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(&self.folder)?.sync_all()
-        };
-        write().map_err(|error| at(&path, &error))
+        private_file::replace(&path, bytes).map_err(|error| at(&path, &error))
+    }
+
+    /// Removes the copy of a file that was taken back, unless another one was taken since.
+    pub(super) fn drop_file(&self, issuer: &IssuerName, date: BusinessDate, currency: Currency) -> Result<(), Failure> {
+        let path = self.path(issuer, date, currency);
+        if self.book.file(issuer, date, currency).is_some() {
+            return Ok(());
+        }
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&path, &error)),
+            _ => Ok(()),
+        }
     }
 
     /// The reference numbers of a file that was taken before, undos left out; `None` if none was.
@@ -146,9 +145,7 @@ fn has_ledger(data: &Path) -> Result<(), Failure> {
     if anchor::read(&mut disk)?.is_some() {
         return Ok(());
     }
-    let inside = data.join("ledger");
-    let hint = if inside.is_dir() { format!("; is it {}?", inside.display()) } else { String::new() };
-    Err(Failure::new(Exit::Usage, format!("{}: there is no ledger in this folder{hint}", data.display())))
+    Err(Failure::new(Exit::Usage, format!("{}: there is no ledger in this folder", data.display())))
 }
 
 fn locked(lock: Result<(), TryLockError>, path: &Path) -> Result<(), Failure> {
@@ -158,23 +155,15 @@ fn locked(lock: Result<(), TryLockError>, path: &Path) -> Result<(), Failure> {
     })
 }
 
-/// The book, and how many bytes of the file are whole lines. A line may be cut short inside a character.
-fn whole_lines(file: &mut File, path: &Path) -> Result<(DifferenceBook, usize), Failure> {
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(|error| at(path, &error))?;
-    bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+/// The book, and how many bytes of the file are whole lines.
+fn read_book(file: &mut File, path: &Path) -> Result<(DifferenceBook, usize), Failure> {
+    let bytes = lines::whole(file).map_err(|error| at(path, &error))?;
     let text = std::str::from_utf8(&bytes).map_err(|fault| {
         let before = bytes.iter().take(fault.valid_up_to()).filter(|byte| **byte == b'\n').count();
         damaged(path, &BookFault::Line(before + 1))
     })?;
     let book = DifferenceBook::read(text).map_err(|fault| damaged(path, &fault))?;
     Ok((book, bytes.len()))
-}
-
-fn cut(file: &mut File, length: usize) -> io::Result<()> {
-    let length = u64::try_from(length).map_err(io::Error::other)?;
-    file.set_len(length)?;
-    file.seek(SeekFrom::Start(length)).map(drop)
 }
 
 fn damaged(path: &Path, fault: &BookFault) -> Failure {

@@ -28,8 +28,8 @@ masked: `token` is equal for equal cards and says nothing without the station's 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Export {
-    /// The ledger's folder
-    #[arg(value_name = "DIR")]
+    /// The ledger's folder, or the one that has it as `ledger`
+    #[arg(value_name = "DIR", value_parser = ledger::folder())]
     folder: PathBuf,
     #[command(flatten)]
     days: Days,

@@ -119,8 +119,8 @@ impl Format {
 
 #[derive(Args, Debug)]
 struct OfArchive {
-    /// The ledger's folder
-    #[arg(value_name = "DIR")]
+    /// The ledger's folder, or the one that has it as `ledger`
+    #[arg(value_name = "DIR", value_parser = ledger::folder())]
     folder: PathBuf,
     #[command(flatten)]
     days: Days,

@@ -2,19 +2,18 @@
 
 use crate::cli::Exit;
 use crate::cli::Failure;
+use crate::server::private_file;
 use sha2::Digest;
 use sha2::Sha256;
 use std::fs;
 use std::fs::DirBuilder;
 use std::fs::File;
-use std::fs::OpenOptions;
 use std::io;
 use std::io::BufReader;
 use std::io::BufWriter;
 use std::io::Read;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -65,11 +64,7 @@ impl Folder {
     /// Begins a file, its owner's alone, beside the one that may be there.
     pub(super) fn begin(&self, name: &str) -> Result<Hashing, Failure> {
         let path = self.path.join(format!("{name}{NEW}"));
-        // What an older release or a killed run left there may be others' to read.
-        let _ = fs::remove_file(&path);
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(|error| failure(&path, &error))?;
+        let file = private_file::create(&path).map_err(|error| failure(&path, &error))?;
         Ok(Hashing { out: BufWriter::new(file), hash: Sha256::new(), bytes: 0 })
     }
 

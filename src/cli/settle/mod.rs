@@ -73,8 +73,8 @@ pub(super) struct Books {
     /// The station's file
     #[arg(short, long, value_name = "FILE", required = true)]
     config: Option<PathBuf>,
-    /// The ledger's folder, if it is not the one that the station's file names
-    #[arg(long, value_name = "DIR")]
+    /// The ledger's folder, or the one that has it as `ledger`, if it is not the one that the station's file names
+    #[arg(long, value_name = "DIR", value_parser = ledger::folder())]
     data: Option<PathBuf>,
     /// Read the journal even if there is an archive
     #[arg(long)]
@@ -166,7 +166,7 @@ fn date_at(loaded: &Loaded, at: Timestamp) -> BusinessDate {
 }
 
 /// Whether who has read up to an instant has read all of a date.
-fn has_ended(loaded: &Loaded, date: BusinessDate, until: Timestamp) -> bool {
+pub(super) fn has_ended(loaded: &Loaded, date: BusinessDate, until: Timestamp) -> bool {
     date < date_at(loaded, until.earlier(SETTLED_DOWN))
 }
 

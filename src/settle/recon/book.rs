@@ -57,8 +57,8 @@ pub struct Entry {
 #[derive(Clone, Debug, Default)]
 pub struct DifferenceBook {
     entries: BTreeMap<u64, Entry>,
-    /// The last entry of each key.
-    keys: HashMap<Key, u64>,
+    /// The entries of each key, in order.
+    keys: HashMap<Key, Vec<u64>>,
     files: BTreeMap<(IssuerName, BusinessDate, [u8; 3]), FileFacts>,
 }
 
@@ -111,7 +111,10 @@ impl DifferenceBook {
     fn apply(&mut self, event: Event) {
         match event {
             Event::Opened(id, difference) => {
-                self.keys.insert(difference.key.clone(), id);
+                let ids = self.keys.entry(difference.key.clone()).or_default();
+                if ids.last() != Some(&id) {
+                    ids.push(id);
+                }
                 self.entries.insert(id, Entry { id, difference, state: State::Open });
             }
             Event::Matched(id, date, reason) => self.set(id, State::Matched { date, reason }),
@@ -119,6 +122,9 @@ impl DifferenceBook {
             Event::Cleared { id, actor, reason, at } => self.set(id, State::Cleared { actor, reason, at }),
             Event::File(facts) => {
                 self.files.insert((facts.issuer.clone(), facts.date, facts.currency.digits()), facts);
+            }
+            Event::Withdrawn(issuer, date, currency) => {
+                self.files.remove(&(issuer, date, currency.digits()));
             }
         }
     }
@@ -153,9 +159,21 @@ impl DifferenceBook {
         self.done(vec![Event::File(facts)])
     }
 
+    /// Takes a file back: what was found in it is gone, and what it explained is open again. The events to keep;
+    /// `None` if no such file was taken.
+    pub fn withdraw(&mut self, issuer: &IssuerName, date: BusinessDate, currency: Currency) -> Option<Vec<Event>> {
+        self.file(issuer, date, currency)?;
+        let (with, nothing) = (With::Issuer(issuer.clone()), Vec::new());
+        let mut events =
+            self.note(Finding { date, with, currency: Some(currency), differences: nothing, explained: Vec::new() });
+        events.extend(self.done(vec![Event::Withdrawn(issuer.clone(), date, currency)]));
+        Some(events)
+    }
+
     /// Notes a comparison: what is new becomes open, what is found no more is gone, what is explained is closed, and
-    /// what this file explained before and explains no more is open again. What a person cleared stays as it is;
-    /// found with other amounts, it is a new difference. The events to keep; none when the same is noted again.
+    /// what this file explained before and explains no more is open again. What a person cleared stays as it is,
+    /// also if other amounts were found in between; found with other amounts, it is a new difference. The events to
+    /// keep; none when the same is noted again.
     pub fn note(&mut self, finding: Finding) -> Vec<Event> {
         let Finding { date, with, currency, differences, explained } = finding;
         let found: HashSet<&Key> = differences.iter().map(|difference| &difference.key).collect();
@@ -179,8 +197,16 @@ impl DifferenceBook {
         }
         let mut next = self.entries.last_key_value().map_or(1, |(id, _)| id + 1);
         for difference in differences {
-            let kept = self.keys.get(&difference.key).and_then(|id| self.entries.get(id));
-            let id = match kept {
+            let ids = self.keys.get(&difference.key).map(Vec::as_slice).unwrap_or_default();
+            let mut kept = ids.iter().filter_map(|id| self.entries.get(id));
+            let last = kept.clone().next_back();
+            let is_cleared =
+                |of: &Entry| matches!(of.state, State::Cleared { .. }) && of.difference.moves_as(&difference);
+            if kept.any(is_cleared) {
+                events.extend(last.filter(|last| last.state == State::Open).map(|last| Event::Gone(last.id)));
+                continue;
+            }
+            let id = match last {
                 None => next,
                 Some(entry) if entry.state == State::Gone => next,
                 Some(entry) if entry.difference.moves_as(&difference) => continue,

@@ -39,6 +39,8 @@ pub enum Event {
     },
     /// A clearing file was taken.
     File(FileFacts),
+    /// The file of this issuer, day and money was taken back: it is as if it had never been given.
+    Withdrawn(IssuerName, BusinessDate, Currency),
 }
 
 /// What is known of a file that was taken.
@@ -64,6 +66,7 @@ enum Raw {
     Gone { id: u64 },
     Cleared { id: u64, actor: String, reason: String, at: i64 },
     File { issuer: String, date: String, currency: String, sha256: String, rows: u64 },
+    Withdrawn { issuer: String, date: String, currency: String },
 }
 
 #[derive(Deserialize, Serialize)]
@@ -106,6 +109,9 @@ impl Event {
                 sha256: sha256.clone(),
                 rows: *rows,
             },
+            Self::Withdrawn(issuer, date, currency) => {
+                Raw::Withdrawn { issuer: issuer.to_string(), date: date.to_string(), currency: currency.to_string() }
+            }
         };
         // Strings and numbers: there is nothing that could not be written.
         serde_json::to_string(&raw).unwrap_or_default() + "\n"
@@ -126,6 +132,11 @@ impl Event {
                 sha256,
                 rows,
             }),
+            Raw::Withdrawn { issuer, date, currency } => Self::Withdrawn(
+                IssuerName::parse(&issuer)?,
+                BusinessDate::parse(&date)?,
+                Currency::parse(currency.as_bytes())?,
+            ),
         })
     }
 }

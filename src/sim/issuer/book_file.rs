@@ -15,7 +15,7 @@ use crate::model::ResponseCode;
 use crate::model::Rrn;
 use crate::model::Stan;
 use crate::model::TerminalId;
-use crate::sim::lines::Lines;
+use crate::server::lines::Lines;
 use serde::Deserialize;
 use serde::Serialize;
 use std::io;

@@ -8,12 +8,15 @@ use crate::ledger::shop::following;
 use crate::ledger::shop::reversal;
 use crate::ledger::shop::sale;
 use crate::switch_side::demo_bank;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 use tollgate::cli::Exit;
 use tollgate::cli::run_from;
 use tollgate::ledger::Ledger;
 use tollgate::ledger::Outcome;
 use tollgate::ledger::Reversal;
+use tollgate::ledger::archive::Archiver;
 use tollgate::ledger::journal::Folder;
 use tollgate::model::BusinessDate;
 use tollgate::model::Kind;
@@ -320,6 +323,96 @@ fn other_amounts_are_another_difference_and_an_open_one_has_those_of_the_last_co
 }
 
 #[test]
+fn what_was_cleared_stays_cleared_when_its_file_comes_back_after_another_one() {
+    let desk = Desk::open();
+    let with = |amount: &str| desk.day(&[&RIGHT[0].replace(",900,", &format!(",{amount},")), RIGHT[1], RIGHT[2]]);
+    says(&with("899"), Exit::No, &["1 open"]);
+    says(&desk.recon(&["clear", "1", "--actor", "li.na", "--reason", "a cent"]), Exit::Ok, &["0 open"]);
+    says(&with("1"), Exit::No, &["900 here, 1 there", "1 new", "1 open"]);
+    says(&with("899"), Exit::Ok, &["0 new", "0 open"]);
+    says(&desk.recon(&["list", "--all"]), Exit::Ok, &["cleared by li.na", "found no more when its day was"]);
+    let kept = desk.kept();
+    says(&with("899"), Exit::Ok, &["0 new", "0 open"]);
+    assert_eq!(desk.kept(), kept, "the same again changes nothing");
+    says(&with("1"), Exit::No, &["900 here, 1 there", "1 new", "1 open"]);
+    assert_eq!(desk.book(), [("amount", false), ("amount", false), ("amount", true)]);
+}
+
+#[test]
+fn what_the_journal_has_behind_its_archive_is_read_before_a_day_is_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::open(Folder::open(folder.path()).unwrap());
+    kept.end(sale(&kept.ledger, 1, 1, 100), Outcome::Approved);
+    kept.anchor();
+    let mut archiver = Archiver::open(Folder::read_only(folder.path()).unwrap(), folder.path()).unwrap();
+    while !archiver.step().unwrap().is_done() {}
+    // Then the machine stops, before the anchor says so.
+    kept.end(sale(&kept.ledger, 1, 2, 200), Outcome::Approved);
+    drop(kept);
+    let desk = Desk(folder);
+    let second = PAID.replace("632500000001", "632500000002").replace(",100,", ",200,");
+    says(&desk.day(&[PAID, &second]), Exit::Ok, &["2 agree, 0 differ", "0 open"]);
+    let station = format!("{}/specs/demo/station.toml", env!("CARGO_MANIFEST_DIR"));
+    let again = desk.compare("2026-11-21", &file("2026-11-21", "156", &[PAID, &second]), &["-c", &station]);
+    says(&again, Exit::Ok, &["2 agree, 0 differ", "0 open"]);
+}
+
+#[test]
+fn a_day_that_is_not_over_is_compared_as_far_as_it_went_and_that_is_said() {
+    let desk = Desk::open();
+    says(&desk.recon(&["--date", "2999-12-31"]), Exit::Ok, &["2999-12-31 is not over: compared as far as", "0 open"]);
+    says(&desk.recon(&["--date", "2999-12-31", "--json"]), Exit::Ok, &["\"is_over\":false"]);
+    says(&desk.recon(&["--date", "2020-03-05", "--json"]), Exit::Ok, &["\"is_over\":true"]);
+    let (exit, said) = desk.recon(&["--date", "2020-03-05"]);
+    assert!(exit == Exit::Ok && !said.contains("over"), "{said}");
+}
+
+#[test]
+fn a_file_in_the_wrong_money_is_withdrawn_and_the_right_one_taken() {
+    let desk = Desk::open();
+    let dollars: Vec<String> = RIGHT.iter().map(|row| row.replace(",156,", ",840,")).collect();
+    let dollars: Vec<&str> = dollars.iter().map(String::as_str).collect();
+    says(&desk.compare("2026-11-21", &file("2026-11-21", "840", &dollars), &[]), Exit::No, &["3 open"]);
+    let right = file("2026-11-21", "156", &RIGHT);
+    let report = desk.compare("2026-11-21", &right, &["--withdraw", "bank-a=840"]);
+    says(&report, Exit::Ok, &["withdrawn: the file of bank-a in 840", "3 agree, 0 differ", "0 open"]);
+    assert!(!desk.0.path().join("recon/bank-a-2026-11-21-840.csv").exists());
+    // It was never taken: it may come again, right this time, without a word.
+    says(&desk.compare("2026-11-21", &file("2026-11-21", "840", &[]), &[]), Exit::Ok, &["0 open"]);
+    let kept = desk.kept();
+    let unknown = desk.recon(&["--date", "2026-11-21", "--withdraw", "bank-a=978"]);
+    says(&unknown, Exit::No, &["no file of bank-a in 978 was taken for 2026-11-21"]);
+    let both = desk.compare("2026-11-21", &right, &["--withdraw", "bank-a=156"]);
+    says(&both, Exit::Ok, &["3 agree, 0 differ", "0 open"]);
+    assert!(desk.kept().starts_with(&kept));
+    says(&desk.recon(&["--date", "2026-11-21", "--withdraw", "bank-a=CNY"]), Exit::Usage, &["an issuer's name, `=`"]);
+}
+
+#[test]
+fn a_file_that_was_withdrawn_explains_nothing_any_more() {
+    let desk = Desk::open();
+    desk.day(&RIGHT[1..]);
+    says(&desk.compare("2026-11-22", &a_day_late(900), &[]), Exit::Ok, &["1 explained, 0 open"]);
+    let withdrawn = desk.recon(&["--date", "2026-11-22", "--withdraw", "bank-a=156"]);
+    says(&withdrawn, Exit::No, &["missing-there", "1 open"]);
+    assert_eq!(desk.book(), [("missing-there", true)], "under its old number");
+}
+
+#[test]
+fn copies_of_files_are_their_owners_alone_whatever_lay_there() {
+    let desk = Desk::open();
+    let folder = desk.0.path().join("recon");
+    std::fs::create_dir(&folder).unwrap();
+    for left in ["bank-a-2026-11-21-156.new", "bank-a-2026-11-21-156.csv.new"] {
+        std::fs::write(folder.join(left), "left over").unwrap();
+        std::fs::set_permissions(folder.join(left), Permissions::from_mode(0o644)).unwrap();
+    }
+    says(&desk.day(&RIGHT), Exit::Ok, &["0 open"]);
+    let mode = std::fs::metadata(folder.join("bank-a-2026-11-21-156.csv")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
 fn a_file_is_noted_as_taken_behind_what_was_found_in_it() {
     let desk = Desk::open();
     desk.day(&RIGHT[1..]);
@@ -334,9 +427,10 @@ fn a_folder_without_a_ledger_has_no_book_and_is_not_given_one() {
     std::fs::create_dir(folder.path().join("ledger")).unwrap();
     let desk = Desk(folder);
     for said in [&["list"][..], &["clear", "1", "--actor", "a", "--reason", "b"], &["--date", "2026-11-21"]] {
-        says(&desk.recon(said), Exit::Usage, &["there is no ledger in this folder; is it ", "/ledger?"]);
+        says(&desk.recon(said), Exit::Usage, &["/ledger: there is no ledger in this folder"]);
     }
     assert_eq!(std::fs::read_dir(desk.0.path()).unwrap().count(), 1, "nothing was made");
+    assert_eq!(std::fs::read_dir(desk.0.path().join("ledger")).unwrap().count(), 0, "nothing was made");
     let desk = Desk::open();
     says(&desk.recon(&["list"]), Exit::Ok, &["0 open"]);
     assert!(!desk.0.path().join("recon").exists(), "a look makes nothing");

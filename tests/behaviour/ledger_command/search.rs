@@ -12,6 +12,40 @@ fn found(folder: &Path, wanted: &[&str]) -> Vec<u64> {
 }
 
 #[test]
+fn what_has_the_ledger_as_its_folder_stands_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("ledger");
+    drop(a_day(&inside));
+    let (parent, inside) = (text(folder.path()), text(&inside));
+    let run = |arguments: &[&str]| {
+        let mut out = Vec::new();
+        let outcome = run_from([&["tollgate"], arguments].concat(), &mut out);
+        let said = String::from_utf8(out).unwrap();
+        outcome.map_or_else(|failure| (failure.exit, said.clone() + &failure.message), |exit| (exit, said.clone()))
+    };
+    let station = format!("{}/specs/demo/station.toml", env!("CARGO_MANIFEST_DIR"));
+    let slip = ["settle", "slip", "632500000001", "-c", &station, "--data"];
+    let asked: [&[&str]; 9] = [
+        &["ledger", "stat"],
+        &["ledger", "find", "--card-ends", "0253"],
+        &["ledger", "export"],
+        &["report", "day"],
+        &["report", "export"],
+        &["batch", "list", "--data"],
+        &["recon", "list", "--data"],
+        &["recon", "--date", "2026-11-21", "--json", "--data"],
+        &slip,
+    ];
+    for asked in asked {
+        let (there, here) = (run(&[asked, &[parent]].concat()), run(&[asked, &[inside]].concat()));
+        let cut = |said: &str| said.split("read_up_to").next().unwrap().to_owned();
+        assert_eq!((there.0, cut(&there.1)), (here.0, cut(&here.1)), "{asked:?}");
+        assert_ne!(there.0, Exit::Usage, "{asked:?} {}", there.1);
+    }
+    assert!(!folder.path().join("recon").exists());
+}
+
+#[test]
 fn transactions_are_found_by_everything_one_has_in_hand() {
     let folder = a_past_day();
     let found = |wanted: &[&str]| found(folder.path(), wanted);

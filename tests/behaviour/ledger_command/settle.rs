@@ -295,6 +295,36 @@ fn an_advice_that_is_refused_and_then_reversed_is_taken_back_once_and_its_day_st
 }
 
 #[test]
+fn an_adjustment_that_fits_no_sale_is_an_exception_of_the_day_on_which_its_batch_was_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::open(Folder::open(folder.path()).unwrap());
+    let paid = kept.end(batch(1, on(THURSDAY, sale(&kept.ledger, 1, 1, 1_000))), Outcome::Approved);
+    let void = following(Kind::SaleVoid, &paid, sale(&kept.ledger, 1, 2, 1_000));
+    kept.end(batch(1, on(THURSDAY, void)), Outcome::Approved);
+    for (stan, terminal) in [(3, 1), (4, 3)] {
+        let tip = following(Kind::Adjustment, &paid, sale(&kept.ledger, terminal, stan, 1_100));
+        let tip = Intent { test_mode: terminal == 3, ..batch(1, on(THURSDAY, tip)) };
+        let told = kept.wait(kept.ledger.intend(tip.clone())).unwrap();
+        assert!(matches!(told, Intended::Adrift(_)), "{told:?}");
+        let tip = Intent { follows: None, outbound: None, ..tip };
+        kept.wait(kept.ledger.decide(tip.id, decision(Outcome::Approved, tip.received))).unwrap();
+    }
+    close(&kept, 1, 1, FRIDAY);
+    close(&kept, 3, 1, FRIDAY);
+    kept.anchor();
+    let told = |date: &str| {
+        let (to, _) = settled(folder.path(), date);
+        ["stan", "amount", "why"].map(|name| column(to.path(), "exceptions", name))
+    };
+    assert_eq!(told(THURSDAY), [const { Vec::<String>::new() }; 3]);
+    assert_eq!(
+        told(FRIDAY),
+        [["000003"], ["1100"], ["adjustment that fits no sale"]].map(|word| word.map(String::from).to_vec())
+    );
+    assert_eq!(told(SATURDAY), [const { Vec::<String>::new() }; 3]);
+}
+
+#[test]
 fn a_silent_sale_whose_reversal_was_refused_is_an_exception_of_that_day() {
     let folder = tempfile::tempdir().unwrap();
     let kept = Kept::open(Folder::open(folder.path()).unwrap());
