@@ -202,17 +202,21 @@ fn rows(data: &Path) -> Result<Vec<BatchRow>, Failure> {
 }
 
 fn line(row: &BatchRow, out: &mut dyn Write) -> io::Result<()> {
-    let BatchRow { terminal, batch, state, counted, closed_on, differences, .. } = row;
+    let BatchRow { terminal, batch, told_as, state, counted, closed_on, differences, .. } = row;
+    let told_as = told_as.as_ref().map_or(String::new(), |own| format!("  its terminal calls it {own}"));
     let closed_on = closed_on.as_deref().unwrap_or("          ");
     let differences = match differences.len() {
         0 => String::new(),
         count => format!("  {count} differences"),
     };
-    writeln!(out, "{terminal}  {batch}  {state:10}  {closed_on}  {}{differences}", totals(counted))
+    writeln!(out, "{terminal}  {batch}  {state:10}  {closed_on}  {}{differences}{told_as}", totals(counted))
 }
 
 fn text(row: &BatchRow, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "terminal {}, batch {}: {}", row.terminal, row.batch, row.state)?;
+    if let Some(own) = &row.told_as {
+        writeln!(out, "its terminal calls it {own}")?;
+    }
     if let (Some(merchant), Some(on), Some(at)) = (&row.merchant, &row.closed_on, &row.closed_at) {
         let test = if row.test_mode { ", test mode" } else { "" };
         writeln!(out, "merchant {merchant}, closed on {on} at {at}{test}")?;

@@ -36,6 +36,11 @@ use crate::risk::Assessment;
 use crate::risk::Refusal;
 use bytes::Bytes;
 use std::borrow::Cow;
+use std::time::Duration;
+
+/// How long a void or refund waits for the advice of a tip before it. A terminal does not ask again so soon: who was
+/// told 96 must not be served by a copy.
+const ADVICE_WAIT: Duration = Duration::from_secs(5);
 
 impl<W: World> Station<W> {
     /// Everything financial but reversals: original, intent, issuer, decision, answer. An advice is decided before
@@ -53,7 +58,7 @@ impl<W: World> Station<W> {
         self.ready_to_seal(facts.date(exchange.received)).await?;
         let (mut intent, way) = self.intent(exchange, facts, &asking, authentic)?;
         let mut issuer = None;
-        let intended = self.intend(intent.clone()).await?;
+        let intended = self.intend(&intent).await?;
         if let Intended::Adrift(code) = intended {
             self.adrift(facts, &mut intent, code);
         }
@@ -83,6 +88,7 @@ impl<W: World> Station<W> {
                 tracing::warn!(event = "duplicate-mismatch", terminal = %facts.terminal, "same number, other content");
                 return Err(Stop::code(ResponseCode::DuplicateMismatch, "duplicate-mismatch"));
             }
+            Intended::Untold(_) => return Err(Stop::code(ResponseCode::SystemFailure, "adjustment-untold")),
             Intended::NotNow => return self.not_now(exchange, facts, authentic, &intent).await,
         };
         let took = self.parts.clock.monotonic().saturating_sub(started);
@@ -238,8 +244,23 @@ impl<W: World> Station<W> {
         (intent.follows, intent.outbound) = (None, None);
     }
 
-    async fn intend(&self, intent: Intent) -> Result<Intended, Stop> {
-        self.parts.ledger.intend(intent).await.map_err(|fault| self.ledger_stop(&fault))
+    /// Records the intent. What relies on an amount that its issuer has yet to hear of waits for that, not for long.
+    async fn intend(&self, intent: &Intent) -> Result<Intended, Stop> {
+        let (ledger, clock) = (&self.parts.ledger, &self.parts.clock);
+        let until = clock.monotonic() + ADVICE_WAIT;
+        loop {
+            let intended = ledger.intend(intent.clone()).await.map_err(|fault| self.ledger_stop(&fault))?;
+            let left = until.saturating_sub(clock.monotonic());
+            let Intended::Untold(adjustment) = intended else { return Ok(intended) };
+            if left.is_zero() {
+                return Ok(intended);
+            }
+            tokio::select! {
+                biased;
+                () = ledger.told(adjustment) => {}
+                () = clock.deadline(left) => {}
+            }
+        }
     }
 
     /// Writes what the ledger says stands, signed and enclosed.

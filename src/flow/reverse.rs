@@ -7,7 +7,6 @@ use super::witness::{Event, Witness};
 use crate::iso8583::Role;
 use crate::ledger::Followed;
 use crate::ledger::Ledger;
-use crate::ledger::OriginalKey;
 use crate::ledger::Reversal;
 use crate::ledger::Reversed;
 use crate::model::Amount;
@@ -36,7 +35,9 @@ impl<W: World> Station<W> {
         let amount =
             message.role(Role::Amount).and_then(|value| Amount::parse(&value)).ok_or(Stop::format("amount"))?;
         let original = self.original(exchange, facts)?;
-        self.same_card(exchange, &original)?;
+        // The card, where it brings one, is its original's.
+        let card = message.role(Role::Pan).and_then(|value| Pan::parse(&value));
+        let card = card.map(|pan| self.parts.sealer.token(&pan));
         let reversal = Reversal {
             identity: self.identity(exchange, facts)?,
             original,
@@ -44,13 +45,17 @@ impl<W: World> Station<W> {
             received: exchange.received,
             date: facts.date(exchange.received),
         };
-        let reversed = self.parts.ledger.reverse(reversal).await.map_err(|fault| self.ledger_stop(&fault))?;
+        let reversed = self.parts.ledger.reverse_of(reversal, card).await.map_err(|fault| self.ledger_stop(&fault))?;
         let (decided, rule, repeat) = match reversed {
             Reversed::Accepted(decided) => (decided, None, false),
             Reversed::Repeat(decided) => (decided, None, true),
             Reversed::Moot(decided, followed) => (decided, Some(self.moot(facts, followed)), false),
             Reversed::NotYet => return Err(Stop::code(ResponseCode::SystemFailure, "follow-up-under-way")),
             Reversed::Unknown(decided) => (decided, Some("original-unknown"), false),
+            Reversed::CardDiffers => {
+                tracing::warn!(event = "reversal-card", terminal = %facts.terminal, "reversal of another card");
+                return Err(Stop::code(ResponseCode::OriginalNotFound, "reversal-card"));
+            }
             Reversed::AmountDiffers => {
                 tracing::warn!(event = "reversal-amount", terminal = %facts.terminal, "reversal of another amount");
                 return Err(Stop::code(ResponseCode::OriginalAmountWrong, "reversal-amount"));
@@ -61,20 +66,6 @@ impl<W: World> Station<W> {
         let event = Event::Decided { kind: Kind::Reversal, outcome, code, rrn, rule, issuer: None, repeat, took };
         self.parts.witness.note(Some(&facts.terminal), &event);
         self.answer_decided(exchange, facts, authentic, &decided).await
-    }
-
-    /// The card, where a reversal brings one, is its original's: 25, and nothing on record.
-    fn same_card(&self, exchange: &Exchange<'_>, original: &OriginalKey) -> Result<(), Stop> {
-        let Some(pan) = exchange.message.role(Role::Pan).and_then(|value| Pan::parse(&value)) else { return Ok(()) };
-        let token = self.parts.sealer.token(&pan);
-        match self.parts.ledger.original(original) {
-            Some(recorded) if recorded.intent.token != token => {
-                let terminal = &original.terminal;
-                tracing::warn!(event = "reversal-card", %terminal, "reversal of another card");
-                Err(Stop::code(ResponseCode::OriginalNotFound, "reversal-card"))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// The reversal is on record, and undoes nothing: the rule that says so. Where money was given back somebody

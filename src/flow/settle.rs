@@ -84,11 +84,14 @@ impl<W: World> Station<W> {
     /// Settlement: the batch is closed and its totals are compared. Again with the same totals: the recorded
     /// answer.
     pub(super) async fn settle(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
-        let message = exchange.message;
-        let batch = batch_of(exchange, facts)?;
-        let claim = Claim::read(message).ok_or(Stop::format("batch-totals"))?;
-        let known = self.parts.ledger.batch(facts.terminal, batch);
-        if known.is_none() {
+        let said = batch_of(exchange, facts)?;
+        let claim = Claim::read(exchange.message).ok_or(Stop::format("batch-totals"))?;
+        let told_as = counts_itself(exchange).then_some(said);
+        let (batch, known) = match told_as {
+            Some(own) => self.counted_batch(exchange, facts, (own, claim))?,
+            None => (said, self.parts.ledger.batch(facts.terminal, said).is_some()),
+        };
+        if !known && told_as.is_none() {
             let current = self.current_batch(exchange, facts)?;
             // A batch with transactions is settled whatever the session says: they must get into some batch's close.
             if current != batch && self.parts.ledger.open_batch(facts.terminal, batch).is_none() {
@@ -96,9 +99,10 @@ impl<W: World> Station<W> {
             }
         }
         let close = self.batch_close(facts, batch, exchange.received, ClosedBy::Terminal);
-        let close = BatchClose { claimed: Some(claim.totals), voids: exchange.door.profile.switches.voids, ..close };
-        let moves_on = known.is_none() || mutant::is(Mutant::BatchMovesTwice);
-        match self.close_batch(close, claim.apart, moves_on, |session| session).await? {
+        let voids = exchange.door.profile.switches.voids;
+        let close = BatchClose { told_as, claimed: Some(claim.totals), apart: claim.apart, voids, ..close };
+        let moves_on = !known || mutant::is(Mutant::BatchMovesTwice);
+        match self.close_batch(close, moves_on, |session| session).await? {
             BatchClosed::Closed { record, given_up } => {
                 tell_closed(&record, &given_up);
                 self.settled(exchange, facts, &record, claim)
@@ -113,6 +117,24 @@ impl<W: World> Station<W> {
             }
             BatchClosed::Running(_) => Err(Stop::code(ResponseCode::SystemFailure, "batch-busy")),
         }
+    }
+
+    /// The batch that a terminal settles which counts for itself and hears no number of the station's; and whether it
+    /// has done so before, with this number and these totals, and did not hear the answer. Else it is its open one,
+    /// whatever it is called here: an operator may have closed one, and the terminal begins where it likes.
+    fn counted_batch(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        (own, claim): (BatchNumber, Claim),
+    ) -> Result<(BatchNumber, bool), Stop> {
+        let (ledger, terminal) = (&self.parts.ledger, facts.terminal);
+        let current = self.current_batch(exchange, facts)?;
+        // The session is a step ahead of a batch whose close waits for a transaction.
+        let closing = Some(current.before()).filter(|before| ledger.open_batch(terminal, *before).is_some());
+        let again = |record: &BatchRecord| record.own_number() == own && record.was_claimed(&claim.totals, claim.apart);
+        let known = ledger.latest_batch(terminal, again).map(|record| (record.batch, true));
+        Ok(known.unwrap_or((closing.unwrap_or(current), false)))
     }
 
     /// Closes a terminal's batch because a person says so: the one its session is in, or `batch`. The terminal
@@ -142,7 +164,7 @@ impl<W: World> Station<W> {
         let by = ClosedBy::Operator { actor: Cow::Owned(actor), reason: Cow::Owned(reason) };
         let close = self.batch_close(facts, batch, self.parts.clock.wall(), by);
         let signed_off = |session| SessionFacts { signed_in: false, ..session };
-        match self.close_batch(close, true, !known, signed_off).await {
+        match self.close_batch(close, !known, signed_off).await {
             Ok(BatchClosed::Closed { record, given_up }) => {
                 tell_closed(&record, &given_up);
                 Ok(*record)
@@ -167,9 +189,11 @@ impl<W: World> Station<W> {
         BatchClose {
             terminal: facts.terminal,
             batch,
+            told_as: None,
             merchant: facts.merchant,
             test_mode: facts.test_mode,
             claimed: None,
+            apart: true,
             voids: VoidsInTotals::default(),
             date: facts.date(received),
             received,
@@ -183,7 +207,6 @@ impl<W: World> Station<W> {
     async fn close_batch(
         &self,
         close: BatchClose,
-        apart: bool,
         moves_on: bool,
         change: impl FnOnce(SessionFacts) -> SessionFacts,
     ) -> Result<BatchClosed, Stop> {
@@ -197,30 +220,17 @@ impl<W: World> Station<W> {
         };
         let session = moves_on.then(|| self.parts.sessions.change(terminal, next));
         let close = BatchClose { session, ..close };
-        let mut closed = self.close_once(&close, apart).await?;
+        let mut closed = self.close_once(&close).await?;
         for _ in 0..WAITED_FOR {
             let BatchClosed::Running(id) = closed else { break };
             self.parts.ledger.decided(id).await.map_err(|fault| self.ledger_stop(&fault))?;
-            closed = self.close_once(&close, apart).await?;
+            closed = self.close_once(&close).await?;
         }
         Ok(closed)
     }
 
-    async fn close_once(&self, close: &BatchClose, apart: bool) -> Result<BatchClosed, Stop> {
-        let claimed = if apart { close.claimed } else { self.told_apart(close) };
-        let close = BatchClose { claimed, ..close.clone() };
-        self.parts.ledger.close_batch(close).await.map_err(|fault| self.ledger_stop(&fault))
-    }
-
-    /// Totals of a dialect that does not tell foreign cards from domestic ones, as the ledger compares them: its own
-    /// sums, if together they are what is claimed. The batch takes no further transactions by now.
-    fn told_apart(&self, close: &BatchClose) -> Option<BatchTotals> {
-        let (ledger, claimed) = (&self.parts.ledger, close.claimed?);
-        let ours = match ledger.batch(close.terminal, close.batch) {
-            Some(record) => record.claimed.unwrap_or(record.counted),
-            None => ledger.open_batch(close.terminal, close.batch).map(|open| open.counted).unwrap_or_default(),
-        };
-        Some(if ours.together() == claimed.together() { ours } else { claimed })
+    async fn close_once(&self, close: &BatchClose) -> Result<BatchClosed, Stop> {
+        self.parts.ledger.close_batch(close.clone()).await.map_err(|fault| self.ledger_stop(&fault))
     }
 
     /// The batch that a terminal may settle now. Where it signs in, it must have.
@@ -285,6 +295,11 @@ impl<W: World> Station<W> {
         let body = written().map_err(|_: EncodeError| Stop::Silent("the answer cannot be written"))?;
         self.enclose(exchange, facts, &body).ok_or(Stop::Silent("the answer cannot be enclosed"))
     }
+}
+
+/// Whether terminals of the dialect count their batches themselves, and say so in settlements only.
+pub(super) fn counts_itself(exchange: &Exchange<'_>) -> bool {
+    exchange.message.dialect().role(Role::ClosingBatch).is_some()
 }
 
 /// The batch that a message is about; its merchant must be the terminal's (03). Neither suspension nor expiry

@@ -1,7 +1,7 @@
 //! A terminal uploads the transactions of a batch that did not balance (0320), and says that it has ended.
 
 use super::exchange::{Exchange, Stop};
-use super::settle::{batch_of, of_merchant};
+use super::settle::{batch_of, counts_itself, of_merchant};
 use super::station::{Station, World};
 use crate::iso8583::Role;
 use crate::iso8583::settlement::Detail;
@@ -13,6 +13,7 @@ use crate::ledger::UploadedGroup;
 use crate::ledger::UploadedItem;
 use crate::model::Amount;
 use crate::model::BatchNumber;
+use crate::model::MessageClass;
 use crate::model::Pan;
 use crate::model::ResponseCode;
 use crate::model::Sealer;
@@ -24,7 +25,7 @@ impl<W: World> Station<W> {
     /// Batch upload, by cn-pos 60.3: 201 details; 205 and 206 one transaction each, with its elements; 203 and 204
     /// chip data, which is taken and not compared; 202 and 207 the end.
     pub(super) async fn upload(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
-        if exchange.message.dialect().role(Role::ClosingBatch).is_some() {
+        if counts_itself(exchange) {
             return self.upload_told(exchange, facts).await;
         }
         let batch = batch_of(exchange, facts)?;
@@ -49,18 +50,30 @@ impl<W: World> Station<W> {
     }
 
     /// The upload of a dialect whose messages tell one transaction each (DE 60 its type and number) of the batch that
-    /// was settled last, until another settlement message names that batch.
+    /// awaits them, until another settlement message names that batch by the terminal's own number.
     async fn upload_told(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
         let message = exchange.message;
-        let Some(stan) = message.role(Role::UploadedStan) else {
-            return self.end_upload(exchange, facts, batch_of(exchange, facts)?, None).await;
-        };
+        if message.mti().is_some_and(|mti| mti.class() == Some(MessageClass::Reconciliation)) {
+            let own = batch_of(exchange, facts)?;
+            let batch = self.uploaded_batch(facts, |record| record.own_number() == own)?;
+            return self.end_upload(exchange, facts, batch, None).await;
+        }
         of_merchant(exchange, facts)?;
-        let stan = Stan::parse(&stan).ok_or(Stop::format("uploaded-stan"))?;
+        let stan = message.role(Role::UploadedStan).and_then(|stan| Stan::parse(&stan));
+        let stan = stan.ok_or(Stop::format("uploaded-stan"))?;
         let item = self.notice(exchange).map(|item| UploadedItem { stan, ..item });
         let item = item.ok_or(Stop::format("batch-details"))?;
-        let batch = self.session(&facts.terminal).unwrap_or_default().batch.before();
+        let batch = self.uploaded_batch(facts, |_| true)?;
         self.note(exchange, facts, batch, UploadedGroup::from_iter([item])).await
+    }
+
+    /// The batch closed last that awaits its transactions, of those that can be meant; else the one closed last, which
+    /// needs none any more.
+    fn uploaded_batch(&self, facts: &TerminalFacts, meant: impl Fn(&BatchRecord) -> bool) -> Result<BatchNumber, Stop> {
+        let latest = |wanted: &dyn Fn(&BatchRecord) -> bool| self.parts.ledger.latest_batch(facts.terminal, wanted);
+        let awaiting = latest(&|record| record.state.awaits_items() && meant(record));
+        let batch = awaiting.or_else(|| latest(&meant)).map(|record| record.batch);
+        batch.ok_or(Stop::code(ResponseCode::SignInRequired, "batch"))
     }
 
     async fn note(

@@ -48,6 +48,7 @@ use crate::model::BusinessDate;
 use crate::model::Clock;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
+use crate::model::PanToken;
 use crate::model::Rrn;
 use crate::model::SessionFacts;
 use crate::model::Stan;
@@ -252,8 +253,20 @@ impl Ledger for EmbeddedLedger {
         Ok(decided)
     }
 
-    async fn reverse(&self, reversal: Reversal) -> Result<Reversed, LedgerFault> {
-        let (reversed, ticket) = self.reverse_after(reversal)?;
+    async fn told(&self, id: TxnId) {
+        let told = {
+            let mut kept = self.kept.lock();
+            let owed = kept.book.entry(id).is_ok_and(|entry| entry.state.owes().is_some());
+            owed.then(|| kept.waiters.told(id))
+        };
+        if let Some(mut told) = told {
+            // The sender goes when it is told: that is all it says.
+            let _ = told.changed().await;
+        }
+    }
+
+    async fn reverse_of(&self, reversal: Reversal, card: Option<PanToken>) -> Result<Reversed, LedgerFault> {
+        let (reversed, ticket) = self.reverse_after(reversal, card)?;
         ticket.kept().await?;
         Ok(reversed)
     }
@@ -304,6 +317,10 @@ impl Ledger for EmbeddedLedger {
 
     fn batch(&self, terminal: TerminalId, batch: BatchNumber) -> Option<BatchRecord> {
         self.kept.lock().book.batches.record(terminal, batch).cloned()
+    }
+
+    fn latest_batch(&self, terminal: TerminalId, wanted: impl Fn(&BatchRecord) -> bool) -> Option<BatchRecord> {
+        self.kept.lock().book.batches.latest(terminal, wanted).cloned()
     }
 
     fn batches(&self, terminal: TerminalId) -> Vec<BatchRecord> {

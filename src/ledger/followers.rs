@@ -45,7 +45,7 @@ impl Follower {
 
     /// Whether it came to something: it stands, or its issuer will not undo it.
     pub(super) fn has_come(&self) -> bool {
-        self.binds() && !(self.state == State::Open || self.state.is_reversing())
+        !self.voided && self.state.has_come()
     }
 }
 
@@ -164,6 +164,12 @@ impl Followers {
     /// The same without those that their issuer refused: it gives nothing back that it did not take.
     fn acknowledged(&self, kind: Kind) -> Option<Amount> {
         self.last_adjustment(kind, |follower| follower.state != State::Unadvised)
+    }
+
+    /// The last adjustment of which the issuer has yet to hear, or that it has yet to undo.
+    pub(super) fn untold(&self) -> Option<TxnId> {
+        let owed = |one: &&Follower| one.following == Following::Adjusts && one.state.owes().is_some();
+        self.0.iter().rev().find(owed).map(|follower| follower.id)
     }
 
     fn last_adjustment(&self, kind: Kind, counts: impl Fn(&Follower) -> bool) -> Option<Amount> {

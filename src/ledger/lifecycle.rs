@@ -119,6 +119,11 @@ impl State {
         self.is_live() || matches!(self, Self::Reversing(_) | Self::Irreversible(_))
     }
 
+    /// Whether it has come to something that the issuer holds: it is decided, and not being undone.
+    pub(super) fn has_come(self) -> bool {
+        self.may_bind() && self != Self::Open && !self.is_reversing()
+    }
+
     /// Whether the issuer is being told to undo it.
     pub(super) fn is_reversing(self) -> bool {
         self.owes() == Some(Owed::Reversal)

@@ -49,6 +49,7 @@ use crate::model::BusinessDate;
 use crate::model::Clock;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
+use crate::model::PanToken;
 use crate::model::Rrn;
 use crate::model::SessionFacts;
 use crate::model::Stan;
@@ -68,6 +69,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// Records the intent, or says why not. Order: duplicate check, tombstone, whether the terminal must sign in
     /// first, whether it may follow what it follows, then the refusal it carries, then its reservations. No byte may
     /// leave for an issuer before this returned `Fresh`.
+    ///
+    /// What ends a transaction or gives it back goes after the advice of an adjustment, never beside it: its issuer
+    /// would not know the amount.
     ///
     /// An advice whose batch takes no transactions any more is recorded in no batch: it tells of money that has moved.
     fn intend(&self, intent: Intent) -> impl Future<Output = Result<Intended, LedgerFault>> + Send;
@@ -92,8 +96,20 @@ pub trait Ledger: Send + Sync + 'static {
     /// makes the message itself due; a decline or timeout gives its reservations back.
     fn decide(&self, id: TxnId, decision: Decision) -> impl Future<Output = Result<Decided, LedgerFault>> + Send;
 
+    /// Waits until the transaction's issuer is owed nothing on account of it: neither advice nor reversal.
+    fn told(&self, id: TxnId) -> impl Future<Output = ()> + Send;
+
     /// Records a terminal's reversal and makes the issuer's due, in one commit (rules of the money, 5).
-    fn reverse(&self, reversal: Reversal) -> impl Future<Output = Result<Reversed, LedgerFault>> + Send;
+    fn reverse(&self, reversal: Reversal) -> impl Future<Output = Result<Reversed, LedgerFault>> + Send {
+        self.reverse_of(reversal, None)
+    }
+
+    /// The same, of a reversal that brings a card: its original's, else nothing is recorded.
+    fn reverse_of(
+        &self,
+        reversal: Reversal,
+        card: Option<PanToken>,
+    ) -> impl Future<Output = Result<Reversed, LedgerFault>> + Send;
 
     /// Records that an issuer answered after the decision. Changes neither decision nor effect.
     ///
@@ -141,6 +157,9 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// A batch that takes no transactions any more. Of each terminal the last [`batches::CLOSED_KEPT`] are known.
     fn batch(&self, terminal: TerminalId, batch: BatchNumber) -> Option<BatchRecord>;
+
+    /// The batch that was closed last of a terminal's, of those that are `wanted`.
+    fn latest_batch(&self, terminal: TerminalId, wanted: impl Fn(&BatchRecord) -> bool) -> Option<BatchRecord>;
 
     /// A terminal's batches that take no transactions any more, by number.
     fn batches(&self, terminal: TerminalId) -> Vec<BatchRecord>;

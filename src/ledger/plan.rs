@@ -32,6 +32,7 @@ use super::record::Record;
 use super::record::Records;
 use crate::model::Amount;
 use crate::model::IssuerName;
+use crate::model::PanToken;
 use crate::model::ResponseCode;
 use crate::model::Rrn;
 use crate::model::Stan;
@@ -87,6 +88,11 @@ impl Book {
             .or(misfit.filter(|_| adrift.is_none()))
             .or(intent.refusal.as_ref().map(|refusal| refusal.code))
             .or_else(|| self.counters.refusal(&intent.reservations));
+        if refusal.is_none()
+            && let Some(adjustment) = self.untold(&intent, row)
+        {
+            return Ok(Commit::nothing(Intended::Untold(adjustment)));
+        }
         let intent = Arc::new(intent);
         Ok(match refusal {
             None => Commit::of([Record::Intended(intent)], adrift.map_or(Intended::Fresh, Intended::Adrift)),
@@ -121,6 +127,14 @@ impl Book {
         let refusal =
             || followers.refusal(following, intent.amount, (original.intent.kind, original.amount()), &self.terms);
         time_refusal(intent, &original.intent, following, &self.terms).or_else(refusal)
+    }
+
+    /// The adjustment of what it voids or refunds that their issuer has yet to hear of. An advice goes behind it.
+    fn untold(&self, intent: &Intent, row: Effects) -> Option<TxnId> {
+        let (following, _) = row.follows?;
+        let asks = !row.is_advice && intent.outbound.is_some();
+        let relies = asks && matches!(following, Following::Voids | Following::Refunds);
+        self.followers.get(&intent.follows.filter(|_| relies)?)?.untold()
     }
 
     /// What a request is told whose identity is known.
@@ -161,7 +175,7 @@ impl Book {
     /// A terminal's reversal: its own record, and what it does to its original, in one commit.
     pub(super) fn plan_reversal(
         &self,
-        reversal: Reversal,
+        (reversal, card): (Reversal, Option<PanToken>),
         (number, rrn): (TxnId, Rrn),
         room: Room,
     ) -> Planned<Reversed> {
@@ -174,6 +188,9 @@ impl Book {
         // Nobody reverses another terminal's transaction.
         let key = OriginalKey { terminal: reversal.identity.terminal, ..reversal.original.clone() };
         let original = self.identities.original(&key).map(|id| self.entry(id)).transpose()?;
+        if original.is_some_and(|entry| card.is_some_and(|card| card != entry.intent.token)) {
+            return Ok(Commit::nothing(Reversed::CardDiffers));
+        }
         if original.is_some_and(|entry| !entry.is_for(reversal.amount)) {
             return Ok(Commit::nothing(Reversed::AmountDiffers));
         }

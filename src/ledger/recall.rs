@@ -30,6 +30,7 @@ use super::record::Records;
 use super::record::Standing;
 use crate::model::BusinessDate;
 use crate::model::IssuerName;
+use crate::model::PanToken;
 use crate::model::Rrn;
 use parking_lot::MutexGuard;
 
@@ -124,7 +125,11 @@ impl EmbeddedLedger {
     }
 
     /// A terminal's reversal; its original may have left with its day, and comes back for it.
-    pub(super) fn reverse_after(&self, reversal: Reversal) -> Result<(Reversed, Ticket), LedgerFault> {
+    pub(super) fn reverse_after(
+        &self,
+        reversal: Reversal,
+        card: Option<PanToken>,
+    ) -> Result<(Reversed, Ticket), LedgerFault> {
         let number = self.number(reversal.date);
         let terminal = reversal.identity.terminal;
         let (mut kept, memory) = self.remember(|closed| {
@@ -143,7 +148,7 @@ impl EmbeddedLedger {
         let key = OriginalKey { terminal, ..reversal.original.clone() };
         let line = Self::original_line(&kept.book, &memory, &key, reversal.date);
         let room = self.room();
-        self.keep_with(&mut kept, line, |book| book.plan_reversal(reversal, number, room))
+        self.keep_with(&mut kept, line, |book| book.plan_reversal((reversal, card), number, room))
     }
 
     /// A late answer; what it answers comes back only if it says something new.

@@ -241,6 +241,9 @@ pub enum Intended {
     Mismatch,
     /// The terminal must sign in first (77); nothing was recorded, and the same request may come again.
     NotNow,
+    /// It relies on the amount of this adjustment, which their issuer has yet to hear of: await
+    /// [`super::Ledger::told`], and ask again. Nothing was recorded.
+    Untold(TxnId),
 }
 
 /// A terminal's wish to undo.
@@ -274,6 +277,8 @@ pub enum Reversed {
     Unknown(Decided),
     /// The original was for another amount: nothing was recorded; answered 64, alarm.
     AmountDiffers,
+    /// The original was of another card: nothing was recorded; answered 25, alarm.
+    CardDiffers,
 }
 
 /// What was done to a transaction since it was approved.

@@ -15,6 +15,8 @@ use tokio::sync::watch;
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     decisions: HashMap<TxnId, watch::Sender<Option<Decided>>>,
+    /// Dropped when the issuer is owed nothing on account of the transaction any more.
+    told: HashMap<TxnId, watch::Sender<()>>,
     queues: HashMap<IssuerName, Arc<Notify>>,
 }
 
@@ -22,6 +24,11 @@ impl Waiters {
     /// Waits for the decision of an open transaction. At most one entry a transaction, however many wait.
     pub(super) fn decision(&mut self, id: TxnId) -> watch::Receiver<Option<Decided>> {
         self.decisions.entry(id).or_insert_with(|| watch::Sender::new(None)).subscribe()
+    }
+
+    /// Waits until nothing is owed on account of a transaction any more.
+    pub(super) fn told(&mut self, id: TxnId) -> watch::Receiver<()> {
+        self.told.entry(id).or_default().subscribe()
     }
 
     /// The bell of an issuer's queue. It is rung whenever the queue may have something new to say.
@@ -39,6 +46,9 @@ impl Waiters {
             && let Some(waiting) = self.decisions.remove(id)
         {
             waiting.send_replace(book.entry(*id).ok().and_then(super::book::Entry::decided));
+        }
+        if book.entry(*id).is_ok_and(|entry| entry.state.owes().is_none()) {
+            self.told.remove(id);
         }
         self.ring(book, *id);
     }

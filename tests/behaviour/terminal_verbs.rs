@@ -74,7 +74,6 @@ fn a_day_of_follow_ups(shop: &Shop) {
     assert_eq!(shop.account(VISITOR), (BALANCE, 0));
     shop.done(&["sale", "10.00"]);
     shop.done(&["tip", "1.00"]);
-    assert_eq!(shop.account(VISITOR), (BALANCE - 11_00, 0), "the bank has heard of the tip");
     shop.done(&["void"]);
     assert_eq!(shop.account(VISITOR), (BALANCE, 0), "a tip is voided with its sale");
     shop.done(&["sale", "20.00"]);

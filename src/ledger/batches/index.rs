@@ -103,6 +103,15 @@ impl Index {
         self.over.get(&(terminal, batch)).map(|over| &over.record)
     }
 
+    /// The batch that was closed last of those that are wanted.
+    pub(in crate::ledger) fn latest(
+        &self,
+        terminal: TerminalId,
+        wanted: impl Fn(&BatchRecord) -> bool,
+    ) -> Option<&BatchRecord> {
+        self.of(terminal).filter(|record| wanted(record)).max_by_key(|record| record.number)
+    }
+
     /// What was uploaded of a batch.
     pub(super) fn groups(&self, terminal: TerminalId, batch: BatchNumber) -> &[UploadedGroup] {
         self.over.get(&(terminal, batch)).map_or(&[], |over| &over.groups)

@@ -97,8 +97,10 @@ pub struct BatchRecord {
     pub number: TxnId,
     /// DE 41.
     pub terminal: TerminalId,
-    /// Its number at the terminal.
+    /// Its number.
     pub batch: BatchNumber,
+    /// Its terminal's own number of it, where that is another: some count for themselves and are told none.
+    pub told_as: Option<BatchNumber>,
     /// DE 42.
     pub merchant: MerchantId,
     /// Of a terminal that never settles.
@@ -131,6 +133,18 @@ impl BatchRecord {
     pub fn is_balanced(&self) -> Option<bool> {
         self.claimed.map(|claimed| claimed == self.counted)
     }
+
+    /// The number that its terminal gives it.
+    #[must_use]
+    pub fn own_number(&self) -> BatchNumber {
+        self.told_as.unwrap_or(self.batch)
+    }
+
+    /// Whether it was closed with these totals; `apart` says whether they tell foreign cards from domestic ones.
+    #[must_use]
+    pub fn was_claimed(&self, totals: &BatchTotals, apart: bool) -> bool {
+        self.claimed.is_some_and(|claimed| claimed == *totals || (!apart && claimed.together() == totals.together()))
+    }
 }
 
 /// A batch that takes transactions.
@@ -153,12 +167,16 @@ pub struct BatchClose {
     pub terminal: TerminalId,
     /// Which batch.
     pub batch: BatchNumber,
+    /// What its terminal calls it, if it counts for itself: by that number it is known when it is closed again.
+    pub told_as: Option<BatchNumber>,
     /// DE 42.
     pub merchant: MerchantId,
     /// Of a terminal that never settles.
     pub test_mode: bool,
     /// What the terminal says it is; `None` where an operator closes it.
     pub claimed: Option<BatchTotals>,
+    /// Whether the claim tells foreign cards from domestic ones; where it does not, sums of both are compared.
+    pub apart: bool,
     /// What voids do to totals.
     pub voids: VoidsInTotals,
     /// The business date.

@@ -19,6 +19,7 @@ use crate::ledger::record::Commit;
 use crate::ledger::record::Record;
 use crate::ledger::record::Records;
 use crate::model::BatchNumber;
+use crate::model::BatchTotals;
 use crate::model::Rrn;
 use crate::model::TerminalId;
 use crate::model::VoidsInTotals;
@@ -35,7 +36,7 @@ impl Book {
     /// A batch's close with its totals and the session's next batch, in one commit; once. A transaction that is
     /// not decided yet is waited for.
     pub(in crate::ledger) fn plan_close_batch(&self, close: BatchClose, number: (TxnId, Rrn)) -> Planned<BatchClosed> {
-        if let Some(record) = self.batches.record(close.terminal, close.batch) {
+        if let Some(record) = self.closed_before(&close) {
             return Ok(self.plan_close_again(record, close));
         }
         let running = self.running(close.terminal, close.batch);
@@ -43,7 +44,10 @@ impl Book {
             return Ok(Commit::nothing(BatchClosed::Running(running)));
         }
         let counted = self.totals(close.terminal, close.batch, close.voids);
-        let state = match close.claimed {
+        // The ledger has them apart: by its own sums, if together they are what is claimed.
+        let same = |claimed: &BatchTotals| !close.apart && claimed.together() == counted.together();
+        let claimed = close.claimed.map(|claimed| if same(&claimed) { counted } else { claimed });
+        let state = match claimed {
             None => BatchState::Closed,
             Some(claimed) if claimed == counted => BatchState::Balanced,
             Some(_) => BatchState::Unbalanced,
@@ -53,10 +57,11 @@ impl Book {
             number: number.0,
             terminal: close.terminal,
             batch: close.batch,
+            told_as: close.told_as.filter(|own| *own != close.batch),
             merchant: close.merchant,
             test_mode: close.test_mode,
             state,
-            claimed: close.claimed,
+            claimed,
             counted,
             voids: close.voids,
             closed_on: close.date,
@@ -86,6 +91,14 @@ impl Book {
         awaiting.iter().take(over).map(given_up).collect()
     }
 
+    /// The batch of this number, or with these totals of this number of its terminal's, that takes none any more.
+    fn closed_before(&self, close: &BatchClose) -> Option<&BatchRecord> {
+        let repeated = |own: BatchNumber| {
+            self.batches.latest(close.terminal, |record| record.own_number() == own && close.repeats(record))
+        };
+        close.told_as.and_then(repeated).or_else(|| self.batches.record(close.terminal, close.batch))
+    }
+
     /// What is asked of a batch that takes no transactions any more. An operator ends what its terminal does not.
     fn plan_close_again(&self, record: &BatchRecord, close: BatchClose) -> Commit<BatchClosed> {
         let known = Box::new(record.clone());
@@ -95,9 +108,7 @@ impl Book {
                 let given_up = SmallVec::new();
                 Commit::of([Record::Batch(record.clone())], BatchClosed::Closed { record, given_up })
             }
-            ClosedBy::Terminal if record.claimed.is_some() && record.claimed == close.claimed => {
-                Commit::nothing(BatchClosed::Repeat(known))
-            }
+            ClosedBy::Terminal if close.repeats(record) => Commit::nothing(BatchClosed::Repeat(known)),
             _ => Commit::nothing(BatchClosed::Differs(known)),
         }
     }
@@ -154,5 +165,12 @@ impl Book {
         }
         let counted = self.totals(terminal, batch, VoidsInTotals::default());
         Some(OpenBatch { terminal, batch, counted, running: self.running(terminal, batch) })
+    }
+}
+
+impl BatchClose {
+    /// Whether a terminal says again what `record` was closed with.
+    fn repeats(&self, record: &BatchRecord) -> bool {
+        self.claimed.is_some_and(|claimed| record.was_claimed(&claimed, self.apart))
     }
 }

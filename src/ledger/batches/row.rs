@@ -16,6 +16,8 @@ pub struct BatchRow {
     pub terminal: String,
     /// Six digits.
     pub batch: String,
+    /// Six digits: what its terminal calls it, where that is another number.
+    pub told_as: Option<String>,
     /// DE 42; not known of a batch that is open.
     pub merchant: Option<String>,
     /// `open`, `balanced`, `unbalanced`, `uploading`, `closed` or `given-up`.
@@ -119,6 +121,7 @@ impl From<&BatchRecord> for BatchRow {
         Self {
             terminal: record.terminal.to_string(),
             batch: record.batch.to_string(),
+            told_as: record.told_as.map(|own| own.to_string()),
             merchant: Some(record.merchant.to_string()),
             state: record.state.name(),
             balanced: record.is_balanced(),
@@ -142,6 +145,7 @@ impl From<&OpenBatch> for BatchRow {
         Self {
             terminal: open.terminal.to_string(),
             batch: open.batch.to_string(),
+            told_as: None,
             merchant: None,
             state: "open",
             balanced: None,

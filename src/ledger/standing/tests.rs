@@ -155,7 +155,7 @@ impl History {
                 let original = OriginalKey { terminal: own.terminal, stan: other.stan, scope: other.scope, class };
                 let reversal = Reversal { identity: own, original, amount, received: Timestamp(0), date };
                 let number = self.number(date);
-                self.keep(self.book.plan_reversal(reversal, number, ROOM));
+                self.keep(self.book.plan_reversal((reversal, None), number, ROOM));
             }
             7 => {
                 let Some(rrn) = self.book.entries.get(&id).map(|entry| entry.intent.rrn) else { return };

@@ -358,7 +358,8 @@ impl Verifier {
         self.check(Invariant::I4, !again, "a second reversal is owed");
         if to == State::Reversing(Undone::Approval) && !again && !self.in_snapshot {
             self.undone.push((id, self.record));
-            let moot = self.is_moot(id);
+            // What may come to something is waited for, and what has come to something stands.
+            let moot = self.is_moot(id, State::may_bind);
             self.check(Invariant::I9, !moot, "it is undone although what was done to it since stands");
         }
         let mut events = EVENTS.into_iter().filter(|event| by.is_none_or(|by| by == *event));
@@ -458,7 +459,7 @@ impl Verifier {
         let stands = txn.state == State::Open
             || (txn.terms() != Terms::Nothing
                 && matches!(txn.state, State::Stands(Outcome::Approved) | State::Advising));
-        let left = stands && self.open.contains_key(&original) && !self.is_moot(original);
+        let left = stands && self.open.contains_key(&original) && !self.is_moot(original, State::has_come);
         self.check(Invariant::I4, !left, "a reversal leaves its original as it was");
     }
 

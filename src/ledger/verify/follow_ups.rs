@@ -70,22 +70,21 @@ impl Verifier {
         refunds.fold(0, |sum, (_, txn)| sum.saturating_add(txn.amount().minor()))
     }
 
-    fn binds(&self, id: TxnId, following: Following, but: TxnId) -> bool {
-        self.binding(id, following).any(|(follower, _)| follower != but)
-    }
-
-    /// Whether what was done to it since, or by what it made, stands: then it is not undone.
-    pub(super) fn is_moot(&self, id: TxnId) -> bool {
+    /// Whether what was done to it since, or by what it made, keeps it from being undone. `counts`: what counts as
+    /// done, what has come to something, or also what may.
+    pub(super) fn is_moot(&self, id: TxnId, counts: fn(State) -> bool) -> bool {
         let any = |id, following| self.standing(id, following).next().is_some();
-        let over = |id| {
-            any(id, Following::Voids) || any(id, Following::Completes) || self.binds(id, Following::Refunds, TxnId(0))
+        let done = |id, following, but| {
+            self.followed_by(id, following).any(|(follower, txn)| follower != but && counts(txn.state))
         };
+        let over =
+            |id| any(id, Following::Voids) || any(id, Following::Completes) || done(id, Following::Refunds, TxnId(0));
         let of = self.anywhere(id).and_then(|txn| Some((kinds::of(txn.kind).follows?.0, txn.follows?)));
         let beside = of.is_some_and(|(following, followed)| match following {
             Following::Voids => self.anywhere(followed).and_then(|txn| txn.follows).is_some_and(|hold| {
-                self.binds(hold, Following::Voids, followed) || self.binds(hold, Following::Completes, followed)
+                done(hold, Following::Voids, followed) || done(hold, Following::Completes, followed)
             }),
-            Following::Increments => any(followed, Following::Voids) || self.binds(followed, Following::Completes, id),
+            Following::Increments => any(followed, Following::Voids) || done(followed, Following::Completes, id),
             Following::Adjusts => {
                 let last = self.followed_by(followed, following).filter(|(_, txn)| txn.state.is_approved()).last();
                 over(followed) || last.is_some_and(|(last, _)| last != id)

@@ -19,6 +19,7 @@ use tollgate::ledger::Reversed;
 use tollgate::ledger::journal::MemoryDisk;
 use tollgate::model::BusinessDate;
 use tollgate::model::Kind;
+use tollgate::model::PanToken;
 use tollgate::model::ResponseCode;
 use tollgate::model::Stan;
 
@@ -232,6 +233,36 @@ fn a_number_a_year_later_is_another_request_and_its_reversal_another_reversal() 
             let undo = tollgate::ledger::Reversal { date, ..reversal(1, 9, 1, 100) };
             assert!(matches!(ledger.reverse(undo).await.unwrap(), Reversed::Accepted(_)));
             assert_eq!(ledger.find(id).unwrap().effect, Effect::Reversing);
+        },
+    );
+}
+
+#[test]
+fn a_reversal_of_another_card_than_its_originals_of_a_closed_day_undoes_nothing() {
+    closed(
+        async |ledger: Memory| sold(ledger, 100).await,
+        async |ledger, sold| {
+            let stranger = Some(PanToken([99; 32]));
+            assert_ne!(stranger, Some(sold.token));
+            let told = ledger.reverse_of(reversal(1, 9, 1, 100), stranger).await.unwrap();
+            assert!(matches!(told, Reversed::CardDiffers), "{told:?}");
+            assert_eq!(ledger.find(sold.id).unwrap().effect, Effect::Live);
+            let told = ledger.reverse_of(reversal(1, 9, 1, 100), Some(sold.token)).await.unwrap();
+            assert!(matches!(told, Reversed::Accepted(_)), "nothing was on record: {told:?}");
+        },
+    );
+}
+
+#[test]
+fn a_card_of_a_year_ago_is_not_the_card_of_an_unknown_original() {
+    closed(
+        async |ledger: Memory| sold(ledger, 100).await,
+        async |ledger, sold| {
+            let date = BusinessDate::new(2027, 11, 21).unwrap();
+            let undo = tollgate::ledger::Reversal { date, ..reversal(1, 9, 1, 100) };
+            let told = ledger.reverse_of(undo, Some(PanToken([99; 32]))).await.unwrap();
+            assert!(matches!(told, Reversed::Unknown(_)), "{told:?}");
+            assert_eq!(ledger.find(sold.id).unwrap().effect, Effect::Live);
         },
     );
 }

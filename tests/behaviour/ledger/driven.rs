@@ -55,6 +55,7 @@ use tollgate::model::BusinessDate;
 use tollgate::model::Clock;
 use tollgate::model::IssuerName;
 use tollgate::model::KeyBlock;
+use tollgate::model::PanToken;
 use tollgate::model::Rrn;
 use tollgate::model::SessionFacts;
 use tollgate::model::Stan;
@@ -265,8 +266,12 @@ where
         self.wait(self.ledger.decide(id, decision)).await
     }
 
-    async fn reverse(&self, reversal: Reversal) -> Result<Reversed, LedgerFault> {
-        self.wait(self.ledger.reverse(reversal)).await
+    async fn told(&self, id: TxnId) {
+        self.ledger.told(id).await;
+    }
+
+    async fn reverse_of(&self, reversal: Reversal, card: Option<PanToken>) -> Result<Reversed, LedgerFault> {
+        self.wait(self.ledger.reverse_of(reversal, card)).await
     }
 
     async fn note_late(&self, issuer: &IssuerName, rrn: Rrn, outcome: Outcome) -> Result<Option<TxnId>, LedgerFault> {
@@ -304,6 +309,10 @@ where
 
     fn batch(&self, terminal: TerminalId, batch: BatchNumber) -> Option<BatchRecord> {
         self.ledger.batch(terminal, batch)
+    }
+
+    fn latest_batch(&self, terminal: TerminalId, wanted: impl Fn(&BatchRecord) -> bool) -> Option<BatchRecord> {
+        self.ledger.latest_batch(terminal, wanted)
     }
 
     fn batches(&self, terminal: TerminalId) -> Vec<BatchRecord> {

@@ -94,6 +94,8 @@ async fn later<L: Ledger>(ledger: &L) {
     let close = BatchClose {
         terminal: terminal(2),
         batch,
+        told_as: None,
+        apart: true,
         merchant: paid.merchant,
         test_mode: false,
         claimed: Some(BatchTotals::default()),
@@ -108,15 +110,19 @@ async fn later<L: Ledger>(ledger: &L) {
     ledger.note_items(terminal(2), batch, [item].into_iter().collect()).await.unwrap();
     ledger.intend(Intent { batch: BatchNumber::new(8), ..sale(ledger, 2, 4, 300) }).await.unwrap();
     let by = ClosedBy::Operator { actor: "alice".into(), reason: "till is broken".into() };
+    let own = BatchClose { terminal: terminal(3), told_as: BatchNumber::new(57), ..close.clone() };
     ledger.close_batch(BatchClose { by, claimed: None, ..close }).await.unwrap();
+    ledger.close_batch(own).await.unwrap();
 }
 
-/// A record that was given an addition after its tag had a golden file.
-const REFUSED_ON: [u8; 2] = [16, 7];
+/// Records that were given an addition after their tags had golden files: when a refusal was, what a terminal calls
+/// its batch.
+const WITH_ADDITION: [[u8; 2]; 2] = [[16, 7], [16, 17]];
 
 /// The name of a record's golden file.
 fn name(record: &[u8]) -> String {
-    if record.starts_with(&REFUSED_ON) { "16-07".to_owned() } else { format!("{:02}", record[0]) }
+    let added = WITH_ADDITION.iter().find(|added| record.starts_with(*added));
+    added.map_or_else(|| format!("{:02}", record[0]), |[tag, inner]| format!("{tag:02}-{inner:02}"))
 }
 
 /// By the name of its file, the first record of each.

@@ -240,6 +240,7 @@ async fn reverse<L: Ledger>(ledger: &L, terminal: u8, stan: u32, original: u32, 
     match ledger.reverse(asked.clone()).await.unwrap() {
         Reversed::Unknown(_) => assert!(target.is_none()),
         Reversed::Moot(..) | Reversed::NotYet => panic!("nothing follows a sale here"),
+        Reversed::CardDiffers => panic!("it brings no card"),
         Reversed::AmountDiffers => assert_ne!(target.unwrap().intent.amount, asked.amount),
         Reversed::Accepted(_) | Reversed::Repeat(_) => {
             let Some(record) = target.and_then(|target| ledger.find(target.intent.id)) else { return };

@@ -26,6 +26,8 @@ fn close(batch: BatchNumber) -> BatchClose {
     BatchClose {
         terminal: terminal(1),
         batch,
+        told_as: None,
+        apart: true,
         merchant: MerchantId::parse(b"898110054110001").unwrap(),
         test_mode: false,
         claimed: None,

@@ -110,6 +110,8 @@ fn close(number: u8, batch: BatchNumber, claimed: BatchTotals) -> BatchClose {
     BatchClose {
         terminal: terminal(number),
         batch,
+        told_as: None,
+        apart: true,
         merchant: MerchantId::parse(b"898110054110001").unwrap(),
         test_mode: false,
         claimed: Some(claimed),

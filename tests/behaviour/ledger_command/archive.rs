@@ -2,6 +2,9 @@
 
 use super::*;
 use std::os::unix::fs::PermissionsExt;
+use tollgate::ledger::Followed;
+use tollgate::ledger::Reversed;
+use tollgate::ledger::TxnId;
 use tollgate::ledger::archive::ARCHIVE;
 use tollgate::ledger::archive::Archive;
 use tollgate::ledger::archive::Archiver;
@@ -36,7 +39,7 @@ fn it_follows_a_running_ledger_over_segments_and_says_what_the_journal_says() {
     assert_eq!(exported(folder.path(), &[]).lines().count(), 28, "an archive that is behind is not believed");
     assert!(up_to_date(&mut archiver) > held);
     assert_eq!(exported(folder.path(), &[]), exported(folder.path(), &["--scan"]));
-    let timeline = |archive: &Archive| archive.timeline(tollgate::ledger::TxnId(4)).unwrap();
+    let timeline = |archive: &Archive| archive.timeline(TxnId(4)).unwrap();
     let scanned = Archive::of(&mut Folder::read_only(folder.path()).unwrap(), &Query::default()).unwrap().0;
     assert_eq!(timeline(&Archive::read_only(&path).unwrap()), timeline(&scanned));
 }
@@ -111,6 +114,28 @@ fn rebuild_archive_makes_it_anew_unless_a_station_uses_the_folder() {
     assert_eq!(exported(folder.path(), &[]), exported(folder.path(), &["--scan"]));
     let stat = ledger(&["stat", text(folder.path())]).1;
     assert!(stat.contains("archive   up to group"), "{stat}");
+}
+
+#[test]
+fn a_reversal_that_undid_nothing_gives_its_original_no_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::open(Folder::open(folder.path()).unwrap());
+    let paid = kept.end(sale(&kept.ledger, 1, 1, 100), Outcome::Approved);
+    let refund = kept.end(following(Kind::Refund, &paid, sale(&kept.ledger, 1, 2, 60)), Outcome::Approved);
+    let moot = kept.wait(kept.ledger.reverse(reversal(1, 3, 1, 100))).unwrap();
+    assert!(matches!(moot, Reversed::Moot(_, Followed::Refunded)), "{moot:?}");
+    let undone = || {
+        kept.anchor();
+        up_to_date(&mut archiver(folder.path()));
+        let archive = Archive::read_only(&folder.path().join(ARCHIVE)).unwrap();
+        let rows = archive.find(&Query::default(), 10).unwrap();
+        rows.into_iter().map(|row| (row.id, row.undone_on)).collect::<Vec<_>>()
+    };
+    assert!(undone().iter().all(|(_, undone_on)| undone_on.is_none()), "it stands, and the refund too");
+    kept.wait(kept.ledger.reverse(reversal(1, 4, 2, 60))).unwrap();
+    let dated = |id: TxnId| undone().into_iter().find(|(row, _)| *row == id.0).unwrap().1;
+    assert_eq!((dated(paid.id), dated(refund.id)), (None, Some("2026-11-21".to_owned())));
+    assert_eq!(exported(folder.path(), &[]), exported(folder.path(), &["--scan"]));
 }
 
 #[test]

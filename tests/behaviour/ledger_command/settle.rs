@@ -47,6 +47,8 @@ fn close(kept: &Kept<Folder>, terminal: u8, number: u32, date: &str) {
     let close = BatchClose {
         terminal: crate::ledger::shop::terminal(terminal),
         batch: BatchNumber::new(number).unwrap(),
+        told_as: None,
+        apart: true,
         merchant: MerchantId::parse(b"898110054110001").unwrap(),
         test_mode: false,
         claimed: None,

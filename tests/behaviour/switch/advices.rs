@@ -1,13 +1,17 @@
 //! What terminals tell has been done: answered at once, carried on until the issuer has it.
 
 use super::CARD_A;
-use super::rig::{Recipe, Till, await_that};
-use super::slip::{Slip, last, selling, willing};
+use super::peer::{Peer, answer};
+use super::rig::{Recipe, Rig, Till, await_that};
+use super::slip::{APPROVAL, Slip, last, selling, willing};
 use tollgate::iso8583::Role;
 use tollgate::ledger::Effect;
 use tollgate::model::Amount;
 use tollgate::model::Kind;
-use tollgate::model::ResponseCode::{Approved, IssuerUnknown, OriginalAmountWrong, OriginalNotFound, SignInRequired};
+use tollgate::model::ResponseCode;
+use tollgate::model::ResponseCode::{
+    Approved, IssuerUnknown, OriginalAmountWrong, OriginalNotFound, SignInRequired, SystemFailure,
+};
 
 /// Offline refunds may name no sale.
 pub(super) const ALONE: &str = "[follow_ups]\nrefund_without_original = true\n";
@@ -76,6 +80,59 @@ fn an_advice_waits_for_an_issuer_whose_line_is_down_and_a_copy_is_the_same_advic
     let (first, again) = (slip.send(&mut till), slip.send(&mut till));
     assert_eq!((first.code, first.rrn), (Some(Approved), again.rrn));
     assert_eq!((rig.owed(), last(&rig, Kind::OfflineSale).effect), (1, Effect::Advising));
+}
+
+/// A bank that answers an adjustment only when it comes for the `nth` time.
+fn hard_of_hearing(nth: usize) -> (Rig, Peer) {
+    let peer = Peer::start(move |side, message, before| {
+        let is_tip = |kind: Kind| kind == Kind::Adjustment;
+        let earlier = before.iter().filter(|seen| is_tip(seen.kind)).count();
+        let hears = message.dialect().kind_of(message).is_none_or(|kind| !is_tip(kind)) || earlier + 1 >= nth;
+        if hears { vec![answer(side, message, "00", &[(Role::ApprovalCode, APPROVAL)])] } else { Vec::new() }
+    });
+    let rig = Rig::of(&Recipe { in_place_of_a: Some(peer.address), timeout_ms: 1_000, ..Recipe::default() });
+    (rig, peer)
+}
+
+/// A sale of 100.00 with a tip of 15.00, and what follows it.
+fn tipped(till: &mut Till) -> impl Fn(Kind, u32, u64, &mut Till) -> ResponseCode + use<> {
+    let sent = till.prepare(Kind::Sale, 10_000, CARD_A);
+    let rrn = till.exchange(&sent).rrn.unwrap();
+    let said = |role| sent.message.role(role).unwrap().to_vec();
+    let (batch, stan) = (said(Role::Batch), said(Role::Stan));
+    let of_it = move |kind, number, minor, till: &mut Till| {
+        let slip = told(kind, number, minor).says(Role::OriginalRrn, rrn.as_bytes());
+        let slip = slip.says(Role::OriginalBatch, &batch).says(Role::OriginalStan, &stan);
+        match kind {
+            Kind::Adjustment => slip.says(Role::AdditionalPrivate, b"000000001500").code(till),
+            _ => slip.code(till),
+        }
+    };
+    assert_eq!(of_it(Kind::Adjustment, 901, 11_500, till), Approved);
+    of_it
+}
+
+#[test]
+fn a_void_or_refund_goes_to_the_issuer_after_the_tip_that_it_takes_back() {
+    for kind in [Kind::SaleVoid, Kind::Refund] {
+        let (rig, peer) = hard_of_hearing(2);
+        let mut till = selling(&rig, 10_000_001);
+        let follow = tipped(&mut till);
+        assert_eq!(follow(kind, 902, 11_500, &mut till), Approved);
+        let kinds: Vec<Kind> = peer.seen().iter().map(|seen| seen.kind).filter(|kind| *kind != Kind::Balance).collect();
+        assert_eq!(kinds, [Kind::Sale, Kind::Adjustment, Kind::Adjustment, kind]);
+    }
+}
+
+#[test]
+fn a_void_that_would_overtake_its_tip_is_96_and_may_come_again() {
+    let (rig, peer) = hard_of_hearing(usize::MAX);
+    let mut till = selling(&rig, 10_000_001);
+    let follow = tipped(&mut till);
+    assert_eq!(follow(Kind::SaleVoid, 902, 11_500, &mut till), SystemFailure);
+    assert!(peer.seen().iter().all(|seen| seen.kind != Kind::SaleVoid));
+    assert!(rig.records().iter().all(|record| record.intent.kind != Kind::SaleVoid), "nothing is on record");
+    assert_eq!(follow(Kind::SaleVoid, 903, 10_000, &mut till), OriginalAmountWrong, "what is wrong is said at once");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Terminals behind a NAC settle: totals in DE 63, 95 where they differ, an upload of each transaction, and the end.
 
-use super::rig::{Recipe, Rig, Till, now};
+use super::rig::{KEPT, Recipe, Rig, Till, await_that, now};
+use super::settlement::{command, verified};
 use super::{CARD_A, CARD_B};
 use tollgate::channel::builtin::profile;
+use tollgate::cli::Exit;
 use tollgate::iso8583::Message;
 use tollgate::iso8583::Mti;
 use tollgate::ledger::BatchRecord;
@@ -38,7 +40,13 @@ struct Done {
 
 impl Counter {
     fn open() -> Self {
-        let rig = Rig::of(&Recipe { tables: DOOR, ..Recipe::default() });
+        let rig = Rig::of(&Recipe { tables: &format!("{DOOR}{KEPT}"), timeout_ms: 10_000, ..Recipe::default() });
+        let till = Self::till(&rig);
+        Self { rig, till, stan: 0 }
+    }
+
+    /// The terminal with a line of its own.
+    fn till(rig: &Rig) -> Till {
         let setup = Setup {
             profile: profile("nac").unwrap(),
             terminal: TerminalId::parse(TERMINAL).unwrap(),
@@ -47,12 +55,23 @@ impl Counter {
             offset_minutes: 480,
             encrypt_tracks: false,
         };
-        let till = Till::of(&rig, setup, "nac");
-        Self { rig, till, stan: 0 }
+        Till::of(rig, setup, "nac")
     }
 
     /// One message and its answer, as bytes and read.
     fn exchange(&mut self, mti: &[u8; 4], fields: &[(u8, &[u8])]) -> (Vec<u8>, Message) {
+        self.tell(mti, fields);
+        self.hear()
+    }
+
+    fn hear(&mut self) -> (Vec<u8>, Message) {
+        let profile = profile("nac").unwrap();
+        let unit = self.till.receive().unwrap();
+        (unit.to_vec(), profile.decode(&profile.split(unit).unwrap()).ok().unwrap())
+    }
+
+    /// One message; its answer is still to come.
+    fn tell(&mut self, mti: &[u8; 4], fields: &[(u8, &[u8])]) {
         let profile = profile("nac").unwrap();
         let mti = Mti::parse(mti).unwrap();
         let mut message = profile.dialect.build(mti);
@@ -67,8 +86,6 @@ impl Counter {
             message.finish().unwrap()
         };
         self.till.send(&profile.enclose(&body, None).unwrap());
-        let unit = self.till.receive().unwrap();
-        (unit.to_vec(), profile.decode(&profile.split(unit).unwrap()).ok().unwrap())
     }
 
     fn next_stan(&mut self) -> u32 {
@@ -78,6 +95,14 @@ impl Counter {
 
     /// A request at the counter that must be approved.
     fn request(&mut self, code: &'static str, card: &'static str, minor: u64, original: Option<&Done>) -> Done {
+        let stan = self.ask(code, card, minor, original);
+        let (_, answer) = self.hear();
+        assert_eq!(answer.value(39).unwrap().to_vec(), b"00", "{code} of {minor}");
+        Done { code, card, stan, minor, rrn: answer.value(37).unwrap().to_vec() }
+    }
+
+    /// A request; its answer is still to come.
+    fn ask(&mut self, code: &'static str, card: &'static str, minor: u64, original: Option<&Done>) -> u32 {
         let stan = self.next_stan();
         let (number, amount, local) = (format!("{stan:06}"), format!("{minor:012}"), now().digits(480));
         let mut fields: Vec<(u8, &[u8])> = vec![
@@ -93,9 +118,8 @@ impl Counter {
             (49, b"156"),
         ];
         fields.extend(original.map(|original| (37, &original.rrn[..])));
-        let (_, answer) = self.exchange(b"0200", &fields);
-        assert_eq!(answer.value(39).unwrap().to_vec(), b"00", "{code} of {minor}");
-        Done { code, card, stan, minor, rrn: answer.value(37).unwrap().to_vec() }
+        self.tell(b"0200", &fields);
+        stan
     }
 
     fn sale(&mut self, card: &'static str, minor: u64) -> Done {
@@ -104,10 +128,19 @@ impl Counter {
 
     /// 0500 and the code of its answer, and the answer's bytes.
     fn settle(&mut self, code: &str, batch: &str, totals: &str) -> (Vec<u8>, String) {
+        self.ask_to_settle(code, batch, totals);
+        self.settled()
+    }
+
+    fn ask_to_settle(&mut self, code: &str, batch: &str, totals: &str) {
         let stan = format!("{:06}", self.next_stan());
         let fields: [(u8, &[u8]); 4] =
             [(3, code.as_bytes()), (11, stan.as_bytes()), (60, batch.as_bytes()), (63, totals.as_bytes())];
-        let (unit, answer) = self.exchange(b"0500", &fields);
+        self.tell(b"0500", &fields);
+    }
+
+    fn settled(&mut self) -> (Vec<u8>, String) {
+        let (unit, answer) = self.hear();
         (unit, String::from_utf8(answer.value(39).unwrap().to_vec()).unwrap())
     }
 
@@ -159,7 +192,6 @@ fn a_batch_with_the_hosts_totals_is_closed_at_once_and_the_same_again_gets_the_s
     counter.stan -= 1;
     let (_, again) = counter.settle("920000", "000001", &claimed);
     assert_eq!(again, "00", "the terminal did not hear it the first time");
-    assert_eq!(counter.settle("920000", "000001", &totals(&[1], &[])).1, "77", "other totals for a closed batch");
     counter.sale(CARD_A, 1_00);
     assert_eq!(counter.settle("920000", "000002", &totals(&[1_00], &[])).1, "00", "the next batch");
 }
@@ -195,11 +227,126 @@ fn other_totals_are_answered_95_and_the_uploaded_batch_is_closed_with_its_differ
 #[test]
 fn what_is_no_settlement_of_an_open_batch_changes_nothing() {
     let mut counter = Counter::open();
-    counter.sale(CARD_A, 10_00);
+    let sale = counter.sale(CARD_A, 10_00);
     let claimed = totals(&[10_00], &[]);
-    assert_eq!(counter.settle("920000", "000007", &claimed).1, "77", "no such batch");
+    assert_eq!(counter.upload(&sale, 10_00), "77", "nothing was settled");
     assert_eq!(counter.settle("920000", "000001", &claimed[1..]).1, "30", "89 digits");
     assert_eq!(counter.settle("920000", "0000x1", &claimed).1, "30");
     assert_eq!(counter.settle("960000", "000001", &claimed).1, "77", "it is still open");
     assert_eq!(counter.settle("920000", "000001", &claimed).1, "00");
+}
+
+/// It was at another host before, or was exchanged: nothing tells it the station's numbers.
+#[test]
+fn a_terminal_settles_by_a_count_of_its_own() {
+    let mut counter = Counter::open();
+    counter.sale(CARD_A, 10_00);
+    let first = totals(&[10_00], &[]);
+    assert_eq!(counter.settle("920000", "000057", &first).1, "00");
+    counter.stan -= 1;
+    let stamps =
+        |answer: &Message| (answer.value(12).map(|value| value.to_vec()), answer.value(37).map(|v| v.to_vec()));
+    counter.ask_to_settle("920000", "000057", &first);
+    let once = stamps(&counter.hear().1);
+    counter.sale(CARD_B, 7_00);
+    counter.ask_to_settle("920000", "000057", &first);
+    let again = counter.hear().1;
+    assert_eq!(stamps(&again), once, "also with a sale in the next batch");
+    assert_eq!(again.value(39).unwrap().to_vec(), b"00");
+    assert_eq!(counter.settle("920000", "000058", &totals(&[7_00], &[])).1, "00");
+    counter.sale(CARD_A, 3_00);
+    assert_eq!(counter.settle("920000", "000001", &totals(&[3_00], &[])).1, "00", "a count that begins again");
+    let told: Vec<_> = (1..=3).map(|batch| counter.record(batch).told_as.map(BatchNumber::value)).collect();
+    assert_eq!(told, [Some(57), Some(58), Some(1)]);
+    let shown = command(&["show", "--terminal", "10000001", "--batch", "1"], &counter.rig).1;
+    assert!(shown.contains("its terminal calls it 000057"), "{shown}");
+    counter.rig.stop();
+    verified(&counter.rig);
+    counter.rig.start_again();
+    counter.till = Counter::till(&counter.rig);
+    counter.ask_to_settle("920000", "000058", &totals(&[7_00], &[]));
+    assert_eq!(counter.settled().1, "00", "known after a restart");
+    assert_eq!(counter.rig.ledger().batches(TerminalId::parse(TERMINAL).unwrap()).len(), 3);
+}
+
+#[test]
+fn a_batch_that_an_operator_closed_does_not_lock_its_terminal_out() {
+    let mut counter = Counter::open();
+    counter.sale(CARD_A, 10_00);
+    let close = ["close", "--terminal", "10000001", "--batch", "1", "--actor", "alice", "--reason", "month's end"];
+    let (exit, told) = command(&close, &counter.rig);
+    assert_eq!(exit, Exit::Ok, "{told}");
+    let after = counter.sale(CARD_B, 7_00);
+    assert_eq!(counter.settle("920000", "000001", &totals(&[10_00, 7_00], &[])).1, "95", "the operator took a part");
+    assert_eq!(counter.upload(&after, 7_00), "00");
+    assert_eq!(counter.settle("960000", "000001", &totals(&[10_00, 7_00], &[])).1, "00");
+    assert_eq!((counter.record(2).state, counter.record(2).differences.len()), (BatchState::Closed, 0));
+    counter.sale(CARD_A, 3_00);
+    assert_eq!(counter.settle("920000", "000002", &totals(&[3_00], &[])).1, "00");
+    assert_eq!(counter.record(3).is_balanced(), Some(true));
+    counter.rig.stop();
+    verified(&counter.rig);
+    counter.rig.start_again();
+}
+
+#[test]
+fn uploads_belong_to_the_batch_that_awaits_them() {
+    let mut counter = Counter::open();
+    let (one, two) = (counter.sale(CARD_A, 10_00), counter.sale(CARD_B, 20_00));
+    let claimed = totals(&[10_00, 25_00], &[]);
+    assert_eq!(counter.settle("920000", "000001", &claimed).1, "95");
+    assert_eq!(counter.upload(&one, 10_00), "00");
+    counter.sale(CARD_A, 3_00);
+    let close = ["close", "--terminal", "10000001", "--batch", "2", "--actor", "alice", "--reason", "month's end"];
+    assert_eq!(command(&close, &counter.rig).0, Exit::Ok);
+    assert_eq!(counter.upload(&two, 25_00), "00");
+    assert_eq!(counter.settle("960000", "000001", &claimed).1, "00");
+    let told: Vec<_> = counter.record(1).differences.iter().map(|one| (one.what.name(), one.stan.value())).collect();
+    assert_eq!(told, [("amount", two.stan)]);
+    assert_eq!(counter.upload(&two, 25_00), "00", "none awaits any more");
+}
+
+#[test]
+fn an_uploaded_transaction_without_its_number_is_a_format_error_and_no_end() {
+    let mut counter = Counter::open();
+    let sale = counter.sale(CARD_A, 10_00);
+    assert_eq!(counter.settle("920000", "000001", &totals(&[11_00], &[])).1, "95");
+    let stan = format!("{:06}", counter.next_stan());
+    for short in ["000001", "0200", "020000001"] {
+        let fields: [(u8, &[u8]); 7] = [
+            (2, CARD_A.as_bytes()),
+            (3, b"000000"),
+            (4, b"000000001000"),
+            (11, stan.as_bytes()),
+            (22, b"012"),
+            (25, b"00"),
+            (60, short.as_bytes()),
+        ];
+        let (_, answer) = counter.exchange(b"0320", &fields);
+        assert_eq!(answer.value(39).unwrap().to_vec(), b"30", "DE 60 of {}", short.len());
+    }
+    assert_eq!(counter.record(1).state, BatchState::Unbalanced, "it has not ended");
+    assert_eq!(counter.upload(&sale, 10_00), "00");
+}
+
+#[test]
+fn a_settlement_again_while_the_first_waits_for_a_sale_closes_no_other_batch() {
+    let mut counter = Counter::open();
+    counter.ask("000000", CARD_A, 66_601, None);
+    await_that("the bank has it", || Rig::booked(&counter.rig.bank_a) == 66_601);
+    let sale = std::mem::replace(&mut counter.till, Counter::till(&counter.rig));
+    let claimed = totals(&[66_601], &[]);
+    counter.ask_to_settle("920000", "000041", &claimed);
+    let terminal = TerminalId::parse(TERMINAL).unwrap();
+    await_that("the session has moved on", || counter.rig.live_batch(terminal) == 2);
+    let first = std::mem::replace(&mut counter.till, Counter::till(&counter.rig));
+    let after = counter.sale(CARD_B, 5_00);
+    counter.ask_to_settle("920000", "000041", &claimed);
+    assert_eq!(counter.settled().1, "00");
+    counter.till = first;
+    assert_eq!(counter.settled().1, "00");
+    counter.till = sale;
+    assert_eq!(counter.hear().1.value(39).unwrap().to_vec(), b"00");
+    assert_eq!(counter.rig.ledger().batches(terminal).len(), 1);
+    assert_eq!(counter.settle("920000", "000042", &totals(&[after.minor], &[])).1, "00");
 }

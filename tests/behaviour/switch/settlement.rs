@@ -119,7 +119,7 @@ fn record(rig: &Rig, number: u32) -> BatchRecord {
 }
 
 /// Every promise holds in the files of a station that has stopped.
-fn verified(rig: &Rig) {
+pub(super) fn verified(rig: &Rig) {
     let report = verify(&mut Folder::read_only(&rig.file("ledger")).unwrap()).unwrap();
     assert_eq!(report.violations, []);
 }
@@ -284,7 +284,7 @@ fn what_is_uploaded_without_a_card_is_compared_by_number_and_amount() {
 }
 
 /// `tollgate batch` on the station's folder.
-fn command(arguments: &[&str], rig: &Rig) -> (Exit, String) {
+pub(super) fn command(arguments: &[&str], rig: &Rig) -> (Exit, String) {
     let mut out = Vec::new();
     let data = rig.file("ledger");
     let whole = [&["tollgate", "batch", arguments[0], "--data", data.to_str().unwrap()], &arguments[1..]].concat();

@@ -74,6 +74,7 @@ additions! {
     7 = downloaded: Versions;
     8 = organisation: Organisation;
     9 = refused_on: BusinessDate;
+    10 = told_as: BatchNumber;
 }
 
 impl Additions {
@@ -97,6 +98,10 @@ impl Additions {
                 Record::Refused(.., date) => *date,
                 _ => None,
             },
+            told_as: match record {
+                Record::Batch(batch) => batch.told_as,
+                _ => None,
+            },
         }
     }
 
@@ -118,6 +123,9 @@ impl Additions {
         }
         if let Record::Refused(.., date) = &mut record {
             *date = self.refused_on;
+        }
+        if let Record::Batch(batch) = &mut record {
+            batch.told_as = self.told_as;
         }
         if let Record::Terminal(_, facts) = &mut record {
             facts.downloaded = self.downloaded.unwrap_or_default();

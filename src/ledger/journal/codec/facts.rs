@@ -95,7 +95,7 @@ fields!(BatchRecord {
     by,
     items,
     differences,
-});
+} later { told_as });
 fields!(Intent {
     id,
     rrn,

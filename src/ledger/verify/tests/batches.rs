@@ -26,6 +26,7 @@ fn close(id: u64, state: BatchState, claimed: BatchTotals, counted: BatchTotals)
         number: TxnId(id),
         terminal: terminal(1),
         batch: BatchNumber::FIRST,
+        told_as: None,
         merchant: MerchantId::parse(b"898110054110001").unwrap(),
         test_mode: false,
         state,

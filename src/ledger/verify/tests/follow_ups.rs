@@ -62,6 +62,23 @@ fn i9_what_was_given_back_is_not_undone_too() {
     finds(I9, "undone although", 3, 1, vec![hold(), taken, undo(3, 1)]);
 }
 
+/// Whether a reversal undoes is not known then: it is asked again, and nothing is on record of it.
+#[test]
+fn i4_a_reversal_waits_for_what_was_begun_since() {
+    let runs = || vec![intended(follow_up(2, Kind::Refund, 60, 1))];
+    let undone = || vec![intended(follow_up(2, Kind::Refund, 60, 1)), approved(2), moved(2, REVERSING)];
+    for since in [runs(), undone()] {
+        finds(I4, "leaves its original", 3, 3, vec![paid(), since, vec![reversal(3, 1, true, 100)]]);
+    }
+    let taken = vec![intended(follow_up(2, Kind::Increment, 100, 1)), approved(2)];
+    let completed = vec![intended(follow_up(3, Kind::Completion, 200, 1))];
+    finds(I4, "leaves its original", 4, 4, vec![hold(), taken, completed, vec![reversal(4, 2, true, 100)]]);
+    let undo = vec![moved(1, REVERSING), reversal(3, 1, true, 100)];
+    finds(I9, "undone although", 3, 1, vec![paid(), runs(), undo]);
+}
+
+const REVERSING: State = State::Reversing(Undone::Approval);
+
 #[test]
 fn i10_what_was_added_to_a_hold_is_given_back_with_it() {
     let more = || vec![intended(Intent { reservations: limited(2, 900).reservations, ..more_of_hold() }), approved(2)];

@@ -49,6 +49,8 @@ fn close(number: u8, batch: BatchNumber, claimed: Option<BatchTotals>) -> BatchC
     BatchClose {
         terminal: terminal(number),
         batch,
+        told_as: None,
+        apart: true,
         merchant: tollgate::model::MerchantId::parse(b"898110054110001").unwrap(),
         test_mode: false,
         claimed,
@@ -350,4 +352,39 @@ pub(in crate::ledger) async fn of_closed_batches_the_last_are_remembered<L: Ledg
     }
     let kept: Vec<u32> = ledger.batches(terminal(1)).iter().map(|record| record.batch.value()).collect();
     assert_eq!(kept, (3..=count).collect::<Vec<_>>());
+}
+
+/// Of a dialect without a place for foreign cards; the void is a credit there.
+pub(in crate::ledger) async fn totals_that_tell_no_foreign_cards_are_compared_as_sums_by_the_doors_voids<L: Ledger>(
+    ledger: L,
+) {
+    let abroad = CardClass { foreign: true, ..CardClass::default() };
+    ended(&ledger, Intent { card: abroad, ..batched(&ledger, 1, 1, 100) }, Approved).await;
+    let paid = ended(&ledger, batched(&ledger, 1, 2, 70), Approved).await;
+    ended(&ledger, of_batch(Kind::SaleVoid, &paid, sale(&ledger, 1, 3, 70)), Approved).await;
+    let claimed = sums((2, 170), (1, 70));
+    let asked = BatchClose { apart: false, voids: VoidsInTotals::Credit, ..close(1, first(), Some(claimed)) };
+    let record = closed(&ledger, asked.clone()).await;
+    assert_eq!((record.state, record.counted.foreign.debit.amount), (BatchState::Balanced, 100));
+    assert!(matches!(ledger.close_batch(asked.clone()).await.unwrap(), BatchClosed::Repeat(_)));
+    let other = BatchClose { claimed: Some(sums((1, 100), (0, 0))), ..asked };
+    assert!(matches!(ledger.close_batch(other).await.unwrap(), BatchClosed::Differs(_)));
+}
+
+pub(in crate::ledger) async fn a_close_is_known_again_by_the_terminals_own_number_and_totals<L: Ledger>(ledger: L) {
+    ended(&ledger, batched(&ledger, 1, 1, 100), Approved).await;
+    let claimed = Some(sums((1, 100), (0, 0)));
+    let asked = BatchClose { told_as: Some(batch(57)), ..close(1, first(), claimed) };
+    let record = closed(&ledger, asked.clone()).await;
+    assert_eq!((record.told_as, record.own_number()), (Some(batch(57)), batch(57)));
+    let again = BatchClose { told_as: Some(batch(57)), ..close(1, batch(2), claimed) };
+    let told = ledger.close_batch(again.clone()).await.unwrap();
+    assert!(matches!(told, BatchClosed::Repeat(ref known) if known.batch == first()), "{told:?}");
+    assert_eq!(ledger.batches(terminal(1)).len(), 1);
+    let next = closed(&ledger, BatchClose { claimed: Some(BatchTotals::default()), ..again }).await;
+    assert_eq!(next.told_as, Some(batch(57)), "the number again, with other totals: another batch");
+    let same = closed(&ledger, BatchClose { told_as: Some(batch(3)), ..close(1, batch(3), claimed) }).await;
+    assert_eq!(same.told_as, None);
+    let latest = |own: u32| ledger.latest_batch(terminal(1), |record| record.own_number() == batch(own));
+    assert_eq!((latest(57), latest(3), latest(1)), (Some(next), Some(same), None));
 }

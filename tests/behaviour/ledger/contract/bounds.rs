@@ -92,6 +92,37 @@ pub(in crate::ledger) async fn what_its_issuer_will_not_undo_still_binds<L: Ledg
     }
 }
 
+pub(in crate::ledger) async fn what_takes_back_a_tip_waits_until_its_issuer_has_heard_of_it<L: Ledger>(ledger: L) {
+    let paid = ended(&ledger, sale(&ledger, 1, 1, 100), Approved).await;
+    let tip = fresh(&ledger, following(Kind::Adjustment, &paid, sale(&ledger, 1, 2, 150))).await;
+    ledger.decide(tip.id, Decision { advise: true, ..decision(Approved, tip.received) }).await.unwrap();
+    let void = following(Kind::SaleVoid, &paid, sale(&ledger, 1, 3, 150));
+    let refund = following(Kind::Refund, &paid, sale(&ledger, 1, 4, 20));
+    for asked in [&void, &refund] {
+        let told = ledger.intend(asked.clone()).await.unwrap();
+        assert!(matches!(told, Intended::Untold(untold) if untold == tip.id), "{told:?}");
+        assert!(ledger.find(asked.id).is_none(), "nothing is on record");
+    }
+    let small = following(Kind::SaleVoid, &paid, sale(&ledger, 1, 5, 100));
+    assert_eq!(declined(&ledger, small).await, ResponseCode::OriginalAmountWrong, "what cannot be is said at once");
+    let offline = following(Kind::OfflineRefund, &paid, sale(&ledger, 1, 6, 10));
+    assert!(
+        matches!(ledger.intend(offline.clone()).await.unwrap(), Intended::Fresh),
+        "an advice goes behind the tip's"
+    );
+    ledger.decide(offline.id, decision(Declined, offline.received)).await.unwrap();
+    let mut told = pin!(ledger.told(tip.id));
+    assert!(poll!(&mut told).is_pending());
+    due(&ledger, &StoppedClock::at(NOW)).await.unwrap();
+    ledger.acknowledge(tip.id, Owed::Advice, Forwarded::Retry(LATER)).await.unwrap();
+    assert!(poll!(&mut told).is_pending());
+    due(&ledger, &StoppedClock::at(LATER)).await.unwrap();
+    ledger.acknowledge(tip.id, Owed::Advice, Forwarded::Acknowledged).await.unwrap();
+    assert!(poll!(&mut told).is_ready());
+    assert!(poll!(pin!(ledger.told(tip.id))).is_ready(), "nor does anybody wait for it afterwards");
+    ended(&ledger, void, Approved).await;
+}
+
 /// An approval of a part.
 fn part(minor: u64, received: tollgate::model::Timestamp) -> Decision {
     let answer = Answer { amount: Some(whole(minor)), ..Answer::of(ResponseCode::ApprovedPartial, received) };

@@ -141,6 +141,7 @@ macro_rules! keeps_the_contract {
             what_follows_nothing_it_may_follow_is_declined_but_an_advice_never
             an_adjustment_that_does_not_fit_is_kept_and_changes_nothing
             an_adjustment_is_told_after_the_reversal_of_a_void
+            what_takes_back_a_tip_waits_until_its_issuer_has_heard_of_it
             an_adjustment_that_its_issuer_refused_lifts_no_refund
             what_its_issuer_will_not_undo_still_binds
             a_hold_grows_by_the_part_of_an_increment_that_was_approved
@@ -169,6 +170,8 @@ macro_rules! keeps_the_contract {
             a_batch_is_closed_with_the_totals_of_its_transactions_and_the_next_number
             what_is_declined_undone_or_unknown_counts_nothing_and_a_part_counts_itself
             a_void_takes_its_sale_out_of_the_totals_or_is_a_credit_as_the_door_says
+            totals_that_tell_no_foreign_cards_are_compared_as_sums_by_the_doors_voids
+            a_close_is_known_again_by_the_terminals_own_number_and_totals
             an_adjusted_sale_counts_its_new_amount
             nothing_enters_a_closed_batch
             an_advice_of_a_closed_batch_is_kept_in_no_batch
