@@ -154,7 +154,7 @@ fn every_record_is_read_as_its_golden_file_says() {
             }
         }
     }
-    let names = codec::TAGS.iter().map(|tag| name(&[*tag])).chain([name(&REFUSED_ON)]);
+    let names = codec::TAGS.iter().map(|tag| name(&[*tag])).chain(WITH_ADDITION.iter().map(|added| name(added)));
     for said in names {
         let path = folder().join(format!("{said}.hex"));
         let bytes = unhex(&fs::read_to_string(&path).unwrap());
