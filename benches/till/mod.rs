@@ -125,6 +125,8 @@ pub(crate) fn close(terminal: TerminalId, merchant: MerchantId, date: BusinessDa
     BatchClose {
         terminal,
         batch: BatchNumber::FIRST,
+        told_as: None,
+        apart: true,
         merchant,
         test_mode: false,
         claimed: None,
