@@ -255,9 +255,16 @@ impl<W: World> Station<W> {
             if left.is_zero() {
                 return Ok(intended);
             }
+            // An advice goes behind it, once it has its place.
+            let heard = async {
+                match kinds::of(intent.kind).is_advice {
+                    true => drop(ledger.decided(adjustment).await),
+                    false => ledger.told(adjustment).await,
+                }
+            };
             tokio::select! {
                 biased;
-                () = ledger.told(adjustment) => {}
+                () = heard => {}
                 () = clock.deadline(left) => {}
             }
         }

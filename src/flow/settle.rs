@@ -17,6 +17,7 @@ use crate::model::BatchNumber;
 use crate::model::BatchTotals;
 use crate::model::BusinessDate;
 use crate::model::Clock;
+use crate::model::Currency;
 use crate::model::MerchantId;
 use crate::model::ResponseCode;
 use crate::model::Rrn;
@@ -86,6 +87,10 @@ impl<W: World> Station<W> {
     pub(super) async fn settle(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
         let said = batch_of(exchange, facts)?;
         let claim = Claim::read(exchange.message).ok_or(Stop::format("batch-totals"))?;
+        let said_in = exchange.message.role(Role::Currency);
+        if said_in.is_some_and(|currency| Currency::parse(&currency) != Some(facts.currency)) {
+            return Err(Stop::format("currency"));
+        }
         let told_as = counts_itself(exchange).then_some(said);
         let (batch, known) = match told_as {
             Some(own) => self.counted_batch(exchange, facts, (own, claim))?,

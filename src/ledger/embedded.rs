@@ -256,7 +256,7 @@ impl Ledger for EmbeddedLedger {
     async fn told(&self, id: TxnId) {
         let told = {
             let mut kept = self.kept.lock();
-            let owed = kept.book.entry(id).is_ok_and(|entry| entry.state.owes().is_some());
+            let owed = kept.book.entry(id).is_ok_and(|entry| entry.state.is_untold());
             owed.then(|| kept.waiters.told(id))
         };
         if let Some(mut told) = told {

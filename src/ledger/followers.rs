@@ -144,13 +144,13 @@ impl Followers {
         }
         let fits = match following {
             Following::Voids => amount == held,
-            Following::Completes => u128::from(amount) * 100 <= u128::from(held) * u128::from(terms.completion_percent),
+            Following::Completes => is_within(amount, terms.completion_percent, held),
             Following::Refunds if mutant::is(Mutant::RefundOverRest) => true,
             Following::Refunds => {
                 let whole = self.acknowledged(kind).unwrap_or(own).minor();
                 given_back.checked_add(amount).is_some_and(|sum| sum <= whole)
             }
-            Following::Adjusts => given_back <= amount,
+            Following::Adjusts => given_back <= amount && is_within(amount, terms.adjustment_percent, own.minor()),
             Following::Increments => true,
         };
         (!fits).then_some(ResponseCode::OriginalAmountWrong)
@@ -166,9 +166,18 @@ impl Followers {
         self.last_adjustment(kind, |follower| follower.state != State::Unadvised)
     }
 
+    /// The last adjustment that is not decided yet.
+    pub(super) fn undecided_adjustment(&self) -> Option<TxnId> {
+        self.0
+            .iter()
+            .rev()
+            .find(|one| one.following == Following::Adjusts && one.state == State::Open)
+            .map(|one| one.id)
+    }
+
     /// The last adjustment of which the issuer has yet to hear, or that it has yet to undo.
     pub(super) fn untold(&self) -> Option<TxnId> {
-        let owed = |one: &&Follower| one.following == Following::Adjusts && one.state.owes().is_some();
+        let owed = |one: &&Follower| one.following == Following::Adjusts && one.state.is_untold();
         self.0.iter().rev().find(owed).map(|follower| follower.id)
     }
 
@@ -180,7 +189,7 @@ impl Followers {
 
     /// What was done to the transaction that is over with it; `counts` says which follow-ups did something.
     pub(super) fn over(&self, counts: impl Fn(&Follower) -> bool) -> Option<Followed> {
-        if self.is_voided() {
+        if self.is_voided() || self.any(Following::Voids, &counts) {
             return Some(Followed::Voided);
         }
         let refunded = self.any(Following::Refunds, counts).then_some(Followed::Refunded);
@@ -189,7 +198,7 @@ impl Followers {
 
     /// What was done to a hold with all that was added to it.
     pub(super) fn taken(&self, counts: impl Fn(&Follower) -> bool) -> Option<Followed> {
-        let voided = self.is_voided().then_some(Followed::Voided);
+        let voided = (self.is_voided() || self.any(Following::Voids, &counts)).then_some(Followed::Voided);
         voided.or(self.any(Following::Completes, counts).then_some(Followed::Completed))
     }
 
@@ -224,4 +233,9 @@ impl Followers {
         let of_kind = self.0.iter().filter(|follower| follower.following == following && counts(follower));
         of_kind.fold(0, |sum, follower| sum.saturating_add(follower.amount.minor()))
     }
+}
+
+/// Whether `amount` is at most so many hundredths of `whole`.
+fn is_within(amount: u64, percent: u16, whole: u64) -> bool {
+    u128::from(amount) * 100 <= u128::from(whole) * u128::from(percent)
 }

@@ -53,6 +53,9 @@ pub struct FollowTerms {
     /// The most of a hold that a completion may take, in hundredths: hotels and fuel pumps end above their
     /// estimate. 100 to [`FollowTerms::MOST_PERCENT`].
     pub completion_percent: u16,
+    /// The most that an adjustment makes of what was approved, in hundredths: tips have an end. 100 to
+    /// [`FollowTerms::MOST_ADJUSTED`].
+    pub adjustment_percent: u16,
     /// Days after which a hold is not completed, added to or voided any more.
     pub completion_days: u16,
     /// Days after which nothing is refunded any more.
@@ -65,9 +68,18 @@ impl FollowTerms {
     /// The highest [`FollowTerms::completion_percent`].
     pub const MOST_PERCENT: u16 = 150;
 
-    /// What the acquirers of mainland China are known to allow: 115 percent, 30 days, 30 days.
-    pub const USUAL: Self =
-        Self { completion_percent: 115, completion_days: 30, refund_days: 30, refund_without_original: false };
+    /// The highest [`FollowTerms::adjustment_percent`].
+    pub const MOST_ADJUSTED: u16 = 1_000;
+
+    /// What the acquirers of mainland China are known to allow: 115 percent, 30 days, 30 days. A tip is at most half of
+    /// what is paid.
+    pub const USUAL: Self = Self {
+        completion_percent: 115,
+        adjustment_percent: 150,
+        completion_days: 30,
+        refund_days: 30,
+        refund_without_original: false,
+    };
 }
 
 impl Default for FollowTerms {

@@ -124,6 +124,11 @@ impl State {
         self.may_bind() && self != Self::Open && !self.is_reversing()
     }
 
+    /// Whether its issuer has yet to hear of it: it is not decided, or waits in the queue.
+    pub(super) fn is_untold(self) -> bool {
+        self == Self::Open || self.owes().is_some()
+    }
+
     /// Whether the issuer is being told to undo it.
     pub(super) fn is_reversing(self) -> bool {
         self.owes() == Some(Owed::Reversal)

@@ -129,12 +129,17 @@ impl Book {
         time_refusal(intent, &original.intent, following, &self.terms).or_else(refusal)
     }
 
-    /// The adjustment of what it voids or refunds that their issuer has yet to hear of. An advice goes behind it.
+    /// The adjustment of what it voids or refunds that their issuer has yet to hear of; an advice goes behind it once it
+    /// is decided.
     fn untold(&self, intent: &Intent, row: Effects) -> Option<TxnId> {
         let (following, _) = row.follows?;
-        let asks = !row.is_advice && intent.outbound.is_some();
-        let relies = asks && matches!(following, Following::Voids | Following::Refunds);
-        self.followers.get(&intent.follows.filter(|_| relies)?)?.untold()
+        let followers = self.followers.get(&intent.follows?)?;
+        match following {
+            _ if intent.outbound.is_none() => None,
+            _ if row.is_advice => followers.undecided_adjustment(),
+            Following::Voids | Following::Refunds => followers.untold(),
+            Following::Completes | Following::Increments | Following::Adjusts => None,
+        }
     }
 
     /// What a request is told whose identity is known.

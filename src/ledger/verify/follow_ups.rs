@@ -77,14 +77,14 @@ impl Verifier {
         let done = |id, following, but| {
             self.followed_by(id, following).any(|(follower, txn)| follower != but && counts(txn.state))
         };
-        let over =
-            |id| any(id, Following::Voids) || any(id, Following::Completes) || done(id, Following::Refunds, TxnId(0));
+        let voided = |id| any(id, Following::Voids) || done(id, Following::Voids, TxnId(0));
+        let over = |id| voided(id) || any(id, Following::Completes) || done(id, Following::Refunds, TxnId(0));
         let of = self.anywhere(id).and_then(|txn| Some((kinds::of(txn.kind).follows?.0, txn.follows?)));
         let beside = of.is_some_and(|(following, followed)| match following {
             Following::Voids => self.anywhere(followed).and_then(|txn| txn.follows).is_some_and(|hold| {
                 done(hold, Following::Voids, followed) || done(hold, Following::Completes, followed)
             }),
-            Following::Increments => any(followed, Following::Voids) || done(followed, Following::Completes, id),
+            Following::Increments => voided(followed) || done(followed, Following::Completes, id),
             Following::Adjusts => {
                 let last = self.followed_by(followed, following).filter(|(_, txn)| txn.state.is_approved()).last();
                 over(followed) || last.is_some_and(|(last, _)| last != id)

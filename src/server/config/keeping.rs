@@ -11,7 +11,8 @@ use std::path::Path;
 use std::time::Duration;
 
 const LEDGER: &[&str; 6] = &["folder", "capacity", "segment_bytes", "anchor_ms", "snapshot_s", "days_kept"];
-const FOLLOW_UPS: &[&str; 4] = &["completion_percent", "completion_days", "refund_days", "refund_without_original"];
+const FOLLOW_UPS: &[&str; 5] =
+    &["completion_percent", "adjustment_percent", "completion_days", "refund_days", "refund_without_original"];
 
 /// Where and how the ledger is kept. Paths are relative to the station's file.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -85,11 +86,14 @@ fn follow_ups(document: &Document<'_>, breaches: &mut Breaches) -> Option<Follow
     let row = document.table("follow_ups", FOLLOW_UPS, breaches);
     let most = FollowTerms::MOST_PERCENT.into();
     let percent = row.bounded("completion_percent", usual.completion_percent.into(), 100..=most, breaches);
+    let most = FollowTerms::MOST_ADJUSTED.into();
+    let adjusted = row.bounded("adjustment_percent", usual.adjustment_percent.into(), 100..=most, breaches);
     let completion = row.bounded("completion_days", usual.completion_days.into(), 0..=3_650, breaches);
     let refund = row.bounded("refund_days", usual.refund_days.into(), 0..=3_650, breaches);
     let alone = row.optional("refund_without_original", "true or false", |text| text.parse().ok(), breaches);
     Some(FollowTerms {
         completion_percent: u16::try_from(percent?).ok()?,
+        adjustment_percent: u16::try_from(adjusted?).ok()?,
         completion_days: u16::try_from(completion?).ok()?,
         refund_days: u16::try_from(refund?).ok()?,
         refund_without_original: alone.unwrap_or(usual.refund_without_original),

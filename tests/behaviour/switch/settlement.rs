@@ -47,6 +47,16 @@ fn batch(number: u32) -> BatchNumber {
 
 /// A management message of a terminal: MTI, trace number, batch, 60.3 and DE 48.
 fn unit(till: &Till, mti: &[u8; 4], stan: u32, batch: u32, code: &str, private: &str) -> Bytes {
+    unit_in(till, mti, (stan, batch), (code, private), b"156")
+}
+
+fn unit_in(
+    till: &Till,
+    mti: &[u8; 4],
+    (stan, batch): (u32, u32),
+    (code, private): (&str, &str),
+    currency: &[u8; 3],
+) -> Bytes {
     let (profile, setup) = (profile("pos").unwrap(), till.terminal.setup());
     let mut message = profile.dialect.build(Mti::parse(mti).unwrap());
     message.role(Role::Stan, format!("{stan:06}").as_bytes()).unwrap();
@@ -54,7 +64,7 @@ fn unit(till: &Till, mti: &[u8; 4], stan: u32, batch: u32, code: &str, private: 
     message.role(Role::Merchant, setup.merchant.as_bytes()).unwrap();
     message.role(Role::AdditionalPrivate, private.as_bytes()).unwrap();
     if mti == b"0500" {
-        message.role(Role::Currency, b"156").unwrap();
+        message.role(Role::Currency, currency).unwrap();
     }
     message.role(Role::MessageTypeCode, b"00").unwrap();
     message.role(Role::Batch, format!("{batch:06}").as_bytes()).unwrap();
@@ -206,6 +216,17 @@ fn other_totals_for_a_closed_batch_and_an_old_batch_are_77_and_change_nothing() 
         assert_eq!((code(&answer), said(&answer)), (AGAIN, error), "batch {number}");
     }
     assert_eq!(record(&rig, 1), before);
+}
+
+#[test]
+fn a_settlement_in_another_currency_is_a_format_error_and_closes_nothing() {
+    let rig = Rig::start(5_000);
+    let mut till = rig.signed_in(TILL);
+    sale(&mut till, 12_00, CARD_A);
+    let totals = Totals { totals: debit(1, 12_00), domestic: Verdict::Asked, foreign: Verdict::Asked };
+    let foreign = unit_in(&till, b"0500", (900_000, 1), ("201", &totals.digits().unwrap()), b"840");
+    assert_eq!(code(&ask(&mut till, &foreign)), Some(ResponseCode::FormatError));
+    assert_eq!(code(&settle(&mut till, 1, debit(1, 12_00))), APPROVED);
 }
 
 #[test]

@@ -123,6 +123,22 @@ pub(in crate::ledger) async fn what_takes_back_a_tip_waits_until_its_issuer_has_
     ended(&ledger, void, Approved).await;
 }
 
+pub(in crate::ledger) async fn a_tip_goes_behind_one_that_is_under_way_and_has_a_ceiling<L: Ledger>(ledger: L) {
+    let paid = ended(&ledger, sale(&ledger, 1, 1, 100), Approved).await;
+    let first = fresh(&ledger, following(Kind::Adjustment, &paid, sale(&ledger, 1, 2, 110))).await;
+    let second = following(Kind::Adjustment, &paid, sale(&ledger, 1, 3, 120));
+    let told = ledger.intend(second.clone()).await.unwrap();
+    assert!(matches!(told, Intended::Untold(untold) if untold == first.id), "{told:?}");
+    ledger.decide(first.id, Decision { advise: true, ..decision(Approved, first.received) }).await.unwrap();
+    assert!(
+        matches!(ledger.intend(second).await.unwrap(), Intended::Fresh),
+        "its place in the queue is behind the first's"
+    );
+    let most = following(Kind::Adjustment, &paid, sale(&ledger, 1, 4, 151));
+    let told = ledger.intend(most).await.unwrap();
+    assert!(matches!(told, Intended::Adrift(ResponseCode::OriginalAmountWrong)), "{told:?}");
+}
+
 /// An approval of a part.
 fn part(minor: u64, received: tollgate::model::Timestamp) -> Decision {
     let answer = Answer { amount: Some(whole(minor)), ..Answer::of(ResponseCode::ApprovedPartial, received) };
@@ -180,6 +196,11 @@ pub(in crate::ledger) async fn a_follow_up_that_came_to_nothing_keeps_no_reversa
     ledger.decide(refund.id, decision(Declined, refund.received)).await.unwrap();
     assert!(matches!(ledger.reverse(reversal(1, 3, 1, 100)).await.unwrap(), Reversed::Accepted(_)));
     assert_eq!(found(&ledger, paid.id).effect, Effect::Reversing);
+    let sold = ended(&ledger, sale(&ledger, 1, 4, 100), Approved).await;
+    let void = fresh(&ledger, following(Kind::SaleVoid, &sold, sale(&ledger, 1, 5, 100))).await;
+    assert!(matches!(ledger.reverse(reversal(1, 6, 4, 100)).await.unwrap(), Reversed::NotYet), "of a void too");
+    ledger.decide(void.id, decision(Declined, void.received)).await.unwrap();
+    assert!(matches!(ledger.reverse(reversal(1, 6, 4, 100)).await.unwrap(), Reversed::Accepted(_)));
 }
 
 pub(in crate::ledger) async fn what_others_rely_on_is_not_undone<L: Ledger>(ledger: L) {
