@@ -189,16 +189,21 @@ impl Followers {
 
     /// What was done to the transaction that is over with it; `counts` says which follow-ups did something.
     pub(super) fn over(&self, counts: impl Fn(&Follower) -> bool) -> Option<Followed> {
-        if self.is_voided() || self.any(Following::Voids, &counts) {
+        if self.is_or_may_be_voided(&counts) {
             return Some(Followed::Voided);
         }
         let refunded = self.any(Following::Refunds, counts).then_some(Followed::Refunded);
         refunded.or(self.any(Following::Completes, Follower::stands).then_some(Followed::Completed))
     }
 
+    /// Behind a void that is being undone, its issuer is told in order.
+    fn is_or_may_be_voided(&self, counts: impl Fn(&Follower) -> bool) -> bool {
+        self.is_voided() || self.any(Following::Voids, |void| void.state == State::Open && counts(void))
+    }
+
     /// What was done to a hold with all that was added to it.
     pub(super) fn taken(&self, counts: impl Fn(&Follower) -> bool) -> Option<Followed> {
-        let voided = (self.is_voided() || self.any(Following::Voids, &counts)).then_some(Followed::Voided);
+        let voided = self.is_or_may_be_voided(&counts).then_some(Followed::Voided);
         voided.or(self.any(Following::Completes, counts).then_some(Followed::Completed))
     }
 

@@ -77,7 +77,9 @@ impl Verifier {
         let done = |id, following, but| {
             self.followed_by(id, following).any(|(follower, txn)| follower != but && counts(txn.state))
         };
-        let voided = |id| any(id, Following::Voids) || done(id, Following::Voids, TxnId(0));
+        let may_be = |txn: &Txn| txn.state == State::Open && counts(txn.state);
+        let voided =
+            |id| any(id, Following::Voids) || self.followed_by(id, Following::Voids).any(|(_, txn)| may_be(txn));
         let over = |id| voided(id) || any(id, Following::Completes) || done(id, Following::Refunds, TxnId(0));
         let of = self.anywhere(id).and_then(|txn| Some((kinds::of(txn.kind).follows?.0, txn.follows?)));
         let beside = of.is_some_and(|(following, followed)| match following {
