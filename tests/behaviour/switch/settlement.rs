@@ -419,6 +419,8 @@ fn an_operator_closes_a_batch_and_its_terminal_is_77_until_it_signs_in() {
     assert_eq!(stranger, (Exit::No, "the station has no such terminal".to_owned()));
     let (_, listed) = command(&["list", "--terminal", &terminal], &rig);
     assert!(listed.contains("000001  closed") && listed.contains("000002  open"), "{listed}");
+    let unknown = command(&["list", "--terminal", "99999999"], &rig);
+    assert_eq!(unknown, (Exit::No, "no batch of terminal 99999999 is on record".to_owned()));
     rig.stop();
     verified(&rig);
     assert_eq!(command(&close, &rig).0, Exit::NoConnection);
