@@ -554,8 +554,8 @@ fn a_lost_slip_leaves_the_batch_short_of_it() {
 #[test]
 fn another_operator_signs_in_anew() {
     let mut terminal = signed_in_at(1);
-    terminal.set_operator("02");
-    assert!(!terminal.needs_sign_in(), "nobody was named before");
+    terminal.set_operator("01");
+    assert!(!terminal.needs_sign_in(), "where nobody was named it was 01 who signed in");
     terminal.set_operator("03");
     assert!(terminal.needs_sign_in());
     let sent = terminal.sign_in(noon()).unwrap();

@@ -178,3 +178,50 @@ fn what_cannot_be_followed_is_declined_with_its_code() {
     assert_eq!(shop.run(&["increment", "1.00", "--of", "77"]).0, Exit::Usage, "nobody knows it");
     assert_eq!(shop.account(VISITOR), (BALANCE - 11_500, 0));
 }
+
+#[test]
+fn what_follows_a_sale_made_offline_is_made_after_the_host_was_told_of_it() {
+    for door in ["pos", "host"] {
+        let shop = Shop::at(door);
+        shop.done(&["sale", "1.00"]);
+        shop.done(&["offline-sale", "7.00"]);
+        shop.done(&["refund", "2.00"]);
+        shop.done(&["offline-sale", "9.00"]);
+        shop.done(&["void"]);
+        shop.done(&["offline-sale", "20.00"]);
+        shop.done(&["tip", "2.00"]);
+        assert_eq!(shop.account(VISITOR), (BALANCE - 1_00 - 5_00 - 22_00, 0), "{door}");
+        if door == "pos" {
+            shop.done(&["settle"]);
+            assert_eq!(closed(&shop.rig, 1).is_balanced(), Some(true));
+        }
+    }
+}
+
+#[test]
+fn what_the_host_would_not_take_when_it_was_told_cannot_be_given_back() {
+    let shop = Shop::at("pos");
+    let nobody = card_file(shop.memory.path(), "9999990000000006=30122010000000000");
+    shop.done(&["sale", "1.00"]);
+    shop.done(&["offline-sale", "7.00", "--card-file", &nobody, "--no-pin"]);
+    let (exit, out) = shop.run(&["refund"]);
+    assert_eq!(exit, Exit::No, "{out}");
+    assert!(out.contains("the host did not take what this follows"), "{out}");
+    assert!(!out.contains("-> 0220 refund"), "nothing else is given back in its place: {out}");
+    assert_eq!(shop.account(VISITOR), (BALANCE - 1_00, 0));
+}
+
+#[test]
+fn a_supervisor_signs_in_anew_at_a_terminal_where_nobody_said_who_it_is() {
+    let tables = "[operators]\nsupervisor_for = [\"refund\"]\n";
+    let rig = Rig::of(&Recipe { tables, ..Recipe::default() });
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| run_at(&rig, "pos", folder.path(), arguments);
+    let (exit, out) = run(&["sale", "10.00"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    let (_, out) = run(&["refund", "1.00"]);
+    assert!(out.contains("<- 0230 58"), "{out}");
+    let (exit, out) = run(&["--operator", "00", "refund", "1.00"]);
+    assert_eq!(exit, Exit::Ok, "{out}");
+    assert!(out.contains("-> 0800 sign-in"), "{out}");
+}

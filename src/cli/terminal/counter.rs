@@ -274,7 +274,7 @@ pub(super) fn exit(done: Done) -> Ran {
         Done::NotReady(None) => Err(Failure::new(Exit::No, "not ready")),
         Done::NotReady(Some(outcome)) => match ended(outcome) {
             Err(failure) => Err(failure),
-            Ok(_) => Err(Failure::new(Exit::No, "not ready: the sign-in or the reversal was not accepted")),
+            Ok(_) => Err(Failure::new(Exit::No, "not ready: what goes first was not accepted")),
         },
     }
 }

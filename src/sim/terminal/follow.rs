@@ -3,7 +3,7 @@
 use super::account::Account;
 use super::card::{Card, Entry};
 use super::request::Sent;
-use super::slip::Slip;
+use super::slip::{Slip, Standing};
 use super::{Terminal, TerminalFault};
 use crate::hsm::calculator::ClearPin;
 use crate::iso8583::Builder;
@@ -126,6 +126,40 @@ impl Terminal {
             OnUnknown::Repeat => self.tell(follow.kind, message),
             OnUnknown::Reverse | OnUnknown::Nothing => self.ask(follow.kind, message, now),
         }
+    }
+
+    /// Whether the host was told of what this slip says.
+    pub(super) fn is_told(&self, slip: &Slip) -> bool {
+        !self.memory.log.advices.iter().any(|advice| advice.stan == slip.stan && advice.kind == slip.kind)
+    }
+
+    /// `original` with what has changed since the slip that it names was as in `before`. What somebody said
+    /// otherwise stays.
+    ///
+    /// # Errors
+    /// [`TerminalFault::OriginalRefused`] if the host would not take it.
+    pub(super) fn as_told(&self, original: &Original, before: &Slip) -> Result<Original, TerminalFault> {
+        let log = &self.memory.log;
+        let found = log.before.iter().chain(&log.slips).rfind(|slip| slip.stan == before.stan);
+        let Some(slip) = found.filter(|slip| slip.kind == before.kind) else { return Ok(original.clone()) };
+        if slip.standing == Standing::Refused {
+            return Err(TerminalFault::OriginalRefused);
+        }
+        let (was, is) = (Original::from(before), Original::from(slip));
+        let mut original = original.clone();
+        if original.batch == was.batch {
+            original.batch = is.batch;
+        }
+        if original.date == was.date {
+            original.date = is.date;
+        }
+        if original.rrn == was.rrn {
+            original.rrn = is.rrn;
+        }
+        if original.approval == was.approval {
+            original.approval = is.approval;
+        }
+        Ok(original)
     }
 
     /// The message of a follow-up, under the next number.

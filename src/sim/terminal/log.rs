@@ -1,6 +1,7 @@
 //! What a terminal knows of its batch and of the one before it, and what it still has to tell the host.
 
 use super::account::Account;
+use super::follow::Original;
 use super::slip::{Side, Slip, Standing};
 use crate::iso8583::De;
 use crate::model::Amount;
@@ -104,6 +105,11 @@ impl Log {
     #[must_use]
     pub fn find(&self, stan: Stan) -> Option<&Slip> {
         self.before.iter().chain(&self.slips).rfind(|slip| slip.stan == stan)
+    }
+
+    /// The slip that an original names by its batch and number.
+    pub(super) fn slip_of(&self, original: &Original) -> Option<&Slip> {
+        self.find(original.stan?).filter(|slip| Some(slip.batch) == original.batch)
     }
 
     /// The last slip of these kinds that stands; of any kind if none is named.

@@ -55,14 +55,12 @@ impl Terminal {
         self.finish(Kind::SignOff, message)
     }
 
-    /// Who is at the terminal from now on, 1 to 3 characters. Another one signs in anew.
+    /// Who is at the terminal from now on, 1 to 3 characters. Another one than signed in does it anew.
     pub fn set_operator(&mut self, operator: &str) {
-        if self.memory.operator.as_deref() != Some(operator) {
-            if self.memory.operator.is_some() && self.setup.profile.sign_in {
-                self.forget_keys();
-            }
-            self.memory.operator = Some(operator.to_owned());
+        if self.signed_in_as() != operator && self.setup.profile.sign_in {
+            self.forget_keys();
         }
+        self.memory.operator = Some(operator.to_owned());
     }
 
     /// The working keys are gone: a sign-in must come next.
@@ -71,9 +69,14 @@ impl Terminal {
         self.pad.forget();
     }
 
-    /// DE 63 of a sign-in and a settlement: 01 if nobody said who it is.
+    /// DE 63 of a sign-in and a settlement.
     pub(super) fn operator(&self, length: usize) -> String {
-        format!("{:<length$}", self.memory.operator.as_deref().unwrap_or("01"))
+        format!("{:<length$}", self.signed_in_as())
+    }
+
+    /// Who a sign-in names: 01 if nobody said who it is.
+    fn signed_in_as(&self) -> &str {
+        self.memory.operator.as_deref().unwrap_or("01")
     }
 
     /// Keeps a list that came whole.

@@ -102,6 +102,9 @@ pub enum TerminalFault {
     /// The batch has more than a settlement can say.
     #[error("the batch has more than a settlement message can say")]
     BatchTooLarge,
+    /// What is to be followed was made offline, and the host would not take it.
+    #[error("the host did not take what this follows")]
+    OriginalRefused,
     /// The dialect takes no payment codes.
     #[error("the dialect has no payment codes")]
     NoCodes,

@@ -60,7 +60,7 @@ impl<A: Attendant> Driver<A> {
     /// # Errors
     /// [`DriveFault`].
     pub async fn serve(&mut self, order: &Order<'_>) -> Result<Served, DriveFault> {
-        let served = self.serve_twice(order).await?;
+        let served = self.serve_in_turn(order).await?;
         if let Served::Asked(_, outcome) = &served
             && let Some(asked) = outcome.answer().and_then(|answer| answer.asked)
         {
@@ -69,11 +69,29 @@ impl<A: Attendant> Driver<A> {
         Ok(served)
     }
 
-    async fn serve_twice(&mut self, order: &Order<'_>) -> Result<Served, DriveFault> {
+    /// What the host says of a slip while it is told of it is taken over into what follows that slip.
+    async fn serve_in_turn(&mut self, order: &Order<'_>) -> Result<Served, DriveFault> {
+        let slip = match order {
+            Order::FollowUp(follow) => self.terminal().memory().log.slip_of(follow.original).cloned(),
+            _ => None,
+        };
         let before = self.make_ready().await?;
-        if !self.is_ready() {
+        let told = slip.as_ref().is_none_or(|slip| self.terminal().is_told(slip));
+        if !self.is_ready() || !told {
             return Ok(Served::NotReady(before));
         }
+        match (order, &slip) {
+            (Order::FollowUp(follow), Some(slip)) => {
+                let original = self.terminal().as_told(follow.original, slip)?;
+                let follow = FollowUp { original: &original, ..**follow };
+                self.ask(&Order::FollowUp(&follow)).await
+            }
+            _ => self.ask(order).await,
+        }
+    }
+
+    /// Sends an order, and if the host wants a sign-in once more after it.
+    async fn ask(&mut self, order: &Order<'_>) -> Result<Served, DriveFault> {
         self.terminal().room_for_a_slip()?;
         let sent = self.take(order)?;
         let outcome = self.send(&sent).await?;
