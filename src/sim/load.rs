@@ -373,13 +373,16 @@ impl Clerk {
         let (sale, amount) = (Original::from(slip), slip.amount);
         let half = Amount::new(amount.minor() / 200 * 100).filter(|half| half.minor() > 0).unwrap_or(amount);
         let card = Some(shown);
-        let tip = Amount::new(100 * (1 + self.chance.below(20))).unwrap_or(Amount::ZERO);
+        // Whole, and at most half of what is paid: stations let tips be no more by default.
+        let tip = Amount::new(100 * (1 + self.chance.below(20)).min(amount.minor() / 200)).unwrap_or(Amount::ZERO);
         let tipped = amount.plus(tip).unwrap_or(amount);
         let task = match self.chance.below(5) {
             0 => Task { amount, original: Some(&sale), ..Task::of(Deed::Follow(Kind::SaleVoid)) },
             1 => Task { amount: half, original: Some(&sale), ..Task::of(Deed::Follow(Kind::Refund)) },
             2 => Task { amount, card, ..Task::of(Deed::Offline(Kind::OfflineSale)) },
-            3 => Task { amount: tipped, tip, original: Some(&sale), ..Task::of(Deed::Follow(Kind::Adjustment)) },
+            3 if tip > Amount::ZERO => {
+                Task { amount: tipped, tip, original: Some(&sale), ..Task::of(Deed::Follow(Kind::Adjustment)) }
+            }
             _ => Task { amount, card, ..Task::of(Deed::Card(Kind::Authorization)) },
         };
         let done = self.driver.perform(&task).await?;
