@@ -129,15 +129,17 @@ impl Book {
         time_refusal(intent, &original.intent, following, &self.terms).or_else(refusal)
     }
 
-    /// The adjustment of what it voids or refunds that their issuer has yet to hear of; an advice goes behind it once it
-    /// is decided.
+    /// What its issuer has yet to hear of before it can follow: the original itself, or an adjustment of what it voids or
+    /// refunds. An advice goes behind an adjustment once that is decided.
     fn untold(&self, intent: &Intent, row: Effects) -> Option<TxnId> {
         let (following, _) = row.follows?;
-        let followers = self.followers.get(&intent.follows?)?;
+        let original = self.entries.get(&intent.follows?)?;
+        let followers = self.followers.get(&original.intent.id);
         match following {
             _ if intent.outbound.is_none() => None,
-            _ if row.is_advice => followers.undecided_adjustment(),
-            Following::Voids | Following::Refunds => followers.untold(),
+            _ if row.is_advice => followers?.undecided_adjustment(),
+            _ if original.state.is_untold() => Some(original.intent.id),
+            Following::Voids | Following::Refunds => followers?.untold(),
             Following::Completes | Following::Increments | Following::Adjusts => None,
         }
     }

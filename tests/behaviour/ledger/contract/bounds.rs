@@ -123,6 +123,19 @@ pub(in crate::ledger) async fn what_takes_back_a_tip_waits_until_its_issuer_has_
     ended(&ledger, void, Approved).await;
 }
 
+pub(in crate::ledger) async fn what_follows_an_advice_waits_until_its_issuer_has_heard_of_that<L: Ledger>(ledger: L) {
+    let offline = Intent { kind: Kind::OfflineSale, ..sale(&ledger, 1, 1, 100) };
+    let offline = fresh(&ledger, offline).await;
+    ledger.decide(offline.id, Decision { advise: true, ..decision(Approved, offline.received) }).await.unwrap();
+    for (kind, stan) in [(Kind::SaleVoid, 2), (Kind::Refund, 3)] {
+        let told = ledger.intend(following(kind, &offline, sale(&ledger, 1, stan, 100))).await.unwrap();
+        assert!(matches!(told, Intended::Untold(untold) if untold == offline.id), "{told:?}");
+    }
+    due(&ledger, &StoppedClock::at(NOW)).await.unwrap();
+    ledger.acknowledge(offline.id, Owed::Advice, Forwarded::Acknowledged).await.unwrap();
+    fresh(&ledger, following(Kind::SaleVoid, &offline, sale(&ledger, 1, 4, 100))).await;
+}
+
 pub(in crate::ledger) async fn a_tip_goes_behind_one_that_is_under_way_and_has_a_ceiling<L: Ledger>(ledger: L) {
     let paid = ended(&ledger, sale(&ledger, 1, 1, 100), Approved).await;
     let first = fresh(&ledger, following(Kind::Adjustment, &paid, sale(&ledger, 1, 2, 110))).await;

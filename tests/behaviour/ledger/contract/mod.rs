@@ -142,6 +142,7 @@ macro_rules! keeps_the_contract {
             an_adjustment_that_does_not_fit_is_kept_and_changes_nothing
             an_adjustment_is_told_after_the_reversal_of_a_void
             what_takes_back_a_tip_waits_until_its_issuer_has_heard_of_it
+            what_follows_an_advice_waits_until_its_issuer_has_heard_of_that
             a_tip_goes_behind_one_that_is_under_way_and_has_a_ceiling
             an_adjustment_that_its_issuer_refused_lifts_no_refund
             what_its_issuer_will_not_undo_still_binds
