@@ -29,8 +29,16 @@ pub struct RowFault {
 pub struct Exception {
     /// Whose, what, and how much.
     pub transaction: Transaction,
+    /// How much: what was approved, or of what is settled what it moves. Minor units.
+    pub amount: i128,
     /// Why it is one.
     pub why: Why,
+}
+
+impl Exception {
+    fn of(transaction: Transaction, why: Why) -> Self {
+        Self { amount: transaction.approved(), transaction, why }
+    }
 }
 
 /// One settlement, from the archive's rows.
@@ -100,11 +108,11 @@ impl<'a> Settlement<'a> {
             return Ok(());
         }
         if let Some(why) = transaction.exception_of(self.date) {
-            self.exceptions.push(Exception { transaction: transaction.clone(), why });
+            self.exceptions.push(Exception::of(transaction.clone(), why));
         }
-        let statement = &mut self.statement;
-        self.lines.push(transaction, &mut |line| {
-            statement.add(&line);
+        let Self { lines, statement, exceptions, .. } = self;
+        lines.push(transaction, &mut |line| {
+            take(&line, statement, exceptions);
             each(&line)
         })
     }
@@ -114,9 +122,9 @@ impl<'a> Settlement<'a> {
     /// # Errors
     /// `each` fails.
     pub fn finish<E>(&mut self, each: &mut dyn FnMut(&Line) -> Result<(), E>) -> Result<(), E> {
-        let statement = &mut self.statement;
-        self.lines.finish(&mut |line| {
-            statement.add(&line);
+        let Self { lines, statement, exceptions, .. } = self;
+        lines.finish(&mut |line| {
+            take(&line, statement, exceptions);
             each(&line)
         })
     }
@@ -131,7 +139,7 @@ impl<'a> Settlement<'a> {
             return Ok(());
         }
         if transaction.standing == Standing::Open {
-            self.exceptions.push(Exception { transaction, why: Why::Open });
+            self.exceptions.push(Exception::of(transaction, Why::Open));
             return Ok(());
         }
         self.waiting.push(transaction);
@@ -173,7 +181,7 @@ impl<'a> Settlement<'a> {
     fn exceptions_table(&self) -> Table {
         let columns = &["rrn", "number", "kind", "merchant", "terminal", "stan", "issuer", "currency", "amount", "why"];
         let mut table = Table::new("exceptions", columns);
-        for Exception { transaction: of, why } in &self.exceptions {
+        for Exception { transaction: of, amount, why } in &self.exceptions {
             table.rows.push(vec![
                 Cell::text(of.rrn),
                 Cell::text(of.id.0),
@@ -183,11 +191,19 @@ impl<'a> Settlement<'a> {
                 Cell::text(of.stan),
                 Cell::of(of.issuer.as_ref()),
                 Cell::text(of.currency),
-                Cell::Money(of.approved(), of.currency),
+                Cell::Money(*amount, of.currency),
                 Cell::text(why.name()),
             ]);
         }
         table
+    }
+}
+
+/// Counts a line; what no batch's totals have is named, so that batches and settlement can be told apart to the cent.
+fn take(line: &Line, statement: &mut Statement, exceptions: &mut Vec<Exception>) {
+    statement.add(line);
+    if line.is_in_no_totals {
+        exceptions.push(Exception { transaction: line.transaction.clone(), amount: line.amount, why: Why::NoTotals });
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Line {
     pub settled: BusinessDate,
     /// When the merchant has it.
     pub value_date: BusinessDate,
+    /// Whether it is settled on its day and in the totals of no batch.
+    pub is_in_no_totals: bool,
 }
 
 /// What a kind does in a family.
@@ -161,6 +163,14 @@ fn given_back(fee: &Fee, stands: bool, whole: i128, refunded: i128) -> i128 {
     }
 }
 
+/// Whether no batch's totals have what it moves: it came for a batch that was closed, or changes a sale of one. A
+/// sale counts in its batch with the tips that came until the batch was closed.
+fn is_in_no_totals(of: &Transaction, sale: Option<&Transaction>) -> bool {
+    let Some(sale) = sale.filter(|_| role(of.kind) == Role::Adjusts) else { return of.lost_its_batch };
+    let was_closed = sale.batch != of.batch && sale.closed_at.is_some_and(|closed| closed <= of.received);
+    was_closed || sale.lost_its_batch
+}
+
 /// What lines are made with.
 #[derive(Clone, Copy)]
 pub struct Terms<'a> {
@@ -207,9 +217,12 @@ impl<'a> Lines<'a> {
         let fee = self.fee(first);
         let before = worths(&family, &fee, self.from.plus_days(-1));
         let after = worths(&family, &fee, self.to);
+        let sale = family.iter().find(|member| role(member.kind) == Role::Takes).cloned();
         for ((transaction, before), after) in family.into_iter().zip(before).zip(after) {
             if before != after {
-                each(self.line(transaction, after.amount - before.amount, after.fee - before.fee))?;
+                let is_in_no_totals = is_in_no_totals(&transaction, sale.as_ref());
+                let line = self.line(transaction, after.amount - before.amount, after.fee - before.fee);
+                each(Line { is_in_no_totals: is_in_no_totals && line.what != What::Late, ..line })?;
             }
         }
         Ok(())
@@ -243,6 +256,6 @@ impl<'a> Lines<'a> {
         let instant = on_its_day.then(|| transaction.closed_at.unwrap_or(transaction.received));
         let settled = transaction.settles.filter(|_| on_its_day).unwrap_or(self.to);
         let value_date = self.terms.calendar.value_date(payout, settled, instant, transaction.offset_minutes);
-        Line { transaction, what, amount, fee, settled, value_date }
+        Line { transaction, what, amount, fee, settled, value_date, is_in_no_totals: false }
     }
 }

@@ -57,6 +57,9 @@ pub enum Why {
     /// The terminal was told yes, and it changes no sale: it did not fit the one that it named. The terminal's totals
     /// have it, and the merchant is not paid it.
     Adrift,
+    /// It is settled, and no batch's totals have it: an advice of a batch that was closed before, or a tip on a sale
+    /// of one.
+    NoTotals,
 }
 
 impl Why {
@@ -68,6 +71,7 @@ impl Why {
             Self::Unadvised => "approval refused by the issuer",
             Self::Irreversible => "reversal refused by the issuer",
             Self::Adrift => "adjustment that fits no sale",
+            Self::NoTotals => "settled, and in no batch's totals",
         }
     }
 }
@@ -91,6 +95,8 @@ pub struct Transaction {
     pub stan: Stan,
     /// Its batch, where the dialect has batches.
     pub batch: Option<BatchNumber>,
+    /// Whether the batch that its terminal named was closed before it came, so that it is in none.
+    pub lost_its_batch: bool,
     /// DE 42.
     pub merchant: MerchantId,
     /// What was asked.
@@ -153,6 +159,9 @@ impl Transaction {
             _ => Standing::Nothing,
         };
         let date = BusinessDate::parse(&row.business_date).ok_or("business_date")?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == row.kind).ok_or("kind")?;
+        // Where the dialect has batches, a number is unique in one; else on a day, of which no dialect says it so.
+        let named_a_batch = row.scope.len() == 6 && BatchNumber::parse(row.scope.as_bytes()).is_some();
         let undone_on = dated(row.undone_on.as_deref(), "undone_on")?;
         let mut refused_on = dated(row.refused_on.as_deref(), "refused_on")?;
         let mut undo_refused_on = dated(row.undo_refused_on.as_deref(), "undo_refused_on")?;
@@ -179,7 +188,8 @@ impl Transaction {
             stan: Stan::parse(row.stan.as_bytes()).ok_or("stan")?,
             batch: row.batch.as_deref().map(|text| BatchNumber::parse(text.as_bytes()).ok_or("batch")).transpose()?,
             merchant: MerchantId::parse(row.merchant.as_bytes()).ok_or("merchant")?,
-            kind: Kind::ALL.into_iter().find(|kind| kind.name() == row.kind).ok_or("kind")?,
+            lost_its_batch: row.batch.is_none() && named_a_batch && kinds::of(kind).is_advice,
+            kind,
             asked: amount(row.amount).ok_or("amount")?,
             partial: row.approved_amount.map(|minor| amount(minor).ok_or("approved_amount")).transpose()?,
             currency: Currency::parse(row.currency.as_bytes()).ok_or("currency")?,

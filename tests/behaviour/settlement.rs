@@ -148,6 +148,7 @@ fn sale(id: u64, date: BusinessDate, amount: u64) -> Transaction {
         terminal: TerminalId::parse(b"10000001").unwrap(),
         stan: Stan::new(1).unwrap(),
         batch: None,
+        lost_its_batch: false,
         merchant: merchant(1),
         kind: Kind::Sale,
         asked: Amount::new(amount).unwrap(),
@@ -370,15 +371,16 @@ fn who_has_no_account_is_held_and_who_owes_is_collected_from_and_d0_pays_its_sur
 }
 
 #[test]
-fn a_surcharge_is_that_of_the_date_that_is_settled_whenever_it_is_paid() {
+fn a_surcharge_is_that_of_the_date_that_is_settled_and_of_what_is_paid_on_it_alone() {
     let house = House::new();
-    let mut late = Transaction { merchant: merchant(2), ..sale(1, day(21), 100_000) };
+    let early = Transaction { merchant: merchant(2), ..sale(1, day(21), 100_000) };
+    let mut late = Transaction { id: TxnId(2), ..early.clone() };
     late.received.0 += 600 * 60_000_000;
     let mut statement = Statement::default();
-    house.lines(day(21), day(21), &[late]).iter().for_each(|line| statement.add(line));
+    house.lines(day(21), day(21), &[early, late]).iter().for_each(|line| statement.add(line));
     let told: Vec<_> =
         statement.payments(house.terms()).map(|payment| (payment.value_date, payment.surcharge)).collect();
-    assert_eq!(told, [(day(22), 320)], "the row of the 22nd is for what is settled on the 22nd");
+    assert_eq!(told, [(day(21), 320), (day(22), 0)], "what came after the cut-off is paid on the next day, as usual");
 }
 
 /// What a family of transactions is made of: who, how much, and on which days what happened to it.

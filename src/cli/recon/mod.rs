@@ -35,9 +35,10 @@ Examples:
   tollgate recon clear 3 --data ledger --actor li.na --reason \"refunded by bank-a on 2026-11-24, letter 118\"
 
 Compares the batches that were closed on a business date and every transaction of that date with the issuers' files, and
-notes what differs in DIR/recon: missing-there, missing-here, amount, card, currency, duplicate, late-reversal. A later
-file explains what it can. The same day compared again changes nothing. The format of the files, and how a difference
-is cleared: the manual's chapter on clearing. A station may be running.
+notes what differs in DIR/recon: missing-there, missing-here, amount, currency, duplicate, late-reversal, and card,
+terminal, merchant or kind where a row is of something else than the ledger's transaction. A later file explains what it
+can. The same day compared again changes nothing. The format of the files, and how a difference is cleared: the manual's
+chapter on clearing. A station may be running.
 
 Exit codes: 0 nothing is open, 1 something is, or a file was refused, or an issuer's file was not given; 2 usage, or the
 ledger or a file cannot be read; 3 the station's file has breaches; 6 another recon is at work.";

@@ -284,7 +284,7 @@ impl ClearingFile {
 }
 
 /// Without the blanks that fill it on the right; a comma, which no number of the trade has, as `_`.
-fn plain(value: &str) -> String {
+pub(super) fn plain(value: &str) -> String {
     value.trim_end().replace(',', "_")
 }
 

@@ -10,6 +10,7 @@ use super::difference::Key;
 use super::difference::Moved;
 use super::difference::Sort;
 use super::difference::With;
+use super::fit::misfits;
 use super::line::Line;
 use super::line::Standing;
 use crate::model::BusinessDate;
@@ -40,7 +41,7 @@ pub struct Compared {
     pub there: Turnover,
     /// What the ledger has of the same day.
     pub here: Turnover,
-    /// Rows that agree with a line to the cent.
+    /// Rows that agree with a line: to the cent, and in whose they are.
     pub agreed: u64,
     /// What does not agree.
     pub differences: Vec<Difference>,
@@ -136,7 +137,7 @@ impl<'a> Comparison<'a> {
                 Some(entry) => {
                     let (id, there) = (entry.id, entry.difference.there);
                     self.explain(id, format!("it is of {} here", line.date));
-                    self.same(key, here, there.unwrap_or(here));
+                    self.same(key, here, there.unwrap_or(here), true);
                 }
                 None if self.cleared.contains_key(&(Sort::MissingHere, line.rrn, false)) => {
                     let text = self.after(Sort::MissingHere, key, "not in this file; it came before its day");
@@ -153,12 +154,36 @@ impl<'a> Comparison<'a> {
                 }
             };
         };
-        let there = self.moved(row);
-        self.same(key, here, there);
+        self.met(row, line, here);
     }
 
-    /// Both have it: is it the same?
-    fn same(&mut self, key: (Rrn, bool), here: Moved, there: Moved) {
+    /// Both have it: is it of the same card, terminal, merchant and kind, and the same amount?
+    fn met(&mut self, row: &ClearingRow, line: &Line, here: Moved) {
+        let there = self.moved(row);
+        let fits = self.fits(row, line, here);
+        self.same((row.rrn, row.kind == Kind::Reversal), here, there, fits);
+    }
+
+    /// Whether it is of the same card, terminal, merchant and kind; what is not, is a difference each.
+    fn fits(&mut self, row: &ClearingRow, line: &Line, here: Moved) -> bool {
+        let (misfits, there) = (misfits(row, line), self.moved(row));
+        let fits = misfits.is_empty();
+        for (sort, text) in misfits {
+            self.found(sort, (row.rrn, row.kind == Kind::Reversal), 0, (Some(here), Some(there)), text);
+        }
+        fits
+    }
+
+    /// The issuer undid it too: to the cent?
+    fn met_undo(&mut self, row: &ClearingRow, line: &Line) {
+        match moved_here(line) {
+            Some(here) => self.met(row, line, Moved { sign: here.sign.opposite(), ..here }),
+            None => self.compared.agreed += 1,
+        }
+    }
+
+    /// Both have it: is it as much? `fits`: else it is the same.
+    fn same(&mut self, key: (Rrn, bool), here: Moved, there: Moved, fits: bool) {
         if here.currency != there.currency {
             let text = format!("{} here, {} there", here.currency, there.currency);
             return self.found(Sort::Currency, key, 0, (Some(here), Some(there)), text);
@@ -171,7 +196,7 @@ impl<'a> Comparison<'a> {
             };
             return self.found(Sort::Amount, key, 0, (Some(here), Some(there)), text);
         }
-        self.compared.agreed += 1;
+        self.compared.agreed += u64::from(fits);
     }
 
     /// Whether it stood at the end of this day, and what became of it is a matter of the file of the day on which it
@@ -189,17 +214,16 @@ impl<'a> Comparison<'a> {
     fn undone_later(&mut self, line: &Line, here: Moved) {
         let Some(row) = self.rows.remove(&(line.rrn, false)) else { return };
         self.compared.here.add(here.sign, here.amount);
-        let there = self.moved(row);
-        self.same((line.rrn, false), here, there);
+        self.met(row, line, here);
     }
 
     /// Undone here: on the other side it is not there, or undone in the same file, or its undo is late.
     fn undone_line(&mut self, line: &Line, here: Moved) {
         let Some(row) = self.rows.remove(&(line.rrn, false)) else { return };
         let there = self.moved(row);
-        if self.rows.remove(&(line.rrn, true)).is_some() {
-            self.compared.agreed += 2;
-            return;
+        if let Some(undo) = self.rows.remove(&(line.rrn, true)) {
+            self.met(row, line, here);
+            return self.met_undo(undo, line);
         }
         let text = match &*line.word {
             "dead-letter" => "undone here, and the issuer refused its reversal for good".to_owned(),
@@ -233,11 +257,11 @@ impl<'a> Comparison<'a> {
         if let Some(entry) = self.noted(Sort::LateReversal, row.rrn) {
             let id = entry.id;
             self.explain(id, format!("its reversal is in the file of {}", self.file.date));
-            self.compared.agreed += 1;
+            self.met_undo(row, line);
         } else if let Some(entry) = self.known.get(&(Sort::MissingThere, row.rrn, true)) {
             let id = entry.id;
             self.explain(id, format!("it came in the file of {}", self.file.date));
-            self.compared.agreed += 1;
+            self.met_undo(row, line);
         } else if self.was_cleared_by_hand(row.rrn, true) {
             let (key, there) = ((row.rrn, true), self.moved(row));
             let text = self.after(Sort::LateReversal, key, "the issuer undid it in its file");
@@ -245,7 +269,7 @@ impl<'a> Comparison<'a> {
         } else if line.standing == Standing::Stands {
             self.stranger(row, "the issuer undid what stands here".to_owned());
         } else {
-            self.compared.agreed += 1;
+            self.met_undo(row, line);
         }
     }
 
@@ -256,7 +280,7 @@ impl<'a> Comparison<'a> {
         let missed = self.noted(Sort::MissingThere, row.rrn).map(|entry| entry.id);
         if let (Some(id), Some(here)) = (missed, here) {
             self.explain(id, format!("it came in the file of {}", self.file.date));
-            return self.same(key, here, there);
+            return self.met(row, line, here);
         }
         if self.was_cleared_by_hand(row.rrn, false) {
             let text = self.after(Sort::MissingThere, key, "the issuer has it in its file");
@@ -274,7 +298,11 @@ impl<'a> Comparison<'a> {
             Standing::Stands if here.is_none() => {
                 self.stranger(row, format!("here it is of a kind that is not cleared: {}", line.kind.name()));
             }
-            Standing::Stands => self.stranger(row, format!("here it is of {}", line.date)),
+            Standing::Stands => {
+                // It explains nothing by itself: what is wrong with it is not looked for when its day is compared.
+                here.map(|here| self.fits(row, line, here));
+                self.stranger(row, format!("here it is of {}", line.date));
+            }
             Standing::Undone => {
                 let text = format!("of {}, and undone here", line.date);
                 self.found(Sort::LateReversal, key, 0, (here, Some(there)), text);

@@ -49,6 +49,9 @@ sorts! {
     LateReversal = "late-reversal", "the ledger undid it, and the other side still has it: its reversal comes in a later file, or never";
     Card = "card", "both have it, on other cards";
     Currency = "currency", "both have it, in other moneys";
+    Terminal = "terminal", "both have it, of other terminals";
+    Merchant = "merchant", "both have it, of other merchants";
+    Kind = "kind", "both have it, as something else: a sale here and a transfer there";
 }
 
 /// Whose books are compared with the ledger's.
@@ -113,8 +116,9 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Whether the same amounts differ.
+    /// Whether the same differs: the same amounts, or the same other facts.
     pub(super) fn moves_as(&self, other: &Self) -> bool {
-        (self.here, self.there) == (other.here, other.there)
+        let is_told = matches!(self.key.sort, Sort::Terminal | Sort::Merchant | Sort::Kind);
+        (self.here, self.there) == (other.here, other.there) && (!is_told || self.text == other.text)
     }
 }

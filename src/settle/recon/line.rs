@@ -11,7 +11,11 @@ use crate::model::BusinessDate;
 use crate::model::Currency;
 use crate::model::IssuerName;
 use crate::model::Kind;
+use crate::model::MaskedPan;
+use crate::model::MerchantId;
+use crate::model::Product;
 use crate::model::Rrn;
+use crate::model::TerminalId;
 use crate::settle::day::RowFault;
 
 /// What the ledger holds of a transaction.
@@ -32,6 +36,12 @@ pub struct Line {
     pub rrn: Rrn,
     /// What was asked.
     pub kind: Kind,
+    /// DE 41.
+    pub terminal: TerminalId,
+    /// DE 42.
+    pub merchant: MerchantId,
+    /// First six and last four; `None` of a payment by a code, of which the issuer says the account.
+    pub card: Option<MaskedPan>,
     /// Its business date here.
     pub date: BusinessDate,
     /// Which way its money goes in a clearing file, and how much; `None` if it is in none.
@@ -105,6 +115,11 @@ impl Lines {
         self.lines.push(Line {
             rrn: Rrn::parse(row.rrn.as_bytes()).ok_or("rrn")?,
             kind,
+            terminal: TerminalId::parse(row.terminal.as_bytes()).ok_or("terminal")?,
+            merchant: MerchantId::parse(row.merchant.as_bytes()).ok_or("merchant")?,
+            card: (row.product != Product::Qr.name())
+                .then(|| MaskedPan::parse(row.masked_pan.as_bytes()).ok_or("masked_pan"))
+                .transpose()?,
             date: BusinessDate::parse(&row.business_date).ok_or("business_date")?,
             moves,
             currency: Currency::parse(row.currency.as_bytes()).ok_or("currency")?,

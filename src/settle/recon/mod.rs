@@ -9,6 +9,7 @@ mod clearing;
 mod compare;
 mod difference;
 mod event;
+mod fit;
 mod line;
 
 pub use batch::batch_differences;

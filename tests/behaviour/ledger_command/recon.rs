@@ -495,6 +495,52 @@ fn a_day_that_is_compared_again_after_its_sale_was_undone_says_the_same_as_befor
 }
 
 #[test]
+fn a_row_of_another_card_terminal_merchant_or_kind_is_a_difference_of_that_type() {
+    let with = |from: &str, to: &str| RIGHT[0].replace(from, to);
+    let cases = [
+        (with("622500******0253", "622500******9999"), "card", "another card there"),
+        (with(",10000001,", ",10000002,"), "terminal", "10000001 here, 10000002 there"),
+        (with("898110054110001", "898110054110002"), "merchant", "898110054110001 here, 898110054110002 there"),
+        (with(",sale,", ",offline-sale,"), "kind", "sale here, offline-sale there"),
+    ];
+    for (row, sort, text) in &cases {
+        let desk = Desk::open();
+        let told = desk.day(&[row, RIGHT[1], RIGHT[2]]);
+        says(&told, Exit::No, &[sort, text, "2 agree, 1 differ", "1 open"]);
+        assert!(!told.1.contains("******"), "no card data: {}", told.1);
+        assert_eq!(desk.book(), [(*sort, true)]);
+        says(&desk.day(&RIGHT), Exit::Ok, &["3 agree, 0 differ", "0 open"]);
+    }
+    let desk = Desk::open();
+    let wrong =
+        with("622500******0253", "622500******9999").replace(",10000001,", ",10000002,").replace(",900,", ",901,");
+    says(&desk.day(&[&wrong, RIGHT[1], RIGHT[2]]), Exit::No, &["card", "terminal", "900 here, 901 there", "3 open"]);
+}
+
+#[test]
+fn another_wrong_terminal_is_another_difference_than_the_one_that_was_cleared() {
+    let desk = Desk::open();
+    let with = |terminal: &str| desk.day(&[&RIGHT[0].replace(",10000001,", terminal), RIGHT[1], RIGHT[2]]);
+    says(&with(",10000002,"), Exit::No, &["10000001 here, 10000002 there", "1 open"]);
+    says(&desk.recon(&["clear", "1", "--actor", "li.na", "--reason", "moved"]), Exit::Ok, &["0 open"]);
+    says(&with(",10000002,"), Exit::Ok, &["0 new", "0 open"]);
+    says(&with(",10000003,"), Exit::No, &["10000001 here, 10000003 there", "1 new", "1 open"]);
+}
+
+#[test]
+fn a_row_that_comes_late_or_undoes_is_of_the_same_card_too() {
+    let desk = Desk::open();
+    desk.day(&RIGHT[1..]);
+    let late = a_day_late(900).replace("0253", "9999");
+    says(&desk.compare("2026-11-22", &late, &[]), Exit::No, &["1 explained", "another card there", "1 open"]);
+    let desk = tipped(Some(22));
+    says(&desk.day(&[PAID, TIP]), Exit::Ok, &["0 open"]);
+    let undone = [undo(PAID).replace(",10000001,", ",10000002,"), undo(TIP)];
+    let undone = file("2026-11-22", "156", &[&undone[0], &undone[1]]);
+    says(&desk.compare("2026-11-22", &undone, &[]), Exit::No, &["1 agree, 1 differ", "terminal", "1 open"]);
+}
+
+#[test]
 fn what_a_mock_issuer_writes_reads_back() {
     let bank = demo_bank("bank-a");
     let [file] = &bank.clearing(BusinessDate::parse("2026-11-21").unwrap())[..] else { panic!("not one file") };

@@ -9,6 +9,7 @@ use tollgate::ledger::BatchClose;
 use tollgate::ledger::BatchClosed;
 use tollgate::ledger::ClosedBy;
 use tollgate::ledger::Reversal;
+use tollgate::ledger::Scope;
 use tollgate::ledger::archive::Archiver;
 use tollgate::model::BatchNumber;
 use tollgate::model::BusinessDate;
@@ -324,6 +325,44 @@ fn an_adjustment_that_fits_no_sale_is_an_exception_of_the_day_on_which_its_batch
         [["000003"], ["1100"], ["adjustment that fits no sale"]].map(|word| word.map(String::from).to_vec())
     );
     assert_eq!(told(SATURDAY), [const { Vec::<String>::new() }; 3]);
+}
+
+#[test]
+fn what_is_settled_and_in_the_totals_of_no_batch_is_named_with_what_it_moves() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::open(Folder::open(folder.path()).unwrap());
+    let shop = &kept.ledger;
+    let of_batch = |mut intent: Intent| {
+        intent.identity.scope = Scope(intent.batch.unwrap().digits()[..].into());
+        intent
+    };
+    let paid = kept.end(of_batch(batch(1, on(THURSDAY, sale(shop, 1, 1, 500)))), Outcome::Approved);
+    let in_time = following(Kind::Adjustment, &paid, sale(shop, 1, 2, 550));
+    kept.end(of_batch(batch(1, on(THURSDAY, in_time))), Outcome::Approved);
+    close(&kept, 1, 1, THURSDAY);
+    // A tip on a sale of the closed batch, and an advice that names it.
+    let tip = following(Kind::Adjustment, &paid, sale(shop, 1, 3, 620));
+    kept.end(of_batch(batch(2, on(FRIDAY, tip))), Outcome::Approved);
+    let advice = Intent { kind: Kind::OfflineSale, ..sale(shop, 1, 4, 800) };
+    kept.end(of_batch(batch(1, on(FRIDAY, advice))), Outcome::Approved);
+    kept.end(of_batch(batch(2, on(FRIDAY, sale(shop, 1, 5, 300)))), Outcome::Approved);
+    // Without batches there are no totals that could lack something.
+    let mut of_a_day = Intent { kind: Kind::OfflineSale, ..on(FRIDAY, sale(shop, 2, 6, 100)) };
+    of_a_day.identity.scope = Scope(b"0306"[..].into());
+    kept.end(of_a_day, Outcome::Approved);
+    close(&kept, 1, 2, FRIDAY);
+    kept.anchor();
+    let told = |date: &str| {
+        let (to, _) = settled(folder.path(), date);
+        ["stan", "amount", "why"].map(|name| column(to.path(), "exceptions", name))
+    };
+    assert_eq!(told(THURSDAY), [const { Vec::<String>::new() }; 3]);
+    let why = "settled, and in no batch's totals";
+    assert_eq!(
+        told(FRIDAY),
+        [vec!["000003", "000004"], vec!["70", "800"], vec![why, why]]
+            .map(|column| column.into_iter().map(String::from).collect::<Vec<_>>())
+    );
 }
 
 #[test]
