@@ -210,8 +210,11 @@ fn terminals_agree(seen: &Seen, records: &Records, breaches: &mut Vec<String>) {
             continue;
         };
         sold.insert(rrn);
-        let stands =
-            records.get(rrn).is_some_and(|record| records.lives(record) && records.worth(record) == seen.worth(at));
+        // What follows something that an issuer would not undo is kept for a person, and changes no amount.
+        let stands = records.get(rrn).is_some_and(|record| {
+            let same = records.worth(record) == seen.worth(at);
+            records.lives(record) && (same || records.is_disputed(record))
+        });
         if !stands {
             let (terminal, what, worth) = (deal.terminal, deal.kind.name(), seen.worth(at).minor());
             let kept = records.get(rrn).map(|record| (record.effect, records.worth(record).minor()));
