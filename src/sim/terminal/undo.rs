@@ -140,10 +140,14 @@ impl Terminal {
         self.memory.log.not_sent(stan);
     }
 
-    /// Makes the last approved request the pending one: its receipt did not print.
+    /// Makes the last approved request the pending one: its receipt did not print. Nothing is undone while the batch is
+    /// being settled: its totals are said.
     pub fn undo_last(&mut self) -> bool {
         if self.memory.pending.is_some() {
             return true;
+        }
+        if self.memory.log.closing.is_some() {
+            return false;
         }
         let Some(last) = self.memory.last.take() else { return false };
         self.memory.log.undo(last.stan);
