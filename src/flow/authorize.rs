@@ -38,8 +38,8 @@ use bytes::Bytes;
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// How long a void or refund waits for the advice of a tip before it. A terminal does not ask again so soon: who was
-/// told 96 must not be served by a copy.
+/// How long a follow-up waits for the advice of what it follows. A terminal does not ask again so soon: who was told 96
+/// must not be served by a copy.
 const ADVICE_WAIT: Duration = Duration::from_secs(5);
 
 impl<W: World> Station<W> {
@@ -58,7 +58,7 @@ impl<W: World> Station<W> {
         self.ready_to_seal(facts.date(exchange.received)).await?;
         let (mut intent, way) = self.intent(exchange, facts, &asking, authentic)?;
         let mut issuer = None;
-        let intended = self.intend(&intent).await?;
+        let intended = self.intend(&intent, started).await?;
         if let Intended::Adrift(code) = intended {
             self.adrift(facts, &mut intent, code);
         }
@@ -88,7 +88,7 @@ impl<W: World> Station<W> {
                 tracing::warn!(event = "duplicate-mismatch", terminal = %facts.terminal, "same number, other content");
                 return Err(Stop::code(ResponseCode::DuplicateMismatch, "duplicate-mismatch"));
             }
-            Intended::Untold(_) => return Err(Stop::code(ResponseCode::SystemFailure, "adjustment-untold")),
+            Intended::Untold(_) => return Err(Stop::code(ResponseCode::SystemFailure, "advice-untold")),
             Intended::NotNow => return self.not_now(exchange, facts, authentic, &intent).await,
         };
         let took = self.parts.clock.monotonic().saturating_sub(started);
@@ -244,22 +244,21 @@ impl<W: World> Station<W> {
         (intent.follows, intent.outbound) = (None, None);
     }
 
-    /// Records the intent. What relies on an amount that its issuer has yet to hear of waits for that, not for long.
-    async fn intend(&self, intent: &Intent) -> Result<Intended, Stop> {
+    /// Records the intent. What relies on an advice that its issuer has yet to hear of waits for that, not for long.
+    async fn intend(&self, intent: &Intent, started: Duration) -> Result<Intended, Stop> {
         let (ledger, clock) = (&self.parts.ledger, &self.parts.clock);
-        let until = clock.monotonic() + ADVICE_WAIT;
         loop {
             let intended = ledger.intend(intent.clone()).await.map_err(|fault| self.ledger_stop(&fault))?;
-            let left = until.saturating_sub(clock.monotonic());
-            let Intended::Untold(adjustment) = intended else { return Ok(intended) };
+            let Intended::Untold(earlier) = intended else { return Ok(intended) };
+            let left = (started + ADVICE_WAIT).saturating_sub(clock.monotonic());
             if left.is_zero() {
                 return Ok(intended);
             }
-            // An advice goes behind it, once it has its place.
+            // An advice goes behind another one, once that has its place.
             let heard = async {
                 match kinds::of(intent.kind).is_advice {
-                    true => drop(ledger.decided(adjustment).await),
-                    false => ledger.told(adjustment).await,
+                    true => drop(ledger.decided(earlier).await),
+                    false => ledger.told(earlier).await,
                 }
             };
             tokio::select! {

@@ -70,8 +70,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// first, whether it may follow what it follows, then the refusal it carries, then its reservations. No byte may
     /// leave for an issuer before this returned `Fresh`.
     ///
-    /// What ends a transaction or gives it back goes after the advice of an adjustment, never beside it: its issuer
-    /// would not know the amount.
+    /// A follow-up goes after the advice of its original, and what ends a transaction or gives it back after that of an
+    /// adjustment, never beside it: their issuer would not know it, or the amount.
     ///
     /// An advice whose batch takes no transactions any more is recorded in no batch: it tells of money that has moved.
     fn intend(&self, intent: Intent) -> impl Future<Output = Result<Intended, LedgerFault>> + Send;
@@ -96,7 +96,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// makes the message itself due; a decline or timeout gives its reservations back.
     fn decide(&self, id: TxnId, decision: Decision) -> impl Future<Output = Result<Decided, LedgerFault>> + Send;
 
-    /// Waits until the transaction's issuer is owed nothing on account of it: neither advice nor reversal.
+    /// Waits until the transaction is decided and its issuer is owed nothing on account of it: neither advice nor
+    /// reversal.
     fn told(&self, id: TxnId) -> impl Future<Output = ()> + Send;
 
     /// Records a terminal's reversal and makes the issuer's due, in one commit (rules of the money, 5).

@@ -89,9 +89,9 @@ impl Book {
             .or(intent.refusal.as_ref().map(|refusal| refusal.code))
             .or_else(|| self.counters.refusal(&intent.reservations));
         if refusal.is_none()
-            && let Some(adjustment) = self.untold(&intent, row)
+            && let Some(earlier) = self.untold(&intent, row)
         {
-            return Ok(Commit::nothing(Intended::Untold(adjustment)));
+            return Ok(Commit::nothing(Intended::Untold(earlier)));
         }
         let intent = Arc::new(intent);
         Ok(match refusal {

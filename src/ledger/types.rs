@@ -241,8 +241,8 @@ pub enum Intended {
     Mismatch,
     /// The terminal must sign in first (77); nothing was recorded, and the same request may come again.
     NotNow,
-    /// It relies on the amount of this adjustment, which their issuer has yet to hear of: await
-    /// [`super::Ledger::told`], and ask again. Nothing was recorded.
+    /// It relies on this advice, the original or an adjustment of it, which their issuer has yet to hear of: await
+    /// [`super::Ledger::told`] (an advice [`super::Ledger::decided`]), and ask again. Nothing was recorded.
     Untold(TxnId),
 }
 

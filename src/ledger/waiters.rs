@@ -47,7 +47,7 @@ impl Waiters {
         {
             waiting.send_replace(book.entry(*id).ok().and_then(super::book::Entry::decided));
         }
-        if book.entry(*id).is_ok_and(|entry| entry.state.owes().is_none()) {
+        if book.entry(*id).is_ok_and(|entry| !entry.state.is_untold()) {
             self.told.remove(id);
         }
         self.ring(book, *id);
