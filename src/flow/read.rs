@@ -3,6 +3,7 @@
 use super::asking::{Asking, passed};
 use super::authentic::Authentic;
 use super::exchange::{Exchange, Stop};
+use super::settle::counts_itself;
 use super::station::{Station, World};
 use crate::hsm::Hsm;
 use crate::iso8583::Message;
@@ -75,8 +76,8 @@ impl<W: World> Station<W> {
 
     /// The batch that a transaction belongs to where only settlements say one: the terminal's open one.
     fn open_batch(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Option<BatchNumber> {
-        exchange.message.dialect().role(Role::ClosingBatch)?;
-        Some(self.session(&facts.terminal).unwrap_or_default().batch.max(BatchNumber::FIRST))
+        let current = || self.session(&facts.terminal).unwrap_or_default().batch.max(BatchNumber::FIRST);
+        counts_itself(exchange).then(current)
     }
 
     /// The card of a follow-up that does not bring it: its original's.

@@ -196,8 +196,7 @@ impl Statement {
                 date: *settled,
             };
             let net = sums.net() - sums.fee;
-            let same_day = payout.is_some_and(|payout| payout.cycle == Cycle::SameDay);
-            let same_day = same_day && value_date <= settled;
+            let same_day = value_date <= settled && payout.is_some_and(|payout| payout.cycle == Cycle::SameDay);
             let surcharge = if same_day { terms.fees.surcharge(&asked).of(net) } else { 0 };
             let payable = net - surcharge;
             let account = payout.and_then(|payout| payout.account.clone());

@@ -139,8 +139,7 @@ impl Terminal {
     /// # Errors
     /// [`TerminalFault::OriginalRefused`] if the host would not take it.
     pub(super) fn as_told(&self, original: &Original, before: &Slip) -> Result<Original, TerminalFault> {
-        let log = &self.memory.log;
-        let found = log.before.iter().chain(&log.slips).rfind(|slip| slip.stan == before.stan);
+        let found = self.memory.log.find(before.stan);
         let Some(slip) = found.filter(|slip| slip.kind == before.kind) else { return Ok(original.clone()) };
         if slip.standing == Standing::Refused {
             return Err(TerminalFault::OriginalRefused);
