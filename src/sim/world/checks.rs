@@ -210,13 +210,12 @@ fn terminals_agree(seen: &Seen, records: &Records, breaches: &mut Vec<String>) {
             continue;
         };
         sold.insert(rrn);
-        // What follows something that an issuer would not undo is kept for a person, and changes no amount.
-        let stands = records.get(rrn).is_some_and(|record| {
-            let same = records.worth(record) == seen.worth(at);
-            records.lives(record) && (same || records.is_disputed(record))
-        });
-        if !stands {
-            let (terminal, what, worth) = (deal.terminal, deal.kind.name(), seen.worth(at).minor());
+        let record = records.get(rrn);
+        // A tip on what an issuer would not undo is kept for a person, and changes no amount.
+        let disputed = record.is_some_and(|record| records.is_disputed(record));
+        let worth = seen.worth(at, |tip| !disputed || !tip.rrn.is_some_and(|rrn| records.follows_nothing(rrn)));
+        if !record.is_some_and(|record| records.lives(record) && records.worth(record) == worth) {
+            let (terminal, what, worth) = (deal.terminal, deal.kind.name(), worth.minor());
             let kept = records.get(rrn).map(|record| (record.effect, records.worth(record).minor()));
             breaches.push(format!("I9: {terminal} has {rrn} ({what}, {worth}), and the ledger has {kept:?}"));
         }

@@ -178,9 +178,10 @@ impl Seen {
         !over && (!added || deal.follows.is_some_and(|first| self.stands(first)))
     }
 
-    /// What it comes to: its last adjustment says it, if it has one.
-    pub(super) fn worth(&self, at: usize) -> Amount {
-        let adjusts = |deal: &&Deal| deal.follows == Some(at) && deal.kind == Kind::Adjustment && deal.approved;
+    /// What it comes to: its last adjustment that `counts` says it, if it has one.
+    pub(super) fn worth(&self, at: usize, counts: impl Fn(&Deal) -> bool) -> Amount {
+        let adjusts =
+            |deal: &&Deal| deal.follows == Some(at) && deal.kind == Kind::Adjustment && deal.approved && counts(deal);
         let last = self.deals.iter().rfind(adjusts).or(self.deals.get(at));
         last.map_or(Amount::ZERO, |deal| deal.amount)
     }

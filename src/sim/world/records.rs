@@ -62,6 +62,11 @@ impl Records {
         self.by_number.get(&rrn)
     }
 
+    /// Whether it was kept, and fits nothing.
+    pub(super) fn follows_nothing(&self, rrn: Rrn) -> bool {
+        self.get(rrn).is_some_and(|record| record.intent.follows.is_none())
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (Rrn, &Recorded)> {
         self.by_number.iter().map(|(rrn, record)| (*rrn, record))
     }

@@ -242,11 +242,20 @@ impl Till {
         let (terminal, last) = (self.line.terminal, self.terminal.memory().last.as_ref().map(|last| last.stan));
         self.outside.history.read(|seen| {
             let of = seen.deals.iter().rposition(|deal| deal.terminal == terminal && Some(deal.stan) == last);
-            let ends = |kind| {
-                let following = kinds::of(kind).follows.map(|(following, _)| following);
-                matches!(following, Some(Following::Voids | Following::Completes | Following::Refunds))
+            let following = |kind| kinds::of(kind).follows.map(|(following, _)| following);
+            let ends =
+                |kind| matches!(following(kind), Some(Following::Voids | Following::Completes | Following::Refunds));
+            let over = |first: usize, but: usize| {
+                let mut others = seen.deals.iter().enumerate().filter(|(at, _)| *at != but);
+                others.any(|(_, deal)| deal.follows == Some(first) && deal.approved && ends(deal.kind))
             };
-            of.is_some() && seen.deals.iter().any(|deal| deal.follows == of && deal.approved && ends(deal.kind))
+            // A completion's void, once the hold ended otherwise: the completion cannot stand again beside that.
+            let anew = |last: usize| {
+                let void = seen.deals.get(last).filter(|deal| following(deal.kind) == Some(Following::Voids))?;
+                let voided = void.follows?;
+                Some(over(seen.deals.get(voided)?.follows?, voided))
+            };
+            of.is_some_and(|last| over(last, last) || anew(last) == Some(true))
         })
     }
 
