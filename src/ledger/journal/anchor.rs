@@ -98,10 +98,17 @@ pub struct AnchorKeeper<D: Disk> {
 }
 
 impl<D: Disk> AnchorKeeper<D> {
+    /// The newer slot is written again first: its sync may have failed in the last run, and the other one, which then
+    /// alone is durable, is the next to be written over. A slot that is alone was durable before the other was begun.
     pub(super) fn open(mut disk: D, groups: Arc<Groups>, anchored: &Anchored) -> Result<Self, JournalFault> {
         let place = Place::new(ANCHOR, 0, 0);
         let file = disk.open(ANCHOR).map_err(layout::at(&disk, "the anchor cannot be opened", place))?;
-        Ok(Self { disk, file, groups, id: anchored.id, kept: anchored.head().number, slot: anchored.slot })
+        let (id, head) = (anchored.id, anchored.head());
+        let mut keeper = Self { disk, file, groups, id, kept: head.number, slot: anchored.slot };
+        if anchored.heads.len() > 1 {
+            keeper.write(head, 1 - anchored.slot)?;
+        }
+        Ok(keeper)
     }
 
     /// Writes the last durable group into the older slot and syncs it, if there is a newer one since the last
@@ -114,17 +121,20 @@ impl<D: Disk> AnchorKeeper<D> {
         if head.number <= self.kept {
             return Ok(false);
         }
-        let at = self.slot * layout::offset(SECTOR);
-        let bytes = Slot { id: self.id, head }.encode();
-        let written = self.disk.write_at(&mut self.file, &bytes, at).and_then(|()| self.disk.sync(&self.file));
-        if let Err(error) = written {
-            let place = Place::new(ANCHOR, at, head.number);
-            let fault = layout::at(&self.disk, "the anchor cannot be written", place)(error);
+        if let Err(fault) = self.write(head, self.slot) {
             self.groups.fail(&fault.to_string());
             return Err(fault);
         }
         self.kept = head.number;
         self.slot = 1 - self.slot;
         Ok(true)
+    }
+
+    fn write(&mut self, head: Head, slot: u64) -> Result<(), JournalFault> {
+        let at = slot * layout::offset(SECTOR);
+        let bytes = Slot { id: self.id, head }.encode();
+        let written = self.disk.write_at(&mut self.file, &bytes, at).and_then(|()| self.disk.sync(&self.file));
+        let place = Place::new(ANCHOR, at, head.number);
+        written.map_err(layout::at(&self.disk, "the anchor cannot be written", place))
     }
 }
