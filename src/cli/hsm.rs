@@ -108,9 +108,12 @@ struct Serve {
     /// Share of commands answered with bytes that are no answer
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     garbage: f64,
-    /// Share of commands answered under another call's header
+    /// Share of commands answered under a header that no call has
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     other: f64,
+    /// Share of commands whose answers two calls of a connection get of each other
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    swap: f64,
     /// Diagnostics fail like everything else
     #[arg(long)]
     spoil_diagnostics: bool,
@@ -149,6 +152,7 @@ impl Serve {
             half: self.half,
             garbage: self.garbage,
             other: self.other,
+            swap: self.swap,
             spoils_diagnostics: self.spoil_diagnostics,
         }
     }

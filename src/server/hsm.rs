@@ -165,6 +165,7 @@ fn host_setup(host: &HostSetup, folder: &Path) -> Result<PayshieldSetup, HsmFaul
         key_blocks: host.key_blocks,
         legacy_single_des: host.legacy_single_des,
         long_check_values: host.long_check_values,
+        trailers: host.trailers,
         sealing: Some(SealingKeys { data: host.sealing_key.clone(), mac: host.sealing_mac.clone() }),
         ..PayshieldSetup::new("")
     })

@@ -95,8 +95,10 @@ pub struct Behaviour {
     pub half: f64,
     /// Share answered with bytes that are no answer.
     pub garbage: f64,
-    /// Share answered under another call's header.
+    /// Share answered under a header that no call has.
     pub other: f64,
+    /// Share whose answers two calls on one connection get of each other: the first waits for the second.
+    pub swap: f64,
     /// Diagnostics fail like everything else.
     pub spoils_diagnostics: bool,
 }
@@ -113,6 +115,7 @@ impl Default for Behaviour {
             half: 0.0,
             garbage: 0.0,
             other: 0.0,
+            swap: 0.0,
             spoils_diagnostics: false,
         }
     }
@@ -133,8 +136,10 @@ pub enum Fate {
     Half,
     /// The answer is none.
     Garbage,
-    /// The answer has another call's header.
+    /// The answer has a header that no call has.
     Other,
+    /// The answer goes to the next such call, and that one's to this.
+    Swap,
 }
 
 impl Behaviour {
@@ -163,6 +168,7 @@ impl Behaviour {
             (self.half, Fate::Half),
             (self.garbage, Fate::Garbage),
             (self.other, Fate::Other),
+            (self.swap, Fate::Swap),
         ];
         for (share, fate) in fates {
             if at < share && !spared {

@@ -87,8 +87,9 @@ impl Served {
         self.taken.lock().clone()
     }
 
-    /// One command, from its frame to what the writer does. `None`: no answer.
-    async fn answer(&self, frame: Frame, code: [u8; 2]) -> Option<Out> {
+    /// One command, from its frame to what the writer does. `None`: no answer. `kept` is an answer of this connection
+    /// that waits for one to be swapped with.
+    async fn answer(&self, frame: Frame, code: [u8; 2], kept: &Mutex<Option<Frame>>) -> Option<Out> {
         let (delay, fate) = {
             let mut behaviour = self.behaviour.lock();
             let (behaviour, dice) = &mut *behaviour;
@@ -113,6 +114,16 @@ impl Served {
             Fate::Close => Some(Out::End),
             Fate::Half => Some(Out::Last(Zeroizing::new(whole.get(..whole.len() / 2).unwrap_or_default().to_vec()))),
             Fate::Garbage => frame::frame(&frame.header, b"?!\x00\xFF garbage").ok().map(Out::Write),
+            Fate::Swap => {
+                let mut kept = kept.lock();
+                let Some(first) = kept.take() else {
+                    *kept = Some(Frame { header: frame.header, body });
+                    return None;
+                };
+                let swapped =
+                    [frame::frame(&frame.header, &first.body).ok()?, frame::frame(&first.header, &body).ok()?];
+                Some(Out::Write(Zeroizing::new(swapped.map(|frame| frame.to_vec()).concat())))
+            }
             Fate::Other => frame::frame(&vec![b'~'; frame.header.len()], &body).ok().map(Out::Write),
         }
     }
@@ -176,6 +187,7 @@ async fn read<R: AsyncRead + Unpin>(served: &Arc<Served>, connection: usize, mut
     let mut deframer = Deframer::new(served.header);
     let mut buffer = Zeroizing::new(vec![0; READ_MOST]);
     let places = Arc::new(Semaphore::new(IN_FLIGHT));
+    let kept = Arc::new(Mutex::new(None));
     while let Ok(count @ 1..) = reader.read(&mut buffer).await {
         let mut input = buffer.get(..count).unwrap_or_default();
         loop {
@@ -188,9 +200,9 @@ async fn read<R: AsyncRead + Unpin>(served: &Arc<Served>, connection: usize, mut
                     {
                         *taken += 1;
                     }
-                    let (served, out) = (Arc::clone(served), out.clone());
+                    let (served, out, kept) = (Arc::clone(served), out.clone(), Arc::clone(&kept));
                     tokio::spawn(async move {
-                        if let Some(answer) = served.answer(frame, code).await {
+                        if let Some(answer) = served.answer(frame, code, &kept).await {
                             // The connection may be gone.
                             let _ = out.send(answer).await;
                         }

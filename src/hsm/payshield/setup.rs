@@ -77,6 +77,9 @@ pub struct PayshieldSetup {
     pub lmk: Option<u8>,
     /// The check value its LMK must have, 16 hex digits; a connection to another HSM is not used.
     pub lmk_check: Option<String>,
+    /// Every command carries a trailer of its own that must come back: an answer that the HSM, or something before
+    /// it, gave to another call of the same kind is found out. Off for an HSM that gives no trailers back.
+    pub trailers: bool,
     /// TLS, if the HSM speaks it.
     pub tls: Option<HostTls>,
     /// For a TCP connection, a TLS handshake and the first diagnostics, each.
@@ -85,6 +88,8 @@ pub struct PayshieldSetup {
     pub probe_after: Duration,
     /// For the answer to that; then the connection is closed.
     pub probe_within: Duration,
+    /// An answer that is missing for so long after its call was given up will not come: the connection is made again.
+    pub missing_after: Duration,
     /// Pause before the second attempt to connect; doubles, half of it chance.
     pub back_off: Duration,
     /// Longest pause.
@@ -134,10 +139,12 @@ impl PayshieldSetup {
             header: 4,
             lmk: None,
             lmk_check: None,
+            trailers: true,
             tls: None,
             connect_within: Duration::from_secs(3),
             probe_after: Duration::from_secs(5),
             probe_within: Duration::from_secs(1),
+            missing_after: Duration::from_secs(30),
             back_off: Duration::from_millis(200),
             back_off_most: Duration::from_secs(5),
             trip_after: 5,
@@ -168,6 +175,7 @@ impl PayshieldSetup {
             (self.lmk.is_none_or(|lmk| lmk <= 99), "lmk: 0 to 99"),
             (self.decimalization.is_balanced(), "decimalization: too few different digits"),
             (self.trip_after >= 1, "trip_after: at least 1"),
+            (self.missing_after >= Duration::from_millis(4), "missing_after: at least 4 ms"),
             (!self.back_off.is_zero() && self.back_off <= self.back_off_most, "back_off: above its longest"),
         ];
         rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, what)| Err(SetupFault(what)))

@@ -70,6 +70,7 @@ impl HsmKind {
                 "key_blocks",
                 "legacy_single_des",
                 "long_check_values",
+                "trailers",
                 "sealing_key",
                 "sealing_mac",
             ],
@@ -169,6 +170,8 @@ pub struct HostSetup {
     pub legacy_single_des: bool,
     /// It gives check values of more than three bytes.
     pub long_check_values: bool,
+    /// Every command carries a trailer that must come back.
+    pub trailers: bool,
     /// The named data key that keeps sealing keys.
     pub sealing_key: KeyName,
     /// The named MAC key that authenticates them.
@@ -186,7 +189,7 @@ pub struct HostTlsFiles {
     pub identity: Option<(String, String)>,
 }
 
-const COLUMNS: &[&str; 30] = &[
+const COLUMNS: &[&str; 31] = &[
     "kind",
     "master",
     "master_env",
@@ -215,11 +218,12 @@ const COLUMNS: &[&str; 30] = &[
     "key_blocks",
     "legacy_single_des",
     "long_check_values",
+    "trailers",
     "sealing_key",
     "sealing_mac",
 ];
 
-type Cells<'a> = Row<'a, 30>;
+type Cells<'a> = Row<'a, 31>;
 
 impl Default for HsmSetup {
     fn default() -> Self {
@@ -360,6 +364,7 @@ fn host(row: &Cells<'_>, breaches: &mut Breaches) -> Option<HostSetup> {
         key_blocks: truth(row, "key_blocks", false, breaches),
         legacy_single_des: truth(row, "legacy_single_des", false, breaches),
         long_check_values: truth(row, "long_check_values", true, breaches),
+        trailers: truth(row, "trailers", true, breaches),
         addresses,
         connections: connections?,
         in_flight: in_flight?,

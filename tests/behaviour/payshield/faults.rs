@@ -161,7 +161,8 @@ async fn lie(mut stream: TcpStream, with: &[u8]) -> std::io::Result<()> {
 async fn an_answer_to_another_command_or_one_cut_short_is_no_answer() {
     let lies: [&[u8]; 6] = [b"CB00041111111111111111", b"M9", b"M7", b"M7 0", b"M700C57E", b"M700C57E42ZZ"];
     for lie in lies {
-        let hsm = connected(setup(&[liar(lie).await])).await;
+        let liar = setup(&[liar(lie).await]);
+        let hsm = connected(PayshieldSetup { trailers: false, ..liar }).await;
         let error = mac(&hsm, b"x").await.unwrap_err();
         // The second attempt may find the connection not yet back.
         assert!(error == garbled() || error == HsmError::Unavailable, "{error}");
@@ -212,14 +213,42 @@ async fn a_lost_call_that_does_no_harm_is_asked_again_of_another_hsm() {
 #[tokio::test]
 async fn an_hsm_that_says_it_is_broken_is_out_at_once_and_the_other_one_serves() {
     let (bad, other) = (Host::start(Behaviour { errors: 1.0, ..good() }).await, Host::start(good()).await);
-    let hsm = connected(PayshieldSetup { cool_down: LONG, ..setup(&[bad.address, other.address]) }).await;
-    assert_eq!(mac(&hsm, b"x").await, Err(HsmError::Backend("41".into())));
-    assert!(hsm.connections()[0].open && !hsm.connections()[1].open);
-    assert_eq!((hsm.stats().hardware, hsm.stats().opened), (1, 1));
+    let two = setup(&[bad.address, other.address]);
+    let hsm = connected(PayshieldSetup { cool_down: LONG, connections: 2, ..two }).await;
+    assert!(mac(&hsm, b"x").await.is_ok(), "asked once more of the other");
+    let open: Vec<_> = hsm.connections().iter().map(|connection| connection.open).collect();
+    assert_eq!(open, [true, false, true, false], "all connections to the broken one");
+    let stats = hsm.stats();
+    assert_eq!((stats.hardware, stats.opened, stats.repeated), (1, 2, 1));
     for _ in 0..5 {
         assert!(mac(&hsm, b"x").await.is_ok());
     }
     assert_eq!(bad.served.counts()[&(*b"M6", *b"41")], 1);
+}
+
+#[tokio::test]
+async fn a_broken_hsm_alone_says_its_code_and_a_key_is_not_made_twice() {
+    let (alone, other) = (Host::start(Behaviour { errors: 1.0, ..good() }).await, Host::start(good()).await);
+    let hsm = connected(PayshieldSetup { cool_down: LONG, ..alone.setup() }).await;
+    assert_eq!(mac(&hsm, b"x").await, Err(HsmError::Backend("41".into())));
+    let hsm = connected(setup(&[alone.address, other.address])).await;
+    let made = hsm.key_generate(&CTX, KeyUsage::Mac, KeyAlgorithm::Tdes2, Some(&Kek(name("tmk")))).await;
+    assert_eq!(made.map(|_| ()), Err(HsmError::Backend("41".into())));
+}
+
+#[tokio::test]
+async fn two_answers_of_one_command_that_an_hsm_swaps_are_found_out() {
+    let host = Host::start(good()).await;
+    let honest = connected(host.setup()).await;
+    let (first, second) = (mac(&honest, b"one").await.unwrap(), mac(&honest, b"two").await.unwrap());
+    let hsm = connected(host.setup()).await;
+    let blind = connected(PayshieldSetup { trailers: false, ..host.setup() }).await;
+    host.served.behave(Behaviour { swap: 1.0, ..good() });
+    let swapped = tokio::join!(mac(&blind, b"one"), mac(&blind, b"two"));
+    assert_eq!(swapped, (Ok(second), Ok(first)), "by their headers alone nobody can tell");
+    let refused = tokio::join!(mac(&hsm, b"one"), mac(&hsm, b"two"));
+    assert!(refused.0.is_err() && refused.1.is_err(), "{refused:?}");
+    assert!(hsm.stats().garbage >= 1 && refused.0 == Err(garbled()), "{refused:?}");
 }
 
 #[tokio::test]

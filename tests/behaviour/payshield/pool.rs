@@ -70,14 +70,48 @@ async fn a_call_goes_to_the_connection_with_the_fewest_outstanding() {
 }
 
 #[tokio::test]
-async fn a_full_pool_is_busy_and_a_call_that_was_given_up_still_counts() {
+async fn a_full_pool_is_busy() {
     let host = Host::start(silent()).await;
-    let hsm = connected(PayshieldSetup { in_flight: 2, trip_after: 100, ..host.setup() }).await;
+    let hsm = connected(PayshieldSetup { in_flight: 2, ..host.setup() }).await;
+    let mut calls = FuturesUnordered::new();
     for _ in 0..2 {
-        assert_eq!(mac_within(&hsm, Duration::from_millis(10), b"x").await, Err(HsmError::Timeout));
+        calls.push(mac(&hsm, b"x"));
+        // Polled once, it is queued.
+        let _ = timeout(Duration::from_millis(1), futures_util::StreamExt::next(&mut calls)).await;
     }
     assert_eq!(mac(&hsm, b"x").await, Err(HsmError::Busy));
     assert_eq!((hsm.stats().busy, hsm.connections()[0].outstanding), (1, 2));
+    drop(calls);
+}
+
+#[tokio::test]
+async fn answers_that_never_come_do_not_fill_a_connection_for_good() {
+    let host = Host::start(Behaviour { drop: 0.1, ..Behaviour::default() }).await;
+    let hsm = connected(PayshieldSetup { in_flight: 8, trip_after: 1000, ..host.setup() }).await;
+    let mut full = 0;
+    for _ in 0..300 {
+        match mac_within(&hsm, Duration::from_millis(10), b"x").await {
+            Err(HsmError::Busy) => full += 1,
+            // While it is made again there is none.
+            Err(HsmError::Unavailable) => assert!(hsm.ready(super::rig::LONG).await),
+            _ => {}
+        }
+    }
+    assert!(full == 0 && hsm.stats().timed_out > 8, "{:?}", hsm.stats());
+    assert!(hsm.stats().retired > 1, "{:?}", hsm.stats());
+    host.served.behave(Behaviour::default());
+    assert!(hsm.ready(super::rig::LONG).await && mac(&hsm, b"x").await.is_ok());
+}
+
+#[tokio::test]
+async fn one_answer_that_is_missing_for_long_makes_its_connection_again() {
+    let host = Host::start(silent()).await;
+    let missing_after = Duration::from_millis(40);
+    let hsm = connected(PayshieldSetup { missing_after, trip_after: 100, ..host.setup() }).await;
+    assert_eq!(mac_within(&hsm, Duration::from_millis(10), b"x").await, Err(HsmError::Timeout));
+    assert_eq!(hsm.connections()[0].outstanding, 1, "its number is not used again");
+    until_stats(&hsm, |stats| stats.retired == 1 && stats.connected == 2).await;
+    until(|| hsm.connections()[0].up && hsm.connections()[0].outstanding == 0).await;
 }
 
 #[tokio::test]

@@ -15,7 +15,9 @@ use super::command::Reply;
 use super::command::Tail;
 use super::command::diagnostics::Diagnostics;
 use super::fields::unpack_hex;
+use super::pool::Answered;
 use super::pool::Ended;
+use super::pool::Place;
 use super::pool::Pool;
 use super::pool::PoolStats;
 use super::pool::SlotView;
@@ -132,38 +134,74 @@ impl PayshieldHsm {
         }
     }
 
-    /// One command. If its connection fails under it, and asking twice does no harm, it is asked once
-    /// more on another.
+    /// One command. If its connection or its HSM fails under it, and asking twice does no harm, it is asked once
+    /// more on another, of another HSM if there is one.
     async fn call<C: Command>(&self, ctx: &Ctx, command: &C) -> Result<Reply<C::Answer>, HsmError> {
         let deadline = Instant::now() + ctx.within;
-        let body = command::write(command, &Tail { lmk: self.pool.setup().lmk, trailer: Vec::new() });
-        let mut attempts = if C::REPEATABLE { 2 } else { 1 };
-        loop {
-            attempts -= 1;
-            let failed = match self.pool.ask(&body, deadline).await {
-                Ok(answered) => match command::read_answer(command, &answered.body) {
-                    Ok(reply) => {
-                        match &reply {
-                            Err(code) if fault::is_hardware(*code) => self.pool.hardware(&answered),
-                            _ => self.pool.good(&answered),
-                        }
-                        return Ok(reply);
-                    }
-                    Err(fault) => {
-                        tracing::error!(event = "hsm-garbage", command = ?C::CODE.map(char::from), fault = %fault);
-                        self.pool.garbage(&answered);
-                        HsmError::Backend("unreadable answer".into())
-                    }
-                },
-                Err(Ended::Lost) => Ended::Lost.into(),
-                Err(ended) => return Err(ended.into()),
-            };
-            if attempts == 0 {
-                return Err(failed);
-            }
-            self.pool.repeated();
+        let tail = Tail { lmk: self.pool.setup().lmk, trailer: self.pool.trailer() };
+        let (first, place) = match self.attempt((command, &tail), deadline, None).await {
+            Attempt::Done(done) => return done,
+            Attempt::Failed(failed, place) => (failed, place),
+        };
+        if !C::REPEATABLE {
+            return first;
+        }
+        self.pool.repeated();
+        match self.attempt((command, &tail), deadline, Some(place)).await {
+            // Nobody else was there to ask: what the first one said tells more.
+            Attempt::Done(Err(HsmError::Unavailable | HsmError::Busy)) | Attempt::Failed(..) => first,
+            Attempt::Done(done) => done,
         }
     }
+
+    /// A command is sent once.
+    async fn attempt<C: Command>(
+        &self,
+        (command, tail): (&C, &Tail),
+        deadline: Instant,
+        not: Option<Place>,
+    ) -> Attempt<C::Answer> {
+        let body = command::write(command, tail);
+        let answered = match self.pool.ask(&body, deadline, not).await {
+            Ok(answered) => answered,
+            Err(failed) => {
+                let fault = Err(failed.ended.into());
+                return match (failed.ended, failed.place) {
+                    (Ended::Lost, Some(place)) => Attempt::Failed(fault, place),
+                    _ => Attempt::Done(fault),
+                };
+            }
+        };
+        self.read((command, tail), &answered)
+    }
+
+    /// What an answer is, for the caller and for the connection it came over.
+    fn read<C: Command>(&self, (command, tail): (&C, &Tail), answered: &Answered) -> Attempt<C::Answer> {
+        let own = command::without_trailer(&answered.body, &tail.trailer);
+        match own.and_then(|body| command::read_answer(command, body)) {
+            Ok(Err(code)) if fault::is_hardware(code) => {
+                self.pool.hardware(answered);
+                Attempt::Failed(Ok(Err(code)), answered.place)
+            }
+            Ok(reply) => {
+                self.pool.good(answered);
+                Attempt::Done(Ok(reply))
+            }
+            Err(fault) => {
+                tracing::error!(event = "hsm-garbage", command = ?C::CODE.map(char::from), fault = %fault);
+                self.pool.garbage(answered);
+                Attempt::Failed(Err(HsmError::Backend("unreadable answer".into())), answered.place)
+            }
+        }
+    }
+}
+
+/// What sending a command once came to.
+enum Attempt<A> {
+    /// That is it.
+    Done(Result<Reply<A>, HsmError>),
+    /// Another HSM may do better than the one at this place.
+    Failed(Result<Reply<A>, HsmError>, Place),
 }
 
 impl Hsm for PayshieldHsm {

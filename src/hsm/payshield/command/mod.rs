@@ -153,6 +153,27 @@ pub fn read_answer<C: Command>(command: &C, bytes: &[u8]) -> Result<Reply<C::Ans
     if C::succeeds(code) { command.read_answer(&mut fields).map(Ok) } else { Ok(Err(code)) }
 }
 
+/// An answer without its trailer, which must be `trailer`: else it is the answer to another call.
+///
+/// An error other than a failed comparison may come without: an HSM that cannot read a command does not find its
+/// trailer either.
+///
+/// # Errors
+/// If it has another trailer, or none where it must have one.
+pub fn without_trailer<'a>(bytes: &'a [u8], trailer: &[u8]) -> Result<&'a [u8], FieldFault> {
+    if trailer.is_empty() {
+        return Ok(bytes);
+    }
+    let own = bytes.strip_suffix(trailer).and_then(|rest| rest.strip_suffix(&[TRAILER]));
+    let bare = match bytes {
+        [_, _, first, second] => {
+            ![ErrorCode::OK, ErrorCode::VERIFICATION].iter().any(|code| code.as_bytes() == &[*first, *second])
+        }
+        _ => false,
+    };
+    own.or(bare.then_some(bytes)).ok_or(FieldFault { at: bytes.len(), what: "the trailer of the command" })
+}
+
 /// Writes the answer to a command.
 pub fn write_answer<C: Command>(reply: &Reply<C::Answer>, trailer: &[u8]) -> Body {
     let mut out = body();

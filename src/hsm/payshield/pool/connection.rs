@@ -43,6 +43,8 @@ enum Lost {
     Unmatched,
     #[error("an answer that is none to its call")]
     Distrusted,
+    #[error("answers to calls that were given up never came")]
+    Missing,
     #[error("no diagnostics in time")]
     Silent,
     #[error("its diagnostics cannot be read: header length, or no HSM")]
@@ -69,6 +71,11 @@ pub(super) async fn keep_up(shared: Arc<Shared>, slot: usize) {
         let lost = live(&shared, slot, &mut was_usable).await;
         drop(open);
         warn!(event = "hsm-connection-lost", hsm = shared.address(slot), connection = slot, reason = %lost);
+        if matches!(lost, Lost::Missing) {
+            // It was there until now, and comes to this by many late calls only: no reason to wait.
+            failures = 0;
+            continue;
+        }
         failures = if was_usable { 1 } else { failures + 1 };
         sleep(pause(shared.setup.back_off, shared.setup.back_off_most, failures - 1)).await;
     }
@@ -174,15 +181,23 @@ async fn watch(shared: &Shared, slot: usize, heard: &Notify, usable: &mut bool) 
     info!(event = "hsm-connected", hsm = shared.address(slot), connection = slot);
     let Some(look) = shared.look.get(slot) else { return Lost::Closed };
     let mut silent = Instant::now() + shared.setup.probe_after;
+    let mut census = tokio::time::interval(shared.setup.missing_after / 4);
     loop {
         let watched = shared.watched(slot);
         if watched.distrusted {
             return Lost::Distrusted;
         }
+        if watched.has_drained {
+            shared.count(|stats| stats.retired += 1);
+            return Lost::Missing;
+        }
+        let drained = watched.drained_in.unwrap_or(shared.setup.missing_after);
         let due = watched.probe_in.map_or(silent, |wait| Instant::now() + wait);
         tokio::select! {
             () = look.notified() => {}
             () = heard.notified() => silent = Instant::now() + shared.setup.probe_after,
+            _ = census.tick() => shared.look_for_missing(slot),
+            () = sleep(drained), if watched.drained_in.is_some() => {}
             () = tokio::time::sleep_until(due) => {
                 if let Err(lost) = probe(shared, slot, shared.setup.probe_within).await {
                     return lost;

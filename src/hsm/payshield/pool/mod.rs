@@ -11,10 +11,12 @@ use super::fields::Body;
 use super::setup::PayshieldSetup;
 use crate::hsm::HsmError;
 use state::OnItsWay;
-use state::Place;
+pub(super) use state::Place;
 use state::Shared;
 use state::Went;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +38,8 @@ pub struct PoolStats {
     pub unmatched: u64,
     /// Answers that came after their call was given up.
     pub late: u64,
+    /// Connections made again because too many answers, or one for too long, were missing on them.
+    pub retired: u64,
     /// Calls refused because every connection was full.
     pub busy: u64,
     /// Calls refused because no connection was usable.
@@ -57,7 +61,7 @@ pub struct PoolStats {
 pub struct SlotView {
     /// Its HSM.
     pub address: String,
-    /// Connected, and its first diagnostics were right.
+    /// Connected, its first diagnostics were right, and it takes calls.
     pub up: bool,
     /// Its breaker is open: it is left alone.
     pub open: bool,
@@ -94,12 +98,21 @@ impl From<Ended> for HsmError {
 /// An answer and the connection it came from.
 pub(super) struct Answered {
     pub(super) body: Body,
-    place: Place,
+    pub(super) place: Place,
+}
+
+/// A call that brought nothing.
+pub(super) struct Failed {
+    pub(super) ended: Ended,
+    /// Where it was, if it came that far.
+    pub(super) place: Option<Place>,
 }
 
 /// The pool. Its connections live on a thread of their own until it is dropped.
 pub(super) struct Pool {
     shared: Arc<Shared>,
+    /// How many commands got a trailer.
+    trailers: AtomicU64,
     end: CancellationToken,
 }
 
@@ -126,12 +139,21 @@ impl Pool {
             // Whoever still waits hears that it is over.
             drop(runtime);
         })?;
-        Ok(Self { shared, end })
+        Ok(Self { shared, trailers: AtomicU64::new(0), end })
     }
 
-    /// Sends one command and waits for its answer until `deadline`.
-    pub(super) async fn ask(&self, body: &[u8], deadline: Instant) -> Result<Answered, Ended> {
-        let (place, answer) = self.shared.send(body)?;
+    /// The trailer of the next command: no other of this pool has it. Empty if the HSM gives none back.
+    pub(super) fn trailer(&self) -> Vec<u8> {
+        if !self.shared.setup.trailers {
+            return Vec::new();
+        }
+        format!("{:016X}", self.trailers.fetch_add(1, Ordering::Relaxed)).into_bytes()
+    }
+
+    /// Sends one command and waits for its answer until `deadline`; rather to another HSM than that of `not`.
+    pub(super) async fn ask(&self, body: &[u8], deadline: Instant, not: Option<Place>) -> Result<Answered, Failed> {
+        let (place, answer) = self.shared.send(body, not).map_err(|ended| Failed { ended, place: None })?;
+        let failed = |ended| Failed { ended, place: Some(place) };
         let mut way = OnItsWay { shared: Arc::clone(&self.shared), place, ended: false };
         let outcome = timeout_at(deadline, answer).await;
         way.ended = true;
@@ -139,15 +161,15 @@ impl Pool {
             Ok(Ok(Ok(body))) => Ok(Answered { body, place }),
             Ok(Ok(Err(ended))) => {
                 self.shared.count(|stats| stats.lost += 1);
-                Err(ended)
+                Err(failed(ended))
             }
             // The pool's thread is gone.
-            Ok(Err(_)) => Err(Ended::Unavailable),
+            Ok(Err(_)) => Err(failed(Ended::Unavailable)),
             Err(_) => {
                 self.shared.abandon(place);
                 self.shared.count(|stats| stats.timed_out += 1);
                 self.shared.judge(place, Went::Late);
-                Err(Ended::TimedOut)
+                Err(failed(Ended::TimedOut))
             }
         }
     }
@@ -165,8 +187,7 @@ impl Pool {
 
     /// The HSM says that it is broken.
     pub(super) fn hardware(&self, answered: &Answered) {
-        self.shared.count(|stats| stats.hardware += 1);
-        self.shared.judge(answered.place, Went::Hardware);
+        self.shared.broken(answered.place);
     }
 
     /// A call is asked again.

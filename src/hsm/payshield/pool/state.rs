@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 use std::time::Instant;
 use tokio::sync::Notify;
 use tokio::sync::oneshot;
@@ -23,8 +24,8 @@ pub(super) type Outcome = Result<Body, Ended>;
 enum Pending {
     /// Somebody waits for it.
     Waiting(oneshot::Sender<Outcome>),
-    /// Given up; its number is not used again before its answer came or the connection ended.
-    Abandoned,
+    /// Given up at this time; its number is not used again before its answer came or the connection ended.
+    Abandoned(Duration),
 }
 
 /// One connection as calls see it.
@@ -36,8 +37,24 @@ struct Slot {
     pending: HashMap<u64, Pending>,
     queue: VecDeque<Body>,
     next: u64,
+    /// Calls of `pending` that were given up.
+    abandoned: usize,
     /// Somebody found its answers unusable.
     distrusted: bool,
+    /// Since when it takes no more calls, because too many of its answers are missing.
+    retiring: Option<Duration>,
+}
+
+impl Slot {
+    /// Whether calls may go to it.
+    fn is_usable(&self) -> bool {
+        self.up && !self.distrusted && self.retiring.is_none() && !self.breaker.is_open()
+    }
+
+    /// Whether nobody waits for it, or has waited long enough.
+    fn has_drained(&self, now: Duration, within: Duration) -> bool {
+        self.retiring.is_some_and(|since| self.pending.len() <= self.abandoned || now >= since + within)
+    }
 }
 
 /// What the lock guards.
@@ -61,7 +78,7 @@ pub(super) struct Shared {
 
 /// Where a call went.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Place {
+pub(in crate::hsm::payshield) struct Place {
     pub(super) slot: usize,
     pub(super) generation: u64,
     id: u64,
@@ -77,7 +94,9 @@ impl Shared {
             pending: HashMap::new(),
             queue: VecDeque::new(),
             next: 0,
+            abandoned: 0,
             distrusted: false,
+            retiring: None,
         };
         let slots = std::iter::repeat_with(slot).take(count).collect();
         let notifies = || std::iter::repeat_with(Notify::new).take(count).collect();
@@ -104,7 +123,7 @@ impl Shared {
         let state = self.state.lock();
         let view = |(at, slot): (usize, &Slot)| SlotView {
             address: self.address(at).to_owned(),
-            up: slot.up,
+            up: slot.up && !slot.distrusted && slot.retiring.is_none(),
             open: slot.breaker.is_open(),
             outstanding: slot.pending.len(),
         };
@@ -117,19 +136,27 @@ impl Shared {
     }
 
     pub(super) fn is_usable(&self) -> bool {
-        self.state.lock().slots.iter().any(|slot| slot.up && !slot.breaker.is_open())
+        self.state.lock().slots.iter().any(Slot::is_usable)
     }
 
-    /// Queues a call on the usable connection with the fewest outstanding.
-    pub(super) fn send(&self, body: &[u8]) -> Result<(Place, oneshot::Receiver<Outcome>), Ended> {
+    /// Which HSM a connection goes to, by its place among the addresses.
+    fn host(&self, slot: usize) -> usize {
+        slot % self.setup.addresses.len().max(1)
+    }
+
+    /// Queues a call on the usable connection with the fewest outstanding. `not` is where it failed before: any
+    /// other HSM is better than that one.
+    pub(super) fn send(&self, body: &[u8], not: Option<Place>) -> Result<(Place, oneshot::Receiver<Outcome>), Ended> {
         let mut state = self.state.lock();
         state.stats.calls += 1;
-        let usable = state.slots.iter().enumerate().filter(|(_, slot)| slot.up && !slot.breaker.is_open());
-        let Some((at, slot)) = usable.min_by_key(|(_, slot)| slot.pending.len()) else {
+        let usable = state.slots.iter().enumerate().filter(|(_, slot)| slot.is_usable());
+        let same = |at| not.is_some_and(|not| self.host(not.slot) == self.host(at));
+        let full = |slot: &Slot| slot.pending.len() >= self.setup.in_flight;
+        let Some((at, slot)) = usable.min_by_key(|(at, slot)| (full(slot), same(*at), slot.pending.len())) else {
             state.stats.unavailable += 1;
             return Err(Ended::Unavailable);
         };
-        if slot.pending.len() >= self.setup.in_flight {
+        if full(slot) {
             state.stats.busy += 1;
             return Err(Ended::Busy);
         }
@@ -182,7 +209,8 @@ impl Shared {
                 let _ = reply.send(Ok(frame.body));
                 true
             }
-            Some(Pending::Abandoned) => {
+            Some(Pending::Abandoned(_)) => {
+                slot.abandoned = slot.abandoned.saturating_sub(1);
                 stats.late += 1;
                 true
             }
@@ -193,18 +221,44 @@ impl Shared {
         }
     }
 
-    /// Nobody waits for this call any more. True if its answer had not come.
-    pub(super) fn abandon(&self, place: Place) -> bool {
+    /// Nobody waits for this call any more. Where too many answers are missing the connection takes no more calls
+    /// and is made again: its place would else be filled by answers that never come.
+    pub(super) fn abandon(&self, place: Place) {
+        let now = self.start.elapsed();
         let mut state = self.state.lock();
         let Some(slot) = state.slots.get_mut(place.slot).filter(|slot| slot.generation == place.generation) else {
-            return false;
+            return;
         };
-        match slot.pending.get_mut(&place.id) {
-            Some(pending) => {
-                *pending = Pending::Abandoned;
-                true
-            }
-            None => false,
+        let Some(pending @ Pending::Waiting(_)) = slot.pending.get_mut(&place.id) else { return };
+        *pending = Pending::Abandoned(now);
+        slot.abandoned += 1;
+        let many = 4 * slot.abandoned > self.setup.in_flight;
+        if many && slot.retiring.is_none() {
+            slot.retiring = Some(now);
+        }
+        let look = slot.retiring.is_some();
+        drop(state);
+        self.look_at(place.slot, look);
+    }
+
+    /// A connection on which an answer is missing for too long takes no more calls.
+    pub(super) fn look_for_missing(&self, slot: usize) {
+        let now = self.start.elapsed();
+        let mut state = self.state.lock();
+        let Some(slot) = state.slots.get_mut(slot).filter(|slot| slot.abandoned > 0) else { return };
+        let missing = |pending: &Pending| match pending {
+            Pending::Abandoned(since) => now >= *since + self.setup.missing_after,
+            Pending::Waiting(_) => false,
+        };
+        if slot.retiring.is_none() && slot.pending.values().any(missing) {
+            slot.retiring = Some(now);
+        }
+    }
+
+    /// Wakes the watcher of a connection, if there is something to see.
+    fn look_at(&self, slot: usize, look: bool) {
+        if let Some(notify) = self.look.get(slot).filter(|_| look) {
+            notify.notify_one();
         }
     }
 
@@ -224,14 +278,28 @@ impl Shared {
                 slot.distrusted = true;
                 slot.breaker.failed(now)
             }
-            Went::Hardware => slot.breaker.open(now),
         };
         stats.opened += u64::from(opened);
         let look = opened || slot.distrusted;
         drop(state);
-        if let Some(notify) = self.look.get(place.slot).filter(|_| look) {
-            notify.notify_one();
+        self.look_at(place.slot, look);
+    }
+
+    /// An HSM says that it is broken: all connections to it are left alone, not only the one it said so on.
+    pub(super) fn broken(&self, place: Place) {
+        let now = self.start.elapsed();
+        let mut state = self.state.lock();
+        let State { slots, stats } = &mut *state;
+        stats.hardware += 1;
+        if slots.get(place.slot).is_none_or(|slot| slot.generation != place.generation) {
+            return;
         }
+        let host = self.host(place.slot);
+        for (_, slot) in slots.iter_mut().enumerate().filter(|(at, _)| self.host(*at) == host) {
+            stats.opened += u64::from(slot.breaker.open(now));
+        }
+        drop(state);
+        self.look.iter().for_each(Notify::notify_one);
     }
 
     /// A connection is there, but not usable yet.
@@ -241,6 +309,7 @@ impl Shared {
         let Some(slot) = slots.get_mut(slot) else { return };
         slot.generation += 1;
         slot.distrusted = false;
+        slot.retiring = None;
         stats.connected += 1;
     }
 
@@ -268,9 +337,16 @@ impl Shared {
     pub(super) fn watched(&self, slot: usize) -> Watched {
         let now = self.start.elapsed();
         let state = self.state.lock();
-        let Some(slot) = state.slots.get(slot) else { return Watched { distrusted: true, probe_in: None } };
-        let probe_in = slot.breaker.probe_at().map(|at| at.saturating_sub(now));
-        Watched { distrusted: slot.distrusted, probe_in }
+        let Some(slot) = state.slots.get(slot) else {
+            return Watched { distrusted: true, has_drained: false, drained_in: None, probe_in: None };
+        };
+        let within = self.setup.probe_within;
+        Watched {
+            distrusted: slot.distrusted,
+            has_drained: slot.has_drained(now, within),
+            drained_in: slot.retiring.map(|since| (since + within).saturating_sub(now)),
+            probe_in: slot.breaker.probe_at().map(|at| at.saturating_sub(now)),
+        }
     }
 
     /// Ends a connection: whoever waits on it hears at once.
@@ -282,11 +358,12 @@ impl Shared {
         let was_up = std::mem::replace(&mut slot.up, false);
         slot.queue.clear();
         slot.generation += 1;
+        slot.abandoned = 0;
         let waiting: Vec<_> = std::mem::take(&mut slot.pending)
             .into_values()
             .filter_map(|pending| match pending {
                 Pending::Waiting(reply) => Some(reply),
-                Pending::Abandoned => None,
+                Pending::Abandoned(_) => None,
             })
             .collect();
         if was_up {
@@ -313,15 +390,17 @@ pub(super) enum Went {
     Late,
     /// With something that is no answer to it.
     Garbage,
-    /// The HSM says that it is broken.
-    Hardware,
 }
 
 /// A connection as its watcher sees it.
 pub(super) struct Watched {
     pub(super) distrusted: bool,
+    /// It is to be made again, and may be now.
+    pub(super) has_drained: bool,
+    /// Time until it may be whoever waits, if it is to be made again.
+    pub(super) drained_in: Option<Duration>,
     /// Time until its open breaker wants a probe.
-    pub(super) probe_in: Option<std::time::Duration>,
+    pub(super) probe_in: Option<Duration>,
 }
 
 /// A call on its way. Dropping it gives it up.
@@ -336,5 +415,70 @@ impl Drop for OnItsWay {
         if !self.ended {
             self.shared.abandon(self.place);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ended;
+    use super::PayshieldSetup;
+    use super::Shared;
+    use super::Went;
+
+    /// Connections that are up, `each` to each of these HSMs.
+    fn up(addresses: &[&str], each: usize) -> Shared {
+        let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
+        let shared = Shared::new(PayshieldSetup { addresses, connections: each, ..PayshieldSetup::new("") });
+        (0..shared.slots()).for_each(|slot| {
+            shared.connected(slot);
+            shared.open(slot);
+        });
+        shared
+    }
+
+    #[test]
+    fn a_connection_that_brought_garbage_takes_no_call_even_before_it_is_closed() {
+        let shared = up(&["a:1"], 1);
+        let (place, _answer) = shared.send(b"x", None).unwrap();
+        shared.judge(place, Went::Garbage);
+        assert!(!shared.is_usable() && !shared.views()[0].up);
+        assert_eq!(shared.send(b"x", None).map(|_| ()), Err(Ended::Unavailable));
+    }
+
+    #[test]
+    fn a_repeat_goes_to_another_hsm_and_not_to_another_connection_of_the_same() {
+        let shared = up(&["a:1", "b:1"], 2);
+        let (failed, _answer) = shared.send(b"x", None).unwrap();
+        let repeats: Vec<_> = (0..6).map(|_| shared.send(b"x", Some(failed)).unwrap()).collect();
+        assert!(repeats.iter().all(|(place, _)| place.slot % 2 != failed.slot % 2));
+        let alone = up(&["a:1"], 2);
+        let (failed, _answer) = alone.send(b"x", None).unwrap();
+        assert!(alone.send(b"x", Some(failed)).is_ok(), "where there is no other HSM the same one must do");
+    }
+
+    #[test]
+    fn an_hsm_that_is_broken_is_left_alone_on_all_its_connections() {
+        let shared = up(&["a:1", "b:1"], 2);
+        let (place, _answer) = shared.send(b"x", None).unwrap();
+        shared.broken(place);
+        let open: Vec<_> = shared.views().iter().map(|view| view.open).collect();
+        assert_eq!(open, [true, false, true, false]);
+    }
+
+    #[test]
+    fn a_connection_takes_no_more_calls_once_a_quarter_of_its_answers_is_missing() {
+        let shared = up(&["a:1"], 1);
+        let most = shared.setup.in_flight / 4;
+        for _ in 0..=most {
+            assert!(shared.is_usable() && !shared.watched(0).has_drained);
+            let (place, _answer) = shared.send(b"x", None).unwrap();
+            shared.abandon(place);
+            shared.abandon(place);
+        }
+        assert!(!shared.is_usable() && shared.watched(0).has_drained);
+        shared.close(0);
+        shared.connected(0);
+        shared.open(0);
+        assert!(shared.is_usable());
     }
 }
