@@ -56,9 +56,18 @@ pub enum KeyFault {
     /// A byte of it has an even number of ones, and the policy wants none such.
     #[error("parity is not odd")]
     Parity,
-    /// The block's MAC, format or attributes do not hold.
+    /// The block's MAC does not hold; of a block of this house, also its format.
     #[error("key block does not verify")]
     Block,
+    /// It is no key block, or its lengths do not agree.
+    #[error("key block cannot be read")]
+    Format,
+    /// A longer key that is a shorter one in disguise.
+    #[error("a shorter key in disguise")]
+    Masquerade,
+    /// A part of it is one of the weak or semi-weak DES keys.
+    #[error("weak")]
+    Weak,
     /// The key serial number is none that this base key has: of the other family, counter zero, or
     /// more one bits than a device uses.
     #[error("key serial number does not fit")]

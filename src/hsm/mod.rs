@@ -226,7 +226,7 @@ pub trait Hsm: Send + Sync + 'static {
         kek: &Kek,
     ) -> impl Future<Output = Result<WrappedKey, HsmError>> + Send;
 
-    /// The check value of a key: its leftmost `length` bytes, 3 to 5.
+    /// The check value of a key: its leftmost `length` bytes, 3 or 4, under AES up to 5.
     fn key_check_value(
         &self,
         ctx: &Ctx,

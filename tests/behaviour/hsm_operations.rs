@@ -387,10 +387,87 @@ fn a_key_block_that_was_touched_anywhere_does_not_come_in() {
             let touched = String::from_utf8(bytes).unwrap();
             let under = BlockKek(named(if form == Form::D { "kbpk" } else { "kbpk-tdes" }));
             let outcome = now(hsm.key_import_block(&CTX, (KeyUsage::Pin, Tdes2), &under, &touched, None));
-            assert_eq!(fault(outcome), KeyFault::Block, "{form:?} at {at}");
+            assert!(matches!(fault(outcome), KeyFault::Block | KeyFault::Format), "{form:?} at {at}");
             let cut = &block[..at];
             let outcome = now(hsm.key_import_block(&CTX, (KeyUsage::Pin, Tdes2), &under, cut, None));
-            assert_eq!(fault(outcome), KeyFault::Block, "{form:?} cut at {at}");
+            assert_eq!(fault(outcome), KeyFault::Format, "{form:?} cut at {at}");
+        }
+        // In the key itself, where only the MAC can tell.
+        let place = block.len() - 40;
+        let other = if &block[place..=place] == "0" { "1" } else { "0" };
+        let touched = format!("{}{other}{}", &block[..place], &block[place + 1..]);
+        assert_eq!(fault(bring(&hsm, (KeyUsage::Pin, Tdes2), &touched)), KeyFault::Block, "{form:?}");
+    }
+}
+
+#[test]
+fn a_peers_key_block_keeps_its_key_version_and_its_optional_blocks() {
+    let hsm = hsm();
+    let header = Header {
+        form: Form::B,
+        usage: *b"P0",
+        algorithm: b'T',
+        mode: b'B',
+        version: *b"12",
+        exportability: b'E',
+        optional_count: 2,
+        optional: "KS1800604B120F9292800000PB080000".into(),
+    };
+    let (key, protection) = (unhex(KEY), unhex("DD7515F2BFC17F85CE48F3CA25CB21F6"));
+    let padding = vec![0x3C; header.padding(key.len())];
+    let peers = KeyBlockKey::with_form(Form::B, &protection).unwrap().wrap(&header, &key, &padding).unwrap();
+    let under = BlockKek(named("kbpk-tdes"));
+    let kept = now(hsm.key_import_block(&CTX, (KeyUsage::Pin, Tdes2), &under, &peers, None)).unwrap();
+    let (at_rest, _) = Header::parse(kept.as_str()).unwrap();
+    assert_eq!(at_rest, Header { form: Form::D, ..header.clone() });
+    let out = now(hsm.key_export_block(&CTX, &KeyRef::Block(kept), &BlockKek(named("kbpk")))).unwrap();
+    assert_eq!(KeyBlockKey::new(&unhex(KBPK)).unwrap().unwrap(&out).unwrap().0, Header { form: Form::D, ..header });
+}
+
+#[test]
+fn optional_blocks_are_filled_up_for_the_new_form_and_lose_what_told_of_the_old_key() {
+    let header = |optional: &str, optional_count| Header {
+        form: Form::B,
+        usage: *b"B0",
+        algorithm: b'T',
+        mode: b'X',
+        version: *b"00",
+        exportability: b'S',
+        optional_count,
+        optional: optional.into(),
+    };
+    let moved = |optional: &str, count| {
+        let moved = header(optional, count).in_form(Form::D).unwrap();
+        (moved.optional, moved.optional_count)
+    };
+    assert_eq!(moved("", 0), (String::new(), 0));
+    assert_eq!(moved("KS1800604B120F9292800000", 1), ("KS1800604B120F9292800000PB080000".into(), 2));
+    assert_eq!(moved("KS1400604B120F929280PB04", 2), ("KS1400604B120F929280PB0C00000000".into(), 2));
+    assert_eq!(moved("KP0C00ABCDEF", 1), (String::new(), 0));
+    assert_eq!(moved("TS0E2026112200", 1), ("TS0E2026112200PB12".to_owned() + &"0".repeat(14), 2));
+    assert!(header("KS18", 1).in_form(Form::D).is_err(), "cut off");
+}
+
+#[test]
+fn a_mac_key_of_a_peer_makes_macs_of_its_own_algorithm_only() {
+    let hsm = hsm();
+    let under = BlockKek(named("kbpk"));
+    let algorithms = [MacAlgorithm::Alg1, MacAlgorithm::X919, MacAlgorithm::TdesCmac, MacAlgorithm::CupEcb];
+    for (attributes, makes) in [
+        ("M0TCE", [true, false, false, false]),
+        ("M1TCE", [true, false, false, true]),
+        ("M6TCE", [false, false, true, false]),
+        ("M3TCE", [true, true, true, true]), // what keys are called that are made here for any of them
+    ] {
+        let block = peers_block(Form::D, attributes, KEY);
+        let block = now(hsm.key_import_block(&CTX, (KeyUsage::Mac, Tdes2), &under, &block, None)).unwrap();
+        let key = MacKey(KeyRef::Block(block));
+        for (algorithm, makes) in algorithms.into_iter().zip(makes) {
+            let made = now(hsm.mac_generate(&CTX, &key, &MacScheme { algorithm, ..SCHEME }, b"x"));
+            assert_eq!(made.is_ok(), makes, "{attributes} {algorithm:?}");
+            if !makes {
+                assert_eq!(fault(made), KeyFault::Algorithm);
+            }
         }
     }
 }
@@ -438,7 +515,10 @@ fn a_single_key_in_a_double_ones_coat_does_not_come_in() {
     let block = peers_block(Form::D, "P0TBE", "0123456789ABCDEF0422456789ABCDEF");
     assert!(bring(&hsm(), (KeyUsage::Pin, Tdes2), &block).is_ok());
     let block = peers_block(Form::D, "P0TBE", "0123456789ABCDEF0122456789ABCDEF");
-    assert_eq!(fault(bring(&hsm(), (KeyUsage::Pin, Tdes2), &block)), KeyFault::Length);
+    assert_eq!(fault(bring(&hsm(), (KeyUsage::Pin, Tdes2), &block)), KeyFault::Masquerade);
+    // A double one in a triple one's coat.
+    let block = peers_block(Form::D, "K0TBN", "0123456789ABCDEF23456789ABCDEF010123456789ABCDEF");
+    assert_eq!(fault(bring(&hsm(), (KeyUsage::Kek, KeyAlgorithm::Tdes3), &block)), KeyFault::Masquerade);
 }
 
 #[test]

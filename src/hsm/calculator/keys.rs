@@ -30,11 +30,15 @@ impl KcvMethod {
     }
 }
 
-/// The check value of a key, 3 to 5 bytes.
+/// The check value of a key: 3 to 5 bytes of a CMAC, 3 or 4 of enciphered zeros (PCI PIN 15-1; the fourth is what
+/// UnionPay terminals are given).
 ///
 /// # Errors
 /// [`CalcError::ResultLength`] for any other length.
 pub fn check_value(key: &CipherKey, method: KcvMethod, length: usize) -> Result<Kcv, CalcError> {
+    if method == KcvMethod::EncryptZeros && length > 4 {
+        return Err(CalcError::ResultLength);
+    }
     let mut block = [0; 16];
     match (key, method) {
         (CipherKey::Des(key), KcvMethod::EncryptZeros) => {
@@ -102,18 +106,27 @@ const WEAK: [u64; 16] = [
 pub fn is_weak(algorithm: KeyAlgorithm, key: &[u8]) -> bool {
     match algorithm {
         KeyAlgorithm::Aes128 | KeyAlgorithm::Aes192 | KeyAlgorithm::Aes256 => false,
-        KeyAlgorithm::Des | KeyAlgorithm::Tdes2 | KeyAlgorithm::Tdes3 => {
-            let bare = |part: &[u8; 8]| u64::from_be_bytes(*part) & 0xFEFE_FEFE_FEFE_FEFE;
-            key.as_chunks::<8>().0.iter().any(|part| WEAK.contains(&bare(part))) || is_short(key)
-        }
+        KeyAlgorithm::Des | KeyAlgorithm::Tdes2 | KeyAlgorithm::Tdes3 => has_weak_part(key) || is_short(key),
     }
 }
 
-/// Whether a TDES key is a shorter one in disguise: neighbouring parts are equal but for parity.
+/// Whether a part of a DES family key is weak or semi-weak.
+#[must_use]
+pub fn has_weak_part(key: &[u8]) -> bool {
+    let bare = |part: &[u8; 8]| u64::from_be_bytes(*part) & 0xFEFE_FEFE_FEFE_FEFE;
+    key.as_chunks::<8>().0.iter().any(|part| WEAK.contains(&bare(part)))
+}
+
+/// Whether a TDES key is a shorter one in disguise: two of its parts are equal but for parity. Equal neighbours cancel
+/// each other; a third part equal to the first is a double-length key in a triple one's coat.
 #[must_use]
 pub fn is_short(key: &[u8]) -> bool {
     let equal = |a: &[u8; 8], b: &[u8; 8]| a.iter().zip(b).all(|(a, b)| (a ^ b) & 0xFE == 0);
-    key.as_chunks::<8>().0.windows(2).any(|pair| equal(&pair[0], &pair[1]))
+    match key.as_chunks::<8>().0 {
+        [first, second] => equal(first, second),
+        [first, second, third] => equal(first, second) || equal(second, third) || equal(first, third),
+        _ => false,
+    }
 }
 
 /// Rank of a key's strength. A key may only travel under one that ranks as high (PCI PIN 10-1,

@@ -6,6 +6,7 @@ use crate::hsm::KeyFault;
 use crate::hsm::KeyUsage;
 use crate::hsm::calculator::tr31::Form;
 use crate::hsm::calculator::tr31::Header;
+use crate::model::MacAlgorithm;
 
 /// One use of one key by one operation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,6 +60,9 @@ pub(super) struct Attributes {
     code: [u8; 2],
     mode: u8,
     exportability: u8,
+    version: [u8; 2],
+    /// How many optional blocks came with it, and these.
+    optional: (u8, String),
 }
 
 /// A header for a key made or taken in here. The mode is as wide as the usage needs, no wider.
@@ -179,7 +183,15 @@ impl Attributes {
         if !fits(usage, algorithm, single_des) {
             return Err(KeyFault::Algorithm);
         }
-        Ok(Self { usage, algorithm, code: header.usage, mode: header.mode, exportability: header.exportability })
+        Ok(Self {
+            usage,
+            algorithm,
+            code: header.usage,
+            mode: header.mode,
+            exportability: header.exportability,
+            version: header.version,
+            optional: (header.optional_count, header.optional.clone()),
+        })
     }
 
     /// Whether usage and mode permit `what`.
@@ -208,6 +220,20 @@ impl Attributes {
         self.usage == usage && modes.contains(&self.mode)
     }
 
+    /// Whether a MAC key is for this algorithm (X9.143 table 2): M0 and M1 are algorithm 1, to which the UnionPay fold
+    /// belongs, M6 is CMAC. M3, algorithm 3, is also what TDES keys get that are made here before anybody knows for
+    /// which algorithm, so it makes all of that family.
+    pub(super) fn makes(&self, algorithm: MacAlgorithm) -> bool {
+        let is_cmac = matches!(algorithm, MacAlgorithm::AesCmac | MacAlgorithm::TdesCmac);
+        match &self.code {
+            b"M0" => algorithm == MacAlgorithm::Alg1,
+            b"M1" => matches!(algorithm, MacAlgorithm::Alg1 | MacAlgorithm::CupEcb),
+            b"M3" => algorithm != MacAlgorithm::AesCmac,
+            b"M6" => is_cmac,
+            _ => false,
+        }
+    }
+
     /// The mode that a key keeps which comes in from a peer: its own if that is this usage's or a part
     /// of it, `None` if it would do what no such key does here. Data keys only decipher: what deciphers
     /// and enciphers is the mode of the keys that seal card numbers.
@@ -229,7 +255,8 @@ impl Attributes {
     /// The header that says this again.
     pub(super) fn header(&self) -> Header {
         let same = header(self.usage, self.algorithm, self.exportability);
-        Header { usage: self.code, mode: self.mode, ..same }
+        let (optional_count, optional) = self.optional.clone();
+        Header { usage: self.code, mode: self.mode, version: self.version, optional_count, optional, ..same }
     }
 
     /// Whether the key may leave in a key block.

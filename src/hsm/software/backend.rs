@@ -60,6 +60,9 @@ impl SoftwareHsm {
     /// The MAC as the scheme writes it, if the key may be used so.
     fn mac(&self, key: &MacKey, what: Use, scheme: &MacScheme, data: &[u8]) -> Result<Mac, HsmError> {
         let loaded = self.load_for(&key.0, what)?;
+        if !loaded.attributes.makes(scheme.algorithm) {
+            return Err(refuse(&key.0, KeyFault::Algorithm));
+        }
         mac_as(&loaded.cipher, scheme, data).map_err(|error| match error {
             CalcError::KeyAlgorithm | CalcError::KeyLength => refuse(&key.0, KeyFault::Algorithm),
             CalcError::DataLength | CalcError::ResultLength | CalcError::Digits | CalcError::Ksn => {

@@ -23,11 +23,14 @@ use crate::hsm::calculator::equal;
 use crate::hsm::calculator::keys::KcvMethod;
 use crate::hsm::calculator::keys::check_value;
 use crate::hsm::calculator::keys::has_odd_parity;
+use crate::hsm::calculator::keys::has_weak_part;
 use crate::hsm::calculator::keys::is_short;
 use crate::hsm::calculator::keys::is_weak;
+use crate::hsm::calculator::keys::set_odd_parity;
 use crate::hsm::calculator::keys::strength;
 use crate::hsm::calculator::keys::unwrap_ecb;
 use crate::hsm::calculator::keys::wrap_ecb;
+use crate::hsm::calculator::tr31::BlockFault;
 use crate::hsm::calculator::tr31::Form;
 use crate::hsm::calculator::tr31::Header;
 use crate::hsm::calculator::tr31::KeyBlockKey;
@@ -36,6 +39,17 @@ use zeroize::Zeroizing;
 /// A fault of a key that travels.
 fn travelling(fault: KeyFault) -> HsmError {
     HsmError::Key { name: "block".into(), fault }
+}
+
+/// Most characters of optional blocks that come in with a key, and stay with it.
+const OPTIONAL_MOST: usize = 512;
+
+/// What is wrong with a peer's block. Whoever sent it holds the key that protects it: the difference tells it nothing.
+fn block_fault(fault: BlockFault) -> KeyFault {
+    match fault {
+        BlockFault::Mac => KeyFault::Block,
+        BlockFault::Format | BlockFault::Length => KeyFault::Format,
+    }
 }
 
 /// The check value of a key by its family's own method.
@@ -77,11 +91,14 @@ impl SoftwareHsm {
         self.block_of(&attributes::header(usage, algorithm, attributes::exportability(usage)), clear)
     }
 
-    /// Draws a key that is not weak.
+    /// Draws a key that is not weak; one of the DES family has odd parity, which what takes it in may insist on.
     fn draw(&self, algorithm: KeyAlgorithm) -> Result<Zeroizing<Vec<u8>>, HsmError> {
         let mut key = Zeroizing::new(vec![0; algorithm.key_length()]);
         for _ in 0..16 {
             self.entropy.fill(&mut key);
+            if !is_aes(algorithm) {
+                set_odd_parity(&mut key);
+            }
             if !is_weak(algorithm, &key) {
                 return Ok(key);
             }
@@ -140,8 +157,8 @@ impl SoftwareHsm {
         self.block_of(&attributes::header(usage, algorithm, b'N'), &key)
     }
 
-    /// Whether a key that came in is one: its check value, its parity if the policy asks for it, and
-    /// that it is no shorter key in disguise.
+    /// Whether a key that came in is one: its check value, its parity if the policy asks for it, that no part of it is
+    /// weak and that it is no shorter key in disguise.
     fn acceptable(
         &self,
         (usage, algorithm): (KeyUsage, KeyAlgorithm),
@@ -160,8 +177,11 @@ impl SoftwareHsm {
         if self.odd_parity && !has_odd_parity(key) {
             return Err(travelling(KeyFault::Parity));
         }
+        if has_weak_part(key) {
+            return Err(travelling(KeyFault::Weak));
+        }
         if usage != KeyUsage::Mac && is_short(key) {
-            return Err(travelling(KeyFault::Length));
+            return Err(travelling(KeyFault::Masquerade));
         }
         Ok(())
     }
@@ -176,7 +196,10 @@ impl SoftwareHsm {
         expected: Option<&Kcv>,
     ) -> Result<KeyBlock, HsmError> {
         let protection = self.load_for(&under.0, Use::UnwrapBlock)?;
-        let (header, _) = Header::parse(block).map_err(|_| travelling(KeyFault::Block))?;
+        let (header, _) = Header::parse(block).map_err(|_| travelling(KeyFault::Format))?;
+        if header.optional.len() > OPTIONAL_MOST {
+            return Err(travelling(KeyFault::Format));
+        }
         let form = header.form;
         if matches!(form, Form::A | Form::C) && !self.variant_blocks {
             return Err(HsmError::Policy("key blocks of versions A and C are not taken in"));
@@ -186,7 +209,7 @@ impl SoftwareHsm {
         }
         let opener =
             KeyBlockKey::with_form(form, &protection.clear).map_err(|_| refuse(&under.0, KeyFault::Algorithm))?;
-        let (header, key) = opener.unwrap(block).map_err(|_| travelling(KeyFault::Block))?;
+        let (header, key) = opener.unwrap(block).map_err(|fault| travelling(block_fault(fault)))?;
         let attributes = Attributes::read(&header, key.len(), self.single_des).map_err(travelling)?;
         let mode = attributes.kept_mode().filter(|_| attributes.usage == usage);
         let mode = mode.ok_or_else(|| travelling(KeyFault::Usage))?;
@@ -197,8 +220,8 @@ impl SoftwareHsm {
             return Err(refuse(&under.0, KeyFault::NotExportable));
         }
         self.acceptable((usage, algorithm), &key, expected)?;
-        let kept = attributes::header(usage, algorithm, header.exportability);
-        self.block_of(&Header { mode, usage: header.usage, ..kept }, &key)
+        let kept = header.in_form(Form::D).map_err(|_| travelling(KeyFault::Format))?;
+        self.block_of(&Header { mode, ..kept }, &key)
     }
 
     /// See [`Hsm::key_export_block`](crate::hsm::Hsm::key_export_block).

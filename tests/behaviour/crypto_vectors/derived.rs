@@ -351,7 +351,7 @@ pub(super) fn key_block(v: Vector<'_>) {
     let Ok((header, _)) = Header::parse(text) else {
         let bring = now(hsm.key_import_block(&CTX, (KeyUsage::Kek, KeyAlgorithm::Tdes2), &under, text, None));
         assert!(v.fails());
-        assert_eq!(bring, Err(HsmError::Key { name: "block".into(), fault: KeyFault::Block }));
+        assert_eq!(bring, Err(HsmError::Key { name: "block".into(), fault: KeyFault::Format }));
         return;
     };
     let bytes = if v.fails() { vec![0; 16] } else { unhex(v.expected("key")) };
@@ -369,7 +369,7 @@ pub(super) fn key_block(v: Vector<'_>) {
     } else if header.mode == b'N' {
         assert_eq!(bring, fault(KeyFault::Usage), "a key without restrictions");
     } else if keys::is_short(&bytes) && header.usage != *b"M3" {
-        assert_eq!(bring, fault(KeyFault::Length));
+        assert_eq!(bring, fault(KeyFault::Masquerade));
     } else {
         let cipher = CipherKey::new(algorithm, &bytes).unwrap();
         let expected = keys::check_value(&cipher, KcvMethod::usual(&cipher), 3).unwrap();

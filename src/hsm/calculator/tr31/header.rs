@@ -157,6 +157,37 @@ impl Header {
         )
     }
 
+    /// The same header for a block of another form. Its padding block (`PB`) is made anew, for optional blocks must be
+    /// whole cipher blocks; a check value of the old protection key (`KP`) does not hold any more and goes.
+    ///
+    /// # Errors
+    /// [`BlockFault`] if the optional blocks are none, or there are too many.
+    pub fn in_form(&self, form: Form) -> Result<Self, BlockFault> {
+        let (mut kept, mut count) = (String::new(), 0_u8);
+        let mut rest = self.optional.as_str();
+        for _ in 0..self.optional_count {
+            let (block, after) = rest.split_at_checked(optional_length(rest)?).ok_or(BlockFault::Length)?;
+            if !block.starts_with("PB") && !block.starts_with("KP") {
+                kept.push_str(block);
+                count += 1;
+            }
+            rest = after;
+        }
+        let over = kept.len() % form.block();
+        if over > 0 {
+            let gap = form.block() - over;
+            // Name and length take four characters themselves.
+            let length = if gap < 4 { gap + form.block() } else { gap };
+            kept.push_str(&format!("PB{length:02X}{}", "0".repeat(length - 4)));
+            count += 1;
+        }
+        if count > 99 {
+            Err(BlockFault::Length)
+        } else {
+            Ok(Self { form, optional_count: count, optional: kept, ..self.clone() })
+        }
+    }
+
     /// Bytes of padding that hide how long a key of `key_length` is: as if it were the longest of
     /// its algorithm, then up to whole blocks (X9.143 "key length obfuscation").
     #[must_use]
