@@ -10,6 +10,7 @@ use crate::iso8583::MtiPattern;
 use crate::iso8583::Role;
 use crate::model::Breach;
 use crate::model::Kind;
+use crate::model::MacOutput;
 use crate::model::MacScheme;
 use crate::model::PinFormat;
 use crate::model::VoidsInTotals;
@@ -140,6 +141,9 @@ fn mac(sheet: &mut Sheet<'_>, dialect: Option<&Dialect>) -> Option<MacRule> {
     let padding = sheet.read("mac", "padding", "zeros, bit or length", named);
     let output = sheet.read("mac", "output", "binary or ascii-hex", named);
     let length = sheet.need("mac", "length", "4 to 16", |value| integer(value, 4..=16));
+    if output == Some(MacOutput::AsciiHex) && length.is_some_and(|length| length < 8) {
+        sheet.breach("mac", "length", "is less than 8 characters, which are 4 bytes");
+    }
     let without = sheet.read("mac", "without", "a list of MTIs; x is any digit", |value| {
         let patterns = value.as_array()?.iter().map(|item| MtiPattern::parse(item.get_ref().as_str()?));
         patterns.collect::<Option<Vec<_>>>()

@@ -41,6 +41,22 @@ pub enum KeyUsage {
     KeyBlock,
 }
 
+/// Whether a key of this usage may leave, where its block does not say: working keys may, keys that other keys hang on
+/// may not.
+pub(in crate::hsm) fn exportable(usage: KeyUsage) -> bool {
+    match usage {
+        KeyUsage::Pin | KeyUsage::Mac | KeyUsage::Data | KeyUsage::Pvv | KeyUsage::IbmPin | KeyUsage::Cvv => true,
+        KeyUsage::Kek
+        | KeyUsage::KeyBlock
+        | KeyUsage::Bdk
+        | KeyUsage::InitialKey
+        | KeyUsage::EmvCryptogram
+        | KeyUsage::EmvConfidentiality
+        | KeyUsage::EmvIntegrity
+        | KeyUsage::EmvDynamic => false,
+    }
+}
+
 /// Algorithm and length of a key.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq)]
 #[serde(rename_all = "kebab-case")]

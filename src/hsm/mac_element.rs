@@ -13,14 +13,15 @@ fn digit(nibble: u8) -> u8 {
 /// Bytes of MAC behind the element, at most `whole`.
 ///
 /// # Errors
-/// [`HsmError::Input`] for a length that no MAC has.
+/// [`HsmError::Input`] for a length that no MAC has: less than 4 bytes, that is 8 characters in hex, or half a byte.
 pub(in crate::hsm) fn binary_length(scheme: &MacScheme, whole: usize) -> Result<usize, HsmError> {
     let length = usize::from(scheme.length);
     let (binary, halved) = match scheme.output {
         MacOutput::Binary => (length, false),
         MacOutput::AsciiHex => (length / 2, length % 2 == 1),
     };
-    let fits = (4..=16).contains(&length) && binary <= whole && !halved;
+    // Also in hex: four characters are 16 bits, which anybody guesses.
+    let fits = (4..=16).contains(&binary) && binary <= whole && !halved;
     if fits { Ok(binary) } else { Err(HsmError::Input("MAC length")) }
 }
 

@@ -22,6 +22,7 @@ pub use crate::model::KeyName;
 pub use backend::{Backend, HsmCounts, Which};
 pub use calculator::dukpt::Direction;
 pub use fault::{HsmError, KeyFault, PinError};
+use key::exportable;
 pub use key::{
     BdKey, BlockKek, CvKey, Cvc3Key, DataKey, Generations, ImkKey, Kcv, Kek, KeyAlgorithm, KeyRef, KeyUsage, MacKey,
     OffsetKey, PinKey, PvKey, ScriptKey, WrappedKey,

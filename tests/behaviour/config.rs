@@ -220,9 +220,12 @@ fn each_kind_of_hsm_has_a_list_of_keys_of_its_own() {
         listed(&format!("{DOOR}{HOST}"), of_a_host),
         [
             "keys.csv:3: key: is not what a payshield HSM gives out",
-            "station.toml:0: [hsm] sealing_mac: key seal/mac is not in the list of keys"
+            "station.toml:0: [hsm] sealing_mac: key seal/mac is not in the list of keys",
+            "station.toml:0: door pos: working keys are handed out with check values of four bytes: say \
+             long_check_values = true in [hsm], if the HSM gives them, or name a mac_key and a pin_key",
         ]
     );
+    assert_eq!(listed(&format!("{DOOR}{HOST}long_check_values = true\n"), of_a_host).len(), 2);
     assert_eq!(
         listed(&format!("{DOOR}{TOKEN}"), clear),
         [

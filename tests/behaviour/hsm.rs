@@ -405,8 +405,11 @@ fn a_scheme_that_cannot_be_is_our_own_fault() {
         let outcome = now(hsm.mac_generate(&CTX, &key, &MacScheme { length, ..X919 }, b"data"));
         assert!(matches!(outcome, Err(HsmError::Input(_))), "{length}");
     }
-    let odd = MacScheme { output: MacOutput::AsciiHex, length: 7, ..X919 };
-    assert!(matches!(now(hsm.mac_generate(&CTX, &key, &odd, b"data")), Err(HsmError::Input(_))));
+    for length in [4, 6, 7] {
+        let odd = MacScheme { output: MacOutput::AsciiHex, length, ..X919 };
+        let outcome = now(hsm.mac_generate(&CTX, &key, &odd, b"data"));
+        assert!(matches!(outcome, Err(HsmError::Input(_))), "{length} characters are too few bytes, or none");
+    }
     let aes = MacScheme { algorithm: MacAlgorithm::AesCmac, ..X919 };
     assert_eq!(faulty(now(hsm.mac_generate(&CTX, &key, &aes, b"data"))), KeyFault::Algorithm);
 }

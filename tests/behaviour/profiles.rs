@@ -177,6 +177,10 @@ fn what_a_profile_says_must_be_sayable_in_its_dialect() {
             "mine:4: [keys] sign-in: the dialect has no sign-in that carries keys",
         ]
     );
+    assert_eq!(
+        mine("[mac]\noutput = \"ascii-hex\"\nlength = 4\n")[..1],
+        ["mine:5: [mac] length: is less than 8 characters, which are 4 bytes"]
+    );
     let alone = mine("[correlation]\nroles = [\"stan\"]\n");
     assert_eq!(alone, ["mine:4: [correlation] roles: needs the STAN and something that is not the STAN"]);
     let lacking = mine("[correlation]\nroles = [\"stan\", \"batch\"]\n");

@@ -38,7 +38,7 @@ pub fn mac(key: &CipherKey, algorithm: MacAlgorithm, padding: Padding, data: &[u
 /// A MAC as `scheme` writes it: cut on the right, as bytes or as upper-case hex.
 ///
 /// # Errors
-/// [`CalcError::ResultLength`] if the scheme asks for fewer than 4 bytes of MAC or characters, for
+/// [`CalcError::ResultLength`] if the scheme asks for fewer than 4 bytes of MAC (8 characters), for
 /// more than there are, or for half a byte; else as [`mac`].
 pub fn mac_as(key: &CipherKey, scheme: &MacScheme, data: &[u8]) -> Result<Mac, CalcError> {
     let length = usize::from(scheme.length);
@@ -48,7 +48,7 @@ pub fn mac_as(key: &CipherKey, scheme: &MacScheme, data: &[u8]) -> Result<Mac, C
     };
     let mut whole = mac(key, scheme.algorithm, scheme.padding, data)?;
     let halved = scheme.output == MacOutput::AsciiHex && length % 2 == 1;
-    if !(4..=16).contains(&length) || binary > whole.len() || halved {
+    if !(4..=16).contains(&binary) || binary > whole.len() || halved {
         return Err(CalcError::ResultLength);
     }
     whole.truncate(binary);

@@ -5,10 +5,30 @@ use super::command::keys::BlockAttributes;
 use super::command::keys::Under;
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::KeyUsage;
+use crate::hsm::exportable;
+
+/// The mode of use of a new key: as wide as this house needs it, no wider. What a terminal enciphers is only deciphered
+/// here; a zone's PIN and data keys work both ways, for the call does not say which way the zone goes.
+fn mode(usage: KeyUsage, under: Under) -> u8 {
+    match (usage, under) {
+        (KeyUsage::Pin | KeyUsage::Data, Under::Terminal) => b'D',
+        (KeyUsage::Pin | KeyUsage::Data, Under::Zone) | (KeyUsage::Kek | KeyUsage::KeyBlock, _) => b'B',
+        (KeyUsage::Mac | KeyUsage::Pvv | KeyUsage::IbmPin | KeyUsage::Cvv, _) => b'C',
+        (
+            KeyUsage::Bdk
+            | KeyUsage::InitialKey
+            | KeyUsage::EmvCryptogram
+            | KeyUsage::EmvConfidentiality
+            | KeyUsage::EmvIntegrity
+            | KeyUsage::EmvDynamic,
+            _,
+        ) => b'X',
+    }
+}
 
 /// The header of a new key block.
-pub(super) fn attributes(usage: KeyUsage, under: Under, algorithm: KeyAlgorithm) -> BlockAttributes {
-    let usage = match (usage, under) {
+pub(super) fn attributes(of: KeyUsage, under: Under, algorithm: KeyAlgorithm) -> BlockAttributes {
+    let usage = match (of, under) {
         (KeyUsage::Kek, Under::Terminal) => b"51",
         (KeyUsage::Kek, Under::Zone) => b"52",
         (KeyUsage::KeyBlock, _) => b"K1",
@@ -36,7 +56,8 @@ pub(super) fn attributes(usage: KeyUsage, under: Under, algorithm: KeyAlgorithm)
         KeyAlgorithm::Aes192 => b"A2",
         KeyAlgorithm::Aes256 => b"A3",
     };
-    BlockAttributes([usage[0], usage[1], length[0], length[1], b'N', b'0', b'0', b'S', b'0', b'0'])
+    let exportability = if exportable(of) { b'S' } else { b'N' };
+    BlockAttributes([usage[0], usage[1], length[0], length[1], mode(of, under), b'0', b'0', exportability, b'0', b'0'])
 }
 
 /// What a usage of a header may be used as, in the key types that commands without blocks have.

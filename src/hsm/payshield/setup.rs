@@ -102,7 +102,8 @@ pub struct PayshieldSetup {
     pub key_blocks: bool,
     /// Lets single DES protect PINs and tracks too, against PCI PIN 2-3.
     pub legacy_single_des: bool,
-    /// The HSM gives check values of more than 3 bytes. Terminals that want 4 at sign-in need it.
+    /// The HSM gives check values of more than 3 bytes, in its answers whole ones of 8. Terminals that want 4 at sign-in
+    /// need it; off, as such an HSM should be set, unless it is said.
     pub long_check_values: bool,
     /// Which PIN block format may become which; asked before the HSM is.
     pub policy: TranslationPolicy,
@@ -151,7 +152,7 @@ impl PayshieldSetup {
             cool_down: Duration::from_secs(2),
             key_blocks: false,
             legacy_single_des: false,
-            long_check_values: true,
+            long_check_values: false,
             policy: TranslationPolicy::default(),
             decimalization: DecimalizationTable::USUAL,
             keys: Vec::new(),

@@ -6,6 +6,7 @@ use crate::hsm::KeyFault;
 use crate::hsm::KeyUsage;
 use crate::hsm::calculator::tr31::Form;
 use crate::hsm::calculator::tr31::Header;
+use crate::hsm::exportable;
 use crate::model::MacAlgorithm;
 
 /// One use of one key by one operation.
@@ -93,20 +94,9 @@ pub(super) fn header(usage: KeyUsage, algorithm: KeyAlgorithm, exportability: u8
     written(usage, family, mode, exportability)
 }
 
-/// Whether a key of this usage that is made here, or given in clear, may leave bare: working keys may,
-/// keys that other keys hang on may not leave at all.
+/// The same rule as [`exportable`], as headers write it.
 pub(super) fn exportability(usage: KeyUsage) -> u8 {
-    match usage {
-        KeyUsage::Pin | KeyUsage::Mac | KeyUsage::Data | KeyUsage::Pvv | KeyUsage::IbmPin | KeyUsage::Cvv => b'S',
-        KeyUsage::Kek
-        | KeyUsage::KeyBlock
-        | KeyUsage::Bdk
-        | KeyUsage::InitialKey
-        | KeyUsage::EmvCryptogram
-        | KeyUsage::EmvConfidentiality
-        | KeyUsage::EmvIntegrity
-        | KeyUsage::EmvDynamic => b'N',
-    }
+    if exportable(usage) { b'S' } else { b'N' }
 }
 
 /// The header of a data key. Mode B keeps it apart from a terminal's data key, which is D.

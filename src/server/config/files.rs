@@ -1,6 +1,6 @@
 //! Reads a station's file and every list it names.
 
-use super::{Config, HsmKind, HsmSetup, KeyList, parse};
+use super::{Config, HsmSetup, KeyList, parse};
 use crate::hsm::KeyName;
 use crate::hsm::KeyUsage;
 use crate::model::Breach;
@@ -128,9 +128,15 @@ fn check_keys(config: &Config, registry: &Registry, keys: &KeyList, file: &str, 
             check(format!("terminal {}", terminal.terminal), name, KeyUsage::Kek);
         }
     }
-    let issued = config.doors.iter().filter(|door| door.mac_key.is_none() || door.pin_key.is_none());
-    for door in issued.filter(|_| config.hsm.kind() == HsmKind::Pkcs11) {
-        let fault = "a PKCS#11 token hands out no working keys: name a mac_key and a pin_key";
+    let fault = match &config.hsm {
+        HsmSetup::Pkcs11(_) => "a PKCS#11 token hands out no working keys: name a mac_key and a pin_key",
+        HsmSetup::Payshield(host) if !host.long_check_values => {
+            "working keys are handed out with check values of four bytes: say long_check_values = true in [hsm], \
+             if the HSM gives them, or name a mac_key and a pin_key"
+        }
+        HsmSetup::Payshield(_) | HsmSetup::Software(_) => return,
+    };
+    for door in config.doors.iter().filter(|door| door.mac_key.is_none() || door.pin_key.is_none()) {
         breaches.add(file, 0, format!("door {}: {fault}", door.name));
     }
 }

@@ -363,7 +363,7 @@ fn host(row: &Cells<'_>, breaches: &mut Breaches) -> Option<HostSetup> {
     Some(HostSetup {
         key_blocks: truth(row, "key_blocks", false, breaches),
         legacy_single_des: truth(row, "legacy_single_des", false, breaches),
-        long_check_values: truth(row, "long_check_values", true, breaches),
+        long_check_values: truth(row, "long_check_values", false, breaches),
         trailers: truth(row, "trailers", true, breaches),
         addresses,
         connections: connections?,

@@ -238,6 +238,27 @@ async fn aes_keys_are_made_in_key_blocks_where_the_hsm_keeps_such() {
 }
 
 #[tokio::test]
+async fn a_new_key_block_may_do_what_its_role_needs_and_no_more() {
+    let host = Host::start(Behaviour::default()).await;
+    let hsm = connected(PayshieldSetup { key_blocks: true, ..host.setup() }).await;
+    let tmk = Kek(name("tmk"));
+    for (usage, kek, head) in [
+        (KeyUsage::Pin, Some(&tmk), "71TD00S"),
+        (KeyUsage::Pin, None, "72TB00S"),
+        (KeyUsage::Mac, Some(&tmk), "M3TC00S"),
+        (KeyUsage::Data, Some(&tmk), "23TD00S"),
+        (KeyUsage::Pvv, None, "V2TC00S"),
+        (KeyUsage::Bdk, None, "B0TX00N"),
+        (KeyUsage::Kek, None, "52TB00N"),
+    ] {
+        let made = hsm.key_generate(&CTX, usage, KeyAlgorithm::Tdes2, kek).await.unwrap();
+        // Behind `S1` and four digits of length.
+        let block = made.block.as_str().rsplit('/').next().unwrap();
+        assert_eq!(&block[6..13], head, "{usage:?}");
+    }
+}
+
+#[tokio::test]
 async fn ibm_offsets_and_new_pvvs_are_those_of_the_software_hsm() {
     let (_host, hsm) = pair().await;
     let (tpk, zpk) = (PinKey(name("tpk")), PinKey(name("zpk")));
@@ -290,7 +311,13 @@ async fn macs_of_dukpt_devices_are_those_of_the_software_hsm() {
     let never = Ksn::new(&unhex("FFFF9876543210E00000")).unwrap();
     let key = DukptKey { base: &base, ksn: &never };
     let refused = hsm.mac_generate_dukpt(&CTX, key, Direction::Request, &RETAIL, b"x").await.unwrap_err();
-    assert_eq!(refused, HsmError::Input("KSN"));
+    assert_eq!(refused, HsmError::Key { name: "bdk".into(), fault: KeyFault::Ksn }, "the device's fault, not our bug");
+    let here = software().mac_generate_dukpt(&CTX, key, Direction::Request, &RETAIL, b"x").await.unwrap_err();
+    assert_eq!(refused, here);
+    let of_aes = Ksn::new(&unhex("123456789012345600000001")).unwrap();
+    let key = DukptKey { base: &base, ksn: &of_aes };
+    let refused = hsm.mac_generate_dukpt(&CTX, key, Direction::Request, &RETAIL, b"x").await.unwrap_err();
+    assert_eq!(refused, here);
 }
 
 /// Verdicts on PINs, card values and tracks.
@@ -348,7 +375,7 @@ async fn a_pin_of_a_dukpt_device_is_translated() {
     let never = Ksn::new(&unhex("FFFF9876543210E00000")).unwrap();
     let from = (DukptKey { base: &base, ksn: &never }, PinFormat::Iso0);
     let refused = hsm.pin_translate_dukpt(&CTX, from, to, &block, &pan()).await.map(|_| ()).unwrap_err();
-    assert_eq!(refused, HsmError::Input("KSN").into());
+    assert_eq!(refused, HsmError::Key { name: "bdk".into(), fault: KeyFault::Ksn }.into());
 }
 
 #[tokio::test]
@@ -416,8 +443,11 @@ async fn a_zones_key_comes_in_and_goes_out_and_its_check_value_must_agree() {
     let zmk = Kek(name("zmk"));
     let out = hsm.key_export(&CTX, &name("zpk-b"), &zmk).await.unwrap();
     assert_eq!(out, software().key_export(&CTX, &name("zpk-b"), &zmk).await.unwrap());
-    let kcv = hsm.key_check_value(&CTX, &name("zpk-b"), 5).await.unwrap();
-    assert_eq!(kcv, software().key_check_value(&CTX, &name("zpk-b"), 5).await.unwrap());
+    let kcv = hsm.key_check_value(&CTX, &name("zpk-b"), 4).await.unwrap();
+    assert_eq!(kcv, software().key_check_value(&CTX, &name("zpk-b"), 4).await.unwrap());
+    let too_long = hsm.key_check_value(&CTX, &name("zpk-b"), 5).await;
+    assert_eq!(too_long, Err(HsmError::Input("check value length")), "of enciphered zeros four bytes at most");
+    assert_eq!(hsm.key_check_value(&CTX, &name("zak-aes"), 5).await.unwrap().as_bytes().len(), 5);
     let short = Kcv::new(&kcv.as_bytes()[..3]).unwrap();
     for kcv in [&kcv, &short] {
         let block = hsm.key_import(&CTX, KeyUsage::Pin, KeyAlgorithm::Tdes2, &zmk, &out, Some(kcv)).await.unwrap();
@@ -430,11 +460,18 @@ async fn a_zones_key_comes_in_and_goes_out_and_its_check_value_must_agree() {
     let same = [&out.as_bytes()[..8], &out.as_bytes()[..8]].concat();
     let refused =
         hsm.key_import(&CTX, KeyUsage::Pin, KeyAlgorithm::Tdes2, &zmk, &WrappedKey::new(same.into()), None).await;
-    assert_eq!(refused, Err(HsmError::Key { name: "zmk".into(), fault: KeyFault::Length }));
+    assert_eq!(
+        refused,
+        Err(HsmError::Key { name: "block".into(), fault: KeyFault::Masquerade }),
+        "not the ZMK's fault"
+    );
     let refused = hsm.key_import(&CTX, KeyUsage::Pin, KeyAlgorithm::Tdes2, &Kek(name("tmk")), &out, None).await;
     assert_eq!(refused, Err(HsmError::Key { name: "tmk".into(), fault: KeyFault::Usage }));
-    let refused = hsm.key_export(&CTX, &name("tmk"), &zmk).await;
-    assert_eq!(refused, Err(HsmError::Key { name: "tmk".into(), fault: KeyFault::NotExportable }));
+    for stays in ["tmk", "bdk", "imk"] {
+        let refused = hsm.key_export(&CTX, &name(stays), &zmk).await;
+        assert_eq!(refused, Err(HsmError::Key { name: stays.into(), fault: KeyFault::NotExportable }));
+        assert_eq!(software().key_export(&CTX, &name(stays), &zmk).await, refused, "as in process");
+    }
 }
 
 #[tokio::test]

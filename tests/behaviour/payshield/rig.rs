@@ -186,6 +186,7 @@ pub(crate) fn setup(addresses: &[SocketAddr]) -> PayshieldSetup {
         back_off: Duration::from_millis(5),
         back_off_most: Duration::from_millis(50),
         cool_down: Duration::from_millis(50),
+        long_check_values: true,
         keys: host_keys(),
         sealing: Some(SealingKeys {
             data: KeyName::parse("sealing").unwrap(),

@@ -95,6 +95,7 @@ impl Drop for HsmHost {
 fn tables(hsm: SocketAddr) -> String {
     format!(
         "[hsm]\nkind = \"payshield\"\naddresses = [\"{hsm}\"]\nconnections = 2\nlegacy_single_des = true\n\
+         long_check_values = true\n\
          connect_ms = 2000\nprobe_after_ms = 200\nprobe_within_ms = 200\ncool_down_ms = 100\n\
          sealing_key = \"sealing/data\"\nsealing_mac = \"sealing/mac\"\n"
     )

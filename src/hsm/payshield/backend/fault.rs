@@ -20,7 +20,8 @@ pub(super) fn fault(code: ErrorCode, first: &str, second: &str) -> HsmError {
         b"10" => key(first, KeyFault::Block),
         b"11" => key(second, KeyFault::Block),
         b"26" | b"A7" => key(first, KeyFault::Algorithm),
-        b"27" | b"75" => key(first, KeyFault::Length),
+        b"27" => key(first, KeyFault::Length),
+        b"75" => key(first, KeyFault::Masquerade),
         b"28" | b"29" | b"A6" | b"A8" => key(first, KeyFault::Usage),
         b"AA" => key(first, KeyFault::NotExportable),
         [b'A' | b'B', _] => key(first, KeyFault::Block),
@@ -30,6 +31,15 @@ pub(super) fn fault(code: ErrorCode, first: &str, second: &str) -> HsmError {
         b"80" => HsmError::Input("data length"),
         b"69" => HsmError::Policy("the HSM has this PIN block format switched off"),
         _ => HsmError::Backend(code.to_string()),
+    }
+}
+
+/// The same of a key that travels under another: what is said of scheme, length, disguise, type and block is said of the
+/// one that travels, and only a parity that does not come out (10) is the key encrypting key's.
+pub(super) fn import_fault(code: ErrorCode, kek: &str, travelling: &str) -> HsmError {
+    match code.as_bytes() {
+        b"26" | b"27" | b"28" | b"29" | b"75" | [b'A' | b'B', _] => fault(code, travelling, travelling),
+        _ => fault(code, kek, travelling),
     }
 }
 

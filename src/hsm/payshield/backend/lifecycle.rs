@@ -16,6 +16,7 @@ use crate::hsm::KeyRef;
 use crate::hsm::KeyUsage;
 use crate::hsm::WrappedKey;
 use crate::hsm::calculator::equal;
+use crate::hsm::exportable;
 use crate::hsm::payshield::block::attributes;
 use crate::hsm::payshield::code::KeyType;
 use crate::hsm::payshield::command::diagnostics::Random;
@@ -62,6 +63,10 @@ fn schemes(algorithm: KeyAlgorithm, key_blocks: bool) -> Result<(u8, Option<u8>)
         }
     };
     Ok((if key_blocks { b'S' } else { variant }, Some(ecb)))
+}
+
+fn is_aes(algorithm: KeyAlgorithm) -> bool {
+    matches!(algorithm, KeyAlgorithm::Aes128 | KeyAlgorithm::Aes192 | KeyAlgorithm::Aes256)
 }
 
 /// The scheme of a key that travels without a header, which no AES key does.
@@ -162,7 +167,7 @@ impl PayshieldHsm {
             scheme,
             attributes: key_blocks.then(|| attributes(usage, under, algorithm)),
         };
-        let answer = self.call(ctx, &command).await?.map_err(|code| fault::fault(code, &zmk.name, "block"))?;
+        let answer = self.call(ctx, &command).await?.map_err(|code| fault::import_fault(code, &zmk.name, "block"))?;
         let held = Held { name: "block".into(), usage, algorithm, key_type, key: answer.key };
         if let Some(expected) = expected {
             let wanted = expected.as_bytes();
@@ -180,7 +185,7 @@ impl PayshieldHsm {
     /// See [`Hsm::key_export`](crate::hsm::Hsm::key_export).
     pub(super) async fn export_key(&self, ctx: &Ctx, key: &KeyRef, kek: &Kek) -> Result<WrappedKey, HsmError> {
         let held = self.held(key)?;
-        if held.usage == KeyUsage::Kek {
+        if !exportable(held.usage) {
             return Err(held.fault(KeyFault::NotExportable));
         }
         let (kek, under) = self.kek(kek)?;
@@ -188,17 +193,19 @@ impl PayshieldHsm {
         let (key_type, algorithm) = (held.wire_type(), held.algorithm);
         let wrapping = Wrapping { under, key: kek.key, scheme };
         let command = ExportKey { key_type, wrapping, key: held.key, attributes: None };
-        let answer = self.call(ctx, &command).await?.map_err(|code| fault::fault(code, &kek.name, &held.name))?;
+        let answer =
+            self.call(ctx, &command).await?.map_err(|code| fault::import_fault(code, &kek.name, &held.name))?;
         bare(&answer.key, algorithm)
     }
 
     /// See [`Hsm::key_check_value`](crate::hsm::Hsm::key_check_value).
     pub(super) async fn check(&self, ctx: &Ctx, held: &Held, length: usize) -> Result<Kcv, HsmError> {
+        let most = if is_aes(held.algorithm) { 5 } else { 4 };
         let full = match length {
             3 => false,
-            4 | 5 if self.pool.setup().long_check_values => true,
-            4 | 5 => return Err(HsmError::Policy("check values of more than 3 bytes are switched off")),
-            _ => return Err(HsmError::Input("check value length")),
+            _ if !(3..=most).contains(&length) => return Err(HsmError::Input("check value length")),
+            _ if self.pool.setup().long_check_values => true,
+            _ => return Err(HsmError::Policy("check values of more than 3 bytes are switched off")),
         };
         let command = CheckKey { key_type: held.wire_type(), key: held.key.clone(), full };
         let value = self.call(ctx, &command).await?.map_err(|code| fault::fault(code, &held.name, &held.name))?;

@@ -127,11 +127,10 @@ impl PayshieldHsm {
         self.pool.setup().policy.check(format, to.format, false)?;
         let base = self.held(&from.base.0)?.must_be(KeyUsage::Bdk, &[KeyType::BDK])?;
         let destination = self.held(&to.key.0)?.must_be(KeyUsage::Pin, &[KeyType::ZPK])?;
-        if from.ksn.as_bytes().len() != 10 {
-            return Err(HsmError::Unsupported("PIN blocks under AES DUKPT").into());
+        // The HSM's own word for a counter that no device has would be no more than "input", which is our bug.
+        if from.ksn.as_bytes().len() != 10 || counter(from.ksn).is_err() {
+            return Err(base.fault(KeyFault::Ksn).into());
         }
-        // The station checks counters before it asks; the HSM's own word for it would be no more than "input".
-        counter(from.ksn).map_err(|_| HsmError::Input("KSN"))?;
         let ksn = serial_number(from.ksn);
         let (wanted, from) = (code(to.format, &destination)?, block_of(format, &base, block)?);
         let command = TranslateDukpt {

@@ -288,8 +288,8 @@ impl CheckKey {
     fn length_flag(&self) -> u8 {
         match self.key.as_str().as_bytes() {
             [b'S', ..] => b'F',
-            [b'T', ..] => b'2',
-            [b'U', ..] => b'1',
+            [b'T' | b'Y', ..] => b'2',
+            [b'U' | b'X', ..] => b'1',
             all if all.len() == 32 => b'1',
             _ => b'0',
         }
@@ -354,5 +354,25 @@ impl Command for CheckKey {
             return Ok(fields.packed::<8>("a check value of 16 hex digits")?.to_vec());
         }
         Ok(fields.packed::<3>("a check value of 6 hex digits")?.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CheckKey;
+    use crate::hsm::payshield::code::KeyType;
+    use crate::hsm::payshield::command::Tail;
+    use crate::hsm::payshield::command::write;
+    use crate::hsm::payshield::key::HostKey;
+
+    #[test]
+    fn the_length_flag_of_a_key_is_its_length_whatever_its_scheme() {
+        for (letter, digits, flag) in
+            [("", 16, b'0'), ("U", 32, b'1'), ("X", 32, b'1'), ("T", 48, b'2'), ("Y", 48, b'2')]
+        {
+            let key = HostKey::parse(&format!("{letter}{}", "0".repeat(digits))).unwrap();
+            let body = write(&CheckKey { key_type: KeyType::ZPK, key, full: false }, &Tail::default());
+            assert_eq!((&body[..4], body[4]), (b"BU01".as_slice(), flag), "{letter}");
+        }
     }
 }
