@@ -10,6 +10,7 @@ pub mod emv;
 mod fault;
 mod key;
 mod mac_element;
+mod memory;
 pub mod payshield;
 mod pin;
 pub mod pkcs11;
@@ -46,6 +47,7 @@ use smallvec::SmallVec;
 use std::future::Future;
 use std::future::ready;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// What every call carries: by when an answer is of any use.
 #[derive(Clone, Copy, Debug)]
@@ -125,6 +127,9 @@ pub struct HsmStatus {
     /// Whether all of its key material is kept from being swapped out, where that is known.
     pub locked: Option<bool>,
 }
+
+/// A software HSM's AES-256 master key, in one place in memory: what is moved by value leaves copies behind.
+pub type MasterKey = Box<Zeroizing<[u8; 32]>>;
 
 /// A MAC as its scheme writes it into the element: 4 to 16 bytes.
 pub type Mac = SmallVec<[u8; 16]>;

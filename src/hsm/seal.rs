@@ -2,6 +2,8 @@
 
 use super::HsmError;
 use super::KeyFault;
+use super::memory::Locked;
+use super::memory::swept;
 use crate::model::BusinessDate;
 use crate::model::Entropy;
 use crate::model::Pan;
@@ -31,15 +33,16 @@ pub enum DataKeyPurpose {
     Token,
 }
 
-/// A data key in clear, for a [`DataKeySealer`] only: no `Debug`, no `Clone`, wiped on drop.
+/// A data key in clear, for a [`DataKeySealer`] only: no `Debug`, no `Clone`, wiped on drop. It stays in one place in
+/// memory, for results and futures move what they hold, and leave copies behind.
 pub struct OpenedDataKey {
     purpose: DataKeyPurpose,
-    clear: Zeroizing<[u8; 32]>,
+    clear: Box<Zeroizing<[u8; 32]>>,
 }
 
 impl OpenedDataKey {
     /// Only backends make one.
-    pub(in crate::hsm) fn new(purpose: DataKeyPurpose, clear: Zeroizing<[u8; 32]>) -> Self {
+    pub(in crate::hsm) fn new(purpose: DataKeyPurpose, clear: Box<Zeroizing<[u8; 32]>>) -> Self {
         Self { purpose, clear }
     }
 
@@ -73,8 +76,8 @@ pub trait KeyRing: Sealer {
 ///
 /// A sealed PAN is nonce (12), ciphertext (19), tag (16).
 pub struct DataKeySealer {
-    days: ArcSwap<BTreeMap<BusinessDate, Arc<Aes256Gcm>>>,
-    token: Hmac<Sha256>,
+    days: ArcSwap<BTreeMap<BusinessDate, Arc<Locked<Aes256Gcm>>>>,
+    token: Locked<Hmac<Sha256>>,
     entropy: Arc<dyn Entropy>,
 }
 
@@ -86,18 +89,22 @@ impl DataKeySealer {
     /// [`KeyFault::Usage`] if the key was opened for another purpose.
     pub fn new(token: &OpenedDataKey, entropy: Arc<dyn Entropy>) -> Result<Self, HsmError> {
         token.must_be(DataKeyPurpose::Token)?;
-        let keyed = Hmac::<Sha256>::new_from_slice(token.clear.as_slice())
-            .map_err(|_| HsmError::Key { name: "data key".into(), fault: KeyFault::Length })?;
-        Ok(Self { days: ArcSwap::default(), token: keyed, entropy })
+        let keyed = swept(|| {
+            let keyed = Hmac::<Sha256>::new_from_slice(token.clear.as_slice());
+            keyed.map(|keyed| Locked::new(Box::new([keyed])))
+        });
+        let token = keyed.map_err(|_| HsmError::Key { name: "data key".into(), fault: KeyFault::Length })?;
+        Ok(Self { days: ArcSwap::default(), token, entropy })
     }
 
-    fn day(&self, date: BusinessDate) -> Result<Arc<Aes256Gcm>, SealFault> {
+    fn day(&self, date: BusinessDate) -> Result<Arc<Locked<Aes256Gcm>>, SealFault> {
         self.days.load().get(&date).cloned().ok_or(SealFault::NoKey)
     }
 
     /// HMAC over `label` and `content`; the label keeps tokens and hashes apart.
     fn keyed(&self, label: u8, content: &[u8]) -> [u8; 32] {
-        let mut mac = self.token.clone();
+        let [token] = &*self.token else { unreachable!("there is one token key") };
+        let mut mac = token.clone();
         mac.update(&[label]);
         mac.update(content);
         mac.finalize().into_bytes().into()
@@ -107,7 +114,7 @@ impl DataKeySealer {
 impl KeyRing for DataKeySealer {
     fn add(&self, date: BusinessDate, key: &OpenedDataKey) -> Result<(), HsmError> {
         key.must_be(DataKeyPurpose::Seal)?;
-        let cipher = Arc::new(Aes256Gcm::new(&(*key.clear).into()));
+        let cipher = swept(|| Arc::new(Locked::new(Box::new([Aes256Gcm::new(&(**key.clear).into())]))));
         self.days.rcu(|days| {
             let mut days = BTreeMap::clone(days);
             days.entry(date).or_insert_with(|| Arc::clone(&cipher));
@@ -123,7 +130,8 @@ impl Sealer for DataKeySealer {
     }
 
     fn seal(&self, date: BusinessDate, pan: &Pan, bound_to: &[u8]) -> Result<SealedPan, SealFault> {
-        let key = self.day(date)?;
+        let day = self.day(date)?;
+        let key = day.first().ok_or(SealFault::NoKey)?;
         let mut nonce = [0; NONCE];
         self.entropy.fill(&mut nonce);
         let mut body = Zeroizing::new([FILL; PADDED]);
@@ -134,7 +142,8 @@ impl Sealer for DataKeySealer {
     }
 
     fn open(&self, date: BusinessDate, sealed: &SealedPan, bound_to: &[u8]) -> Result<Pan, SealFault> {
-        let key = self.day(date)?;
+        let day = self.day(date)?;
+        let key = day.first().ok_or(SealFault::NoKey)?;
         let bytes = sealed.as_bytes();
         if bytes.len() != NONCE + PADDED + TAG {
             return Err(SealFault::Differs);

@@ -199,7 +199,7 @@ async fn open_software(setup: &SoftwareSetup, keys: KeyList, opening: &Opening<'
         _ => None,
     };
     let master = key_of(setup.master.as_ref(), token.as_ref(), opening).await?;
-    let mut builder = SoftwareHsm::builder(Arc::clone(opening.entropy) as Arc<_>, master);
+    let mut builder = SoftwareHsm::under(Arc::clone(opening.entropy) as Arc<_>, master);
     if setup.legacy_single_des {
         builder = builder.legacy_single_des();
     }

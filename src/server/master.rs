@@ -7,6 +7,7 @@ use super::private_file;
 use super::secret::{SecretFault, private_bytes, secret_variable};
 use crate::hsm::Ctx;
 use crate::hsm::HsmError;
+use crate::hsm::MasterKey;
 use crate::hsm::pkcs11::Pkcs11Hsm;
 use crate::model::Entropy;
 use std::fs::File;
@@ -76,7 +77,7 @@ pub(super) async fn key_of(
     place: Option<&MasterPlace>,
     token: Option<&Token>,
     opening: &Opening<'_>,
-) -> Result<Zeroizing<[u8; 32]>, MasterFault> {
+) -> Result<MasterKey, MasterFault> {
     match (place, token) {
         (None, _) => Ok(drawn(&**opening.entropy)),
         (Some(MasterPlace::Variable(name)), _) => from_variable(name),
@@ -99,13 +100,13 @@ pub(super) fn check(place: &MasterPlace, folder: &Path) -> Result<(), MasterFaul
     }
 }
 
-fn drawn(entropy: &impl Entropy) -> Zeroizing<[u8; 32]> {
-    let mut key = Zeroizing::new([0; 32]);
+fn drawn(entropy: &impl Entropy) -> MasterKey {
+    let mut key = Box::new(Zeroizing::new([0; 32]));
     entropy.fill(key.as_mut_slice());
     key
 }
 
-fn from_variable(name: &str) -> Result<Zeroizing<[u8; 32]>, MasterFault> {
+fn from_variable(name: &str) -> Result<MasterKey, MasterFault> {
     let text = secret_variable(name).map_err(MasterFault::Variable)?;
     let form = || MasterFault::Variable(SecretFault::Form(format!("the variable {name}")));
     unhex(text.as_bytes()).ok_or_else(form)
@@ -136,7 +137,7 @@ fn may_be_made(file: &Path, opening: &Opening<'_>) -> Result<(), MasterFault> {
     if is_new { Ok(()) } else { Err(missing()) }
 }
 
-fn from_file(file: &Path, opening: &Opening<'_>) -> Result<Zeroizing<[u8; 32]>, MasterFault> {
+fn from_file(file: &Path, opening: &Opening<'_>) -> Result<MasterKey, MasterFault> {
     if let Some(line) = lines(file)? {
         return unhex(&line).ok_or_else(|| MasterFault::Form(file.to_owned()));
     }
@@ -147,7 +148,7 @@ fn from_file(file: &Path, opening: &Opening<'_>) -> Result<Zeroizing<[u8; 32]>, 
     made.map(|()| key).map_err(|fault| MasterFault::Io { file: file.to_owned(), fault })
 }
 
-async fn from_token(file: &Path, token: &Token, opening: &Opening<'_>) -> Result<Zeroizing<[u8; 32]>, MasterFault> {
+async fn from_token(file: &Path, token: &Token, opening: &Opening<'_>) -> Result<MasterKey, MasterFault> {
     let refuse = |fault| MasterFault::Token { file: file.to_owned(), fault };
     if let Some(line) = lines(file)? {
         let wrapped = std::str::from_utf8(&line).map_err(|_| MasterFault::Form(file.to_owned()))?;
@@ -160,10 +161,10 @@ async fn from_token(file: &Path, token: &Token, opening: &Opening<'_>) -> Result
     made.map(|()| key).map_err(|fault| MasterFault::Io { file: file.to_owned(), fault })
 }
 
-fn unhex(digits: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+fn unhex(digits: &[u8]) -> Option<MasterKey> {
     let digits: &[u8; 64] = digits.trim_ascii().try_into().ok()?;
     let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let mut key = Zeroizing::new([0; 32]);
+    let mut key = Box::new(Zeroizing::new([0; 32]));
     for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
         let [high, low] = *pair else { return None };
         *byte = nibble(high)? << 4 | nibble(low)?;

@@ -212,10 +212,10 @@ async fn token_keeps_a_master_key_and_sealing_keys_bound_to_their_purpose() {
     let master = Zeroizing::new([0xA5; 32]);
     let wrapped = hsm.wrap_master(&CTX, &master).await.unwrap();
     assert!(!wrapped.contains("A5A5A5A5"));
-    assert!(*hsm.unwrap_master(&CTX, &wrapped).await.unwrap() == *master);
+    assert!(**hsm.unwrap_master(&CTX, &wrapped).await.unwrap() == *master);
     // What it opens is a software HSM's master key: blocks made under one open under the other.
-    let builder = |master| SoftwareHsm::builder(Arc::new(SystemEntropy), master).build().unwrap();
-    let (block, _) = builder(master).data_key_new(&CTX, DataKeyPurpose::Token).await.unwrap();
+    let builder = |master| SoftwareHsm::under(Arc::new(SystemEntropy), master).build().unwrap();
+    let (block, _) = builder(Box::new(master)).data_key_new(&CTX, DataKeyPurpose::Token).await.unwrap();
     let second = builder(hsm.unwrap_master(&CTX, &wrapped).await.unwrap());
     assert!(second.data_key_open(&CTX, DataKeyPurpose::Token, &block).await.is_ok());
     let last = if wrapped.ends_with('0') { "1" } else { "0" };

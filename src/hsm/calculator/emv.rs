@@ -55,16 +55,21 @@ fn last_sixteen(digits: &[u8]) -> [u8; 8] {
 
 /// The first sixteen decimal nibbles of a SHA-1 over PAN and sequence number; letters less ten fill up.
 fn hashed(digits: &[u8]) -> [u8; 8] {
-    let mut packed = Vec::with_capacity(11);
-    let odd = digits.len() % 2;
-    let mut padded = vec![0; odd];
+    // PAN digits, so room enough from the start: what grows leaves a copy behind.
+    let mut padded = Zeroizing::new(Vec::with_capacity(digits.len() + 1));
+    padded.resize(digits.len() % 2, 0);
     padded.extend(digits.iter().map(|digit| digit & 0x0F));
+    let mut packed = Zeroizing::new(Vec::with_capacity(padded.len() / 2));
     packed.extend(padded.as_chunks::<2>().0.iter().map(|[high, low]| high << 4 | low));
-    let nibbles: Vec<u8> = Sha1::digest(&packed).iter().flat_map(|byte| [byte >> 4, byte & 0x0F]).collect();
+    let mut nibbles = Zeroizing::new([0; 40]);
+    for (pair, byte) in nibbles.as_chunks_mut::<2>().0.iter_mut().zip(Sha1::digest(packed.as_slice())) {
+        *pair = [byte >> 4, byte & 0x0F];
+    }
     let decimals = nibbles.iter().filter(|nibble| **nibble < 10).copied();
     let letters = nibbles.iter().filter(|nibble| **nibble >= 10).map(|nibble| nibble - 10);
-    let chosen: Vec<u8> = decimals.chain(letters).take(16).collect();
-    last_sixteen(&chosen)
+    let mut chosen = Zeroizing::new([0; 16]);
+    chosen.iter_mut().zip(decimals.chain(letters)).for_each(|(to, nibble)| *to = nibble);
+    last_sixteen(chosen.as_slice())
 }
 
 /// A card's own master key.
@@ -80,7 +85,7 @@ pub fn master_key(issuer: &DesKey, option: MasterKeyOption, card: &EmvCard) -> R
         return Err(CalcError::Digits);
     }
     let pan = card.pan.clear().as_bytes();
-    let digits = [pan, &[card.sequence / 10, card.sequence % 10]].concat();
+    let digits = Zeroizing::new([pan, &[card.sequence / 10, card.sequence % 10]].concat());
     let left = match option {
         MasterKeyOption::B if pan.len() > 16 => hashed(&digits),
         MasterKeyOption::A | MasterKeyOption::B => last_sixteen(&digits),

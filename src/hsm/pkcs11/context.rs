@@ -18,11 +18,35 @@ use parking_lot::Mutex;
 use parking_lot::MutexGuard;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 /// The library that was loaded, by its file.
 type Loaded = Option<(PathBuf, Pkcs11)>;
 
 static CONTEXT: Mutex<Loaded> = Mutex::new(None);
+
+/// How often the library was initialized again. A session of before has a number that may be another's by now.
+static AGAIN: AtomicU64 = AtomicU64::new(0);
+
+/// The sessions that are good: those opened since.
+pub(super) fn era() -> u64 {
+    AGAIN.load(Ordering::Acquire)
+}
+
+fn arguments() -> CInitializeArgs {
+    CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)
+}
+
+/// The library says that nobody initialized it: somebody else in this process finalized it. What cannot be done about
+/// it shows when the next session is opened.
+pub(super) fn initialize_again(since: u64) {
+    let loaded = CONTEXT.lock();
+    let Some((_, context)) = loaded.as_ref().filter(|_| era() == since) else { return };
+    if context.initialize(arguments()).is_ok() {
+        AGAIN.fetch_add(1, Ordering::Release);
+    }
+}
 
 /// Nobody else opens, closes, makes or looks for anything meanwhile.
 pub(super) fn alone() -> MutexGuard<'static, impl Sized> {
@@ -35,7 +59,7 @@ fn library(loaded: &mut Loaded, path: &Path) -> Result<Pkcs11, Pkcs11Fault> {
         return if which == path { Ok(context.clone()) } else { Err(Pkcs11Fault::AnotherLibrary) };
     }
     let context = Pkcs11::new(path).map_err(|_| Pkcs11Fault::Library)?;
-    context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).map_err(Pkcs11Fault::of)?;
+    context.initialize(arguments()).map_err(Pkcs11Fault::of)?;
     *loaded = Some((path.to_owned(), context.clone()));
     Ok(context)
 }

@@ -26,6 +26,12 @@ pub enum Pkcs11Fault {
     /// There is no such key, or something is wrong with it.
     #[error("key {0}: {1}")]
     Key(String, KeyFault),
+    /// The key that was met under this name is not there any more: it may have been made anew.
+    #[error("key {0} is another object by now")]
+    Moved(String),
+    /// The library says that nobody initialized it.
+    #[error("the PKCS#11 library is not initialized")]
+    Uninitialized,
     /// Any other return value of the library, by its name.
     #[error("PKCS#11 {0}")]
     Other(String),
@@ -47,8 +53,8 @@ impl Pkcs11Fault {
             | RvError::DeviceRemoved
             | RvError::DeviceError
             | RvError::TokenNotPresent
-            | RvError::CryptokiNotInitialized
             | RvError::UserNotLoggedIn => Self::Gone,
+            RvError::CryptokiNotInitialized => Self::Uninitialized,
             RvError::PinIncorrect | RvError::PinLocked | RvError::PinExpired | RvError::PinInvalid => Self::Pin,
             other => Self::Other(format!("{other:?}")),
         }
@@ -60,6 +66,7 @@ impl Pkcs11Fault {
             Error::Pkcs11(RvError::MechanismInvalid | RvError::KeyTypeInconsistent | RvError::KeySizeRange, _) => {
                 Self::Key(name.to_owned(), KeyFault::Algorithm)
             }
+            Error::Pkcs11(RvError::KeyHandleInvalid | RvError::ObjectHandleInvalid, _) => Self::Moved(name.to_owned()),
             Error::Pkcs11(RvError::KeyFunctionNotPermitted, _) => Self::Key(name.to_owned(), KeyFault::Usage),
             other => Self::of(other),
         }
@@ -70,9 +77,29 @@ impl From<Pkcs11Fault> for HsmError {
     fn from(fault: Pkcs11Fault) -> Self {
         match fault {
             Pkcs11Fault::Key(name, fault) => Self::Key { name, fault },
-            Pkcs11Fault::Gone => Self::Unavailable,
+            Pkcs11Fault::Gone | Pkcs11Fault::Uninitialized => Self::Unavailable,
+            Pkcs11Fault::Moved(name) => Self::Key { name, fault: KeyFault::Missing },
             Pkcs11Fault::Input(what) => Self::Input(what),
             other => Self::Backend(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pkcs11Fault;
+    use crate::hsm::KeyFault;
+    use cryptoki::context::Function;
+    use cryptoki::error::Error;
+    use cryptoki::error::RvError;
+
+    #[test]
+    fn a_handle_that_is_no_more_is_looked_up_again_and_a_library_that_was_finalized_is_not_merely_gone() {
+        let of_key = |value| Pkcs11Fault::of_key(Error::Pkcs11(value, Function::Encrypt), "tak");
+        assert_eq!(of_key(RvError::KeyHandleInvalid), Pkcs11Fault::Moved("tak".into()));
+        assert_eq!(of_key(RvError::ObjectHandleInvalid), Pkcs11Fault::Moved("tak".into()));
+        assert_eq!(of_key(RvError::CryptokiNotInitialized), Pkcs11Fault::Uninitialized);
+        assert_eq!(of_key(RvError::SessionHandleInvalid), Pkcs11Fault::Gone);
+        assert_eq!(of_key(RvError::KeyTypeInconsistent), Pkcs11Fault::Key("tak".into(), KeyFault::Algorithm));
     }
 }

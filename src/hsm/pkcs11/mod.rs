@@ -154,10 +154,10 @@ impl Pkcs11Hsm {
         self.workers.ask(ctx, move |token| token.seal(&name, &bound_to, &secret)).await
     }
 
-    async fn open(&self, ctx: &Ctx, what: &[u8], sealed: Vec<u8>) -> Result<Zeroizing<[u8; 32]>, HsmError> {
+    async fn open(&self, ctx: &Ctx, what: &[u8], sealed: Vec<u8>) -> Result<Box<Zeroizing<[u8; 32]>>, HsmError> {
         let (name, bound_to) = (self.sealing_key()?, what.to_vec());
         let clear = self.workers.ask(ctx, move |token| token.open(&name, &bound_to, &sealed)).await?;
-        let mut secret = Zeroizing::new([0; 32]);
+        let mut secret = Box::new(Zeroizing::new([0; 32]));
         if clear.len() != secret.len() {
             return Err(HsmError::Key { name: "block".into(), fault: KeyFault::Length });
         }
@@ -178,7 +178,7 @@ impl Pkcs11Hsm {
     ///
     /// # Errors
     /// [`KeyFault::Block`] if the text was changed, or wrapped by another key.
-    pub async fn unwrap_master(&self, ctx: &Ctx, wrapped: &str) -> Result<Zeroizing<[u8; 32]>, HsmError> {
+    pub async fn unwrap_master(&self, ctx: &Ctx, wrapped: &str) -> Result<MasterKey, HsmError> {
         let broken = || HsmError::Key { name: "master".into(), fault: KeyFault::Block };
         let sealed = wrapped.trim().strip_prefix(&format!("{MARK}/master/")).and_then(unhex).ok_or_else(broken)?;
         self.open(ctx, MASTER, sealed).await
@@ -280,7 +280,7 @@ impl Hsm for Pkcs11Hsm {
     }
 
     async fn data_key_new(&self, ctx: &Ctx, purpose: DataKeyPurpose) -> Result<(KeyBlock, OpenedDataKey), HsmError> {
-        let mut clear = Zeroizing::new([0; 32]);
+        let mut clear = Box::new(Zeroizing::new([0; 32]));
         self.random(ctx, clear.as_mut_slice()).await?;
         let mark = purpose_mark(purpose);
         let sealed = self.seal(ctx, mark.as_bytes(), Zeroizing::new(clear.to_vec())).await?;

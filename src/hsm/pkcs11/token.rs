@@ -9,6 +9,8 @@ use crate::hsm::mac_element;
 use crate::model::MacAlgorithm;
 use crate::model::MacScheme;
 use crate::model::Padding;
+use cryptoki::error::Error;
+use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::object::Attribute;
@@ -49,6 +51,12 @@ fn is_aes(algorithm: KeyAlgorithm) -> bool {
     matches!(algorithm, KeyAlgorithm::Aes128 | KeyAlgorithm::Aes192 | KeyAlgorithm::Aes256)
 }
 
+/// Whether a refusal to decipher says that the bytes, or the key, are not the ones of then; some tokens say
+/// no more of a tag that differs than that there was an error.
+fn is_broken(refused: RvError) -> bool {
+    matches!(refused, RvError::EncryptedDataInvalid | RvError::EncryptedDataLenRange | RvError::GeneralError)
+}
+
 /// Pads as ISO/IEC 9797-1 says.
 fn padded(padding: Padding, data: &[u8]) -> Vec<u8> {
     let mut whole = Vec::with_capacity(data.len() + 16);
@@ -67,6 +75,12 @@ fn padded(padding: Padding, data: &[u8]) -> Vec<u8> {
 impl Token {
     pub(super) fn new(session: Session) -> Self {
         Self { session, met: HashMap::new() }
+    }
+
+    /// Looks the key of this label up anew when it is next wanted, and the left half that goes with it.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.met.remove(name);
+        self.met.remove(&format!("{name}{LEFT}"));
     }
 
     fn fault(name: &str, fault: KeyFault) -> Pkcs11Fault {
@@ -209,10 +223,9 @@ impl Token {
         let params = GcmParams::new(&mut nonce, bound_to, bits(TAG)).map_err(Pkcs11Fault::of)?;
         match self.session.decrypt(&Mechanism::AesGcm(params), key, cipher) {
             Ok(clear) => Ok(Zeroizing::new(clear)),
-            Err(error) => Err(match Pkcs11Fault::of_key(error, name) {
-                Pkcs11Fault::Other(_) => broken(),
-                known => known,
-            }),
+            // Only what says so means another key or changed bytes: a token short of memory is no foreign master key.
+            Err(Error::Pkcs11(refused, _)) if is_broken(refused) => Err(broken()),
+            Err(error) => Err(Pkcs11Fault::of_key(error, name)),
         }
     }
 
@@ -236,13 +249,24 @@ impl Token {
             // There is no single DES any more: three equal parts are the same cipher.
             KeyAlgorithm::Des => self.create(name, algorithm, KeyType::DES3, &thrice),
             KeyAlgorithm::Tdes2 => {
-                self.create(&format!("{name}{LEFT}"), KeyAlgorithm::Des, KeyType::DES3, &thrice)?;
-                self.create(name, algorithm, KeyType::DES2, clear)
+                let left = format!("{name}{LEFT}");
+                self.must_be_new(&left)?;
+                self.create(&left, KeyAlgorithm::Des, KeyType::DES3, &thrice)?;
+                // Half a key would keep the next try from ever ending well.
+                self.create(name, algorithm, KeyType::DES2, clear).inspect_err(|_| self.destroy(&left))
             }
             KeyAlgorithm::Tdes3 => self.create(name, algorithm, KeyType::DES3, clear),
             KeyAlgorithm::Aes128 | KeyAlgorithm::Aes192 | KeyAlgorithm::Aes256 => {
                 self.create(name, algorithm, KeyType::AES, clear)
             }
+        }
+    }
+
+    /// Takes all keys of this label away again; one that will not go shows at the next try.
+    fn destroy(&self, name: &str) {
+        let template = [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::Label(name.as_bytes().to_vec())];
+        for object in self.session.find_objects(&template).unwrap_or_default() {
+            let _ = self.session.destroy_object(object);
         }
     }
 
@@ -291,4 +315,18 @@ fn bits(bytes: usize) -> Ulong {
 
 fn length(bytes: usize) -> Ulong {
     Ulong::new(u64::try_from(bytes).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_broken;
+    use cryptoki::error::RvError;
+
+    #[test]
+    fn a_token_that_is_short_of_something_is_no_foreign_key() {
+        assert!(is_broken(RvError::EncryptedDataInvalid));
+        for other in [RvError::HostMemory, RvError::DeviceMemory, RvError::FunctionFailed, RvError::OperationActive] {
+            assert!(!is_broken(other), "{other:?}");
+        }
+    }
 }

@@ -3,6 +3,8 @@
 use super::Pkcs11Fault;
 use super::Pkcs11Setup;
 use super::context::alone;
+use super::context::era;
+use super::context::initialize_again;
 use super::context::open_session;
 use super::token::Token;
 use crate::hsm::Ctx;
@@ -31,17 +33,23 @@ type Job = Box<dyn FnOnce(&mut Desk) + Send>;
 pub(super) struct Desk {
     setup: Arc<Pkcs11Setup>,
     token: Option<Token>,
+    /// When its session was opened: see [`era`].
+    era: u64,
 }
 
 impl Desk {
     fn new(setup: Arc<Pkcs11Setup>) -> Result<Self, Pkcs11Fault> {
-        let mut desk = Self { setup, token: None };
+        let mut desk = Self { setup, token: None, era: era() };
         desk.token()?;
         Ok(desk)
     }
 
     fn token(&mut self) -> Result<&mut Token, Pkcs11Fault> {
+        if self.era != era() {
+            self.close();
+        }
         if self.token.is_none() {
+            self.era = era();
             let pin = AuthPin::from(self.setup.pin.to_string());
             let session = open_session(&self.setup.library, &self.setup.token, &pin)?;
             self.token = Some(Token::new(session));
@@ -49,18 +57,32 @@ impl Desk {
         self.token.as_mut().ok_or(Pkcs11Fault::Gone)
     }
 
-    /// Runs `what`; a session that is gone is given up.
-    fn run<T>(&mut self, what: impl FnOnce(&mut Token) -> Result<T, Pkcs11Fault>) -> Result<T, Pkcs11Fault> {
-        let done = self.token().and_then(what);
-        if matches!(done, Err(Pkcs11Fault::Gone)) {
-            self.close();
+    /// Runs `what`; a session that is gone is given up. A key that is another object than when it was met, for somebody
+    /// made it anew, is looked up once more.
+    fn run<T>(&mut self, what: impl Fn(&mut Token) -> Result<T, Pkcs11Fault>) -> Result<T, Pkcs11Fault> {
+        let mut done = self.token().and_then(&what);
+        if let (Err(Pkcs11Fault::Moved(name)), Some(token)) = (&done, &mut self.token) {
+            token.forget(name);
+            done = what(token);
+        }
+        match &done {
+            Err(Pkcs11Fault::Gone) => self.close(),
+            Err(Pkcs11Fault::Uninitialized) => {
+                self.close();
+                initialize_again(self.era);
+            }
+            _ => {}
         }
         done
     }
 
     fn close(&mut self) {
         let _alone = alone();
-        self.token = None;
+        let token = self.token.take();
+        if self.era != era() {
+            // Closing it would close whatever session has its number now.
+            std::mem::forget(token);
+        }
     }
 }
 
@@ -113,7 +135,7 @@ impl Workers {
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         ctx: &Ctx,
-        what: impl FnOnce(&mut Token) -> Result<T, Pkcs11Fault> + Send + 'static,
+        what: impl Fn(&mut Token) -> Result<T, Pkcs11Fault> + Send + 'static,
     ) -> Result<T, HsmError> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |desk| {

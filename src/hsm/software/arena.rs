@@ -1,11 +1,12 @@
 //! Opened keys: clear bytes, schedule and attributes in one place, wiped when they make room.
 
 use super::attributes::Attributes;
-use super::memory::Locked;
 use crate::hsm::KeyBlock;
 use crate::hsm::KeyFault;
 use crate::hsm::calculator::CipherKey;
 use crate::hsm::calculator::tr31::Header;
+use crate::hsm::memory::Locked;
+use crate::hsm::memory::Pages;
 use dashmap::DashMap;
 use parking_lot::MappedRwLockReadGuard;
 use parking_lot::RwLock;
@@ -68,8 +69,8 @@ pub(super) enum Opened<'a> {
     Named(&'a Loaded),
     /// A key of the cache, which stays while it is used.
     Kept(MappedRwLockReadGuard<'a, Loaded>),
-    /// A key that found no room, wiped after use.
-    Loose(Box<Loaded>),
+    /// A key that found no room, wiped after use. Before it its pages, which are unlocked while it is still there.
+    Loose(Option<Pages>, Box<Loaded>),
 }
 
 impl Deref for Opened<'_> {
@@ -79,7 +80,7 @@ impl Deref for Opened<'_> {
         match self {
             Self::Named(loaded) => loaded,
             Self::Kept(loaded) => loaded,
-            Self::Loose(loaded) => loaded,
+            Self::Loose(_, loaded) => loaded,
         }
     }
 }
@@ -152,7 +153,8 @@ impl Arena {
             }
             unreachable!("the slot was filled above and is locked");
         }
-        Opened::Loose(Box::new(loaded))
+        let loaded = Box::new(loaded);
+        Opened::Loose(Pages::of(&*loaded), loaded)
     }
 
     /// How many keys are held.

@@ -3,7 +3,6 @@
 
 use super::SoftwareHsm;
 use super::attributes::Use;
-use super::memory::swept;
 use super::refuse;
 use crate::hsm::BdKey;
 use crate::hsm::BlockKek;
@@ -49,6 +48,7 @@ use crate::hsm::emv::ArqcOutcome;
 use crate::hsm::emv::EmvCard;
 use crate::hsm::emv::EmvScheme;
 use crate::hsm::emv::EmvTransaction;
+use crate::hsm::memory::swept;
 use crate::model::EncryptedPinBlock;
 use crate::model::Ksn;
 use crate::model::MacScheme;

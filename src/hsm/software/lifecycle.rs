@@ -270,7 +270,7 @@ impl SoftwareHsm {
 
     /// See [`Hsm::data_key_new`](crate::hsm::Hsm::data_key_new).
     pub(super) fn new_data_key(&self, purpose: DataKeyPurpose) -> Result<(KeyBlock, OpenedDataKey), HsmError> {
-        let mut clear = Zeroizing::new([0; 32]);
+        let mut clear = Box::new(Zeroizing::new([0; 32]));
         self.entropy.fill(clear.as_mut_slice());
         let block = self.block_of(&attributes::data_key_header(purpose), clear.as_slice())?;
         Ok((block, OpenedDataKey::new(purpose, clear)))
@@ -282,7 +282,7 @@ impl SoftwareHsm {
         if header != attributes::data_key_header(purpose) {
             return Err(travelling(KeyFault::Usage));
         }
-        let mut clear = Zeroizing::new([0; 32]);
+        let mut clear = Box::new(Zeroizing::new([0; 32]));
         if bytes.len() != clear.len() {
             return Err(travelling(KeyFault::Length));
         }

@@ -10,7 +10,6 @@ mod attributes;
 mod backend;
 mod cards;
 mod lifecycle;
-mod memory;
 mod pin;
 mod transaction;
 
@@ -25,21 +24,22 @@ use super::KeyFault;
 use super::KeyName;
 use super::KeyRef;
 use super::KeyUsage;
+use super::MasterKey;
 use super::TranslationPolicy;
 use super::calculator::CipherKey;
 use super::calculator::ibm::DecimalizationTable;
 use super::calculator::keys::KcvMethod;
 use super::calculator::keys::check_value;
 use super::calculator::tr31::KeyBlockKey;
+use super::memory::Locked;
+use super::memory::forbid_core_dumps;
+use super::memory::swept;
 use crate::model::Entropy;
 use crate::model::PinFormat;
 use arena::Arena;
 use arena::Loaded;
 use arena::Opened;
 use attributes::Use;
-use memory::Locked;
-use memory::forbid_core_dumps;
-use memory::swept;
 use std::collections::HashMap;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -65,7 +65,7 @@ pub struct SoftwareHsm {
 
 /// Collects master key, named keys and switches of a [`SoftwareHsm`].
 pub struct SoftwareHsmBuilder {
-    master: Zeroizing<[u8; 32]>,
+    master: MasterKey,
     entropy: Arc<dyn Entropy>,
     policy: TranslationPolicy,
     decimalization: DecimalizationTable,
@@ -78,9 +78,16 @@ pub struct SoftwareHsmBuilder {
 }
 
 impl SoftwareHsm {
-    /// Starts one with its randomness and its AES-256 master key.
+    /// Starts one with its randomness and its AES-256 master key, by value: for a test key, of which copies may stay
+    /// behind.
     #[must_use]
     pub fn builder(entropy: Arc<dyn Entropy>, master: Zeroizing<[u8; 32]>) -> SoftwareHsmBuilder {
+        Self::under(entropy, Box::new(master))
+    }
+
+    /// Starts one with its randomness and its master key, which stays where it is until it is wiped.
+    #[must_use]
+    pub fn under(entropy: Arc<dyn Entropy>, master: MasterKey) -> SoftwareHsmBuilder {
         SoftwareHsmBuilder {
             master,
             entropy,

@@ -66,9 +66,9 @@ pub enum AssembleError {
 /// # Errors
 /// [`AssembleError`].
 pub fn assemble(parts: &Parts<'_>) -> Result<Bank<SoftwareHsm>, AssembleError> {
-    let mut master = Zeroizing::new([0; 32]);
+    let mut master = Box::new(Zeroizing::new([0; 32]));
     parts.entropy.fill(master.as_mut_slice());
-    let mut builder = SoftwareHsm::builder(Arc::clone(&parts.entropy), master);
+    let mut builder = SoftwareHsm::under(Arc::clone(&parts.entropy), master);
     let named = |suffix: &str| -> Result<(&NamedKey, KeyRef), AssembleError> {
         let name = format!("{}/{suffix}", parts.name);
         let key = parts.keys.iter().find(|key| key.name.as_str() == name).ok_or(AssembleError::Missing(name))?;

@@ -62,7 +62,7 @@ impl PayshieldHsm {
         purpose: DataKeyPurpose,
     ) -> Result<(KeyBlock, OpenedDataKey), HsmError> {
         let (data, mac) = self.keepers()?;
-        let mut clear = Zeroizing::new([0; 32]);
+        let mut clear = Box::new(Zeroizing::new([0; 32]));
         self.draw(ctx, clear.as_mut_slice()).await?;
         let reply = self.call(ctx, &EncryptData(Self::data_fields(&data, clear.as_slice()))).await?;
         let cipher = reply.map_err(|code| fault::fault(code, &data.name, &data.name))?;
@@ -97,7 +97,7 @@ impl PayshieldHsm {
         }
         let reply = self.call(ctx, &DecryptData(Self::data_fields(&data, cipher))).await?;
         let opened: Body = reply.map_err(|code| fault::fault(code, &data.name, &data.name))?;
-        let mut clear = Zeroizing::new([0; 32]);
+        let mut clear = Box::new(Zeroizing::new([0; 32]));
         if opened.len() != clear.len() {
             return Err(fault_of(KeyFault::Length));
         }
