@@ -3,6 +3,7 @@
 use super::Exit;
 use super::Failure;
 use super::Outcome;
+use super::crypto::is_test_key;
 use crate::channel;
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::KeyUsage;
@@ -28,6 +29,7 @@ use crate::server::config::DoorTls;
 use crate::server::config::NamedKey;
 use crate::server::hsm::software_of;
 use crate::server::tls;
+use crate::sim::issuer::DEMO_KEYS;
 use std::io;
 use std::io::Write;
 use std::net::IpAddr;
@@ -219,6 +221,9 @@ fn summary(served: &Served, out: &mut dyn Write) -> io::Result<()> {
 struct Keys {
     /// The list: name,usage,algorithm,key. Published test keys only: the output is as good as clear
     file: PathBuf,
+    /// They are test keys, though they do not look like any
+    #[arg(long)]
+    test_keys: bool,
 }
 
 /// What an HSM takes a key for.
@@ -240,6 +245,12 @@ fn key_type(name: &str, usage: KeyUsage) -> Option<KeyType> {
         KeyUsage::EmvIntegrity => KeyType::MK_SMI,
         _ => return None,
     })
+}
+
+/// Whether it is a key of the demo's own list.
+fn is_of_the_demo(key: &NamedKey) -> bool {
+    let demo = config::key_rows(Source { file: "specs/demo/keys.csv", text: DEMO_KEYS }, &mut Breaches::default());
+    demo.iter().any(|known| *known.key == *key.key)
 }
 
 /// The key as this HSM keeps it.
@@ -334,6 +345,13 @@ impl Seal {
 impl Keys {
     fn run(&self, out: &mut dyn Write) -> Outcome {
         let keys = clear_list(&self.file)?;
+        // Before anything is printed: under a published key a real one is as good as in clear.
+        let real = keys.iter().find(|key| !self.test_keys && !is_test_key(&key.key) && !is_of_the_demo(key));
+        if let Some(key) = real {
+            let why = "is no well-known test key, and this prints it under a master key that everybody has: say \
+                --test-keys if it is one all the same";
+            return Err(Failure::new(Exit::Usage, format!("key {}: {why}", key.name.as_str())));
+        }
         writeln!(out, "name,usage,algorithm,type,key")?;
         for key in &keys {
             let name = key.name.as_str();

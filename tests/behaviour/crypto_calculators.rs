@@ -196,10 +196,21 @@ fn a_real_key_comes_from_a_file_and_neither_it_nor_what_it_protects_is_shown() {
     assert!(exit == Exit::Ok && said.contains(DRAWN), "{said}");
 
     let (pan, pin) = ("4012345678909", "482915");
+    let pin_file = folder.path().join("pin");
+    fs::write(&pin_file, format!("{pin}\n")).unwrap();
+    let pin_file = pin_file.to_str().unwrap();
+    let pvv = ["pvv", "--pan", "4012345678909012", "--pvk", file, "--real-keys", "--pin"];
+    let (exit, said) = tollgate(&[&pvv[..], &[pin]].concat());
+    assert_eq!(exit, Exit::Usage, "a real PIN does not stand on a command line either");
+    assert!(said.contains("command line") && !said.contains(pin), "{said}");
+    let shown = tollgate(&["pvv", "--pan", "4012345678909012", "--pvk", file, "--test-keys", "--pin", pin]).1;
+    let value = shown.lines().find(|line| line.trim_start().starts_with("PVV")).unwrap().split_whitespace().last();
+    let (exit, said) = tollgate(&[&pvv[..], &[pin_file]].concat());
+    assert!(exit == Exit::Ok && !said.contains(value.unwrap()), "the PVV of a real key is not shown: {said}");
     for arguments in [
         ["kcv", "--key"].as_slice(),
-        &["pinblock", "--format", "0", "--pin", pin, "--pan", pan, "--key"],
-        &["offset", "--pan", "4012345678909012", "--pin", pin, "--pvk"],
+        &["pinblock", "--format", "0", "--pin", pin_file, "--pan", pan, "--key"],
+        &["offset", "--pan", "4012345678909012", "--pin", pin_file, "--pvk"],
         &["cvv", "--pan", pan, "--expiry", "2901", "--cvk"],
         &["dukpt", "--ksn", "FFFF9876543210E00001", "--bdk"],
         &[

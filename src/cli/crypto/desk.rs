@@ -10,6 +10,7 @@ use super::known;
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::calculator::CalcError;
 use crate::hsm::calculator::CipherKey;
+use crate::hsm::calculator::ClearPin;
 use crate::hsm::calculator::DesKey;
 use crate::hsm::calculator::keys::KcvMethod;
 use crate::hsm::calculator::keys::check_value;
@@ -128,8 +129,8 @@ fn key_bytes(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     Some(key).filter(|key| !key.is_empty())
 }
 
-/// A key from a file, or from the next line of standard input.
-fn key_from_outside(label: &str, place: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// What a file holds, or the next line of standard input.
+fn from_outside(label: &str, form: &str, place: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // The exact capacity: a vector that grows leaves copies behind.
     let mut content = Zeroizing::new(Vec::with_capacity(CAP));
     let limit = CAP as u64;
@@ -139,8 +140,8 @@ fn key_from_outside(label: &str, place: &str) -> Result<Zeroizing<Vec<u8>>, Fail
         fs::File::open(place).and_then(|file| file.take(limit).read_to_end(&mut content))
     };
     // Neither the place nor the content is repeated: a mistyped key looks like a file name.
-    read.map_err(|_| usage(format!("{label}: neither hex, nor a file that can be read, nor `-`")))?;
-    key_bytes(&content).ok_or_else(|| usage(format!("{label}: not hex")))
+    read.map_err(|_| usage(format!("{label}: neither {form}, nor a file that can be read, nor `-`")))?;
+    Ok(content)
 }
 
 /// A usage failure.
@@ -179,7 +180,9 @@ impl Desk {
         let on_the_command_line = key_bytes(text.0.as_bytes());
         let key = match &on_the_command_line {
             Some(key) => key.clone(),
-            None => key_from_outside(&label, &text.0)?,
+            None => {
+                key_bytes(&from_outside(&label, "hex", &text.0)?).ok_or_else(|| usage(format!("{label}: not hex")))?
+            }
         };
         if !(8..=32).contains(&key.len()) || !key.len().is_multiple_of(8) {
             return Err(usage(format!("{label}: a key has 8, 16, 24 or 32 bytes")));
@@ -218,6 +221,29 @@ impl Desk {
         let pan = Pan::parse(text.as_bytes()).ok_or_else(|| usage(format!("{label}: not 8 to 19 digits")))?;
         self.inputs.push((label.to_owned(), Shown::Pan(pan)));
         Ok(pan)
+    }
+
+    /// Reads and notes a PIN: digits, a file, or `-`. A real one, which is one under a real key, does not stand on a
+    /// command line.
+    ///
+    /// # Errors
+    /// A PIN that is none, or from where real ones do not come.
+    pub(super) fn given_pin(&mut self, text: &str) -> Result<ClearPin, Failure> {
+        let on_the_command_line = text.bytes().all(|byte| byte.is_ascii_digit());
+        if on_the_command_line && self.real {
+            return Err(usage(
+                "PIN: with a real key it does not belong on a command line, where histories and process lists keep \
+                 it: give a file or `-`",
+            ));
+        }
+        let digits = match on_the_command_line {
+            true => Zeroizing::new(text.as_bytes().to_vec()),
+            false => from_outside("PIN", "digits", text)?,
+        };
+        let digits = digits.trim_ascii();
+        let pin = ClearPin::parse(digits).map_err(|_| usage("PIN: not 4 to 12 digits"))?;
+        self.given_secret("PIN", &String::from_utf8_lossy(digits));
+        Ok(pin)
     }
 
     /// Notes a PIN or a track.

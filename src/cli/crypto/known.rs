@@ -8,7 +8,7 @@ const PUBLISHED: &str = include_str!("published_keys.txt");
 /// Published: on the list beside this file. Regular: at most a byte in four is different from all
 /// others, or its nibbles or bytes climb or fall in even steps; of drawn keys less than one in 10^20
 /// is.
-pub(super) fn is_test_key(key: &[u8]) -> bool {
+pub(in crate::cli) fn is_test_key(key: &[u8]) -> bool {
     is_regular(key) || published().any(|known| same(&known, key))
 }
 

@@ -10,6 +10,8 @@ mod pins;
 mod plain;
 mod vectors;
 
+pub(super) use known::is_test_key;
+
 use super::Outcome;
 use clap::Subcommand;
 use std::io::Write;

@@ -15,7 +15,6 @@ use super::desk::refused;
 use super::desk::usage;
 use crate::hsm::calculator;
 use crate::hsm::calculator::ClearBlock;
-use crate::hsm::calculator::ClearPin;
 use crate::hsm::calculator::DesKey;
 use crate::hsm::calculator::Fill;
 use crate::hsm::calculator::ibm;
@@ -35,7 +34,7 @@ pub(super) struct PinBlock {
     /// The format
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=4))]
     format: u8,
-    /// The PIN of a block to make
+    /// The PIN of a block to make: digits (with test keys only), a file, or `-`
     #[arg(long)]
     pin: Option<String>,
     /// A block to open, as hex; enciphered if there is a key
@@ -101,8 +100,7 @@ impl PinBlock {
         };
         let pan = self.pan(&mut desk, format)?;
         if let Some(pin) = &self.pin {
-            desk.given_secret("PIN", pin);
-            let pin = ClearPin::parse(pin.as_bytes()).map_err(|_| usage("PIN: not 4 to 12 digits"))?;
+            let pin = desk.given_pin(pin)?;
             let clear = calculator::encode(format, &pin, &pan, &self.fill(format)?).map_err(refused)?;
             desk.found_secret("clear block", &to_hex(clear.clear()));
             if let Some(key) = &key {
@@ -151,7 +149,7 @@ pub(super) struct Pvv {
     /// The card number
     #[arg(long)]
     pan: String,
-    /// The PIN
+    /// The PIN: digits (with test keys only), a file, or `-`
     #[arg(long)]
     pin: String,
     /// A value to compare with
@@ -161,27 +159,21 @@ pub(super) struct Pvv {
     manner: KeyManner,
 }
 
-/// Reads and notes a PIN.
-fn given_pin(desk: &mut Desk, pin: &str) -> Result<ClearPin, Failure> {
-    desk.given_secret("PIN", pin);
-    ClearPin::parse(pin.as_bytes()).map_err(|_| usage("PIN: not 4 to 12 digits"))
-}
-
 impl Pvv {
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
         let mut desk = Desk::with_keys(self.manner);
         let pvk = DesKey::new(&desk.key("PVK", &self.pvk, Family::Des)?).map_err(refused)?;
         desk.given("index", self.index);
         let pan = desk.given_pan("card number", &self.pan)?;
-        let pin = given_pin(&mut desk, &self.pin)?;
+        let pin = desk.given_pin(&self.pin)?;
         let pvv = calculator::pvv(&pvk, self.index, &pin, &pan).map_err(refused)?;
         let mut exit = Exit::Ok;
         if let Some(given) = &self.verify {
             let given: [u8; 4] = digits_of("PVV", given)?;
-            desk.given("PVV to compare", String::from_utf8_lossy(&given).as_ref());
+            desk.given_secret("PVV to compare", &String::from_utf8_lossy(&given));
             exit = desk.found_verdict("verdict", pvv.ct_eq(&given).into());
         }
-        desk.found("PVV", String::from_utf8_lossy(&pvv).as_ref());
+        desk.found_secret("PVV", &String::from_utf8_lossy(&pvv));
         desk.close(exit, out)
     }
 }
@@ -207,7 +199,7 @@ pub(super) struct Offset {
     /// The hex digit that fills up to 16
     #[arg(long, default_value = "F")]
     pad: char,
-    /// The PIN
+    /// The PIN: digits (with test keys only), a file, or `-`
     #[arg(long)]
     pin: String,
     /// How many of its last digits are checked; all if not given
@@ -230,7 +222,7 @@ impl Offset {
         desk.given("decimalization table", self.table.as_str());
         desk.given("digits used", format!("{} from {}, then {}", self.length, self.start, self.pad));
         let pan = desk.given_pan("card number", &self.pan)?;
-        let pin = given_pin(&mut desk, &self.pin)?;
+        let pin = desk.given_pin(&self.pin)?;
         let data = ValidationData::of_pan(&pan, self.start, self.length, pad)
             .map_err(|_| usage("the card number has not these digits"))?;
         let natural = ibm::natural_pin(&pvk, &table, &data, pin.length()).map_err(refused)?;

@@ -26,27 +26,31 @@ impl Delay {
     pub fn mean(self) -> Duration {
         match self {
             Self::Fixed(delay) | Self::Exponential(delay) => delay,
-            Self::Uniform(least, most) => (least + most) / 2,
+            Self::Uniform(least, most) => least.saturating_add(most) / 2,
         }
     }
 }
 
 /// Text that is no delay.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("not a delay: 2ms, 1ms..5ms or exp:2ms, with us, ms or s")]
+#[error("not a delay: 2ms, 1ms..5ms or exp:2ms, with us, ms or s, an hour at most")]
 pub struct NoDelay;
+
+/// No HSM takes longer, and sums of such times do not overflow.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// A time with its unit.
 fn time(text: &str) -> Result<Duration, NoDelay> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or(NoDelay)?;
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| NoDelay)?;
-    match unit {
-        "us" => Ok(Duration::from_micros(number)),
-        "ms" => Ok(Duration::from_millis(number)),
-        "s" => Ok(Duration::from_secs(number)),
-        _ => Err(NoDelay),
-    }
+    let time = match unit {
+        "us" => Duration::from_micros(number),
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        _ => return Err(NoDelay),
+    };
+    if time <= LONGEST { Ok(time) } else { Err(NoDelay) }
 }
 
 impl FromStr for Delay {
@@ -214,7 +218,7 @@ mod tests {
             let delay: Delay = text.parse().unwrap();
             assert_eq!(delay.to_string().replace('\u{b5}', "u").replace("0ns", "0s"), text);
         }
-        for text in ["", "2", "ms", "5ms..1ms", "exp:", "2 ms", "-1ms"] {
+        for text in ["", "2", "ms", "5ms..1ms", "exp:", "2 ms", "-1ms", "3601s", "exp:18446744073709551615s"] {
             assert!(text.parse::<Delay>().is_err(), "{text}");
         }
     }

@@ -32,6 +32,8 @@ use zeroize::Zeroizing;
 const CONNECTIONS: usize = 64;
 /// Commands of one connection at once; then it is not read any more.
 const IN_FLIGHT: usize = 256;
+/// Connections whose commands are counted one by one: the first so many.
+const TAKEN_MOST: usize = 1024;
 /// For a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Bytes that one read takes at most.
@@ -81,7 +83,7 @@ impl Served {
         self.counts.lock().clone()
     }
 
-    /// Commands taken in by each connection in the order they came, diagnostics not counted.
+    /// Commands taken in by each of the first 1,024 connections in the order they came, diagnostics not counted.
     #[must_use]
     pub fn taken(&self) -> Vec<u64> {
         self.taken.lock().clone()
@@ -174,8 +176,13 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(served: Arc<Served>, stream
     let (out, written) = mpsc::channel(IN_FLIGHT);
     let connection = {
         let mut taken = served.taken.lock();
-        taken.push(0);
-        taken.len() - 1
+        // A number behind the last is nobody's, and counts nothing.
+        if taken.len() < TAKEN_MOST {
+            taken.push(0);
+            taken.len() - 1
+        } else {
+            TAKEN_MOST
+        }
     };
     tokio::select! {
         () = read(&served, connection, reader, out) => {}

@@ -64,6 +64,21 @@ fn a_list_of_clear_keys_comes_out_as_the_hsm_takes_them() {
 }
 
 #[test]
+fn a_key_that_is_not_well_known_is_not_printed_under_a_key_that_everybody_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("keys.csv");
+    let drawn = "7C0FA2D15E9B3384E6617A0BD84C2F95";
+    let test = "a/zak,mac,tdes2,0123456789ABCDEFFEDCBA9876543210";
+    std::fs::write(&list, format!("name,usage,algorithm,key\n{test}\na/zpk,pin,tdes2,{drawn}\n")).unwrap();
+    let list = list.to_str().unwrap();
+    let (exit, said) = tollgate(&["keys", list]);
+    assert_eq!(exit, Exit::Usage);
+    assert!(said.contains("key a/zpk") && !said.contains(drawn) && !said.contains("a/zak"), "{said}");
+    let (exit, said) = tollgate(&["keys", "--test-keys", list]);
+    assert!(exit == Exit::Ok && said.contains("a/zpk,pin,tdes2,001,U"), "{said}");
+}
+
+#[test]
 fn options_that_make_no_sense_are_refused() {
     for wrong in [["--delay", "fast"], ["--drop", "1.5"], ["--error", "00"], ["--header", "0"], ["--engines", "0"]] {
         assert_eq!(tollgate(&[&["serve"], &wrong[..]].concat()).0, Exit::Usage, "{wrong:?}");

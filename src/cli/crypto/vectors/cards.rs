@@ -88,7 +88,13 @@ fn scheme(case: &Case<'_>) -> Result<EmvScheme, Wrong> {
         "VSDC" => SessionKeyMethod::Master,
         "MCHIP" => SessionKeyMethod::MChip,
         "CSK" => SessionKeyMethod::Common,
-        "EMV2000" => SessionKeyMethod::Tree { height: 8, branch: 4 },
+        "EMV2000" => {
+            let shape = |name, usual| match case.value(name) {
+                Some(_) => u8::try_from(case.number(name)?).map_err(|_| Wrong::Input(name)),
+                None => Ok(usual),
+            };
+            SessionKeyMethod::Tree { height: shape("height", 8)?, branch: shape("branch", 4)? }
+        }
         _ => return Err(Wrong::Input("sk_method")),
     };
     let padding = if case.value("padding").is_some() { case.padding()? } else { Padding::Bit };
@@ -198,9 +204,15 @@ pub(super) fn by_version(case: &Case<'_>) -> Held {
 }
 
 pub(super) fn script_mac(case: &Case<'_>) -> Held {
-    let master = emv::master_key(&case.des_key("imk_smi")?, MasterKeyOption::A, &card(case)?)?;
+    let option = if case.given("mk_option").is_some() { option(case, "mk_option")? } else { MasterKeyOption::A };
+    let method = match case.given("method") {
+        None | Some("VSDC") => ScriptKeyMethod::Visa,
+        Some("CSK") => ScriptKeyMethod::Common,
+        Some(_) => return Err(Wrong::Input("method")),
+    };
+    let master = emv::master_key(&case.des_key("imk_smi")?, option, &card(case)?)?;
     let (atc, arqc) = (case.array("atc")?, case.array("arqc")?);
-    let session = emv::script_session_key(ScriptKeyMethod::Visa, &master, atc, arqc)?;
+    let session = emv::script_session_key(method, &master, atc, arqc)?;
     case.same_hex("session_key", session.as_slice())?;
     case.same_hex("mac", &emv::script_mac(&session, atc, arqc, &case.bytes("command")?)?)
 }

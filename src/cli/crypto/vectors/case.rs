@@ -35,6 +35,9 @@ pub(super) enum Wrong {
     /// It expects something that nobody looked at.
     #[error("expected {0} was not compared")]
     Unchecked(String),
+    /// It has an input that the operation does not read: it would prove something else than it says.
+    #[error("input {0} was not read")]
+    Unread(String),
     /// The calculation was refused.
     #[error("refused: {0}")]
     Refused(#[from] CalcError),
@@ -54,6 +57,7 @@ pub(super) struct Case<'a> {
     inputs: &'a Value,
     expected: &'a Value,
     compared: RefCell<BTreeSet<&'static str>>,
+    read: RefCell<BTreeSet<&'static str>>,
 }
 
 /// Upper-case hex.
@@ -88,12 +92,17 @@ impl<'a> Case<'a> {
     pub(super) fn new(vector: &'a Value) -> Self {
         static NOTHING: Value = Value::Null;
         let part = |name: &str| vector.get(name).unwrap_or(&NOTHING);
-        Self { inputs: part("inputs"), expected: part("expected"), compared: RefCell::default() }
+        Self {
+            inputs: part("inputs"),
+            expected: part("expected"),
+            compared: RefCell::default(),
+            read: RefCell::default(),
+        }
     }
 
     /// An input that may be absent.
     pub(super) fn given(&self, name: &'static str) -> Option<&'a str> {
-        self.inputs.get(name)?.as_str()
+        self.value(name)?.as_str()
     }
 
     pub(super) fn text(&self, name: &'static str) -> Result<&'a str, Wrong> {
@@ -102,6 +111,7 @@ impl<'a> Case<'a> {
 
     /// Any input, for lists and tables.
     pub(super) fn value(&self, name: &'static str) -> Option<&'a Value> {
+        self.read.borrow_mut().insert(name);
         self.inputs.get(name)
     }
 
@@ -119,7 +129,7 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn number(&self, name: &'static str) -> Result<usize, Wrong> {
-        let number = self.inputs.get(name).and_then(Value::as_u64);
+        let number = self.value(name).and_then(Value::as_u64);
         number.and_then(|number| usize::try_from(number).ok()).ok_or(Wrong::Input(name))
     }
 
@@ -223,6 +233,24 @@ impl<'a> Case<'a> {
     /// It must have failed, and so.
     pub(super) fn failed(&self, with: &str) -> Held {
         if self.expects("error")? == with { Ok(()) } else { Err(Wrong::Failure) }
+    }
+
+    /// Inputs that only tell where the others come from.
+    pub(super) fn describes(&self, names: &[&'static str]) {
+        self.read.borrow_mut().extend(names);
+    }
+
+    /// No input was left out; of what is to fail, those behind the failure may be.
+    pub(super) fn all_read(&self) -> Held {
+        if self.wants("error") {
+            return Ok(());
+        }
+        let read = self.read.borrow();
+        let mut names = self.inputs.as_object().into_iter().flat_map(|inputs| inputs.keys());
+        match names.find(|name| !read.contains(name.as_str())) {
+            None => Ok(()),
+            Some(name) => Err(Wrong::Unread(name.clone())),
+        }
     }
 
     /// Nothing that the vector expects was left out.

@@ -58,9 +58,10 @@ pub(super) fn tdes_pin(case: &Case<'_>) -> Held {
 
 /// Both ways, cut to what the vector shows.
 pub(super) fn tdes_mac(case: &Case<'_>, algorithm: MacAlgorithm) -> Held {
+    let padding = if case.value("padding").is_some() { case.padding()? } else { Padding::Zeros };
     for (direction, name) in [(Direction::Request, "request_mac"), (Direction::Response, "response_mac")] {
         let key = tdes_working(case, Purpose::Mac(direction))?;
-        let whole = mac(&key, algorithm, Padding::Zeros, &case.bytes("data")?)?;
+        let whole = mac(&key, algorithm, padding, &case.bytes("data")?)?;
         let length = case.expects(name)?.len() / 2;
         case.same_hex(name, whole.get(..length).ok_or(Wrong::Expectation(name))?)?;
     }

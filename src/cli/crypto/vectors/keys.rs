@@ -138,6 +138,8 @@ pub(super) fn under_lmk(case: &Case<'_>) -> Held {
         "Y" => lmk::Scheme::Y,
         _ => return Err(Wrong::Input("scheme")),
     };
+    // The pair is given in clear, and the variant as a number.
+    case.describes(&["lmk_pair", "key_type"]);
     let (pair, key) = (case.array::<16>("lmk")?, case.bytes("key")?);
     let variant = u8::try_from(case.number("variant")?).map_err(|_| Wrong::Input("variant"))?;
     let cipher = lmk::encrypt_key(&pair, variant, scheme, &key)?;

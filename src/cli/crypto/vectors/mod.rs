@@ -29,10 +29,11 @@ const SHOWN: usize = 40;
 
 const FORMAT: &str = "\
 A file is a JSON object with a list `vectors`; each has `id`, `op`, `algorithm`, `inputs` and `expected`. Every value
-under `expected` is compared, a vector with one that nobody compares does not hold, and an unknown `op` is a failure.
+under `expected` is compared and every input read: a vector with one that nobody compares or reads does not hold. An
+unknown `op` is a failure. Results are counted by algorithm and operation.
 Nothing of the inputs or of the results is printed. Exit code 0 only if every vector holds.";
 
-/// Runs known answers through the calculators, and counts them by operation
+/// Runs known answers through the calculators, and counts them by algorithm and operation
 #[derive(Debug, clap::Args)]
 #[command(after_help = FORMAT)]
 pub(super) struct Vectors {
@@ -43,12 +44,15 @@ pub(super) struct Vectors {
     json: bool,
 }
 
-/// How the vectors of one operation did.
+/// How the vectors of one algorithm and operation did.
 #[derive(Clone, Copy, Default)]
 struct Count {
     held: usize,
     failed: usize,
 }
+
+/// By algorithm and operation.
+type Counts<'a> = BTreeMap<(&'a str, &'a str), Count>;
 
 impl Vectors {
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
@@ -66,11 +70,11 @@ impl Vectors {
         if set.get("count").and_then(Value::as_u64).is_some_and(|count| count != vectors.len() as u64) {
             return Err(Failure::new(Exit::No, "the file has not as many vectors as it says: cut off?"));
         }
-        let mut counts = BTreeMap::<&str, Count>::new();
+        let mut counts = Counts::new();
         let mut failures = Vec::new();
         for vector in vectors {
             let word = |name: &str| vector.get(name).and_then(Value::as_str).unwrap_or("?");
-            let count = counts.entry(word("op")).or_default();
+            let count = counts.entry((word("algorithm"), word("op"))).or_default();
             match holds(vector, word("op"), word("algorithm")) {
                 Ok(()) => count.held += 1,
                 Err(wrong) => {
@@ -89,14 +93,10 @@ impl Vectors {
 
     fn write_json(
         &self,
-        counts: &BTreeMap<&str, Count>,
+        counts: &Counts<'_>,
         failures: &[(&str, &str, String)],
         out: &mut dyn Write,
     ) -> std::io::Result<()> {
-        let by_operation: serde_json::Map<String, Value> = counts
-            .iter()
-            .map(|(op, count)| ((*op).to_owned(), json!({ "held": count.held, "failed": count.failed })))
-            .collect();
         let failed: Vec<Value> =
             failures.iter().map(|(id, op, why)| json!({ "id": id, "op": op, "why": why })).collect();
         let held: usize = counts.values().map(|count| count.held).sum();
@@ -105,21 +105,30 @@ impl Vectors {
             "vectors": held + failures.len(),
             "held": held,
             "failed": failures.len(),
-            "operations": by_operation,
+            "algorithms": summed(counts, |(algorithm, _)| algorithm),
+            "operations": summed(counts, |(_, op)| op),
             "failures": failed,
         });
         writeln!(out, "{all:#}")
     }
 }
 
-fn write_lines(
-    counts: &BTreeMap<&str, Count>,
-    failures: &[(&str, &str, String)],
-    out: &mut dyn Write,
-) -> std::io::Result<()> {
-    for (op, count) in counts {
+/// The counts of everything that has the same word.
+fn summed<'a>(counts: &Counts<'a>, word: impl Fn((&'a str, &'a str)) -> &'a str) -> Value {
+    let mut sums = BTreeMap::<&str, Count>::new();
+    for (place, count) in counts {
+        let sum = sums.entry(word(*place)).or_default();
+        sum.held += count.held;
+        sum.failed += count.failed;
+    }
+    let told = sums.iter().map(|(word, sum)| ((*word).to_owned(), json!({ "held": sum.held, "failed": sum.failed })));
+    Value::Object(told.collect())
+}
+
+fn write_lines(counts: &Counts<'_>, failures: &[(&str, &str, String)], out: &mut dyn Write) -> std::io::Result<()> {
+    for ((algorithm, op), count) in counts {
         let failed = if count.failed == 0 { String::new() } else { format!("  {} failed", count.failed) };
-        writeln!(out, "{:6} {op}{failed}", count.held)?;
+        writeln!(out, "{:6} {algorithm}: {op}{failed}", count.held)?;
     }
     for (id, op, why) in failures.iter().take(SHOWN) {
         writeln!(out, "failed: {id} ({op}): {why}")?;
@@ -136,7 +145,8 @@ fn holds(vector: &Value, op: &str, algorithm: &str) -> Held {
     let case = Case::new(vector);
     let aes = algorithm.contains("AES");
     run(&case, op, aes)?;
-    case.all_compared()
+    case.all_compared()?;
+    case.all_read()
 }
 
 /// The table of operations.

@@ -21,7 +21,10 @@ use subtle::ConstantTimeEq;
 /// The PAN; any will do for formats 1 and 2, which do not look at it.
 fn pan_for(case: &Case<'_>, format: PinFormat) -> Result<Pan, Wrong> {
     match format {
-        PinFormat::Iso1 | PinFormat::Iso2 => Pan::parse(b"00000000").ok_or(Wrong::Input("pan")),
+        PinFormat::Iso1 | PinFormat::Iso2 => {
+            case.describes(&["pan"]);
+            Pan::parse(b"00000000").ok_or(Wrong::Input("pan"))
+        }
         PinFormat::Iso0 | PinFormat::Iso3 | PinFormat::Iso4 => case.pan(),
     }
 }
@@ -46,6 +49,9 @@ pub(super) fn decode(case: &Case<'_>) -> Held {
 }
 
 pub(super) fn encipher_format_4(case: &Case<'_>) -> Held {
+    if case.value("format").is_some() && case.format("format")? != PinFormat::Iso4 {
+        return Err(Wrong::Input("format"));
+    }
     let (key, pan) = (case.aes("key")?, case.pan()?);
     let clear = calculator::encode(PinFormat::Iso4, &case.pin()?, &pan, &case.fill("random_tail")?)?;
     case.same_hex("pin_field", clear.clear())?;
@@ -99,7 +105,7 @@ pub(super) fn verify_pvv(case: &Case<'_>) -> Held {
 pub(super) fn verify_pvv_block(case: &Case<'_>) -> Held {
     let (format, pan) = (case.format("in_format")?, case.pan()?);
     let clear = calculator::decipher(&case.pin_key("zpk", format)?, format, &case.pin_block("in_block")?, &pan)?;
-    let pin = calculator::decode(format, &clear, &pan).map_err(|_| Wrong::Input("in_block"))?;
+    let Ok(pin) = calculator::decode(format, &clear, &pan) else { return case.failed("pin_block_error") };
     let computed = pvv_of(case, &pin)?;
     case.verdict(computed.as_slice().ct_eq(case.text("pvv")?.as_bytes()).into())
 }

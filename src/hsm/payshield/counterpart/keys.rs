@@ -86,6 +86,21 @@ impl Counterpart {
         }
     }
 
+    /// Draws a key that is not weak. Chance that gives nothing else is broken.
+    fn draw(&self, length: usize, algorithm: KeyAlgorithm) -> Result<Zeroizing<Vec<u8>>, ErrorCode> {
+        let mut clear = Zeroizing::new(vec![0; length]);
+        for _ in 0..16 {
+            self.entropy.fill(&mut clear);
+            if !is_aes(algorithm) {
+                set_odd_parity(&mut clear);
+            }
+            if !is_weak(algorithm, &clear) {
+                return Ok(clear);
+            }
+        }
+        Err(ErrorCode::HARDWARE)
+    }
+
     pub(super) fn generate_key(&self, c: &GenerateKey) -> Reply<GenerateKeyAnswer> {
         let (length, algorithm) = match &c.attributes {
             Some(attributes) => {
@@ -94,16 +109,7 @@ impl Counterpart {
             }
             None => (length(c.scheme)?, lmk::algorithm(&vec![0; length(c.scheme)?])?),
         };
-        let mut clear = Zeroizing::new(vec![0; length]);
-        for _ in 0..16 {
-            self.entropy.fill(&mut clear);
-            if !is_aes(algorithm) {
-                set_odd_parity(&mut clear);
-            }
-            if !is_weak(algorithm, &clear) {
-                break;
-            }
-        }
+        let clear = self.draw(length, algorithm)?;
         let key = self.keep(&clear, c.key_type, c.attributes.as_ref())?;
         let wrapped = c.wrapping.as_ref().map(|wrapping| self.wrap(wrapping, &clear)).transpose()?;
         let cipher = CipherKey::new(algorithm, &clear).map_err(|_| ErrorCode::KEY_LENGTH)?;
