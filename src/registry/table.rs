@@ -4,6 +4,8 @@
 
 use super::document::Document;
 use crate::model::Breach;
+use std::hint::black_box;
+use std::io::Read;
 use std::ops::RangeInclusive;
 use toml::de::DeArray;
 
@@ -194,27 +196,31 @@ fn csv_rows<const N: usize>(
     mut each: impl FnMut(&Row<'_, N>, &mut Breaches),
 ) {
     let Source { file, text } = source;
+    // A list may hold keys. Empty lines behind the text write over the reader's buffer, and values are trimmed here,
+    // for the reader does that in copies.
+    let text = text.as_bytes().chain(std::io::repeat(b'\n').take(BUFFER as u64));
     let mut reader =
-        csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
+        csv::ReaderBuilder::new().comment(Some(b'#')).flexible(true).buffer_capacity(BUFFER).from_reader(text);
     let header = match reader.headers() {
         Ok(header) => header.clone(),
         Err(error) => return breaches.add(file, 1, error.to_string()),
     };
     let line = header.position().map_or(1, |position| line_number(position.line()));
-    for (index, name) in header.iter().enumerate() {
-        if !columns.contains(&name) {
+    let names: Vec<&str> = header.iter().map(str::trim).collect();
+    for (index, name) in names.iter().enumerate() {
+        if !columns.contains(name) {
             breaches.add(file, line, format!("unknown column {name:?}"));
         }
-        if header.iter().take(index).any(|earlier| earlier == name) {
+        if names.iter().take(index).any(|earlier| earlier == name) {
             breaches.add(file, line, format!("column {name:?} stands twice"));
         }
     }
-    let places = columns.map(|column| header.iter().position(|name| name == column));
-    let mut record = csv::StringRecord::new();
+    let places = columns.map(|column| names.iter().position(|name| *name == column));
+    let (mut record, mut longest) = (csv::StringRecord::with_capacity(BUFFER, columns.len()), 0);
     loop {
         match reader.read_record(&mut record) {
-            Ok(false) => return,
-            Ok(true) => {}
+            Ok(false) => break,
+            Ok(true) => longest = longest.max(record.as_slice().len()),
             Err(error) => {
                 let line = error.position().map_or(0, |position| line_number(position.line()));
                 breaches.add(file, line, "cannot be read as CSV");
@@ -227,12 +233,19 @@ fn csv_rows<const N: usize>(
             continue;
         }
         let cells = places.map(|place| {
-            let text = record.get(place?)?;
+            let text = record.get(place?)?.trim();
             (!text.is_empty()).then_some(Cell { value: CellValue::Text(text), line })
         });
         each(&Row { file, line, columns, cells }, breaches);
     }
+    // The rows that were read, too, are written over.
+    record.clear();
+    record.push_field(&"0".repeat(longest));
+    black_box(&record);
 }
+
+/// Bytes of the buffers that a list is read through. A longer row makes its own, and leaves a copy behind.
+const BUFFER: usize = 8 * 1024;
 
 fn line_number(line: u64) -> usize {
     usize::try_from(line).unwrap_or(usize::MAX)

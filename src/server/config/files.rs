@@ -13,6 +13,7 @@ use crate::settle::calendar::Calendar;
 use crate::settle::fees::Fees;
 use std::collections::HashMap;
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// A whole station, ready to be built.
 pub struct Loaded {
@@ -39,7 +40,7 @@ pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded,
     let config = parse(Source { file: &file, text: &text }, profile_known)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut breaches = Breaches::default();
-    let mut read = |names: &[String]| -> Vec<(String, String)> { texts(folder, names, &mut breaches) };
+    let mut read = |names: &[String]| -> Vec<(String, Zeroizing<String>)> { texts(folder, names, &mut breaches) };
     let lists = &config.lists;
     let (merchants, terminals) = (read(&lists.merchants), read(&lists.terminals));
     let (issuers, bins, key_files) = (read(&lists.issuers), read(&lists.bins), read(&lists.keys));
@@ -79,20 +80,21 @@ pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded,
     }
 }
 
-fn texts(folder: &Path, names: &[String], breaches: &mut Breaches) -> Vec<(String, String)> {
+/// The texts of lists, wiped when they were read: some hold keys.
+fn texts(folder: &Path, names: &[String], breaches: &mut Breaches) -> Vec<(String, Zeroizing<String>)> {
     let mut texts = Vec::new();
     for name in names {
         let path = folder.join(name);
         let file = path.display().to_string();
         match std::fs::read_to_string(&path) {
-            Ok(text) => texts.push((file, text)),
+            Ok(text) => texts.push((file, Zeroizing::new(text))),
             Err(error) => breaches.add(&file, 0, error.to_string()),
         }
     }
     texts
 }
 
-fn sources(texts: &[(String, String)]) -> Vec<Source<'_>> {
+fn sources(texts: &[(String, Zeroizing<String>)]) -> Vec<Source<'_>> {
     texts.iter().map(|(file, text)| Source { file, text }).collect()
 }
 
