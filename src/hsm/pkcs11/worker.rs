@@ -12,6 +12,8 @@ use crate::hsm::HsmError;
 use cryptoki::types::AuthPin;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::mpsc::SyncSender;
@@ -96,7 +98,36 @@ impl Drop for Desk {
 /// not for ever. The order of the fields is the order of the two.
 pub(super) struct Workers {
     jobs: SyncSender<Job>,
+    hung: Arc<Hung>,
     _threads: Threads,
+}
+
+/// Whether the token answers nobody any more: then a call fails at once instead of waiting its whole time.
+struct Hung {
+    /// Calls whose time ran out since a worker last finished one.
+    late: AtomicU32,
+    most: u32,
+}
+
+impl Hung {
+    /// For so many workers: each may be late once without the others being so, and once more.
+    fn new(workers: usize) -> Self {
+        Self { late: AtomicU32::new(0), most: u32::try_from(2 * workers).unwrap_or(u32::MAX) }
+    }
+
+    fn is_so(&self) -> bool {
+        self.late.load(Ordering::Relaxed) >= self.most
+    }
+
+    /// A caller gave up. Its job is finished some time, or the token is hung for good.
+    fn late(&self) {
+        self.late.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A worker finished a job, in time or not.
+    fn moves(&self) {
+        self.late.store(0, Ordering::Relaxed);
+    }
 }
 
 /// Threads, and a channel that is disconnected when the last of them has closed its session.
@@ -128,7 +159,8 @@ impl Workers {
             let began = thread.spawn(move || work(desk, &waiting, at_work));
             threads.handles.push(began.map_err(|_| Pkcs11Fault::Thread)?);
         }
-        Ok(Self { jobs, _threads: threads })
+        let hung = Arc::new(Hung::new(setup.workers.max(1)));
+        Ok(Self { jobs, hung, _threads: threads })
     }
 
     /// Asks a worker, and waits for it until the deadline. What it began it finishes nevertheless.
@@ -137,12 +169,17 @@ impl Workers {
         ctx: &Ctx,
         what: impl Fn(&mut Token) -> Result<T, Pkcs11Fault> + Send + 'static,
     ) -> Result<T, HsmError> {
+        if self.hung.is_so() {
+            return Err(HsmError::Unavailable);
+        }
         let (reply, answer) = oneshot::channel();
+        let hung = Arc::clone(&self.hung);
         let job: Job = Box::new(move |desk| {
             // A caller that went away before its turn is not served.
             if !reply.is_closed() {
                 let _ = reply.send(desk.run(what));
             }
+            hung.moves();
         });
         self.jobs.try_send(job).map_err(|full| match full {
             TrySendError::Full(_) => HsmError::Busy,
@@ -151,7 +188,10 @@ impl Workers {
         match timeout(ctx.within, answer).await {
             Ok(Ok(done)) => done.map_err(HsmError::from),
             Ok(Err(_)) => Err(HsmError::Unavailable),
-            Err(_) => Err(HsmError::Timeout),
+            Err(_) => {
+                self.hung.late();
+                Err(HsmError::Timeout)
+            }
         }
     }
 }
@@ -167,4 +207,22 @@ fn work(mut desk: Desk, waiting: &Mutex<Receiver<Job>>, _at_work: SyncSender<()>
         }
     }
     drop(desk);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Hung;
+
+    #[test]
+    fn a_token_is_hung_when_calls_run_late_and_nothing_is_finished() {
+        let hung = Hung::new(2);
+        for _ in 0..3 {
+            hung.late();
+        }
+        assert!(!hung.is_so());
+        hung.late();
+        assert!(hung.is_so());
+        hung.moves();
+        assert!(!hung.is_so(), "a worker that finishes is proof that it is not");
+    }
 }
