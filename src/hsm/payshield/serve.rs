@@ -3,6 +3,7 @@
 use super::behaviour::Behaviour;
 use super::behaviour::Dice;
 use super::behaviour::Fate;
+use super::command::AnyCommand;
 use super::counterpart::Counterpart;
 use super::counterpart::refusal;
 use super::fields::Body;
@@ -105,7 +106,7 @@ impl Served {
         drop(engine);
         let served = served?;
         let (result, body) = match fate {
-            Fate::Error(code) => (code, refusal(served.code, code, &[])),
+            Fate::Error(code) => (code, refusal(served.code, code, &trailer_of(&frame.body))),
             _ => (served.result, served.answer),
         };
         *self.counts.lock().entry((served.code, *result.as_bytes())).or_default() += 1;
@@ -129,6 +130,11 @@ impl Served {
             Fate::Other => frame::frame(&vec![b'~'; frame.header.len()], &body).ok().map(Out::Write),
         }
     }
+}
+
+/// What a command wants back, if it can be read.
+fn trailer_of(command: &[u8]) -> Vec<u8> {
+    AnyCommand::read(command).map(|(_, tail)| tail.trailer).unwrap_or_default()
 }
 
 /// Serves until `end`: connections are accepted on `listener`, with TLS if it is given.

@@ -275,3 +275,20 @@ commands!(
     EncryptData,
     DecryptData,
 );
+
+#[cfg(test)]
+mod tests {
+    use super::without_trailer;
+
+    #[test]
+    fn an_answer_without_its_commands_trailer_is_none() {
+        let own = |bytes| without_trailer(bytes, b"0007").ok();
+        assert_eq!(own(b"M700C57E42AA\x190007"), Some(b"M700C57E42AA".as_slice()));
+        assert_eq!(own(b"M901\x190007"), Some(b"M901".as_slice()));
+        for other in [b"M700C57E42AA\x190008".as_slice(), b"M700C57E42AA", b"M700C57E42AA0007", b"M900", b"M901", b""] {
+            assert!(own(other).is_none());
+        }
+        assert_eq!(own(b"M915"), Some(b"M915".as_slice()), "what it could not read it could not give back");
+        assert_eq!(without_trailer(b"M700", b"").ok(), Some(b"M700".as_slice()), "nothing is asked for");
+    }
+}
