@@ -69,8 +69,12 @@ pub(super) enum Opened<'a> {
     Named(&'a Loaded),
     /// A key of the cache, which stays while it is used.
     Kept(MappedRwLockReadGuard<'a, Loaded>),
-    /// A key that found no room, wiped after use. Before it its pages, which are unlocked while it is still there.
-    Loose(Option<Pages>, Box<Loaded>),
+    /// A key that found no room, wiped after use.
+    Loose {
+        // Before the key: memory is unlocked while it is still there.
+        _pages: Option<Pages>,
+        loaded: Box<Loaded>,
+    },
 }
 
 impl Deref for Opened<'_> {
@@ -80,7 +84,7 @@ impl Deref for Opened<'_> {
         match self {
             Self::Named(loaded) => loaded,
             Self::Kept(loaded) => loaded,
-            Self::Loose(_, loaded) => loaded,
+            Self::Loose { loaded, .. } => loaded,
         }
     }
 }
@@ -154,7 +158,7 @@ impl Arena {
             unreachable!("the slot was filled above and is locked");
         }
         let loaded = Box::new(loaded);
-        Opened::Loose(Pages::of(&*loaded), loaded)
+        Opened::Loose { _pages: Pages::of(&*loaded), loaded }
     }
 
     /// How many keys are held.

@@ -109,11 +109,11 @@ impl PayshieldHsm {
         mac: Option<Vec<u8>>,
     ) -> Result<Result<Option<Vec<u8>>, ErrorCode>, HsmError> {
         let base = self.held(&key.base.0)?.must_be(KeyUsage::Bdk, &[KeyType::BDK])?;
+        if base.algorithm != KeyAlgorithm::Tdes2 || scheme.algorithm != MacAlgorithm::X919 {
+            return Err(HsmError::Unsupported("these MACs under DUKPT"));
+        }
         if key.ksn.as_bytes().len() != 10 || counter(key.ksn).is_err() {
             return Err(base.fault(KeyFault::Ksn));
-        }
-        if scheme.algorithm != MacAlgorithm::X919 {
-            return Err(HsmError::Unsupported("these MACs under DUKPT"));
         }
         let length = binary_length(scheme, WHOLE)?;
         if scheme.padding != Padding::Zeros || data.len() > MESSAGE_MOST || data.is_empty() {

@@ -127,6 +127,9 @@ impl PayshieldHsm {
         self.pool.setup().policy.check(format, to.format, false)?;
         let base = self.held(&from.base.0)?.must_be(KeyUsage::Bdk, &[KeyType::BDK])?;
         let destination = self.held(&to.key.0)?.must_be(KeyUsage::Pin, &[KeyType::ZPK])?;
+        if base.algorithm != KeyAlgorithm::Tdes2 {
+            return Err(HsmError::Unsupported("PIN blocks under AES DUKPT").into());
+        }
         // The HSM's own word for a counter that no device has would be no more than "input", which is our bug.
         if from.ksn.as_bytes().len() != 10 || counter(from.ksn).is_err() {
             return Err(base.fault(KeyFault::Ksn).into());
