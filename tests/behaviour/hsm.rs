@@ -281,49 +281,6 @@ fn key_encrypting_keys_and_imported_keys_do_not_leave_again() {
 }
 
 #[test]
-fn a_triple_length_key_whose_ends_are_equal_is_a_double_length_one() {
-    let (one, two, three) = ("0123456789ABCDEF", "23456789ABCDEF01", "456789ABCDEF0123");
-    let short = |parts: [&str; 3]| keys::is_short(&unhex(&parts.concat()));
-    assert!(short([one, two, one]) && short([one, one, two]) && short([two, one, one]));
-    assert!(short([one, two, "0022456789ABCDEE"]), "parity bits do not count");
-    assert!(!short([one, two, three]));
-}
-
-#[test]
-fn a_key_with_a_weak_part_does_not_come_in_for_anything() {
-    let kek = CipherKey::new(KeyAlgorithm::Tdes2, &unhex(TMK)).unwrap();
-    for weak in ["0101010101010101", "FEFEFEFEFEFEFEFE", "1F1F1F1F0E0E0E0E", "01E001E001F101F1"] {
-        let wrapped = WrappedKey::new(keys::wrap_ecb(&kek, &unhex(&format!("{weak}0123456789ABCDEF"))).unwrap().into());
-        for usage in [KeyUsage::Pin, KeyUsage::Mac] {
-            let taken = now(hsm().key_import(&CTX, usage, KeyAlgorithm::Tdes2, &tmk(), &wrapped, None));
-            assert_eq!(faulty(taken), KeyFault::Weak, "{weak}");
-        }
-        let clear = Zeroizing::new(unhex(&format!("0123456789ABCDEF{weak}")));
-        assert_eq!(faulty(hsm().keep(KeyUsage::Pin, KeyAlgorithm::Tdes2, &clear)), KeyFault::Weak);
-    }
-}
-
-#[test]
-fn a_key_that_is_made_here_has_odd_parity_and_comes_in_where_that_is_asked_for() {
-    let strict = builder().odd_parity().build().unwrap();
-    let kek = CipherKey::new(KeyAlgorithm::Tdes2, &unhex(TMK)).unwrap();
-    for (usage, algorithm) in [(KeyUsage::Mac, KeyAlgorithm::Des), (KeyUsage::Pin, KeyAlgorithm::Tdes2)] {
-        let made = now(strict.key_generate(&CTX, usage, algorithm, Some(&tmk()))).unwrap();
-        let wrapped = made.wrapped.unwrap();
-        assert!(keys::has_odd_parity(&keys::unwrap_ecb(&kek, wrapped.as_bytes()).unwrap()));
-        assert!(now(strict.key_import(&CTX, usage, algorithm, &tmk(), &wrapped, Some(&made.kcv))).is_ok());
-    }
-}
-
-#[test]
-fn no_check_value_of_enciphered_zeros_is_longer_than_four_bytes() {
-    let hsm = hsm();
-    assert!(now(hsm.key_check_value(&CTX, &named("tmk"), 4)).is_ok());
-    assert!(matches!(now(hsm.key_check_value(&CTX, &named("tmk"), 5)), Err(HsmError::Input(_))));
-    assert!(now(hsm.key_check_value(&CTX, &named("aes"), 5)).is_ok(), "a CMAC may have five");
-}
-
-#[test]
 fn weak_keys_are_drawn_again() {
     let source = Arc::new(Zeros(AtomicU64::new(64), Stream(AtomicU64::new(1))));
     let hsm = SoftwareHsm::builder(source, Zeroizing::new([1; 32])).build().unwrap();

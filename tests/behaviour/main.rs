@@ -14,6 +14,7 @@ mod faults;
 mod field_lists;
 mod golden;
 mod hsm;
+mod hsm_keys;
 mod hsm_operations;
 mod issuer_command;
 mod journal;
