@@ -33,6 +33,7 @@ use super::KeyRef;
 use super::KeyUsage;
 use super::Mac;
 use super::MacKey;
+use super::MasterKey;
 use super::OpenedDataKey;
 use super::PinError;
 use super::PinSource;
