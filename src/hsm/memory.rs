@@ -78,7 +78,7 @@ impl Drop for Pages {
             let Entry::Occupied(mut known) = pages.entry(at) else { continue };
             known.get_mut().0 -= 1;
             if known.get().0 == 0 {
-                known.remove();
+                drop(known.remove());
             }
         }
     }
