@@ -123,23 +123,23 @@ fn a_triple_length_key_whose_ends_are_equal_is_a_double_length_one() {
 
 #[test]
 fn a_key_with_a_weak_part_does_not_come_in_for_anything() {
-    let kek = CipherKey::new(KeyAlgorithm::Tdes2, &unhex(TMK)).unwrap();
+    let kek = CipherKey::new(Tdes2, &unhex(TMK)).unwrap();
     for weak in ["0101010101010101", "FEFEFEFEFEFEFEFE", "1F1F1F1F0E0E0E0E", "01E001E001F101F1"] {
         let wrapped = WrappedKey::new(keys::wrap_ecb(&kek, &unhex(&format!("{weak}0123456789ABCDEF"))).unwrap().into());
         for usage in [KeyUsage::Pin, KeyUsage::Mac] {
-            let taken = now(hsm().key_import(&CTX, usage, KeyAlgorithm::Tdes2, &tmk(), &wrapped, None));
+            let taken = now(hsm().key_import(&CTX, usage, Tdes2, &tmk(), &wrapped, None));
             assert_eq!(fault(taken), KeyFault::Weak, "{weak}");
         }
         let clear = Zeroizing::new(unhex(&format!("0123456789ABCDEF{weak}")));
-        assert_eq!(fault(hsm().keep(KeyUsage::Pin, KeyAlgorithm::Tdes2, &clear)), KeyFault::Weak);
+        assert_eq!(fault(hsm().keep(KeyUsage::Pin, Tdes2, &clear)), KeyFault::Weak);
     }
 }
 
 #[test]
 fn a_key_that_is_made_here_has_odd_parity_and_comes_in_where_that_is_asked_for() {
     let strict = builder().odd_parity().build().unwrap();
-    let kek = CipherKey::new(KeyAlgorithm::Tdes2, &unhex(TMK)).unwrap();
-    for (usage, algorithm) in [(KeyUsage::Mac, KeyAlgorithm::Des), (KeyUsage::Pin, KeyAlgorithm::Tdes2)] {
+    let kek = CipherKey::new(Tdes2, &unhex(TMK)).unwrap();
+    for (usage, algorithm) in [(KeyUsage::Mac, KeyAlgorithm::Des), (KeyUsage::Pin, Tdes2)] {
         let made = now(strict.key_generate(&CTX, usage, algorithm, Some(&tmk()))).unwrap();
         let wrapped = made.wrapped.unwrap();
         assert!(keys::has_odd_parity(&keys::unwrap_ecb(&kek, wrapped.as_bytes()).unwrap()));

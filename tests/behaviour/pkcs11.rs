@@ -7,6 +7,11 @@
 use crate::switch::rig::now as rig_now;
 use crate::switch::rig::{Recipe, Rig, Till, await_that};
 use crate::switch::{CARD_A, CARD_B};
+use cryptoki::context::Pkcs11;
+use cryptoki::object::Attribute;
+use cryptoki::object::ObjectClass;
+use cryptoki::session::Session;
+use cryptoki::slot::Slot;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -85,16 +90,19 @@ fn a_token_does_what_it_can() {
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let ran = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "pkcs11::token_", "--nocapture"])
-        .env("SOFTHSM2_CONF", &file)
-        .env(CHILD, library)
-        .output()
-        .unwrap();
-    let said = [ran.stdout, ran.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(ran.status.success() && !said.contains(" 0 passed"), "{said}");
-    assert!(!said.contains(PIN), "the token's PIN was said");
+    // What pulls the library away under all others has a process of its own.
+    for tests in ["pkcs11::token_", "pkcs11::finalized_token_"] {
+        let ran = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", tests, "--nocapture"])
+            .env("SOFTHSM2_CONF", &file)
+            .env(CHILD, library)
+            .output()
+            .unwrap();
+        let said = [ran.stdout, ran.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(ran.status.success() && !said.contains(" 0 passed"), "{said}");
+        assert!(!said.contains(PIN), "the token's PIN was said");
+    }
 }
 
 #[test]
@@ -302,9 +310,75 @@ async fn token_that_is_too_busy_says_so_and_keeps_the_deadline() {
     loop {
         // Busy until the worker is through.
         match hsm.random(&CTX, &mut large).await {
-            Err(HsmError::Busy) => tokio::task::yield_now().await,
+            Err(HsmError::Busy | HsmError::Unavailable) => tokio::task::yield_now().await,
             other => return other.unwrap(),
         }
+    }
+}
+
+/// Somebody else who uses the token in this process: its session is logged in by the first one's.
+fn stranger() -> (Pkcs11, Session) {
+    let context = Pkcs11::new(std::env::var(CHILD).unwrap()).unwrap();
+    let slots = context.get_slots_with_token().unwrap();
+    let ours = |slot: &Slot| context.get_token_info(*slot).unwrap().label() == "tollgate";
+    let slot = slots.into_iter().find(ours).unwrap();
+    let session = context.open_rw_session(slot).unwrap();
+    (context, session)
+}
+
+fn destroy(session: &Session, label: &str) {
+    let template = [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::Label(label.into())];
+    for object in session.find_objects(&template).unwrap() {
+        session.destroy_object(object).unwrap();
+    }
+}
+
+const RETAIL: MacScheme =
+    MacScheme { algorithm: MacAlgorithm::X919, padding: Padding::Bit, output: MacOutput::Binary, length: 8 };
+
+#[tokio::test]
+#[ignore = "needs a token: run by a_token_does_what_it_can"]
+async fn token_keys_that_are_made_anew_under_their_label_are_found_again() {
+    let Some(hsm) = token(1) else { return };
+    let (label, key) = (name("e/double"), mac_key("e/double"));
+    hsm.install(&CTX, &label, KeyAlgorithm::Tdes2, unhex(KEYS[1].2)).await.unwrap();
+    let before = hsm.mac_generate(&CTX, &key, &RETAIL, b"x").await.unwrap();
+    let (_context, session) = stranger();
+    destroy(&session, "e/double");
+    let gone = hsm.mac_generate(&CTX, &key, &RETAIL, b"x").await;
+    assert_eq!(gone, Err(HsmError::Key { name: "e/double".into(), fault: KeyFault::Missing }));
+    let half = hsm.install(&CTX, &label, KeyAlgorithm::Tdes2, unhex(KEYS[1].2)).await;
+    assert!(matches!(half, Err(HsmError::Input(_))), "a second left half would be no key for ever: {half:?}");
+    destroy(&session, "e/double/left");
+    let other = unhex("89ABCDEF0123456776543210FEDCBA98");
+    hsm.install(&CTX, &label, KeyAlgorithm::Tdes2, other.clone()).await.unwrap();
+    let after = hsm.mac_generate(&CTX, &key, &RETAIL, b"x").await.unwrap();
+    assert!(after != before);
+    // Both at once, while the worker still knows the handles of before.
+    destroy(&session, "e/double");
+    destroy(&session, "e/double/left");
+    let second = token(1).unwrap();
+    second.install(&CTX, &label, KeyAlgorithm::Tdes2, other).await.unwrap();
+    assert_eq!(hsm.mac_generate(&CTX, &key, &RETAIL, b"x").await, Ok(after));
+}
+
+#[tokio::test]
+#[ignore = "needs a token: run by a_token_does_what_it_can"]
+async fn finalized_token_libraries_are_initialized_again() {
+    let Some(hsm) = token(2) else { return };
+    let key = mac_key("f/double");
+    hsm.install(&CTX, &name("f/double"), KeyAlgorithm::Tdes2, unhex(KEYS[1].2)).await.unwrap();
+    let before = hsm.mac_generate(&CTX, &key, &RETAIL, b"x").await.unwrap();
+    let (context, session) = stranger();
+    drop(session);
+    context.finalize().unwrap();
+    // One worker finds it out, the other may have to.
+    for _ in 0..2 {
+        let refused = hsm.mac_generate(&CTX, &key, &RETAIL, b"x").await;
+        assert!(refused == Err(HsmError::Unavailable) || refused == Ok(before.clone()), "{refused:?}");
+    }
+    for _ in 0..4 {
+        assert_eq!(hsm.mac_generate(&CTX, &key, &RETAIL, b"x").await.as_ref(), Ok(&before));
     }
 }
 

@@ -12,8 +12,6 @@ use crate::hsm::HsmError;
 use cryptoki::types::AuthPin;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::mpsc::SyncSender;
@@ -21,12 +19,16 @@ use std::sync::mpsc::TrySendError;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use std::time::Instant;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 /// How long the last user of the workers waits for them to end. A library whose threads still run when
 /// the process ends takes the process down with it, but one that never returns must not hold it up.
 const LEAVE: Duration = Duration::from_secs(5);
+
+/// Without a job finished for so long, while a caller could not wait, a token is hung.
+const HUNG: Duration = Duration::from_secs(1);
 
 /// Something to do with a session.
 type Job = Box<dyn FnOnce(&mut Desk) + Send>;
@@ -104,29 +106,54 @@ pub(super) struct Workers {
 
 /// Whether the token answers nobody any more: then a call fails at once instead of waiting its whole time.
 struct Hung {
-    /// Calls whose time ran out since a worker last finished one.
-    late: AtomicU32,
-    most: u32,
+    workers: usize,
+    standing: Mutex<Standing>,
+}
+
+#[derive(Default)]
+struct Standing {
+    /// Jobs that were handed over and are not finished.
+    unfinished: usize,
+    /// When the first of the calls ran late since a worker last finished a job.
+    late_since: Option<Instant>,
 }
 
 impl Hung {
-    /// For so many workers: each may be late once without the others being so, and once more.
     fn new(workers: usize) -> Self {
-        Self { late: AtomicU32::new(0), most: u32::try_from(2 * workers).unwrap_or(u32::MAX) }
+        Self { workers, standing: Mutex::default() }
     }
 
-    fn is_so(&self) -> bool {
-        self.late.load(Ordering::Relaxed) >= self.most
+    /// So it is if every worker has a job, and none finished one for long though somebody could not wait any more.
+    /// Many calls that are late in a moment are a busy token, no hung one.
+    fn is_so(&self, now: Instant) -> bool {
+        let standing = self.standing.lock();
+        let late = standing.late_since.is_some_and(|since| now.saturating_duration_since(since) >= HUNG);
+        late && standing.unfinished >= self.workers
+    }
+
+    fn begins(&self) {
+        let mut standing = self.standing.lock();
+        if standing.unfinished == 0 {
+            standing.late_since = None;
+        }
+        standing.unfinished += 1;
     }
 
     /// A caller gave up. Its job is finished some time, or the token is hung for good.
-    fn late(&self) {
-        self.late.fetch_add(1, Ordering::Relaxed);
+    fn late(&self, now: Instant) {
+        self.standing.lock().late_since.get_or_insert(now);
+    }
+
+    /// There was no room for a job.
+    fn never_began(&self) {
+        let mut standing = self.standing.lock();
+        standing.unfinished = standing.unfinished.saturating_sub(1);
     }
 
     /// A worker finished a job, in time or not.
-    fn moves(&self) {
-        self.late.store(0, Ordering::Relaxed);
+    fn ends(&self) {
+        self.never_began();
+        self.standing.lock().late_since = None;
     }
 }
 
@@ -169,7 +196,7 @@ impl Workers {
         ctx: &Ctx,
         what: impl Fn(&mut Token) -> Result<T, Pkcs11Fault> + Send + 'static,
     ) -> Result<T, HsmError> {
-        if self.hung.is_so() {
+        if self.hung.is_so(Instant::now()) {
             return Err(HsmError::Unavailable);
         }
         let (reply, answer) = oneshot::channel();
@@ -179,17 +206,21 @@ impl Workers {
             if !reply.is_closed() {
                 let _ = reply.send(desk.run(what));
             }
-            hung.moves();
+            hung.ends();
         });
-        self.jobs.try_send(job).map_err(|full| match full {
-            TrySendError::Full(_) => HsmError::Busy,
-            TrySendError::Disconnected(_) => HsmError::Unavailable,
+        self.hung.begins();
+        self.jobs.try_send(job).map_err(|full| {
+            self.hung.never_began();
+            match full {
+                TrySendError::Full(_) => HsmError::Busy,
+                TrySendError::Disconnected(_) => HsmError::Unavailable,
+            }
         })?;
         match timeout(ctx.within, answer).await {
             Ok(Ok(done)) => done.map_err(HsmError::from),
             Ok(Err(_)) => Err(HsmError::Unavailable),
             Err(_) => {
-                self.hung.late();
+                self.hung.late(Instant::now());
                 Err(HsmError::Timeout)
             }
         }
@@ -211,18 +242,33 @@ fn work(mut desk: Desk, waiting: &Mutex<Receiver<Job>>, _at_work: SyncSender<()>
 
 #[cfg(test)]
 mod tests {
+    use super::HUNG;
     use super::Hung;
+    use std::time::Instant;
 
     #[test]
-    fn a_token_is_hung_when_calls_run_late_and_nothing_is_finished() {
-        let hung = Hung::new(2);
-        for _ in 0..3 {
-            hung.late();
-        }
-        assert!(!hung.is_so());
-        hung.late();
-        assert!(hung.is_so());
-        hung.moves();
-        assert!(!hung.is_so(), "a worker that finishes is proof that it is not");
+    fn a_token_is_hung_when_all_its_workers_are_at_it_and_none_finishes() {
+        let (hung, start) = (Hung::new(2), Instant::now());
+        hung.begins();
+        hung.late(start);
+        assert!(!hung.is_so(start + 2 * HUNG), "the other worker is free");
+        hung.begins();
+        assert!(!hung.is_so(start + HUNG / 2), "it may be busy");
+        hung.late(start + HUNG);
+        assert!(hung.is_so(start + HUNG));
+        hung.ends();
+        hung.begins();
+        assert!(!hung.is_so(start + 2 * HUNG), "who finishes something is not hung");
+    }
+
+    #[test]
+    fn a_call_that_is_late_behind_the_last_job_shuts_nobody_out() {
+        let (hung, start) = (Hung::new(1), Instant::now());
+        hung.begins();
+        hung.ends();
+        hung.late(start);
+        assert!(!hung.is_so(start + 2 * HUNG));
+        hung.begins();
+        assert!(!hung.is_so(start + 2 * HUNG), "the new one has its time");
     }
 }
