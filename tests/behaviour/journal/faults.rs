@@ -2,6 +2,8 @@
 
 use super::*;
 use tollgate::ledger::journal::Fault;
+use tollgate::ledger::journal::anchor;
+use tollgate::ledger::journal::format::SECTOR;
 use tollgate::ledger::journal::memory::Operation;
 
 #[test]
@@ -141,6 +143,31 @@ fn an_anchor_that_cannot_be_synced_ends_the_journal() {
     disk.fail(Operation::Sync, 0);
     assert!(journal.anchor.step().is_err() && journal.groups.has_failed());
     assert_eq!(journal.writer.step(Timestamp(0)).unwrap(), Step::Ended);
+}
+
+#[test]
+fn an_anchor_whose_last_sync_failed_is_never_without_a_durable_slot_after_the_next_start() {
+    let disk = MemoryDisk::default();
+    let (mut journal, _) = opened(&disk, None).unwrap();
+    write(&mut journal, &records(1, 1, 10));
+    assert!(journal.anchor.step().unwrap());
+    for seed in 2..6 {
+        write(&mut journal, &records(seed, 1, 10));
+        disk.fail(Operation::Sync, 0);
+        assert!(journal.anchor.step().is_err());
+
+        // The power goes: what was written since the last sync may be there, or not, or half of it.
+        let (synced, written) = (disk.synced()["anchor"].clone(), disk.written()["anchor"].clone());
+        let mut torn = written.clone();
+        for slot in [0..SECTOR, SECTOR..2 * SECTOR] {
+            if synced[slot.clone()] != written[slot.clone()] {
+                torn[slot].fill(0xA5);
+            }
+        }
+        assert_eq!(anchor::decode(&torn).unwrap().head().number, u64::from(seed) - 1);
+        // It stays, and the next run reads what it last wrote.
+        journal = opened(&disk, None).unwrap().0;
+    }
 }
 
 #[test]
