@@ -112,14 +112,26 @@ impl<T> Deref for Locked<T> {
     }
 }
 
-/// Bytes of stack that are written over: more than any calculation of this room reaches down.
-const REACH: usize = 16 * 1024;
+/// Bytes of stack that are written over: more than any calculation of this room reaches down. What is not optimized
+/// has frames many times as large.
+const REACH: usize = if cfg!(debug_assertions) { 128 * 1024 } else { 16 * 1024 };
+
+/// The same of a MAC under a key that is open already. It is made for every message, and the rest of the cache is not
+/// to be written out of it.
+const SHORT_REACH: usize = if cfg!(debug_assertions) { REACH } else { 2 * 1024 };
 
 /// Runs `work`, which handles keys in clear, and writes over the stack that it used. What it gives
 /// back must hold no key, unless behind a pointer.
 pub(in crate::hsm) fn swept<T>(work: impl FnOnce() -> T) -> T {
     let out = apart(work);
-    overwrite();
+    overwrite::<REACH>();
+    out
+}
+
+/// [`swept`] for a MAC alone.
+pub(in crate::hsm) fn swept_shortly<T>(work: impl FnOnce() -> T) -> T {
+    let out = apart(work);
+    overwrite::<SHORT_REACH>();
     out
 }
 
@@ -131,8 +143,8 @@ fn apart<T>(work: impl FnOnce() -> T) -> T {
 
 /// Zeros where the frames of [`apart`] were.
 #[inline(never)]
-fn overwrite() {
-    black_box(&mut [0_u8; REACH]);
+fn overwrite<const BYTES: usize>() {
+    black_box(&mut [0_u8; BYTES]);
 }
 
 /// Keeps this process from writing core dumps: a dump holds every key that is open. Does nothing where

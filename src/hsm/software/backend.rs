@@ -49,6 +49,7 @@ use crate::hsm::emv::EmvCard;
 use crate::hsm::emv::EmvScheme;
 use crate::hsm::emv::EmvTransaction;
 use crate::hsm::memory::swept;
+use crate::hsm::memory::swept_shortly;
 use crate::model::EncryptedPinBlock;
 use crate::model::Ksn;
 use crate::model::MacScheme;
@@ -63,7 +64,7 @@ impl SoftwareHsm {
         if !loaded.attributes.makes(scheme.algorithm) {
             return Err(refuse(&key.0, KeyFault::Algorithm));
         }
-        mac_as(&loaded.cipher, scheme, data).map_err(|error| match error {
+        swept_shortly(|| mac_as(&loaded.cipher, scheme, data)).map_err(|error| match error {
             CalcError::KeyAlgorithm | CalcError::KeyLength => refuse(&key.0, KeyFault::Algorithm),
             CalcError::DataLength | CalcError::ResultLength | CalcError::Digits | CalcError::Ksn => {
                 HsmError::Input("MAC length")

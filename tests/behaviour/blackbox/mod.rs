@@ -6,6 +6,8 @@ mod crowd;
 mod full_disk;
 mod kill;
 mod means;
+#[cfg(target_os = "linux")]
+pub(crate) mod memory;
 mod process;
 mod refusals;
 mod secrets;

@@ -138,9 +138,13 @@ impl Station {
 
     /// Asks it to end (SIGTERM), and how it ended.
     pub(super) fn stop(&mut self) -> ExitStatus {
-        let id = self.child.as_ref().unwrap().id();
-        assert!(Command::new("kill").args(["-TERM", &id.to_string()]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap().success());
         self.ended()
+    }
+
+    /// Its process number.
+    pub(super) fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     /// Waits until it has ended by itself.

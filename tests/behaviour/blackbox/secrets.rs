@@ -1,6 +1,8 @@
 //! Card secrets and keys never reach a disk, a log or a screen, however noisy the day and however talkative the log.
 
 use super::kill::verified;
+#[cfg(target_os = "linux")]
+use super::memory::Memory;
 use super::process::Station;
 use super::sweep::Sweeper;
 use super::traffic::Traffic;
@@ -42,19 +44,28 @@ const DISCRETIONARY: [&[u8]; 2] = [b"canary-of-track-1", b"\x81\x72\x63\x54\x45\
 
 /// All that must not be found, from the test's own lists; what a day adds comes later.
 fn sweeper() -> Sweeper {
-    let mut sweeper = Sweeper::default();
+    let mut sweeper = pins_and_keys();
     for card in cards::demo() {
         let masked = &card.pan.clear()[card.pan.clear().len() - 4..];
         sweeper.text(&format!("card ..{masked}"), card.pan.clear());
         sweeper.text(&format!("track 2 of ..{masked}"), &card.track2());
-        sweeper.bytes(&format!("clear PIN block of ..{masked}"), &clear_block(card.pin(), card.pan.clear()));
     }
-    sweeper.text("the long PIN", LONG_PIN);
-    sweeper.bytes("the long PIN's clear block", &clear_block(LONG_PIN, CARD_A));
     sweeper.bytes("track 1", TRACK_1);
     for data in DISCRETIONARY {
         sweeper.bytes("a chip's discretionary data", data);
     }
+    sweeper
+}
+
+/// What no memory may hold either that is not locked.
+fn pins_and_keys() -> Sweeper {
+    let mut sweeper = Sweeper::default();
+    for card in cards::demo() {
+        let masked = &card.pan.clear()[card.pan.clear().len() - 4..];
+        sweeper.bytes(&format!("clear PIN block of ..{masked}"), &clear_block(card.pin(), card.pan.clear()));
+    }
+    sweeper.text("the long PIN", LONG_PIN);
+    sweeper.bytes("the long PIN's clear block", &clear_block(LONG_PIN, CARD_A));
     for row in key_rows(Source { file: "keys.csv", text: DEMO_KEYS }, &mut Breaches::default()) {
         sweeper.bytes(&format!("key {}", row.name.as_str()), &row.key);
         for half in row.key.chunks(8) {
@@ -241,9 +252,7 @@ fn card_secrets_and_keys_are_nowhere_on_disk_in_logs_or_on_screens() {
     followers.into_iter().for_each(|follower| follower.join().unwrap());
     verified(&station);
     outputs(&station, &said);
-    let master = std::fs::read_to_string(station.file("master.key")).unwrap();
-    let master = master.lines().find(|line| !line.starts_with('#')).unwrap().trim().to_owned();
-    sweeper.bytes("the master key", &unhex(&master));
+    sweeper.bytes("the master key", &master_key(&station));
     let keys = |path: &Path| path.ends_with("keys.csv") || path.ends_with("master.key");
     let root = station.file("");
     let (found, read) = sweeper.sweep(&root, &keys);
@@ -261,6 +270,43 @@ fn card_secrets_and_keys_are_nowhere_on_disk_in_logs_or_on_screens() {
     bytes[5_001..5_009].copy_from_slice(&[0x62, 0x25, 0, 0, 0, 0, 0x02, 0x53]);
     std::fs::write(&segment, bytes).unwrap();
     assert_eq!(sweeper.sweep(&root, &keys).0.len(), 1);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_stations_memory_holds_no_pin_and_no_key_when_it_idles() {
+    const PLANTED: &str = "7C0FA2D15E9B3384E6617A0BD84C2F95";
+    let mut station = Station::kept();
+    let mut sweeper = pins_and_keys();
+    let mut command = station.command();
+    command.env("TOLLGATE_TRACEABLE", "1").env("PLANTED", PLANTED);
+    station.start_as(command);
+    station.await_links();
+    let traffic = Traffic::start(station.door(), 60.0, 0);
+    day(&station, 10_000_001, &mut sweeper);
+    await_that("terminals sell", || traffic.so_far().1 > 60);
+    traffic.finish();
+    station.await_finished();
+    sweeper.bytes("the master key", &master_key(&station));
+    sweeper.bytes("what is planted", &unhex(PLANTED));
+
+    let memory = Memory::of(station.id());
+    let (mut found, mut read) = (Vec::new(), 0);
+    memory.each(false, |from, bytes| {
+        read += bytes.len();
+        // What is enciphered says nothing without its key.
+        let finds = sweeper.find(bytes).into_iter().filter(|find| !find.contains("as it came"));
+        found.extend(finds.map(|find| format!("{from:x} {find}")));
+    });
+    println!("{read} bytes looked through for {} forms of secrets", sweeper.len());
+    let (planted, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|find| find.contains("planted"));
+    assert!(read > 5_000_000 && !planted.is_empty(), "what is there is found");
+    assert!(found.is_empty(), "{} finds\n{}", found.len(), found.join("\n"));
+}
+
+fn master_key(station: &Station) -> Vec<u8> {
+    let file = std::fs::read_to_string(station.file("master.key")).unwrap();
+    unhex(file.lines().find(|line| !line.starts_with('#')).unwrap().trim())
 }
 
 fn unhex(hex: &str) -> Vec<u8> {

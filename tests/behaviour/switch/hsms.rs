@@ -3,6 +3,7 @@
 use super::peer::{Peer, answer};
 use super::rig::{Recipe, Rig, Till, await_that, connect};
 use super::{CARD_A, CARD_B};
+use crate::blackbox::memory::Memory;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -411,36 +412,6 @@ fn nobody_looks_into_a_process_with_keys() {
     assert_eq!(owner(None), Some(0), "its memory is the system's alone");
 }
 
-/// Whether `wanted` is among these bytes.
-#[cfg(target_os = "linux")]
-fn holds(mut bytes: &[u8], wanted: &[u8]) -> bool {
-    let (first, rest) = wanted.split_first().unwrap();
-    while bytes.skip_until(*first).unwrap() > 0 {
-        if bytes.starts_with(rest) {
-            return true;
-        }
-    }
-    false
-}
-
-/// Whether a process's memory holds these bytes anywhere that may be written to.
-#[cfg(target_os = "linux")]
-fn is_in_memory(process: u32, wanted: &[u8]) -> bool {
-    use std::os::unix::fs::FileExt;
-    let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
-    let memory = std::fs::File::open(format!("/proc/{process}/mem")).unwrap();
-    maps.lines().any(|line| {
-        let mut words = line.split_whitespace();
-        let (from, to) = words.next().unwrap().split_once('-').unwrap();
-        let [from, to] = [from, to].map(|at| u64::from_str_radix(at, 16).unwrap());
-        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
-        // What nobody touched cannot always be read, and holds nothing.
-        words.next().unwrap().starts_with("rw")
-            && memory.read_exact_at(&mut bytes, from).is_ok()
-            && holds(&bytes, wanted)
-    })
-}
-
 #[test]
 #[cfg(target_os = "linux")]
 fn a_stations_memory_holds_no_key_as_its_list_wrote_it() {
@@ -455,7 +426,7 @@ fn a_stations_memory_holds_no_key_as_its_list_wrote_it() {
     let mut station = Process(command.spawn().unwrap());
     let mut doors = BufReader::new(station.0.stdout.take().unwrap()).lines();
     assert!(doors.next().unwrap().unwrap().contains("listens on"));
-    let remembers = |wanted: &str| is_in_memory(station.0.id(), wanted.as_bytes());
+    let remembers = |wanted: &str| Memory::of(station.0.id()).holds(wanted.as_bytes());
     assert!(remembers("4ADA9F62-3A509EC4"), "what is there is found");
     assert!(!remembers(key) && !remembers(&key[..24]), "the key's digits are still there");
 }
