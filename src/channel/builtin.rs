@@ -12,6 +12,8 @@ const FILES: &[(&str, &str)] = &[
     ("tls", include_str!("../../specs/profiles/tls.toml")),
     ("host", include_str!("../../specs/profiles/host.toml")),
     ("nac", include_str!("../../specs/profiles/nac.toml")),
+    ("dukpt", include_str!("../../specs/profiles/dukpt.toml")),
+    ("nac-dukpt", include_str!("../../specs/profiles/nac-dukpt.toml")),
     ("bank-a", include_str!("../../specs/profiles/bank-a.toml")),
     ("bank-b", include_str!("../../specs/profiles/bank-b.toml")),
     ("qr-a", include_str!("../../specs/profiles/qr-a.toml")),

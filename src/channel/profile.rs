@@ -8,6 +8,7 @@ use crate::iso8583::Mti;
 use crate::iso8583::MtiPattern;
 use crate::iso8583::Rejected;
 use crate::iso8583::Role;
+use crate::model::DukptScheme;
 use crate::model::MacScheme;
 use crate::model::PinFormat;
 use crate::model::RemoteRequest;
@@ -43,6 +44,8 @@ pub struct Profile {
     pub pin_format: PinFormat,
     /// Whether terminals sign in to get working keys.
     pub sign_in: bool,
+    /// Which DUKPT terminals follow; `None`: their keys serve many messages.
+    pub dukpt: Option<DukptScheme>,
     /// Bytes of the MAC key that a sign-in hands out: 8 or 16.
     pub mak_length: u8,
     /// What pairs an answer with its request, besides the class of its MTI.

@@ -9,7 +9,9 @@ use crate::iso8583::Length;
 use crate::iso8583::MtiPattern;
 use crate::iso8583::Role;
 use crate::model::Breach;
+use crate::model::DukptScheme;
 use crate::model::Kind;
+use crate::model::MacAlgorithm;
 use crate::model::MacOutput;
 use crate::model::MacScheme;
 use crate::model::PinFormat;
@@ -93,11 +95,19 @@ fn read(name: &str, sheet: &mut Sheet<'_>, shelf: &Shelf<'_>) -> Option<Profile>
         named::<PinFormat>(value).filter(|format| *format != PinFormat::Iso2)
     });
     let sign_in = sheet.need("keys", "sign-in", "true or false", DeValue::as_bool);
+    let dukpt = sheet.read("keys", "dukpt", "\"tdes\", \"aes\" or \"none\"", |value| match value.as_str()? {
+        "none" => Some(None),
+        _ => named::<DukptScheme>(value).map(Some),
+    });
     let mak_length =
         sheet.read("keys", "mak-length", "8 or 16", |value| integer(value, 8..=16).filter(|bytes| bytes % 8 == 0));
     let correlation = sheet.need("correlation", "roles", "a list of roles", roles);
     let switches = switches(sheet);
     agree(sheet, dialect.as_deref()?, correlation.as_deref()?, &switches, sign_in?);
+    let dukpt = dukpt.flatten();
+    if let Some(scheme) = dukpt {
+        agree_on_devices(sheet, dialect.as_deref()?, scheme, (mac.as_ref()?, pin_format?, sign_in?));
+    }
     Some(Profile {
         name: name.into(),
         title: title?.into(),
@@ -111,6 +121,7 @@ fn read(name: &str, sheet: &mut Sheet<'_>, shelf: &Shelf<'_>) -> Option<Profile>
         mac: mac?,
         pin_format: pin_format?,
         sign_in: sign_in?,
+        dukpt,
         mak_length: mak_length.and_then(|bytes| u8::try_from(bytes).ok()).unwrap_or(16),
         correlation: correlation?,
         switches,
@@ -229,6 +240,28 @@ fn agree(sheet: &mut Sheet<'_>, dialect: &Dialect, correlation: &[Role], switche
     }
     if sign_in && (lacks(&[Role::KeyData]) || dialect.kind_row(Kind::SignIn).is_none()) {
         sheet.breach("keys", "sign-in", "the dialect has no sign-in that carries keys");
+    }
+}
+
+/// What DUKPT devices need: a place for serial numbers, and calculations that their keys are for.
+fn agree_on_devices(
+    sheet: &mut Sheet<'_>,
+    dialect: &Dialect,
+    scheme: DukptScheme,
+    (mac, format, sign_in): (&MacRule, PinFormat, bool),
+) {
+    if dialect.role(Role::Ksn).is_none() {
+        sheet.breach("keys", "dukpt", "the dialect has no key serial number");
+    }
+    if sign_in {
+        sheet.breach("keys", "dukpt", "terminals that sign in have no DUKPT keys");
+    }
+    let aes = scheme == DukptScheme::Aes;
+    if aes != (mac.scheme.algorithm == MacAlgorithm::AesCmac) {
+        sheet.breach("mac", "algorithm", "is not one for these DUKPT keys");
+    }
+    if aes != (format == PinFormat::Iso4) {
+        sheet.breach("keys", "pin-format", "is not one for these DUKPT keys");
     }
 }
 

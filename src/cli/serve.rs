@@ -104,7 +104,7 @@ pub(super) fn start_failure(fault: &StartFault) -> Failure {
 
 fn build_failure(fault: &BuildFault) -> Exit {
     match fault {
-        BuildFault::Profile(_) => Exit::Config,
+        BuildFault::Profile(_) | BuildFault::DoorKeys(_) => Exit::Config,
         BuildFault::Hsm(fault) => hsm_failure(fault),
         BuildFault::Journal(fault) if matches!(fault.fault, Fault::InUse) => Exit::LedgerInUse,
         BuildFault::Journal(_) | BuildFault::Keeper { .. } => Exit::Ledger,

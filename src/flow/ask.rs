@@ -1,11 +1,12 @@
 //! Asking an issuer: PIN under its key, its dialect, its MAC, and what its silence means.
 
 use super::asking::Asking;
-use super::authentic::Authentic;
+use super::authentic::{Authentic, Proven};
 use super::exchange::{Exchange, Stop};
 use super::issuer::Issuer;
 use super::issuer_message;
 use super::station::{Station, World};
+use crate::hsm::DukptKey;
 use crate::hsm::Hsm;
 use crate::hsm::PinError;
 use crate::hsm::PinSource;
@@ -158,9 +159,17 @@ impl<W: World> Station<W> {
         issuer: &Issuer<W::Link>,
     ) -> Result<Option<EncryptedPinBlock>, ResponseCode> {
         let Some(block) = &request.pin_block else { return Ok(None) };
-        let from = PinSource { key: &authentic.pin, format: exchange.door.profile.pin_format };
+        let (ctx, hsm, format) = (Self::ctx(), &self.parts.hsm, exchange.door.profile.pin_format);
         let to = PinSource { key: &issuer.keys.pin, format: issuer.profile.pin_format };
-        match self.parts.hsm.pin_translate(&Self::ctx(), from, to, block, &request.pan).await {
+        let translated = match &authentic.keys {
+            Proven::Lasting { pin, .. } => {
+                hsm.pin_translate(&ctx, PinSource { key: pin, format }, to, block, &request.pan).await
+            }
+            Proven::Transaction { base, ksn } => {
+                hsm.pin_translate_dukpt(&ctx, (DukptKey { base, ksn }, format), to, block, &request.pan).await
+            }
+        };
+        match translated {
             Ok(block) => Ok(Some(block)),
             Err(PinError::Block) => Err(ResponseCode::PinFormat),
             Err(PinError::Hsm(fault)) => {

@@ -3,17 +3,21 @@
 use super::exchange::{DoorKeys, Exchange, Stop};
 use super::station::{Station, World};
 use super::witness::{Event, Witness};
+use crate::hsm::BdKey;
 use crate::hsm::DataKey;
 use crate::hsm::Hsm;
+use crate::hsm::HsmError;
 use crate::hsm::Kcv;
 use crate::hsm::KeyRef;
 use crate::hsm::MacKey;
 use crate::hsm::PinKey;
 use crate::hsm::Verdict;
 use crate::ledger::Ledger;
+use crate::model::Ksn;
 use crate::model::Opening;
 use crate::model::ResponseCode;
 use crate::model::SessionFacts;
+use crate::model::TerminalFacts;
 use crate::model::TerminalId;
 use crate::model::WorkingKeys;
 use crate::mutant;
@@ -22,33 +26,48 @@ use crate::mutant::Mutant;
 /// The keys a message verified under: they also decipher its PIN and sign its answer, whatever has
 /// been issued since (rules of the money, 10).
 pub(super) struct Authentic {
-    pub(super) mac: MacKey,
-    pub(super) pin: PinKey,
-    pub(super) data: Option<DataKey>,
+    pub(super) keys: Proven,
     /// Who signed in for these keys, and when.
     pub(super) opening: Opening,
+    /// The terminal's facts as this message raised them: they are to be kept before it is answered.
+    pub(super) raised: Option<SessionFacts>,
+}
+
+/// Keys under which a message verified.
+pub(super) enum Proven {
+    /// They serve many messages.
+    Lasting { mac: MacKey, pin: PinKey, data: Option<DataKey> },
+    /// One key for this message and its answer.
+    Transaction { base: BdKey, ksn: Ksn },
 }
 
 impl<W: World> Station<W> {
     /// Verifies the message's MAC under the keys its terminal may use: those it has, signed off or not, for
     /// a sign-off carries no MAC, and reversals and repeats must still be served.
-    pub(super) async fn authenticate(&self, exchange: &Exchange<'_>, terminal: &TerminalId) -> Result<Authentic, Stop> {
+    pub(super) async fn authenticate(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Authentic, Stop> {
+        let terminal = &facts.terminal;
         match &exchange.door.keys {
             DoorKeys::Fixed { mac, pin } => {
-                let keys = Authentic { mac: mac.clone(), pin: pin.clone(), data: None, opening: Opening::default() };
-                self.verify_any(exchange, terminal, vec![(None, keys)]).await.map(|(_, keys)| keys)
+                let candidate = Candidate {
+                    generation: None,
+                    mac: mac.clone(),
+                    pin: pin.clone(),
+                    data: None,
+                    opening: Opening::default(),
+                };
+                self.verify_any(exchange, terminal, vec![candidate]).await.map(Authentic::from)
             }
+            DoorKeys::Dukpt { base, scheme } => self.authenticate_device(exchange, facts, base, *scheme).await,
             DoorKeys::Issued => {
                 let session = self.session(terminal).filter(|session| session.generations().next().is_some());
                 let session = session.ok_or(Stop::code(ResponseCode::SignInRequired, "not-signed-in"))?;
                 if mutant::is(Mutant::GenerationBeforeMac) {
                     self.promote(terminal, session.pending.as_ref().map(|keys| keys.generation)).await?;
                 }
-                let candidates =
-                    session.generations().map(|keys| (Some(keys.generation), Authentic::from(keys))).collect();
-                let (generation, keys) = self.verify_any(exchange, terminal, candidates).await?;
-                self.promote(terminal, generation).await?;
-                Ok(keys)
+                let candidates = session.generations().map(Candidate::from).collect();
+                let proven = self.verify_any(exchange, terminal, candidates).await?;
+                self.promote(terminal, proven.generation).await?;
+                Ok(proven.into())
             }
         }
     }
@@ -57,25 +76,20 @@ impl<W: World> Station<W> {
         &self,
         exchange: &Exchange<'_>,
         terminal: &TerminalId,
-        candidates: Vec<(Option<u32>, Authentic)>,
-    ) -> Result<(Option<u32>, Authentic), Stop> {
-        let missing = || Stop::code(ResponseCode::MacFailure, "mac-missing");
-        let data = exchange.message.mac_input().ok_or_else(missing)?;
-        let mac = exchange.message.mac().ok_or_else(missing)?;
+        candidates: Vec<Candidate>,
+    ) -> Result<Candidate, Stop> {
+        let (data, mac) = exchange.authenticated()?;
         let scheme = &exchange.door.profile.mac.scheme;
         let watched = self.parts.witness.watches(terminal);
         let mut tried = Vec::new();
-        for (generation, keys) in candidates {
+        for keys in candidates {
             let verdict = self.parts.hsm.mac_verify(&Self::ctx(), &keys.mac, scheme, data, &mac).await;
-            let verdict = verdict.map_err(|fault| {
-                tracing::error!(event = "hsm-fault", fault = %fault, "a MAC could not be verified");
-                Stop::code(ResponseCode::SystemFailure, "hsm")
-            })?;
+            let verdict = verdict.map_err(|fault| unverified(&fault))?;
             let kcv = if watched { self.kcv(&keys.mac.0).await } else { None };
             match verdict {
                 Verdict::Match => {
                     self.parts.witness.note(Some(terminal), &Event::MacVerified { range: 0..data.len(), key: kcv });
-                    return Ok((generation, keys));
+                    return Ok(keys);
                 }
                 Verdict::NoMatch => tried.extend(kcv),
             }
@@ -101,13 +115,36 @@ impl<W: World> Station<W> {
     }
 }
 
-impl From<&WorkingKeys> for Authentic {
+/// A fault of the HSM, not of the message.
+pub(super) fn unverified(fault: &HsmError) -> Stop {
+    tracing::error!(event = "hsm-fault", fault = %fault, "a MAC could not be verified");
+    Stop::code(ResponseCode::SystemFailure, "hsm")
+}
+
+/// Lasting keys that a message may verify under.
+struct Candidate {
+    generation: Option<u32>,
+    mac: MacKey,
+    pin: PinKey,
+    data: Option<DataKey>,
+    opening: Opening,
+}
+
+impl From<&WorkingKeys> for Candidate {
     fn from(keys: &WorkingKeys) -> Self {
         Self {
+            generation: Some(keys.generation),
             mac: MacKey(KeyRef::Block(keys.mac.clone())),
             pin: PinKey(KeyRef::Block(keys.pin.clone())),
             data: keys.data.clone().map(|block| DataKey(KeyRef::Block(block))),
             opening: keys.opening,
         }
+    }
+}
+
+impl From<Candidate> for Authentic {
+    fn from(keys: Candidate) -> Self {
+        let Candidate { mac, pin, data, opening, .. } = keys;
+        Self { keys: Proven::Lasting { mac, pin, data }, opening, raised: None }
     }
 }

@@ -1,13 +1,15 @@
 //! One authorization, once through the house.
 
 use super::asking::Asking;
-use super::authentic::Authentic;
+use super::authentic::{Authentic, Proven};
 use super::chip;
 use super::content::content;
-use super::exchange::{DoorKeys, Exchange, Stop, put};
+use super::exchange::{Exchange, Stop, put};
 use super::route::{Chosen, Way};
 use super::station::{Station, World};
 use super::witness::{Event, Witness};
+use crate::hsm::Direction;
+use crate::hsm::DukptKey;
 use crate::hsm::Hsm;
 use crate::iso8583::EncodeError;
 use crate::iso8583::Role;
@@ -58,7 +60,7 @@ impl<W: World> Station<W> {
         self.ready_to_seal(facts.date(exchange.received)).await?;
         let (mut intent, way) = self.intent(exchange, facts, &asking, authentic)?;
         let mut issuer = None;
-        let intended = self.intend(&intent, started).await?;
+        let intended = self.intend(&intent, authentic, started).await?;
         if let Intended::Adrift(code) = intended {
             self.adrift(facts, &mut intent, code);
         }
@@ -204,7 +206,7 @@ impl<W: World> Station<W> {
         request: &Request,
         authentic: &Authentic,
     ) -> Option<Refusal> {
-        if matches!(exchange.door.keys, DoorKeys::Fixed { .. }) {
+        if !exchange.door.keys.are_issued() {
             return None;
         }
         let session = self.session(&facts.terminal)?;
@@ -244,11 +246,16 @@ impl<W: World> Station<W> {
         (intent.follows, intent.outbound) = (None, None);
     }
 
-    /// Records the intent. What relies on an advice that its issuer has yet to hear of waits for that, not for long.
-    async fn intend(&self, intent: &Intent, started: Duration) -> Result<Intended, Stop> {
+    /// Records the intent, in one commit with what the message raised of its terminal's facts. What relies on an advice
+    /// that its issuer has yet to hear of waits for that, not for long.
+    async fn intend(&self, intent: &Intent, authentic: &Authentic, started: Duration) -> Result<Intended, Stop> {
         let (ledger, clock) = (&self.parts.ledger, &self.parts.clock);
         loop {
-            let intended = ledger.intend(intent.clone()).await.map_err(|fault| self.ledger_stop(&fault))?;
+            let intended = match &authentic.raised {
+                Some(raised) => ledger.intend_noting(intent.clone(), raised.clone()).await,
+                None => ledger.intend(intent.clone()).await,
+            };
+            let intended = intended.map_err(|fault| self.ledger_stop(&fault))?;
             let Intended::Untold(earlier) = intended else { return Ok(intended) };
             let left = (started + ADVICE_WAIT).saturating_sub(clock.monotonic());
             if left.is_zero() {
@@ -290,8 +297,15 @@ impl<W: World> Station<W> {
     ) -> Result<Bytes, Stop> {
         let unwritable = |_: EncodeError| Stop::Silent("the answer cannot be written");
         let unsigned = unsigned.map_err(unwritable)?;
-        let scheme = &exchange.door.profile.mac.scheme;
-        let mac = self.parts.hsm.mac_generate(&Self::ctx(), &authentic.mac, scheme, unsigned.mac_input()).await;
+        let (ctx, hsm) = (Self::ctx(), &self.parts.hsm);
+        let (scheme, data) = (&exchange.door.profile.mac.scheme, unsigned.mac_input());
+        let mac = match &authentic.keys {
+            Proven::Lasting { mac, .. } => hsm.mac_generate(&ctx, mac, scheme, data).await,
+            Proven::Transaction { base, ksn } => {
+                let key = DukptKey { base, ksn };
+                hsm.mac_generate_dukpt(&ctx, key, Direction::Response, scheme, data).await
+            }
+        };
         let mac = mac.map_err(|_| Stop::Silent("the answer's MAC cannot be made"))?;
         let body = unsigned.sign(&mac).map_err(unwritable)?;
         self.enclose(exchange, facts, &body).ok_or(Stop::Silent("the answer cannot be enclosed"))

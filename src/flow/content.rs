@@ -18,31 +18,48 @@ use crate::model::TerminalFacts;
 use crate::model::Timestamp;
 use smallvec::SmallVec;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// What a repeat may change: secrets that are enciphered afresh, and when it was sent.
-const NOT_CONTENT: [Role; 5] = [Role::PinBlock, Role::Mac, Role::TransmissionTime, Role::Track2, Role::Track3];
+const NOT_CONTENT: [Role; 6] =
+    [Role::PinBlock, Role::Ksn, Role::Mac, Role::TransmissionTime, Role::Track2, Role::Track3];
 
 /// Keyed hash of all elements but those a repeat may change, and of the card, however it was read. The
 /// repeat digit of the MTI is not in it.
 pub(super) fn content(message: &Message, request: &Request, sealer: &impl Sealer) -> [u8; 32] {
     let dialect = message.dialect();
-    let excluded: SmallVec<[De; 6]> = NOT_CONTENT
+    let excluded: SmallVec<[De; 7]> = NOT_CONTENT
         .iter()
         .filter_map(|role| dialect.role(*role))
         .map(|row| row.de)
         .chain(dialect.mac_element(message))
         .collect();
     let mut bytes: SmallVec<[u8; 512]> = SmallVec::new();
-    bytes.extend(message.mti().map(|mti| mti.without_repeat().digits()).into_iter().flatten());
-    for element in message.elements().filter(|element| !excluded.contains(element)) {
-        let raw = message.raw(element).unwrap_or_default();
-        bytes.push(element);
-        bytes.extend_from_slice(&u16::try_from(raw.len()).unwrap_or(u16::MAX).to_be_bytes());
-        bytes.extend_from_slice(raw);
-    }
+    put_but(message, &excluded, &mut bytes);
     bytes.extend_from_slice(request.pan.clear().as_bytes());
     bytes.extend(request.expiry.map(Expiry::digits).into_iter().flatten());
     sealer.digest(&bytes)
+}
+
+/// Keyed hash of all elements but the MAC. The repeat digit of the MTI is not in it.
+pub(super) fn whole(message: &Message, sealer: &impl Sealer) -> [u8; 32] {
+    let excluded: SmallVec<[De; 1]> = message.dialect().mac_element(message).into_iter().collect();
+    // Tracks are among them: wiped, and large enough never to move.
+    let most = message.mac_input().map_or(0, <[u8]>::len) + 4 * usize::from(De::MAX);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most));
+    put_but(message, &excluded, &mut *bytes);
+    sealer.digest(&bytes)
+}
+
+/// A message's type without its repeat digit, and its elements as sent, but some.
+fn put_but(message: &Message, excluded: &[De], out: &mut impl Extend<u8>) {
+    out.extend(message.mti().map(|mti| mti.without_repeat().digits()).into_iter().flatten());
+    for element in message.elements().filter(|element| !excluded.contains(element)) {
+        let raw = message.raw(element).unwrap_or_default();
+        out.extend([element]);
+        out.extend(u16::try_from(raw.len()).unwrap_or(u16::MAX).to_be_bytes());
+        out.extend(raw.iter().copied());
+    }
 }
 
 impl<W: World> Station<W> {

@@ -2,6 +2,7 @@
 
 use crate::channel::Frame;
 use crate::channel::Profile;
+use crate::hsm::BdKey;
 use crate::hsm::MacKey;
 use crate::hsm::PinKey;
 use crate::iso8583::BuildFault;
@@ -10,6 +11,8 @@ use crate::iso8583::EncodeError;
 use crate::iso8583::Message;
 use crate::iso8583::Path;
 use crate::iso8583::Role;
+use crate::iso8583::Value;
+use crate::model::DukptScheme;
 use crate::model::ResponseCode;
 use crate::model::TerminalFacts;
 use crate::model::TerminalId;
@@ -29,6 +32,21 @@ pub enum DoorKeys {
         /// Enciphers PIN blocks.
         pin: PinKey,
     },
+    /// One for each transaction: terminals are DUKPT devices, and say in each message which key it is.
+    Dukpt {
+        /// From which the devices' keys come.
+        base: BdKey,
+        /// Which serial numbers they have.
+        scheme: DukptScheme,
+    },
+}
+
+impl DoorKeys {
+    /// Whether terminals get their keys by signing in.
+    #[must_use]
+    pub fn are_issued(&self) -> bool {
+        matches!(self, Self::Issued)
+    }
 }
 
 /// A listener's conventions, as flows need them.
@@ -81,6 +99,12 @@ pub(super) struct Exchange<'a> {
 impl Exchange<'_> {
     pub(super) fn terminal(&self) -> Option<TerminalId> {
         TerminalId::parse(&self.message.role(Role::Terminal)?)
+    }
+
+    /// What its MAC covers, and the MAC.
+    pub(super) fn authenticated(&self) -> Result<(&[u8], Value<'_>), Stop> {
+        let parts = self.message.mac_input().zip(self.message.mac());
+        parts.ok_or(Stop::code(ResponseCode::MacFailure, "mac-missing"))
     }
 
     /// A response with the echoes its dialect lists and this code; nothing else.

@@ -1,6 +1,6 @@
 //! Management without keys: echo test and sign-off.
 
-use super::exchange::{DoorKeys, Exchange, Stop, put};
+use super::exchange::{Exchange, Stop, put};
 use super::sign_in::trading;
 use super::station::{Station, World};
 use crate::iso8583::Builder;
@@ -20,7 +20,7 @@ impl<W: World> Station<W> {
 
     /// Sign-off: financial messages are answered 77 until the next sign-in.
     pub(super) async fn sign_off(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
-        if matches!(exchange.door.keys, DoorKeys::Issued) {
+        if exchange.door.keys.are_issued() {
             trading(exchange, facts)?;
             if self.session(&facts.terminal).is_some_and(|session| session.signed_in) {
                 let session =

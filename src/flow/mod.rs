@@ -12,6 +12,7 @@ mod authentic;
 mod authorize;
 mod chip;
 mod content;
+mod device;
 mod download;
 mod duty;
 mod exchange;

@@ -1,7 +1,7 @@
 //! From an authentic message to a business request: every value of its type, or 30.
 
 use super::asking::{Asking, passed};
-use super::authentic::Authentic;
+use super::authentic::{Authentic, Proven};
 use super::exchange::{Exchange, Stop};
 use super::settle::counts_itself;
 use super::station::{Station, World};
@@ -99,8 +99,13 @@ impl<W: World> Station<W> {
         if !message.enciphered(row.de) {
             return Track2::parse(&value).map(Some).ok_or(Stop::format("track2"));
         }
-        let unkeyed = || Stop::code(ResponseCode::SecurityFailure, "track-key");
-        let key = authentic.data.as_ref().ok_or_else(unkeyed)?;
+        let key = match &authentic.keys {
+            Proven::Lasting { data: Some(key), .. } => key,
+            // No dialect has a place for a track under a transaction's key yet.
+            Proven::Lasting { data: None, .. } | Proven::Transaction { .. } => {
+                return Err(Stop::code(ResponseCode::SecurityFailure, "track-key"));
+            }
+        };
         let packed = message.raw(row.de).unwrap_or_default();
         let track = self.parts.hsm.track_decrypt(&Self::ctx(), key, packed, value.len()).await;
         match track {

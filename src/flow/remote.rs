@@ -1,6 +1,6 @@
 //! What the switch asks of a terminal by the header of an answer.
 
-use super::exchange::{DoorKeys, Exchange};
+use super::exchange::Exchange;
 use super::station::{Station, World};
 use crate::model::RemoteRequest;
 use crate::model::TerminalFacts;
@@ -10,7 +10,7 @@ impl<W: World> Station<W> {
     /// What the terminal is to do next: sign in again where its keys are due, else fetch the first list of which
     /// it has another version.
     fn asked(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Option<RemoteRequest> {
-        if exchange.door.profile.request_digit.is_none() || matches!(exchange.door.keys, DoorKeys::Fixed { .. }) {
+        if exchange.door.profile.request_digit.is_none() || !exchange.door.keys.are_issued() {
             return None;
         }
         let registry = self.parts.registry.load();

@@ -1,6 +1,6 @@
 //! A terminal settles its batch (0500), or an operator does it for one that does not.
 
-use super::exchange::{DoorKeys, Exchange, Stop, put};
+use super::exchange::{Exchange, Stop, put};
 use super::station::{Station, World};
 use crate::iso8583::EncodeError;
 use crate::iso8583::Message;
@@ -241,9 +241,9 @@ impl<W: World> Station<W> {
     /// The batch that a terminal may settle now. Where it signs in, it must have.
     fn current_batch(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<BatchNumber, Stop> {
         let session = self.session(&facts.terminal);
-        let session = match exchange.door.keys {
-            DoorKeys::Fixed { .. } => Some(session.unwrap_or_default()),
-            DoorKeys::Issued => session.filter(|session| session.signed_in),
+        let session = match exchange.door.keys.are_issued() {
+            false => Some(session.unwrap_or_default()),
+            true => session.filter(|session| session.signed_in),
         };
         let session = session.ok_or(Stop::code(ResponseCode::SignInRequired, "not-signed-in"))?;
         Ok(session.batch.max(BatchNumber::FIRST))

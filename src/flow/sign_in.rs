@@ -1,6 +1,6 @@
 //! A terminal opens its day: fresh working keys under its master key, and its batch.
 
-use super::exchange::{DoorKeys, Exchange, Stop, put};
+use super::exchange::{Exchange, Stop, put};
 use super::station::{Station, World};
 use crate::hsm::GeneratedKey;
 use crate::hsm::Hsm;
@@ -48,9 +48,9 @@ struct Made {
 }
 
 impl<W: World> Station<W> {
-    /// Sign-in. At a door with fixed keys there is nothing to hand out: 00.
+    /// Sign-in. Where terminals get no keys, there is nothing to hand out: 00.
     pub(super) async fn sign_in(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
-        if matches!(exchange.door.keys, DoorKeys::Fixed { .. }) {
+        if !exchange.door.keys.are_issued() {
             return self.manage_answer(exchange, facts, |_| Ok(()));
         }
         trading(exchange, facts)?;

@@ -146,12 +146,16 @@ impl<W: World> Station<W> {
             Kind::BatchUpload => self.upload(exchange, facts).await,
             Kind::Download => self.download(exchange, facts).await,
             Kind::Reversal => {
-                let authentic = self.authenticate(exchange, &terminal).await?;
-                self.reverse(exchange, facts, &authentic).await
+                let authentic = self.authenticate(exchange, facts).await?;
+                let answer = self.reverse(exchange, facts, &authentic).await;
+                self.keep_raised(facts, &authentic).await?;
+                answer
             }
             _ => {
-                let authentic = self.authenticate(exchange, &terminal).await?;
-                self.authorize(exchange, facts, kind, &authentic).await
+                let authentic = self.authenticate(exchange, facts).await?;
+                let answer = self.authorize(exchange, facts, kind, &authentic).await;
+                self.keep_raised(facts, &authentic).await?;
+                answer
             }
         }
     }

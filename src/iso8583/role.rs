@@ -86,4 +86,5 @@ roles! {
     ClosingTotals = "closing-totals", "totals of a settlement, 90 digits";
     UploadedStan = "uploaded-stan", "trace number of the transaction that an upload tells, 6 digits";
     Mac = "mac", "as the MAC scheme writes it";
+    Ksn = "ksn", "key serial number of a DUKPT device, 10 or 12 bytes or their hex digits";
 }

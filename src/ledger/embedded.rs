@@ -209,7 +209,13 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn intend(&self, intent: Intent) -> Result<Intended, LedgerFault> {
-        let (told, ticket) = self.intend_after(intent)?;
+        let (told, ticket) = self.intend_after(intent, None)?;
+        ticket.kept().await?;
+        Ok(told)
+    }
+
+    async fn intend_noting(&self, intent: Intent, facts: SessionFacts) -> Result<Intended, LedgerFault> {
+        let (told, ticket) = self.intend_after(intent, Some(facts))?;
         ticket.kept().await?;
         Ok(told)
     }
@@ -278,11 +284,8 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn note_terminal(&self, terminal: TerminalId, facts: SessionFacts) -> Result<(), LedgerFault> {
-        let plan = |book: &Book| match book.terminals.get(&terminal) {
-            Some(newer) if newer.version > facts.version => Ok(Commit::nothing(())),
-            _ => Ok(Commit::of([Record::Terminal(terminal, facts)], ())),
-        };
-        self.commit(plan).await
+        self.commit(|book: &Book| Ok(Commit { records: book.note(terminal, facts).into_iter().collect(), reply: () }))
+            .await
     }
 
     fn terminal(&self, terminal: TerminalId) -> Option<SessionFacts> {

@@ -76,6 +76,14 @@ pub trait Ledger: Send + Sync + 'static {
     /// An advice whose batch takes no transactions any more is recorded in no batch: it tells of money that has moved.
     fn intend(&self, intent: Intent) -> impl Future<Output = Result<Intended, LedgerFault>> + Send;
 
+    /// As [`Ledger::intend`], and keeps the terminal's session facts as [`Ledger::note_terminal`], in the same commit;
+    /// the facts are kept too where the intent is not, but for faults.
+    fn intend_noting(
+        &self,
+        intent: Intent,
+        facts: SessionFacts,
+    ) -> impl Future<Output = Result<Intended, LedgerFault>> + Send;
+
     /// Records that the request goes another way, its first link having sent nothing; before a byte
     /// leaves on the second. Returns what was decided meanwhile, if it was: then nothing may be sent.
     fn reroute(

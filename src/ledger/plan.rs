@@ -35,7 +35,9 @@ use crate::model::IssuerName;
 use crate::model::PanToken;
 use crate::model::ResponseCode;
 use crate::model::Rrn;
+use crate::model::SessionFacts;
 use crate::model::Stan;
+use crate::model::TerminalId;
 use crate::mutant;
 use crate::mutant::Mutant;
 use std::sync::Arc;
@@ -102,6 +104,12 @@ impl Book {
                 Commit::of([Record::Declined(intent, answer)], Intended::Declined(decided))
             }
         })
+    }
+
+    /// The record of a terminal's facts, unless these or newer ones are kept.
+    pub(super) fn note(&self, terminal: TerminalId, facts: SessionFacts) -> Option<Record> {
+        let known = self.terminals.get(&terminal).is_some_and(|kept| kept.version > facts.version || *kept == facts);
+        (!known).then_some(Record::Terminal(terminal, facts))
     }
 
     /// Why it may not follow what it follows, if it may not.

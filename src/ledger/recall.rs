@@ -24,6 +24,7 @@ use super::embedded::Kept;
 use super::identities::can_be_one;
 use super::journal::Ticket;
 use super::plan::Planned;
+use super::record::Commit;
 use super::record::KeptReversal;
 use super::record::Record;
 use super::record::Records;
@@ -32,6 +33,7 @@ use crate::model::BusinessDate;
 use crate::model::IssuerName;
 use crate::model::PanToken;
 use crate::model::Rrn;
+use crate::model::SessionFacts;
 use parking_lot::MutexGuard;
 
 /// More follow-ups of follow-ups than there are.
@@ -90,8 +92,13 @@ impl EmbeddedLedger {
         planned.map(|commit| (commit.reply, ticket))
     }
 
-    /// An intent whose identity the book does not know, after what closed days know of it.
-    pub(super) fn intend_after(&self, intent: Intent) -> Result<(Intended, Ticket), LedgerFault> {
+    /// An intent whose identity the book does not know, after what closed days know of it; and its terminal's facts.
+    pub(super) fn intend_after(
+        &self,
+        intent: Intent,
+        facts: Option<SessionFacts>,
+    ) -> Result<(Intended, Ticket), LedgerFault> {
+        let terminal = intent.identity.terminal;
         let (identity, date) = (intent.identity.clone(), intent.date);
         let (mut kept, memory) = self.remember(|closed| {
             let followed = intent.follows.map(|id| closed.keyed.id(id));
@@ -104,12 +111,17 @@ impl EmbeddedLedger {
             let same = known.intent.content == intent.content;
             let told =
                 Entry::standing(known).decided().filter(|_| same).map_or(Intended::Mismatch, Intended::Duplicate);
-            return Ok((told, self.head()));
+            let note = |book: &Book| facts.and_then(|facts| book.note(terminal, facts)).into_iter().collect();
+            return self.keep_with(&mut kept, Vec::new(), |book| Ok(Commit { records: note(book), reply: told }));
         }
         let buried = memory.reversal(|kept| kept.buries(&identity) && can_be_one(kept.reversal.date, date)).is_some();
         let line = intent.follows.map(|id| memory.line(id)).unwrap_or_default();
         let room = self.room();
-        self.keep_with(&mut kept, line, |book| book.plan_intent(intent, room, buried))
+        self.keep_with(&mut kept, line, |book| {
+            let mut commit = book.plan_intent(intent, room, buried)?;
+            commit.records.extend(facts.and_then(|facts| book.note(terminal, facts)));
+            Ok(commit)
+        })
     }
 
     /// A decision, also of what was decided and left with its day: the loser of the race reads the winner.

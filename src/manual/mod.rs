@@ -30,6 +30,11 @@ pub mod dialects {
     #![doc = include_str!("dialects.md")]
 }
 
+/// Doors for DUKPT devices: what a message carries, which serial numbers are served, what an operator does.
+pub mod dukpt {
+    #![doc = include_str!("dukpt.md")]
+}
+
 /// What may go wrong, what happens then, and the tests that show it.
 pub mod faults {
     #![doc = include_str!("faults.md")]

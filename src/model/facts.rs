@@ -1,6 +1,6 @@
 //! What the registry says of a terminal, as flows and risk use it.
 
-use super::{Acquirer, Amount, BusinessDate, Currency, DayRule, KeyName, MerchantId, TerminalId, Timestamp};
+use super::{Acquirer, Amount, BusinessDate, Currency, DayRule, DeviceId, KeyName, MerchantId, TerminalId, Timestamp};
 use std::sync::Arc;
 
 /// Whether a terminal or merchant may trade.
@@ -56,6 +56,8 @@ pub struct TerminalFacts {
     pub master_key: Option<KeyName>,
     /// Keys that were handed out before this instant are to be renewed by a sign-in.
     pub sign_in_after: Option<Timestamp>,
+    /// The DUKPT device it has; `None`: the first one that it shows.
+    pub device: Option<DeviceId>,
 }
 
 impl TerminalFacts {

@@ -1,6 +1,6 @@
 //! What the switch remembers of a signed-in terminal. Pure: the ledger keeps it, flows move it.
 
-use super::{BatchNumber, KeyBlock, Operator, Timestamp, Versions};
+use super::{BatchNumber, KeyBlock, Operator, SerialMark, Timestamp, Versions};
 
 /// Who signed in for a set of working keys, and when.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -43,6 +43,8 @@ pub struct SessionFacts {
     pub pending: Option<WorkingKeys>,
     /// Which versions of the lists of the switch it has fetched.
     pub downloaded: Versions,
+    /// How far its DUKPT device has come, where it has one. It rises only after a MAC verified.
+    pub serial: Option<SerialMark>,
 }
 
 impl SessionFacts {

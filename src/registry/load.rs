@@ -15,6 +15,7 @@ use crate::model::Breach;
 use crate::model::CardClass;
 use crate::model::Currency;
 use crate::model::DayRule;
+use crate::model::DeviceId;
 use crate::model::IssuerName;
 use crate::model::KeyName;
 use crate::model::Kind;
@@ -51,6 +52,18 @@ pub struct Rules {
     pub supervisor_for: Vec<Kind>,
     /// When terminals are to sign in again.
     pub renewal: Renewal,
+    /// How many transactions a DUKPT device may leave out without an alarm.
+    pub dukpt_jump: DukptJump,
+}
+
+/// How many counters of a DUKPT device may be left out between two messages without an alarm; 10,000.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DukptJump(pub u32);
+
+impl Default for DukptJump {
+    fn default() -> Self {
+        Self(10_000)
+    }
 }
 
 /// The texts a registry is made of. Each list may be spread over several files.
@@ -60,7 +73,7 @@ pub struct Sources<'a> {
     /// `merchant,name,name_en,acquirer,currency,offset_minutes,standing`, how it is paid (`mcc,account,cycle,cut_off`)
     /// and the limits.
     pub merchants: Vec<Source<'a>>,
-    /// `terminal,merchant,currency,offset_minutes,standing,test_mode,master_key,sign_in_after` and the limits.
+    /// `terminal,merchant,currency,offset_minutes,standing,test_mode,master_key,ksn,sign_in_after` and the limits.
     pub terminals: Vec<Source<'a>>,
     /// `name,address,profile,pin_key,mac_key,timeout_ms,connections,echo_s,sign_on`; in TOML also the lists
     /// `accepted` and `retry`, and `stand_in_*`.
@@ -107,6 +120,8 @@ pub struct Registry {
     operators: Operators,
     downloads: Downloads,
     renewal: Renewal,
+    devices: HashMap<DeviceId, TerminalId>,
+    dukpt_jump: DukptJump,
 }
 
 impl Registry {
@@ -145,6 +160,7 @@ impl Registry {
         registry.operators = operators;
         registry.downloads = Downloads::load(&sources.downloads, &mut breaches);
         registry.renewal = sources.rules.renewal;
+        registry.dukpt_jump = sources.rules.dukpt_jump;
         breaches.or(registry)
     }
 
@@ -199,6 +215,18 @@ impl Registry {
         &self.renewal
     }
 
+    /// The terminal to which the lists give a DUKPT device.
+    #[must_use]
+    pub fn terminal_of(&self, device: DeviceId) -> Option<TerminalId> {
+        self.devices.get(&device).copied()
+    }
+
+    /// How many counters a DUKPT device may leave out without an alarm.
+    #[must_use]
+    pub fn dukpt_jump(&self) -> u32 {
+        self.dukpt_jump.0
+    }
+
     /// The rules by which terminals get their business dates, each once.
     #[must_use]
     pub fn days(&self) -> &[Arc<DayRule>] {
@@ -229,7 +257,7 @@ const MERCHANT: &[&str; 15] = &[
     "daily_amount",
     "daily_count",
 ];
-const TERMINAL: &[&str; 12] = &[
+const TERMINAL: &[&str; 13] = &[
     "terminal",
     "merchant",
     "currency",
@@ -237,6 +265,7 @@ const TERMINAL: &[&str; 12] = &[
     "standing",
     "test_mode",
     "master_key",
+    "ksn",
     "sign_in_after",
     "least",
     "most",
@@ -246,6 +275,7 @@ const TERMINAL: &[&str; 12] = &[
 const BIN: &[&str; 6] = &["prefix", "issuer", "fallback", "product", "foreign", "organisation"];
 
 const MERCHANT_FORM: &str = "15 characters";
+const DEVICE_FORM: &str = "a key serial number in 20 or 24 hex digits, its counter zero";
 const TERMINAL_FORM: &str = "8 characters";
 
 impl Registry {
@@ -277,6 +307,7 @@ impl Registry {
         let test_mode = row.optional("test_mode", "true or false", |text| text.parse().ok(), breaches);
         let named_key = row.optional("master_key", "a key name or none", master_key, breaches);
         let sign_in_after = sign_in_after(row, breaches);
+        let device = row.optional("ksn", DEVICE_FORM, DeviceId::parse, breaches);
         let (currency, offset_minutes) = (currency(row, breaches), offset(row, breaches));
         let merchant = merchant.and_then(|id| {
             let merchant = self.merchants.get(&id);
@@ -303,7 +334,11 @@ impl Registry {
             day,
             master_key: named_key.unwrap_or_else(own_key),
             sign_in_after,
+            device,
         };
+        if device.is_some_and(|device| self.devices.insert(device, terminal).is_some_and(|other| other != terminal)) {
+            breaches.add(row.file(), row.line(), "ksn: another terminal has this device");
+        }
         match self.terminals.entry(terminal) {
             Entry::Occupied(_) => breaches.add(row.file(), row.line(), format!("terminal {terminal} is listed twice")),
             Entry::Vacant(vacant) => {

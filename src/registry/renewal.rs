@@ -6,7 +6,7 @@ use crate::model::Timestamp;
 use std::time::Duration;
 
 /// The columns of `[keys]`.
-pub const RENEWAL: &[&str; 3] = &["max_age_h", "refuse_age_h", "sign_in_after"];
+pub const RENEWAL: &[&str; 4] = &["max_age_h", "refuse_age_h", "sign_in_after", "dukpt_jump"];
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

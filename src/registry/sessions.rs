@@ -1,9 +1,24 @@
 //! Live session facts, shared between workers.
 
+use crate::model::DeviceId;
 use crate::model::DownloadSet;
+use crate::model::SerialFault;
+use crate::model::SerialMark;
+use crate::model::SerialStep;
 use crate::model::SessionFacts;
 use crate::model::TerminalId;
 use dashmap::DashMap;
+
+/// A serial number that a terminal showed, in a message whose MAC verified.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    /// The terminal.
+    pub terminal: TerminalId,
+    /// The device that the registry gives it; `None`: the first one that it shows.
+    pub named: Option<DeviceId>,
+    /// The serial number and what was said under it.
+    pub mark: SerialMark,
+}
 
 /// Session facts by terminal. Access is by closures, so that no lock outlives a call or an await.
 ///
@@ -13,6 +28,8 @@ use dashmap::DashMap;
 pub struct Sessions {
     facts: DashMap<TerminalId, SessionFacts>,
     fetching: DashMap<(TerminalId, DownloadSet), u32>,
+    /// Whose each DUKPT device is. Taken only with the terminal's facts in hand.
+    devices: DashMap<DeviceId, TerminalId>,
 }
 
 impl Sessions {
@@ -24,6 +41,9 @@ impl Sessions {
     /// Takes in what the ledger kept, before the first change.
     pub fn refill(&self, kept: impl IntoIterator<Item = (TerminalId, SessionFacts)>) {
         for (terminal, facts) in kept {
+            if let Some(mark) = facts.serial {
+                self.devices.insert(mark.device(), terminal);
+            }
             self.facts.insert(terminal, facts);
         }
     }
@@ -35,6 +55,45 @@ impl Sessions {
         let version = entry.version + 1;
         *entry = SessionFacts { version, ..change(std::mem::take(&mut *entry)) };
         entry.clone()
+    }
+
+    /// Judges a serial number and raises the terminal's mark to it, in one step. Gives the new facts if the mark rose.
+    /// More than `jump` counters left out is a jump.
+    ///
+    /// # Errors
+    /// [`SerialFault`]: it must not be served, and nothing changed.
+    pub fn show(&self, shown: &Shown, jump: u32) -> Result<(SerialStep, Option<SessionFacts>), SerialFault> {
+        let Shown { terminal, named, mark } = *shown;
+        let device = mark.device();
+        let mut entry = self.facts.entry(terminal).or_default();
+        let before = entry.serial;
+        // A device that the registry gives to the terminal replaces the one it had.
+        let last = before.filter(|last| named.is_none() || last.device() == device);
+        let step = match last {
+            _ if named.is_some_and(|named| named != device) => return Err(SerialFault::Device),
+            Some(last) => last.step(&mark, jump)?,
+            None => {
+                self.bind(device, terminal, named.is_some())?;
+                SerialStep::Bound
+            }
+        };
+        if step == SerialStep::Repeat {
+            return Ok((step, None));
+        }
+        if let Some(gone) = before.map(|before| before.device()).filter(|gone| *gone != device) {
+            self.devices.remove_if(&gone, |_, whose| *whose == terminal);
+        }
+        *entry = SessionFacts { version: entry.version + 1, serial: Some(mark), ..std::mem::take(&mut *entry) };
+        Ok((step, Some(entry.clone())))
+    }
+
+    /// Makes a device a terminal's; `named`: whosever it was.
+    fn bind(&self, device: DeviceId, terminal: TerminalId, named: bool) -> Result<(), SerialFault> {
+        let mut whose = self.devices.entry(device).or_insert(terminal);
+        if named {
+            *whose = terminal;
+        }
+        if *whose == terminal { Ok(()) } else { Err(SerialFault::Elsewhere) }
     }
 
     /// Notes which version of a list a terminal fetches: one that begins anew, or goes on where nothing is noted.

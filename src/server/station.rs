@@ -24,6 +24,7 @@ use crate::flow::Station;
 use crate::flow::World;
 use crate::flow::open_sealer;
 use crate::hsm::Backend;
+use crate::hsm::BdKey;
 use crate::hsm::DataKeySealer;
 use crate::hsm::KeyRef;
 use crate::hsm::MacKey;
@@ -38,6 +39,7 @@ use crate::link::tcp::TcpLink;
 use crate::link::tcp::TcpLinkSetup;
 use crate::model::Clock;
 use crate::model::IssuerName;
+use crate::model::KeyName;
 use crate::model::Stan;
 use crate::registry;
 use crate::registry::Sessions;
@@ -73,6 +75,9 @@ pub enum BuildFault {
     /// A profile that is not there.
     #[error("no profile {0:?}")]
     Profile(String),
+    /// A door's keys are not those of its profile.
+    #[error("door {0}: dukpt_key and a profile for DUKPT devices go together")]
+    DoorKeys(String),
     /// The HSM is not to be had, or refused its keys.
     #[error(transparent)]
     Hsm(#[from] HsmFault),
@@ -240,15 +245,16 @@ impl Built {
 /// A door as flows see it.
 ///
 /// # Errors
-/// If its profile is not there.
+/// If its profile is not there, or its keys are of another kind.
 pub fn door(row: &config::Door) -> Result<Door, BuildFault> {
-    let keys = match (&row.mac_key, &row.pin_key) {
-        (Some(mac), Some(pin)) => {
-            DoorKeys::Fixed { mac: MacKey(KeyRef::Named(mac.clone())), pin: PinKey(KeyRef::Named(pin.clone())) }
-        }
-        _ => DoorKeys::Issued,
-    };
     let profile = profile(&row.profile)?;
+    let named = |name: &KeyName| KeyRef::Named(name.clone());
+    let keys = match (&row.dukpt_key, profile.dukpt, row.mac_key.as_ref().zip(row.pin_key.as_ref())) {
+        (Some(base), Some(scheme), _) => DoorKeys::Dukpt { base: BdKey(named(base)), scheme },
+        (None, None, Some((mac, pin))) => DoorKeys::Fixed { mac: MacKey(named(mac)), pin: PinKey(named(pin)) },
+        (None, None, None) => DoorKeys::Issued,
+        _ => return Err(BuildFault::DoorKeys(row.name.to_string())),
+    };
     Ok(Door { name: row.name.to_string(), profile, keys })
 }
 

@@ -9,7 +9,7 @@ use super::teller::Teller;
 use super::terminal::drive::{DriveFault, Driver, Outcome, Target};
 use super::terminal::{
     Answer, Card, Deed, Done, Entry, Memory, MemoryFault, Original, PadFault, Presented, Purchase, Settlement, Setup,
-    Task, Terminal, demo_pin_pad,
+    Task, Terminal, demo_dukpt_pad, demo_pin_pad,
 };
 use super::till_roll::{Remembered, Step, TillRoll};
 use crate::hsm::calculator::ClearPin;
@@ -218,7 +218,11 @@ pub async fn go_on(
 /// A terminal as it was left, and who keeps its record.
 fn driver(setup: &Setup, roll: Option<&Arc<TillRoll>>, target: &Target) -> Result<Driver<Teller>, LoadFault> {
     let terminal = setup.terminal;
-    let pad = demo_pin_pad(terminal, setup.profile.sign_in, Arc::new(SystemEntropy))?;
+    let entropy = Arc::new(SystemEntropy);
+    let pad = match setup.profile.dukpt {
+        Some(_) => demo_dukpt_pad(terminal, entropy)?,
+        None => demo_pin_pad(terminal, setup.profile.sign_in, entropy)?,
+    };
     let pad = pad.ok_or(LoadFault::NoKey(terminal))?;
     let Remembered { memory, step } = roll.map(|roll| roll.remembered(terminal)).unwrap_or_default();
     let memory = match memory {

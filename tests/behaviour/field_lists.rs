@@ -47,7 +47,7 @@ fn load(operators: &str, downloads: DownloadSources<'_>) -> Result<Registry, Vec
         bins: Vec::new(),
         operators: vec![Source { file: "operators.csv", text: operators }],
         downloads,
-        rules: Rules { supervisor_for: vec![Kind::Refund], renewal: Renewal::default() },
+        rules: Rules { supervisor_for: vec![Kind::Refund], ..Rules::default() },
         profile_known: &|_| true,
     });
     loaded.map_err(|breaches| breaches.iter().map(ToString::to_string).collect())

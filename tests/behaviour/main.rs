@@ -42,6 +42,7 @@ mod terminal;
 mod terminal_batch;
 mod terminal_command;
 mod terminal_day;
+mod terminal_dukpt;
 mod terminal_obeys;
 mod terminal_switch;
 mod terminal_verbs;

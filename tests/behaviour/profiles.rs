@@ -190,6 +190,30 @@ fn what_a_profile_says_must_be_sayable_in_its_dialect() {
 }
 
 #[test]
+fn a_profile_for_dukpt_devices_has_a_place_for_serial_numbers_and_keys_of_their_kind() {
+    let mine = |of: &str, rest: &str| breaches(&format!("name = \"mine\"\nextends = \"{of}\"\n{rest}"));
+    assert_eq!(
+        mine("pos", "[keys]\ndukpt = \"tdes\"\n"),
+        [
+            "mine:4: [keys] dukpt: the dialect has no key serial number",
+            "mine:4: [keys] dukpt: terminals that sign in have no DUKPT keys",
+        ]
+    );
+    assert_eq!(
+        mine("host", "[keys]\ndukpt = \"aes\"\npin-format = \"0\"\n[mac]\nalgorithm = \"x919\"\n"),
+        [
+            "mine:7: [mac] algorithm: is not one for these DUKPT keys",
+            "mine:5: [keys] pin-format: is not one for these DUKPT keys",
+        ]
+    );
+    let wrong = mine("host", "[keys]\ndukpt = \"3des\"\n");
+    assert_eq!(wrong, ["mine:4: [keys] dukpt: expected \"tdes\", \"aes\" or \"none\""]);
+    assert_eq!(mine("dukpt", "[keys]\ndukpt = \"none\"\n"), [""; 0]);
+    assert_eq!(profile("dukpt").dukpt, profile("nac-dukpt").dukpt);
+    assert!(profile("host").dukpt.is_none() && profile("dukpt").dukpt.is_some());
+}
+
+#[test]
 fn broken_chains_of_files_are_breaches() {
     assert_eq!(breaches("name = \"mine\"\nextends = \"mine\"\n")[0], "mine:2: extends: this profile extends itself");
     assert_eq!(breaches("extends = \"nobody\"\n")[0], "mine:1: extends: there is no such profile");

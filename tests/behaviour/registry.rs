@@ -5,9 +5,13 @@ use tollgate::model::Acquirer;
 use tollgate::model::Amount;
 use tollgate::model::Currency;
 use tollgate::model::IssuerName;
+use tollgate::model::Ksn;
 use tollgate::model::Limits;
 use tollgate::model::MerchantId;
 use tollgate::model::Pan;
+use tollgate::model::SerialFault;
+use tollgate::model::SerialMark;
+use tollgate::model::SerialStep;
 use tollgate::model::SessionFacts;
 use tollgate::model::Standing;
 use tollgate::model::TerminalId;
@@ -17,6 +21,7 @@ use tollgate::registry::DownloadSources;
 use tollgate::registry::Registry;
 use tollgate::registry::Rules;
 use tollgate::registry::Sessions;
+use tollgate::registry::Shown;
 use tollgate::registry::Source;
 use tollgate::registry::Sources;
 
@@ -183,6 +188,71 @@ fn sessions_change_under_a_lock_that_does_not_escape() {
     let other = terminal("10000002");
     sessions.refill([(other, SessionFacts { version: 7, ..SessionFacts::default() })]);
     assert_eq!(sessions.change(other, |facts| facts).version, 8);
+}
+
+#[test]
+fn a_terminals_row_may_name_its_dukpt_device() {
+    let merchants = "merchant,name\n898110054110001,A\n";
+    let terminals = "terminal,merchant,ksn\n\
+        10000001,898110054110001,FFFF9876543210E00000\n\
+        10000002,898110054110001,123456789012345600000000\n\
+        10000003,898110054110001,\n";
+    let registry = Registry::load(&sources(merchants, terminals, ISSUERS, BINS)).unwrap();
+    let device = |ksn: &[u8]| Ksn::read(ksn).unwrap().device();
+    let tdes = device(b"FFFF9876543210E00ABC");
+    assert_eq!(registry.terminal(terminal("10000001")).unwrap().device, Some(tdes));
+    assert_eq!(registry.terminal_of(tdes), Some(terminal("10000001")));
+    assert_eq!(registry.terminal_of(device(b"123456789012345600000001")), Some(terminal("10000002")));
+    assert_eq!(registry.terminal_of(device(b"FFFF9876543211000001")), None);
+    assert_eq!(registry.terminal(terminal("10000003")).unwrap().device, None);
+    let terminals = "terminal,merchant,ksn\n\
+        10000001,898110054110001,FFFF9876543210E00001\n\
+        10000002,898110054110001,FFFF9876543210\n\
+        10000003,898110054110001,FFFF9876543210E00000\n\
+        10000004,898110054110001,FFFF9876543210E00000\n";
+    assert_eq!(
+        breaches(&sources(merchants, terminals, ISSUERS, BINS)),
+        [
+            "terminals.csv:2: ksn: is not a key serial number in 20 or 24 hex digits, its counter zero",
+            "terminals.csv:3: ksn: is not a key serial number in 20 or 24 hex digits, its counter zero",
+            "terminals.csv:5: ksn: another terminal has this device",
+        ]
+    );
+}
+
+/// A device's serial number as a terminal shows it.
+fn shown(id: &str, named: Option<&str>, ksn: &str) -> Shown {
+    let read = |digits: &str| Ksn::read(digits.as_bytes()).unwrap();
+    let mark = SerialMark { ksn: read(ksn), content: [1; 32] };
+    Shown { terminal: terminal(id), named: named.map(|named| read(named).device()), mark }
+}
+
+#[test]
+fn a_serial_number_is_judged_and_raised_in_one_step() {
+    const DEVICE: &str = "FFFF9876543210E00000";
+    let sessions = Sessions::default();
+    let show = |id, named, ksn| sessions.show(&shown(id, named, ksn), 10);
+    let step = |id, named, ksn| show(id, named, ksn).map(|(step, raised)| (step, raised.map(|facts| facts.version)));
+    assert_eq!(step("10000001", None, "FFFF9876543210E00001"), Ok((SerialStep::Bound, Some(1))));
+    assert_eq!(step("10000001", None, "FFFF9876543210E00001"), Ok((SerialStep::Repeat, None)));
+    assert_eq!(step("10000001", None, "FFFF9876543210E0000C"), Ok((SerialStep::On, Some(2))));
+    assert_eq!(step("10000001", None, "FFFF9876543210E00018"), Ok((SerialStep::Jump(11), Some(3))));
+    assert_eq!(step("10000001", None, "FFFF9876543210E00001"), Err(SerialFault::Back));
+    assert_eq!(step("10000001", None, "FFFF9876543211000001"), Err(SerialFault::Device));
+    assert_eq!(step("10000002", None, "FFFF9876543210E00019"), Err(SerialFault::Elsewhere));
+    assert_eq!(sessions.read(terminal("10000002"), |facts| facts.serial), Some(None), "and nothing is bound");
+    assert_eq!(step("10000002", Some(DEVICE), "FFFF9876543210E00019"), Ok((SerialStep::Bound, Some(1))));
+    assert_eq!(step("10000002", Some(DEVICE), "FFFF9876543211000001"), Err(SerialFault::Device));
+    let serial = sessions.read(terminal("10000001"), |facts| facts.serial).flatten().unwrap();
+    assert_eq!(serial.ksn.counter(), Some(0x18));
+    // After a restart the ledger's facts say whose devices are whose.
+    let again = Sessions::default();
+    let facts = SessionFacts { serial: Some(serial), version: 3, ..SessionFacts::default() };
+    again.refill([(terminal("10000001"), facts)]);
+    let elsewhere = again.show(&shown("10000003", None, "FFFF9876543210E00019"), 10);
+    assert_eq!(elsewhere.map(|(step, _)| step), Err(SerialFault::Elsewhere));
+    let on = again.show(&shown("10000001", None, "FFFF9876543210E00019"), 10);
+    assert_eq!(on.map(|(step, raised)| (step, raised.map(|facts| facts.version))), Ok((SerialStep::On, Some(4))));
 }
 
 #[test]

@@ -41,6 +41,7 @@ fn facts() -> TerminalFacts {
         day: Arc::default(),
         master_key: None,
         sign_in_after: None,
+        device: None,
     }
 }
 

@@ -40,6 +40,16 @@ client_ca = "ca.pem"
 client_certificates = "required"
 "#;
 
+/// The door `dukpt`: terminals that are DUKPT devices.
+const DUKPT_DOOR: &str = r#"
+[[door]]
+name = "dukpt"
+listen = "127.0.0.1:8587"
+profile = "dukpt"
+dukpt_key = "dukpt/bdk"
+allow = ["127.0.0.0/8"]
+"#;
+
 /// The ledger's folder in the demo's.
 pub(super) const LEDGER: &str = "ledger";
 /// What differs in the demo: the ledger is in files, and all of it stays open for the comparison.
@@ -77,7 +87,7 @@ impl Folder {
         let lock = lock(&path)?;
         let folder = Self { path, scratch, _lock: lock };
         certificates::write(&folder.path)?;
-        let mut station = STATION.to_owned() + TLS_DOOR;
+        let mut station = STATION.to_owned() + TLS_DOOR + DUKPT_DOOR;
         station = CHANGES.iter().fold(station, |station, (from, to)| station.replacen(from, to, 1));
         if let Some(listen) = options.listen {
             station = station.replacen("\"127.0.0.1:8583\"", &format!("\"{listen}\""), 1);

@@ -36,6 +36,7 @@ Examples (with `tollgate demo` running):
   tollgate terminal settle                            totals, next batch
   tollgate terminal day --script specs/demo/day.toml  a whole day
   tollgate terminal --door host balance
+  tollgate terminal --door dukpt sale 12.00           a DUKPT device: no sign-in, a key for each transaction
   tollgate terminal --door tls --ca ca.pem --cert client.pem --key client.key sale 1.00
 
 Without --tmk-file, and on this machine only, the demo's published TEST KEYS are used.

@@ -9,6 +9,7 @@ use crate::cli::Failure;
 use crate::hsm::calculator::ClearPin;
 use crate::model::Amount;
 use crate::model::Currency;
+use crate::model::DeviceId;
 use crate::model::MerchantId;
 use crate::model::TerminalId;
 use crate::model::Track2;
@@ -22,6 +23,7 @@ use crate::sim::terminal::PinPad;
 use crate::sim::terminal::Presented;
 use crate::sim::terminal::Setup;
 use crate::sim::terminal::day;
+use crate::sim::terminal::demo_dukpt_pad;
 use crate::sim::terminal::demo_pin_pad;
 use crate::sim::terminal::drive::Target;
 use crate::sim::terminal::state_file::StateFile;
@@ -45,6 +47,8 @@ pub(super) enum Door {
     Host,
     /// as pos, over mutual TLS
     Tls,
+    /// iso87-ascii, the terminal being a DUKPT device
+    Dukpt,
 }
 
 /// Which copies of a receipt are printed.
@@ -80,6 +84,12 @@ pub(super) struct Station {
     /// For a door without sign-in: file with the MAC key, as hex digits
     #[arg(global = true, long, requires = "zpk_file")]
     zak_file: Option<PathBuf>,
+    /// For a DUKPT device: file with its initial key, as hex digits
+    #[arg(global = true, long, requires = "ksn")]
+    initial_key_file: Option<PathBuf>,
+    /// For a DUKPT device: its serial number with the counter at zero, 20 or 24 hex digits
+    #[arg(global = true, long, requires = "initial_key_file", value_parser = device)]
+    ksn: Option<DeviceId>,
     /// Where the terminal remembers [default: a file of its own in the user's state folder]
     #[arg(global = true, long)]
     state: Option<PathBuf>,
@@ -114,7 +124,11 @@ pub(super) struct Station {
 
 impl Station {
     pub(super) fn setup(&self) -> Result<Setup, Failure> {
-        let name = if self.door == Door::Host { "host" } else { "pos" };
+        let name = match self.door {
+            Door::Host => "host",
+            Door::Dukpt => "dukpt",
+            Door::Pos | Door::Tls => "pos",
+        };
         let profile = builtin::profile(name).ok_or_else(|| config("profile is not built in"))?;
         let terminal = TerminalId::parse(self.tid.as_bytes()).ok_or_else(|| usage("--tid: not 8 characters"))?;
         let merchant = match &self.mid {
@@ -150,12 +164,18 @@ impl Station {
         if let (false, Some(zpk), Some(zak)) = (setup.profile.sign_in, &self.zpk_file, &self.zak_file) {
             return PinPad::with_zone_keys(&key_file(zpk)?, &key_file(zak)?, entropy).map_err(config);
         }
+        if let (Some(_), Some(file), Some(device)) = (setup.profile.dukpt, &self.initial_key_file, self.ksn) {
+            return PinPad::with_initial_key(&key_file(file)?, device, entropy).map_err(config);
+        }
         if !self.is_loopback() {
             return Err(Failure::new(Exit::Usage, "the demo's TEST KEYS are for this machine only: give a key file"));
         }
         writeln!(out, "TEST KEYS: the demo's, published and worthless")?;
-        let pad = demo_pin_pad(setup.terminal, setup.profile.sign_in, entropy).map_err(config)?;
-        pad.ok_or_else(|| Failure::new(Exit::Usage, "the demo has no such terminal: give a key file"))
+        let pad = match setup.profile.dukpt {
+            Some(_) => demo_dukpt_pad(setup.terminal, entropy),
+            None => demo_pin_pad(setup.terminal, setup.profile.sign_in, entropy),
+        };
+        pad.map_err(config)?.ok_or_else(|| Failure::new(Exit::Usage, "the demo has no such terminal: give a key file"))
     }
 
     fn address(&self) -> String {
@@ -163,6 +183,7 @@ impl Station {
             Door::Pos => 8583,
             Door::Host => 8584,
             Door::Tls => 8585,
+            Door::Dukpt => 8587,
         };
         self.connect.clone().unwrap_or_else(|| format!("127.0.0.1:{port}"))
     }
@@ -315,6 +336,10 @@ impl CardOptions {
         let card = visitors.nth(self.card as usize).ok_or_else(|| config("the demo has no such card"))?;
         Ok((Card::of(card), Some(Zeroizing::new(card.pin().to_owned()))))
     }
+}
+
+fn device(digits: &str) -> Result<DeviceId, String> {
+    DeviceId::parse(digits).ok_or_else(|| "20 (TDES) or 24 (AES) hex digits, the counter zero".to_owned())
 }
 
 /// `12.34` as minor units; `12` is 12.00.

@@ -88,12 +88,7 @@ impl SoftwareHsm {
         if !fits(algorithm, ksn) {
             return Err(refuse(&base.0, KeyFault::Ksn));
         }
-        let initial = if algorithm == KeyAlgorithm::Tdes2 {
-            dukpt::tdes::initial_key(&loaded.clear, ksn).map(|key| Zeroizing::new(key.to_vec()))
-        } else {
-            dukpt::aes::initial_key(&loaded.clear, ksn)
-        };
-        let initial = initial.map_err(|error| fault(base, error))?;
+        let initial = dukpt::initial_key(&loaded.clear, ksn).map_err(|error| fault(base, error))?;
         self.handed_out(kek, algorithm, &initial)
     }
 }

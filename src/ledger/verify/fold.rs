@@ -177,7 +177,11 @@ impl Reader for Verifier {
             Record::Attempted(id, _) => self.attempted(*id),
             Record::Late(id, outcome) => self.late(*id, *outcome),
             Record::Reversal(kept) => self.reversal(kept),
-            Record::Terminal(..) => self.counts.terminals += 1,
+            Record::Terminal(terminal, facts) => {
+                self.counts.terminals += 1;
+                let on = self.numbers.serial(*terminal, facts);
+                self.check(Invariant::I6, on, "a serial number of a DUKPT device that is below one on record");
+            }
             Record::DataKey(name, _) => {
                 let fresh = self.keys.insert(*name);
                 self.check(Invariant::I6, fresh, "a data key of this name is on record already");

@@ -8,6 +8,8 @@ use crate::ledger::identities::can_be_one;
 use crate::model::BusinessDate;
 use crate::model::MessageClass;
 use crate::model::Rrn;
+use crate::model::SerialMark;
+use crate::model::SessionFacts;
 use crate::model::Stan;
 use crate::model::TerminalId;
 use std::collections::BTreeMap;
@@ -54,6 +56,7 @@ pub(super) struct Numbers {
     requests: HashMap<Key, (TxnId, BusinessDate)>,
     reversals: HashMap<(Key, Key), BusinessDate>,
     tombstones: HashMap<Key, BusinessDate>,
+    serials: HashMap<TerminalId, SerialMark>,
 }
 
 impl Numbers {
@@ -102,6 +105,13 @@ impl Numbers {
         let classes = CLASSES.iter().filter(|class| original.class.is_none_or(|wanted| wanted == **class));
         let keys = classes.map(|class| key(terminal, original.stan, &original.scope, class_digit(*class)));
         keys.filter_map(|key| self.requests.get(&key)).map(|(id, _)| *id).max()
+    }
+
+    /// False if the terminal's DUKPT device has gone back.
+    pub(super) fn serial(&mut self, terminal: TerminalId, facts: &SessionFacts) -> bool {
+        let Some(mark) = facts.serial else { return true };
+        let before = self.serials.insert(terminal, mark).filter(|before| before.device() == mark.device());
+        before.is_none_or(|before| before.ksn.counter() <= mark.ksn.counter())
     }
 
     /// Forgets the tombstones of a closed day.

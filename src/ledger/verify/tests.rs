@@ -31,6 +31,7 @@ use crate::model::CardClass;
 use crate::model::Currency;
 use crate::model::KeyBlock;
 use crate::model::Kind;
+use crate::model::Ksn;
 use crate::model::MerchantId;
 use crate::model::MessageClass;
 use crate::model::Pan;
@@ -40,6 +41,8 @@ use crate::model::ProcessingCode;
 use crate::model::ResponseCode;
 use crate::model::Rrn;
 use crate::model::SealedPan;
+use crate::model::SerialMark;
+use crate::model::SessionFacts;
 use crate::model::Stan;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
@@ -339,6 +342,20 @@ fn i6_a_request_a_reversal_and_a_number_on_record_twice() {
     let Record::Reversal(mut again) = reversal(2, 1, false, 1) else { panic!() };
     (again.number, again.rrn) = (TxnId(3), Rrn::numbered(day(21), 3));
     finds(I6, "the same reversal", 2, 3, vec![vec![reversal(2, 1, false, 1)], vec![Record::Reversal(again)]]);
+}
+
+#[test]
+fn i6_a_device_that_goes_back() {
+    let noted = |version, ksn: &[u8]| {
+        let serial = Some(SerialMark { ksn: Ksn::read(ksn).unwrap(), content: [0; 32] });
+        Record::Terminal(terminal(1), SessionFacts { version, serial, ..SessionFacts::default() })
+    };
+    let (first, third) = (b"FFFF9876543210E00001", b"FFFF9876543210E00003");
+    let back =
+        vec![vec![noted(1, third)], vec![noted(2, b"FFFF9876543211000001"), noted(3, third)], vec![noted(4, first)]];
+    let said: Vec<String> = report(back).violations.iter().map(Violation::to_string).collect();
+    assert!(said.len() == 1 && said[0].starts_with("I6: ") && said[0].contains("below one on record"), "{said:#?}");
+    assert!(said[0].contains("group 3"), "{said:#?}");
 }
 
 #[test]

@@ -6,13 +6,14 @@ use crate::registry::Row;
 use std::net::{IpAddr, SocketAddr};
 
 /// The columns of a `[[door]]`.
-pub(super) const COLUMNS: &[&str; 10] = &[
+pub(super) const COLUMNS: &[&str; 11] = &[
     "name",
     "listen",
     "profile",
     "allow",
     "pin_key",
     "mac_key",
+    "dukpt_key",
     "certificate",
     "private_key",
     "client_ca",
@@ -34,6 +35,8 @@ pub struct Door {
     pub pin_key: Option<KeyName>,
     /// The MAC key of a door without sign-in.
     pub mac_key: Option<KeyName>,
+    /// The base key of a door for DUKPT devices.
+    pub dukpt_key: Option<KeyName>,
     /// TLS, if the door has it.
     pub tls: Option<DoorTls>,
 }
@@ -75,8 +78,12 @@ impl Door {
         let allow = row.list("allow", "a network such as 10.0.0.0/8", Network::parse, breaches);
         let pin_key = row.optional("pin_key", "a key name", KeyName::parse, breaches);
         let mac_key = row.optional("mac_key", "a key name", KeyName::parse, breaches);
+        let dukpt_key = row.optional("dukpt_key", "a key name", KeyName::parse, breaches);
+        if dukpt_key.is_some() && (pin_key.is_some() || mac_key.is_some()) {
+            breaches.add(row.file(), row.line(), "dukpt_key: a door with it has no pin_key and no mac_key");
+        }
         let tls = DoorTls::read(row, breaches);
-        Some(Self { name: name?, listen: listen?, profile: profile?, allow, pin_key, mac_key, tls })
+        Some(Self { name: name?, listen: listen?, profile: profile?, allow, pin_key, mac_key, dukpt_key, tls })
     }
 }
 

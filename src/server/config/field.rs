@@ -3,6 +3,7 @@
 use crate::model::Kind;
 use crate::registry::Breaches;
 use crate::registry::Document;
+use crate::registry::DukptJump;
 use crate::registry::RENEWAL;
 use crate::registry::Renewal;
 use crate::registry::Rules;
@@ -31,6 +32,10 @@ pub(super) fn rules(document: &Document<'_>, breaches: &mut Breaches) -> Rules {
     let kind = |name: &str| KINDS.into_iter().find(|kind| kind.name() == name);
     let form = "a kind that asks for something, such as refund or sale-void";
     let supervisor_for = row.list("supervisor_for", form, kind, breaches);
-    let renewal = Renewal::read(&document.table("keys", RENEWAL, breaches), breaches);
-    Rules { supervisor_for, renewal }
+    let keys = document.table("keys", RENEWAL, breaches);
+    let renewal = Renewal::read(&keys, breaches);
+    let usual = DukptJump::default();
+    let jump = keys.bounded("dukpt_jump", usual.0.into(), 1..=u64::from(u32::MAX), breaches);
+    let dukpt_jump = jump.and_then(|jump| u32::try_from(jump).ok()).map_or(usual, DukptJump);
+    Rules { supervisor_for, renewal, dukpt_jump }
 }

@@ -16,9 +16,18 @@ use crate::model::ResponseCode;
 use crate::model::Stan;
 use crate::model::Timestamp;
 
-/// What of a message is never kept to be told again: the card goes sealed, track, PIN and MAC not at all.
-const NOT_KEPT: [Role; 7] =
-    [Role::Pan, Role::Track2, Role::Track3, Role::PinBlock, Role::PinCapture, Role::SecurityControl, Role::Mac];
+/// What of a message is never kept to be told again: the card goes sealed, track, PIN and MAC not at all; nor its
+/// serial number, for the next telling has one of its own.
+const NOT_KEPT: [Role; 8] = [
+    Role::Pan,
+    Role::Track2,
+    Role::Track3,
+    Role::PinBlock,
+    Role::PinCapture,
+    Role::SecurityControl,
+    Role::Ksn,
+    Role::Mac,
+];
 
 impl Terminal {
     /// Sells or refunds without the host ([`Kind::OfflineSale`], [`Kind::OfflineRefund`]): the slip is in the
@@ -97,7 +106,7 @@ impl Terminal {
 
     /// Finishes a message that will be told until it is acknowledged; it counts as told once.
     pub(super) fn tell(&mut self, kind: Kind, message: Builder) -> Result<Sent, TerminalFault> {
-        let sent = self.finish(kind, message)?;
+        let sent = self.finish_under_next(kind, message)?;
         let dialect = &self.setup.profile.dialect;
         let left_out: Vec<De> = NOT_KEPT.into_iter().filter_map(|role| Some(dialect.role(role)?.de)).collect();
         let kept = sent.message.elements().filter(|de| !left_out.contains(de) && Some(*de) != self.mac_element(&sent));
@@ -144,7 +153,7 @@ impl Terminal {
         if let Some(pan) = account.as_ref().and_then(Account::pan) {
             message.role(Role::Pan, pan.clear().as_bytes())?;
         }
-        self.finish(kind, message).map(Some)
+        self.finish_under_next(kind, message).map(Some)
     }
 
     /// How many messages nobody acknowledged.

@@ -6,6 +6,7 @@ use super::request::Sent;
 use super::slip::{Side, Slip};
 use super::{PadFault, Terminal};
 use crate::channel::FrameFault;
+use crate::hsm::Direction;
 use crate::iso8583::DecodeError;
 use crate::iso8583::Message;
 use crate::iso8583::Role;
@@ -16,6 +17,7 @@ use crate::model::ApprovalCode;
 use crate::model::BatchNumber;
 use crate::model::DownloadSet;
 use crate::model::Kind;
+use crate::model::Ksn;
 use crate::model::OnUnknown;
 use crate::model::RemoteRequest;
 use crate::model::ResponseCode;
@@ -163,7 +165,7 @@ impl Terminal {
     }
 
     fn judge(&mut self, sent: &Sent, message: Message) -> Answer {
-        let mac = self.check_mac(&message);
+        let mac = self.check_mac(sent, &message);
         let wire = message.role(Role::ResponseCode);
         let row = wire.as_ref().and_then(|wire| self.setup().profile.dialect.code(wire));
         let approved = row.is_some_and(|row| row.approves);
@@ -186,13 +188,16 @@ impl Terminal {
         answer
     }
 
-    fn check_mac(&self, message: &Message) -> MacCheck {
+    /// A DUKPT device checks an answer under the transaction's key of what it sent.
+    fn check_mac(&self, sent: &Sent, message: &Message) -> MacCheck {
         let profile = &self.setup().profile;
         if !message.mti().is_some_and(|mti| profile.mac_required(mti)) {
             return MacCheck::None;
         }
         let (Some(input), Some(mac)) = (message.mac_input(), message.mac()) else { return MacCheck::Missing };
-        match self.pad().mac(&profile.mac.scheme, input) {
+        let serial = self.pad().device().and_then(|_| Ksn::read(&sent.message.role(Role::Ksn)?));
+        let transaction = serial.as_ref().map(|serial| (serial, Direction::Response));
+        match self.pad().mac_of(transaction, &profile.mac.scheme, input) {
             Ok(made) if made.as_slice() == &*mac => MacCheck::Ok,
             _ => MacCheck::Wrong,
         }

@@ -1,6 +1,8 @@
 //! The demo's published test keys, for terminals that are told none.
 
 use super::{PadFault, PinPad};
+use crate::hsm::calculator::dukpt;
+use crate::model::DeviceId;
 use crate::model::Entropy;
 use crate::model::TerminalId;
 use crate::registry::Breaches;
@@ -14,7 +16,32 @@ use std::sync::OnceLock;
 const KEYS: &str = include_str!("../../../specs/demo/keys.csv");
 
 /// Profiles that the demo's doors speak.
-pub const PROFILES: [&str; 2] = ["pos", "host"];
+pub const PROFILES: [&str; 3] = ["pos", "host", "dukpt"];
+
+/// The row of a TEST key.
+fn test_key(name: &str) -> Option<&'static NamedKey> {
+    static ROWS: OnceLock<Vec<NamedKey>> = OnceLock::new();
+    let source = Source { file: "keys.csv", text: KEYS };
+    let keys = ROWS.get_or_init(|| key_rows(source, &mut Breaches::default()));
+    keys.iter().find(|key| key.name.as_str() == name)
+}
+
+/// The demo's name of a terminal as a DUKPT device: key set FFFF98, the terminal's eight digits, E0.
+#[must_use]
+pub fn demo_device(terminal: TerminalId) -> Option<DeviceId> {
+    DeviceId::parse(&format!("FFFF98{}E00000", terminal.as_str()))
+}
+
+/// A PIN pad that is the demo's DUKPT device of that terminal, with TEST keys. `None` for a number that is not
+/// digits.
+///
+/// # Errors
+/// As [`demo_pin_pad`].
+pub fn demo_dukpt_pad(terminal: TerminalId, entropy: Arc<dyn Entropy>) -> Result<Option<PinPad>, PadFault> {
+    let (Some(device), Some(base)) = (demo_device(terminal), test_key("dukpt/bdk")) else { return Ok(None) };
+    let initial = dukpt::initial_key(&base.key, &device.first())?;
+    PinPad::with_initial_key(&initial, device, entropy).map(Some)
+}
 
 /// A PIN pad with the demo's TEST keys: the terminal's own master key, or, for a door without sign-in, the
 /// door's zone keys. `None` if the demo has no such terminal.
@@ -26,15 +53,11 @@ pub fn demo_pin_pad(
     sign_in: bool,
     entropy: Arc<dyn Entropy>,
 ) -> Result<Option<PinPad>, PadFault> {
-    static ROWS: OnceLock<Vec<NamedKey>> = OnceLock::new();
-    let source = Source { file: "keys.csv", text: KEYS };
-    let keys = ROWS.get_or_init(|| key_rows(source, &mut Breaches::default()));
-    let find = |name: &str| keys.iter().find(|key| key.name.as_str() == name);
     let clear = |key: &NamedKey| key.key.clone();
     if sign_in {
-        let key = find(&format!("terminal/{}/tmk", terminal.as_str())).map(clear);
+        let key = test_key(&format!("terminal/{}/tmk", terminal.as_str())).map(clear);
         return key.map(|key| PinPad::with_master_key(&key, entropy)).transpose();
     }
-    let zone = find("host/zpk").map(clear).zip(find("host/zak").map(clear));
+    let zone = test_key("host/zpk").map(clear).zip(test_key("host/zak").map(clear));
     zone.map(|(pin, mac)| PinPad::with_zone_keys(&pin, &mac, entropy)).transpose()
 }

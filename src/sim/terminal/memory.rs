@@ -9,6 +9,7 @@ use crate::model::Amount;
 use crate::model::ApprovalCode;
 use crate::model::BatchNumber;
 use crate::model::Kind;
+use crate::model::Ksn;
 use crate::model::Pan;
 use crate::model::Stan;
 use serde::Deserialize;
@@ -32,6 +33,8 @@ pub struct Memory {
     pub operator: Option<String>,
     /// The lists it fetched from the host, by their names, in blocks.
     pub lists: BTreeMap<String, Vec<Vec<u8>>>,
+    /// The last serial number that it used as a DUKPT device; kept before the message leaves, never used again.
+    pub serial: Option<Ksn>,
     /// Its batch, what it has not told the host yet, and a settlement under way.
     pub log: Log,
 }
@@ -81,6 +84,8 @@ struct RawMemory {
     operator: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     lists: BTreeMap<String, Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    serial: Option<String>,
     #[serde(default)]
     log: RawLog,
 }
@@ -119,6 +124,7 @@ impl Memory {
                 .iter()
                 .map(|(name, came)| (name.clone(), came.iter().map(|one| hex(one)).collect()))
                 .collect(),
+            serial: self.serial.map(|serial| hex(serial.as_bytes())),
             log: RawLog::of(&self.log, pad),
         };
         serde_json::to_string_pretty(&raw).unwrap_or_default()
@@ -148,6 +154,7 @@ impl Memory {
             last: undo(raw.last)?,
             operator: raw.operator,
             lists: raw.lists.into_iter().map(list).collect::<Option<_>>().ok_or(MemoryFault::Form)?,
+            serial: raw.serial.map(|digits| Ksn::read(digits.as_bytes()).ok_or(MemoryFault::Form)).transpose()?,
             log: raw.log.read(pad).ok_or(MemoryFault::Form)?,
         })
     }

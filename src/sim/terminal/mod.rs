@@ -33,7 +33,7 @@ pub use account::Account;
 pub use answer::{Answer, Heard, MacCheck, Unexpected};
 pub use card::{Card, Entry};
 pub use deed::{Deed, Done, Presented, Task};
-pub use demo::{PROFILES, demo_pin_pad};
+pub use demo::{PROFILES, demo_device, demo_dukpt_pad, demo_pin_pad};
 pub use follow::{FollowUp, Original};
 pub use log::{Advice, Closing, Log, Settled, Step};
 pub use management::Block;

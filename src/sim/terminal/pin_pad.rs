@@ -1,17 +1,22 @@
 //! The terminal's secure part: it holds the keys, and PINs go in and never come out.
 
+use crate::hsm::Direction;
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::Mac;
 use crate::hsm::calculator::CalcError;
 use crate::hsm::calculator::CipherKey;
 use crate::hsm::calculator::ClearPin;
 use crate::hsm::calculator::Fill;
+use crate::hsm::calculator::dukpt;
+use crate::hsm::calculator::dukpt::Purpose;
 use crate::hsm::calculator::encrypt_pin;
 use crate::hsm::calculator::encrypt_track;
 use crate::hsm::calculator::keys::{KcvMethod, check_value, unwrap_ecb};
 use crate::hsm::calculator::mac_as;
+use crate::model::DeviceId;
 use crate::model::EncryptedPinBlock;
 use crate::model::Entropy;
+use crate::model::Ksn;
 use crate::model::MacScheme;
 use crate::model::Pan;
 use crate::model::PinFormat;
@@ -34,6 +39,9 @@ pub enum PadFault {
     /// There is no such key yet.
     #[error("no {0} key: sign in first")]
     NoKey(&'static str),
+    /// A DUKPT device has no transaction left.
+    #[error("the device's serial numbers are used up: it needs a new initial key")]
+    Worn,
     /// The calculation was refused.
     #[error("PIN pad: {0}")]
     Calculation(#[from] CalcError),
@@ -46,7 +54,14 @@ pub struct PinPad {
     pin: Option<CipherKey>,
     mac: Option<CipherKey>,
     data: Option<CipherKey>,
+    device: Option<Device>,
     entropy: Arc<dyn Entropy>,
+}
+
+/// What makes a PIN pad a DUKPT device. A real one keeps keys still to come and not the initial one.
+struct Device {
+    id: DeviceId,
+    initial: Zeroizing<Vec<u8>>,
 }
 
 /// One sealed card number in a state file: an AES block.
@@ -59,7 +74,7 @@ impl PinPad {
     /// [`PadFault::Calculation`] for another length.
     pub fn with_master_key(key: &[u8], entropy: Arc<dyn Entropy>) -> Result<Self, PadFault> {
         let master = Some(tdes(key)?);
-        Ok(Self { master, at_rest: at_rest(key)?, pin: None, mac: None, data: None, entropy })
+        Ok(Self { master, at_rest: at_rest(key)?, pin: None, mac: None, data: None, device: None, entropy })
     }
 
     /// A PIN pad with fixed zone keys, for a door without sign-in.
@@ -68,7 +83,40 @@ impl PinPad {
     /// [`PadFault::Calculation`] for lengths that TDES does not have.
     pub fn with_zone_keys(pin: &[u8], mac: &[u8], entropy: Arc<dyn Entropy>) -> Result<Self, PadFault> {
         let (zpk, zak) = (Some(tdes(pin)?), Some(tdes(mac)?));
-        Ok(Self { master: None, at_rest: at_rest(pin)?, pin: zpk, mac: zak, data: None, entropy })
+        Ok(Self { master: None, at_rest: at_rest(pin)?, pin: zpk, mac: zak, data: None, device: None, entropy })
+    }
+
+    /// A PIN pad that is a DUKPT device: its initial key, 16 bytes (TDES) or an AES key, and its name.
+    ///
+    /// # Errors
+    /// [`PadFault::Calculation`] for a key that is none of the device's family.
+    pub fn with_initial_key(key: &[u8], id: DeviceId, entropy: Arc<dyn Entropy>) -> Result<Self, PadFault> {
+        dukpt::device_key(key, &id.first(), Purpose::Pin)?;
+        let device = Some(Device { id, initial: Zeroizing::new(key.to_vec()) });
+        Ok(Self { master: None, at_rest: at_rest(key)?, pin: None, mac: None, data: None, device, entropy })
+    }
+
+    /// Whether, and which DUKPT device it is.
+    #[must_use]
+    pub fn device(&self) -> Option<DeviceId> {
+        self.device.as_ref().map(|device| device.id)
+    }
+
+    /// The serial number that follows `last`, which is the last one used; `None` for one that is no DUKPT device.
+    ///
+    /// # Errors
+    /// [`PadFault::Worn`].
+    pub fn serial_after(&self, last: Option<Ksn>) -> Result<Option<Ksn>, PadFault> {
+        let Some(device) = self.device() else { return Ok(None) };
+        match last.filter(|last| last.device() == device) {
+            None => Ok(Some(device.first())),
+            Some(last) => last.next().map(Some).ok_or(PadFault::Worn),
+        }
+    }
+
+    fn transaction_key(&self, serial: &Ksn, purpose: Purpose) -> Result<CipherKey, PadFault> {
+        let device = self.device.as_ref().ok_or(PadFault::NoKey("initial"))?;
+        Ok(dukpt::device_key(&device.initial, serial, purpose)?)
     }
 
     /// Takes the working keys of a sign-in, each enciphered under the master key and followed by the first
@@ -140,6 +188,20 @@ impl PinPad {
         Ok(mac_as(key, scheme, data)?)
     }
 
+    /// A MAC under the key of a transaction, where it has those; else as [`PinPad::mac`].
+    ///
+    /// # Errors
+    /// [`PadFault`].
+    pub fn mac_of(
+        &self,
+        transaction: Option<(&Ksn, Direction)>,
+        scheme: &MacScheme,
+        data: &[u8],
+    ) -> Result<Mac, PadFault> {
+        let Some((serial, direction)) = transaction else { return self.mac(scheme, data) };
+        Ok(mac_as(&self.transaction_key(serial, Purpose::Mac(direction))?, scheme, data)?)
+    }
+
     /// A PIN block for a card.
     ///
     /// # Errors
@@ -148,6 +210,21 @@ impl PinPad {
         let key = self.pin.as_ref().ok_or(PadFault::NoKey("PIN"))?;
         let fill = Fill::draw(format, self.entropy.as_ref())?;
         Ok(encrypt_pin(key, format, pin, pan, &fill)?)
+    }
+
+    /// The same under the key of a transaction, where it has those.
+    ///
+    /// # Errors
+    /// [`PadFault`].
+    pub fn pin_block_of(
+        &self,
+        transaction: Option<&Ksn>,
+        (format, pin): (PinFormat, &ClearPin),
+        pan: &Pan,
+    ) -> Result<EncryptedPinBlock, PadFault> {
+        let Some(serial) = transaction else { return self.pin_block(format, pin, pan) };
+        let fill = Fill::draw(format, self.entropy.as_ref())?;
+        Ok(encrypt_pin(&self.transaction_key(serial, Purpose::Pin)?, format, pin, pan, &fill)?)
     }
 
     /// A track 2 under the track key: upper-case hex digits, as many as the track has characters.

@@ -2,16 +2,20 @@
 
 use super::account::Account;
 use super::card::{Card, Chip, Entry};
+use super::pin_pad::hex;
 use super::shift::SLIPS_AT_MOST;
 use super::{Terminal, TerminalFault};
+use crate::hsm::Direction;
 use crate::hsm::calculator::ClearPin;
 use crate::iso8583::Builder;
+use crate::iso8583::ElementKind;
 use crate::iso8583::Message;
 use crate::iso8583::Mti;
 use crate::iso8583::Role;
 use crate::ledger::kinds;
 use crate::model::Amount;
 use crate::model::Kind;
+use crate::model::Ksn;
 use crate::model::OnUnknown;
 use crate::model::Stan;
 use crate::model::Timestamp;
@@ -121,7 +125,7 @@ impl Terminal {
 
     /// Finishes a request. What it takes to undo it, if that is ever needed, is in the memory afterwards.
     pub(super) fn ask(&mut self, kind: Kind, message: Builder, now: Timestamp) -> Result<Sent, TerminalFault> {
-        let sent = self.finish(kind, message)?;
+        let sent = self.finish_under_next(kind, message)?;
         if kinds::of(kind).on_unknown == OnUnknown::Reverse {
             self.memory.pending = self.undo(&sent, now);
         }
@@ -184,7 +188,8 @@ impl Terminal {
             }
         }
         if let Some(pin) = pin {
-            let block = self.pad.pin_block(self.setup.profile.pin_format, pin, &card.pan)?;
+            let (serial, format) = (self.pad.serial_after(self.memory.serial)?, self.setup.profile.pin_format);
+            let block = self.pad.pin_block_of(serial.as_ref(), (format, pin), &card.pan)?;
             message.role(Role::PinBlock, block.as_bytes())?;
             if self.has(Role::PinCapture) {
                 message.role(Role::PinCapture, b"12")?;
@@ -301,11 +306,33 @@ impl Terminal {
         track.is_some_and(|track| track.cipher_flag.is_some())
     }
 
+    /// Finishes a message. A DUKPT device has a key for it only by [`Terminal::finish_under_next`].
     pub(super) fn finish(&self, kind: Kind, message: Builder) -> Result<Sent, TerminalFault> {
+        self.sign(kind, message, None)
+    }
+
+    /// Finishes a message; a DUKPT device uses up its next serial number for it, under which its PIN block is too.
+    /// Keep the memory before it leaves.
+    pub(super) fn finish_under_next(&mut self, kind: Kind, mut message: Builder) -> Result<Sent, TerminalFault> {
+        let serial = self.pad.serial_after(self.memory.serial)?;
+        if let Some(serial) = serial {
+            let (dialect, bytes) = (&self.setup.profile.dialect, serial.as_bytes());
+            let element = dialect.role(Role::Ksn).and_then(|row| dialect.element(row.de));
+            match element.is_some_and(|element| element.kind == ElementKind::B) {
+                true => message.role(Role::Ksn, bytes)?,
+                false => message.role(Role::Ksn, hex(bytes).as_bytes())?,
+            };
+            self.memory.serial = Some(serial);
+        }
+        self.sign(kind, message, serial)
+    }
+
+    fn sign(&self, kind: Kind, message: Builder, serial: Option<Ksn>) -> Result<Sent, TerminalFault> {
         let (profile, mti) = (&self.setup.profile, message.mti());
         let body = if profile.mac_required(mti) {
             let unsigned = message.finish_unsigned()?;
-            let mac = self.pad.mac(&profile.mac.scheme, unsigned.mac_input())?;
+            let transaction = serial.as_ref().map(|serial| (serial, Direction::Request));
+            let mac = self.pad.mac_of(transaction, &profile.mac.scheme, unsigned.mac_input())?;
             unsigned.sign(&mac)?
         } else {
             message.finish()?

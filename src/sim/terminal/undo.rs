@@ -105,7 +105,7 @@ impl Terminal {
         } else {
             message.role(Role::ResponseCode, &undo.reason)?;
         }
-        self.finish(Kind::Reversal, message).map(Some)
+        self.finish_under_next(Kind::Reversal, message).map(Some)
     }
 
     /// The local date and time are the original's: of two uses of a number they tell which one is meant.

@@ -250,6 +250,10 @@ where
         self.wait(self.ledger.intend(intent)).await
     }
 
+    async fn intend_noting(&self, intent: Intent, facts: SessionFacts) -> Result<Intended, LedgerFault> {
+        self.wait(self.ledger.intend_noting(intent, facts)).await
+    }
+
     async fn reroute(&self, id: TxnId, outbound: Outbound) -> Result<Option<Decided>, LedgerFault> {
         self.wait(self.ledger.reroute(id, outbound)).await
     }

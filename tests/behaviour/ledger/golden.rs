@@ -22,10 +22,12 @@ use tollgate::model::BatchTotals;
 use tollgate::model::CardClass;
 use tollgate::model::KeyBlock;
 use tollgate::model::Kind;
+use tollgate::model::Ksn;
 use tollgate::model::Opening;
 use tollgate::model::Operator;
 use tollgate::model::Product;
 use tollgate::model::ResponseCode;
+use tollgate::model::SerialMark;
 use tollgate::model::SessionFacts;
 use tollgate::model::Stan;
 use tollgate::model::VoidsInTotals;
@@ -90,6 +92,9 @@ async fn later<L: Ledger>(ledger: &L) {
     };
     ledger.intend(paid.clone()).await.unwrap();
     ledger.decide(paid.id, decision(Outcome::Approved, paid.received)).await.unwrap();
+    let ksn = Ksn::read(b"FFFF9876543210E00001").unwrap();
+    let serial = Some(SerialMark { ksn, content: [7; 32] });
+    ledger.note_terminal(terminal(3), SessionFacts { version: 1, serial, ..SessionFacts::default() }).await.unwrap();
     let batch = paid.batch.unwrap();
     let close = BatchClose {
         terminal: terminal(2),
@@ -115,9 +120,9 @@ async fn later<L: Ledger>(ledger: &L) {
     ledger.close_batch(own).await.unwrap();
 }
 
-/// Records that were given an addition after their tags had golden files: when a refusal was, what a terminal calls
-/// its batch.
-const WITH_ADDITION: [[u8; 2]; 2] = [[16, 7], [16, 17]];
+/// Records that were given an addition after their tags had golden files: when a refusal was, how far a DUKPT device
+/// has come, what a terminal calls its batch.
+const WITH_ADDITION: [[u8; 2]; 3] = [[16, 7], [16, 10], [16, 17]];
 
 /// The name of a record's golden file.
 fn name(record: &[u8]) -> String {

@@ -24,6 +24,7 @@ use tollgate::model::Kind;
 use tollgate::model::ResponseCode;
 use tollgate::server::SystemEntropy;
 use tollgate::sim::issuer;
+use tollgate::sim::terminal::MacCheck;
 
 const SALE: Kind = Kind::Sale;
 const APPROVED: Option<ResponseCode> = Some(ResponseCode::Approved);
@@ -155,6 +156,23 @@ fn the_same_day_is_lived_on_the_software_hsm_and_on_a_network_hsm() {
     for letters in [b"A0", b"BU", b"CA", b"M6", b"M8"] {
         assert!(host.done(letters) > 0, "{}", String::from_utf8_lossy(letters));
     }
+}
+
+#[test]
+fn dukpt_devices_are_served_by_a_network_hsm() {
+    let host = HsmHost::start();
+    let rig = station(&host, super::dukpt::DOOR, None);
+    let mut till = Till::new(&rig, 10_000_001, "dukpt");
+    for card in [CARD_A, CARD_B] {
+        let answer = till.ask(SALE, 12_00, card);
+        assert_eq!((answer.code, answer.mac), (APPROVED, MacCheck::Ok), "{card}");
+        let wrong = till.prepare_with(SALE, 12_00, card, "9999");
+        assert_eq!(till.exchange(&wrong).code, Some(ResponseCode::PinWrong));
+    }
+    for letters in [b"G0", b"GW"] {
+        assert!(host.done(letters) > 0, "{}", String::from_utf8_lossy(letters));
+    }
+    assert_eq!(rig.hsm().faults(), 0);
 }
 
 /// One request meets an HSM in this mood: declined in bounded time, nothing recorded, counted. Then it is well.

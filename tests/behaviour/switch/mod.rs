@@ -5,6 +5,7 @@ mod bad_input;
 mod control;
 mod cut_over;
 mod downloads;
+mod dukpt;
 mod follow_ups;
 mod forward;
 mod hsms;

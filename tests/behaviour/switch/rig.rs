@@ -46,10 +46,12 @@ use tollgate::sim::terminal::Card;
 use tollgate::sim::terminal::Entry;
 use tollgate::sim::terminal::Heard;
 use tollgate::sim::terminal::Memory;
+use tollgate::sim::terminal::PinPad;
 use tollgate::sim::terminal::Purchase;
 use tollgate::sim::terminal::Sent;
 use tollgate::sim::terminal::Setup;
 use tollgate::sim::terminal::Terminal;
+use tollgate::sim::terminal::demo_dukpt_pad;
 use tollgate::sim::terminal::demo_pin_pad;
 
 /// How long a test waits for something that must come.
@@ -373,10 +375,19 @@ impl Till {
     }
 
     fn with(address: SocketAddr, setup: Setup) -> Self {
-        let signs_in = setup.profile.sign_in;
-        let pad = demo_pin_pad(setup.terminal, signs_in, Arc::new(SystemEntropy)).unwrap().unwrap();
-        let terminal = Terminal::new(setup, pad, Memory::default()).unwrap();
+        let (signs_in, entropy) = (setup.profile.sign_in, Arc::new(SystemEntropy));
+        let pad = match setup.profile.dukpt {
+            Some(_) => demo_dukpt_pad(setup.terminal, entropy),
+            None => demo_pin_pad(setup.terminal, signs_in, entropy),
+        };
+        let terminal = Terminal::new(setup, pad.unwrap().unwrap(), Memory::default()).unwrap();
         Self { terminal, line: connect(address), cards: cards::demo() }
+    }
+
+    /// The same terminal with another pad or memory, on a line of its own.
+    pub(crate) fn again(&self, rig: &Rig, door: &str, pad: PinPad, memory: Memory) -> Self {
+        let terminal = Terminal::new(self.terminal.setup().clone(), pad, memory).unwrap();
+        Self { terminal, line: connect(rig.door(door)), cards: cards::demo() }
     }
 
     pub(crate) fn sign_in(&mut self) {

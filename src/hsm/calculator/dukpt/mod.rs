@@ -10,7 +10,9 @@ pub mod tdes;
 use super::CalcError;
 use super::CipherKey;
 use crate::hsm::KeyAlgorithm;
+use crate::model::DukptScheme;
 use crate::model::Ksn;
+use zeroize::Zeroizing;
 
 /// Which way a message goes, as the device sees it. The keys of the two ways differ.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -34,7 +36,7 @@ pub enum Purpose {
 
 /// The family that a serial number belongs to, by its length.
 fn is_aes(ksn: &Ksn) -> bool {
-    ksn.as_bytes().len() == 12
+    ksn.scheme() == DukptScheme::Aes
 }
 
 /// The working key of one transaction, straight from a base key: what a host does.
@@ -46,10 +48,29 @@ fn is_aes(ksn: &Ksn) -> bool {
 /// [`CalcError::Ksn`] if the counter is none that a device may use, [`CalcError::KeyLength`] if the
 /// base key is not the standard's.
 pub fn working_key(bdk: &[u8], ksn: &Ksn, purpose: Purpose) -> Result<CipherKey, CalcError> {
+    device_key(&initial_key(bdk, ksn)?, ksn, purpose)
+}
+
+/// The key that is loaded into a device, straight from a base key.
+///
+/// # Errors
+/// [`CalcError::KeyLength`] if the base key is not the standard's.
+pub fn initial_key(bdk: &[u8], ksn: &Ksn) -> Result<Zeroizing<Vec<u8>>, CalcError> {
     if is_aes(ksn) {
-        let kind = aes::Derived::of_length(bdk.len())?;
-        let initial = aes::initial_key(bdk, ksn)?;
-        let transaction = aes::transaction_key(&initial, ksn)?;
+        aes::initial_key(bdk, ksn)
+    } else {
+        tdes::initial_key(bdk, ksn).map(|key| Zeroizing::new(key.to_vec()))
+    }
+}
+
+/// The working key of one transaction, from the device's initial key: what a device comes to by its own way.
+///
+/// # Errors
+/// As [`working_key`], of the initial key.
+pub fn device_key(initial: &[u8], ksn: &Ksn, purpose: Purpose) -> Result<CipherKey, CalcError> {
+    if is_aes(ksn) {
+        let kind = aes::Derived::of_length(initial.len())?;
+        let transaction = aes::transaction_key(initial, ksn)?;
         let key = aes::working_key(&transaction, ksn, purpose, kind)?;
         let algorithm = match key.len() {
             16 => KeyAlgorithm::Aes128,
@@ -58,8 +79,8 @@ pub fn working_key(bdk: &[u8], ksn: &Ksn, purpose: Purpose) -> Result<CipherKey,
         };
         CipherKey::new(algorithm, &key)
     } else {
-        let initial = tdes::initial_key(bdk, ksn)?;
-        let transaction = tdes::transaction_key(&initial, ksn)?;
+        let initial = initial.try_into().map_err(|_| CalcError::KeyLength)?;
+        let transaction = tdes::transaction_key(initial, ksn)?;
         let key = tdes::working_key(&transaction, purpose)?;
         CipherKey::new(KeyAlgorithm::Tdes2, key.as_slice())
     }
@@ -71,11 +92,5 @@ pub fn working_key(bdk: &[u8], ksn: &Ksn, purpose: Purpose) -> Result<CipherKey,
 /// [`CalcError::Ksn`] if it is zero (the initial key is no transaction key) or has more one bits than
 /// a device uses: 10 (TDES), 16 (AES).
 pub fn counter(ksn: &Ksn) -> Result<u32, CalcError> {
-    let (mask, most) = if is_aes(ksn) { (u32::MAX, 16) } else { (0x001F_FFFF, 10) };
-    let last = ksn.as_bytes().last_chunk::<4>().ok_or(CalcError::Ksn)?;
-    let counter = u32::from_be_bytes(*last) & mask;
-    if counter == 0 || counter.count_ones() > most {
-        return Err(CalcError::Ksn);
-    }
-    Ok(counter)
+    ksn.counter().ok_or(CalcError::Ksn)
 }

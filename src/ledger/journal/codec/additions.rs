@@ -13,6 +13,7 @@ use crate::model::CardClass;
 use crate::model::Opening;
 use crate::model::Operator;
 use crate::model::Organisation;
+use crate::model::SerialMark;
 use crate::model::SessionFacts;
 use crate::model::Versions;
 use crate::model::Voucher;
@@ -75,6 +76,7 @@ additions! {
     8 = organisation: Organisation;
     9 = refused_on: BusinessDate;
     10 = told_as: BatchNumber;
+    11 = serial: SerialMark;
 }
 
 impl Additions {
@@ -102,6 +104,7 @@ impl Additions {
                 Record::Batch(batch) => batch.told_as,
                 _ => None,
             },
+            serial: facts.and_then(|facts| facts.serial),
         }
     }
 
@@ -129,6 +132,7 @@ impl Additions {
         }
         if let Record::Terminal(_, facts) = &mut record {
             facts.downloaded = self.downloaded.unwrap_or_default();
+            facts.serial = self.serial;
             for (keys, opening) in [(&mut facts.current, self.current), (&mut facts.pending, self.pending)] {
                 if let Some(keys) = keys {
                     keys.opening = opening.unwrap_or_default();

@@ -15,6 +15,7 @@ use crate::model::Currency;
 use crate::model::Expiry;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
+use crate::model::Ksn;
 use crate::model::MaskedPan;
 use crate::model::MerchantId;
 use crate::model::Operator;
@@ -112,6 +113,10 @@ make! {
         organisation: source.one_of(&[Organisation::CUP, Organisation::parse(b"VIS").unwrap()]),
     };
     Versions: source => Versions([(); 4].map(|()| u32::make(source)));
+    Ksn: source => match bool::make(source) {
+        false => Ksn::new(&<[u8; 10]>::make(source)).unwrap(),
+        true => Ksn::new(&<[u8; 12]>::make(source)).unwrap(),
+    };
     Operator: source => Operator::parse(&source.text(1..=3, b"09Az")).unwrap();
     Voucher: source => Voucher::parse(&source.text(1..=40, b"09Az")).unwrap();
     Scope: source => Scope(SmallVec::from_vec(source.text(0..=14, DIGITS)));

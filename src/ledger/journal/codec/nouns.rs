@@ -18,6 +18,7 @@ use crate::model::Currency;
 use crate::model::Expiry;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
+use crate::model::Ksn;
 use crate::model::MaskedPan;
 use crate::model::MerchantId;
 use crate::model::Operator;
@@ -117,6 +118,7 @@ counted!(Operator, "operator", |operator| operator.as_str().as_bytes(), |text| {
     Operator::parse(text).filter(|operator| operator.as_str().as_bytes() == text)
 });
 counted!(Voucher, "voucher", Voucher::as_bytes, Voucher::parse);
+counted!(Ksn, "key serial number", Ksn::as_bytes, Ksn::new);
 counted!(Acquirer, "acquirer", |acquirer| acquirer.as_str().as_bytes(), Acquirer::parse);
 counted!(SealedPan, "sealed card number", SealedPan::as_bytes, |bytes| {
     Some(SealedPan::new(bytes::Bytes::copy_from_slice(bytes)))

@@ -147,6 +147,26 @@ pub(in crate::ledger) async fn session_facts_are_kept_per_terminal<L: Ledger>(le
     assert_eq!(ledger.terminal(terminal(2)), None);
 }
 
+pub(in crate::ledger) async fn facts_go_with_the_intent_or_alone<L: Ledger>(ledger: L) {
+    let mark = |count: u8| {
+        let mut ksn = *b"\xFF\xFF\x98\x76\x54\x32\x10\xE0\x00\x00";
+        ksn[9] = count;
+        Some(SerialMark { ksn: Ksn::new(&ksn).unwrap(), content: [count; 32] })
+    };
+    let facts = |version, count| SessionFacts { version, serial: mark(count), ..SessionFacts::default() };
+    let serial = || ledger.terminal(terminal(1)).and_then(|facts| facts.serial);
+    let intent = sale(&ledger, 1, 1, 100);
+    let told = ledger.intend_noting(intent.clone(), facts(1, 1)).await.unwrap();
+    assert!(matches!(told, Intended::Fresh) && serial() == mark(1));
+    ledger.decide(intent.id, decision(Approved, intent.received)).await.unwrap();
+    let again = Intent { id: ledger.number(day(21)).0, ..intent.clone() };
+    let told = ledger.intend_noting(again, facts(2, 2)).await.unwrap();
+    assert!(matches!(told, Intended::Duplicate(_)) && serial() == mark(2), "the facts are kept with no intent");
+    let other = sale(&ledger, 1, 2, 100);
+    let told = ledger.intend_noting(other, facts(1, 1)).await.unwrap();
+    assert!(matches!(told, Intended::Fresh) && serial() == mark(2), "older facts change nothing");
+}
+
 pub(in crate::ledger) async fn older_session_facts_that_come_later_change_nothing<L: Ledger>(ledger: L) {
     let facts = |version, signed_in| SessionFacts { version, signed_in, ..SessionFacts::default() };
     ledger.note_terminal(terminal(1), facts(2, true)).await.unwrap();

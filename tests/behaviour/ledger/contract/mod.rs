@@ -44,9 +44,11 @@ use tollgate::model::BatchNumber;
 use tollgate::model::IssuerName;
 use tollgate::model::KeyBlock;
 use tollgate::model::Kind;
+use tollgate::model::Ksn;
 use tollgate::model::MessageClass;
 use tollgate::model::ResponseCode;
 use tollgate::model::Rrn;
+use tollgate::model::SerialMark;
 use tollgate::model::SessionFacts;
 use tollgate::model::Stan;
 use tollgate::risk::Refusal;
@@ -188,6 +190,7 @@ macro_rules! keeps_the_contract {
             what_is_not_settled_stays_when_its_day_is_closed
             of_closed_batches_the_last_are_remembered
             session_facts_are_kept_per_terminal
+            facts_go_with_the_intent_or_alone
             older_session_facts_that_come_later_change_nothing
         }
     };
