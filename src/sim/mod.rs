@@ -4,6 +4,7 @@
 
 pub mod cards;
 pub mod certificates;
+pub mod chip;
 pub mod issuer;
 pub mod load;
 mod teller;

@@ -277,7 +277,7 @@ pub(super) struct CardOptions {
     /// One of the demo's test cards; its PIN is known
     #[arg(long, value_enum, default_value = "visitor-a")]
     card: TestCardName,
-    /// File with a track 2, as 6225000000000253=30122010000000000
+    /// File with a track 2, as 6225000000000253=30122010000000000. The demo's issuers know their own values at its end
     #[arg(long, conflicts_with = "card")]
     card_file: Option<PathBuf>,
     /// How the card is read
@@ -292,6 +292,12 @@ pub(super) struct CardOptions {
     /// Enter none
     #[arg(long)]
     no_pin: bool,
+    /// The chip is a copy that does not know its key: a wrong cryptogram
+    #[arg(long)]
+    bad_arqc: bool,
+    /// Track 2 has another verification value (CVV, iCVV)
+    #[arg(long)]
+    bad_cvv: bool,
 }
 
 impl CardOptions {
@@ -308,6 +314,8 @@ impl CardOptions {
     /// The card at the reader.
     pub(super) fn presented(&self) -> Result<Presented, Failure> {
         let (card, pin) = self.card()?;
+        let card = if self.bad_arqc { card.with_forged_chip() } else { card };
+        let card = if self.bad_cvv { card.with_wrong_value() } else { card };
         Ok(Presented { card, entry: self.entry(), pin })
     }
 

@@ -5,6 +5,7 @@ use crate::iso8583::Role;
 use crate::model::Amount;
 use crate::model::Pan;
 use crate::sim::terminal::Answer;
+use crate::sim::terminal::ChipCheck;
 use crate::sim::terminal::MacCheck;
 use crate::sim::terminal::Sent;
 use crate::sim::terminal::Standing;
@@ -32,6 +33,9 @@ pub(super) fn log(terminal: &Pos) -> String {
     }
     if terminal.untold() > 0 {
         let _ = writeln!(text, "not told yet: {}", terminal.untold());
+    }
+    if memory.chips.refused > 0 {
+        let _ = writeln!(text, "answers that a chip refused: {}", memory.chips.refused);
     }
     if memory.pending.is_some() {
         text.push_str("a reversal is pending\n");
@@ -78,12 +82,19 @@ fn answered(answer: &Answer) -> String {
         MacCheck::Missing => Some("MAC missing"),
         MacCheck::None => None,
     };
+    let chip = match answer.chip {
+        ChipCheck::Ok => Some("ARPC ok"),
+        ChipCheck::Wrong => Some("ARPC WRONG"),
+        ChipCheck::Missing => Some("no ARPC"),
+        ChipCheck::None => None,
+    };
     let parts = [
         Some(format!("<- {mti} {} {meaning}", answer.wire_code)),
         text(&answer.message, Role::Stan).map(|stan| format!("STAN {stan}")),
         answer.rrn.map(|rrn| format!("RRN {rrn}")),
         answer.approval.map(|code| format!("auth {code}")),
         mac.map(str::to_owned),
+        chip.map(str::to_owned),
         answer.keys.map(|fault| format!("keys refused: {fault}")),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("  ")

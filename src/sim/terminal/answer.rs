@@ -1,5 +1,6 @@
 //! What a terminal makes of what comes back.
 
+use super::chip::ChipCheck;
 use super::log::Closing;
 use super::memory::Undo;
 use super::request::Sent;
@@ -56,10 +57,13 @@ pub struct Answer {
     pub code: Option<ResponseCode>,
     /// Whether it means success.
     pub approved: bool,
-    /// Whether it may be acted on: an approval without a good MAC may not, nor anything with a wrong one.
+    /// Whether it may be acted on: an approval without a good MAC may not, nor anything with a wrong one, nor an
+    /// approval that the chip refuses.
     pub valid: bool,
     /// Its MAC.
     pub mac: MacCheck,
+    /// What the chip makes of it.
+    pub chip: ChipCheck,
     /// DE 37.
     pub rrn: Option<Rrn>,
     /// DE 38.
@@ -114,7 +118,7 @@ impl Terminal {
     /// memory afterwards.
     ///
     /// A valid answer takes the pending reversal out; an approval whose MAC is missing or wrong keeps it,
-    /// with reason A0.
+    /// with reason A0, and one that the chip refuses with reason 06.
     pub fn on_answer(&mut self, sent: &Sent, unit: Bytes) -> Heard {
         match self.read(sent, unit) {
             Ok((message, asked)) => {
@@ -168,14 +172,17 @@ impl Terminal {
         let mac = self.check_mac(sent, &message);
         let wire = message.role(Role::ResponseCode);
         let row = wire.as_ref().and_then(|wire| self.setup().profile.dialect.code(wire));
-        let approved = row.is_some_and(|row| row.approves);
+        let (row, approved) = (row.map(|row| row.code), row.is_some_and(|row| row.approves));
+        // An answer that is not the host's never reaches the chip.
+        let chip = if mac.lets_pass(approved) { self.show_chip(sent, &message) } else { ChipCheck::None };
         let value = |role| message.role(role).map(|value| value.to_vec());
         let mut answer = Answer {
             wire_code: wire.as_ref().and_then(|wire| wire.as_str()).unwrap_or("--").to_owned(),
-            code: row.map(|row| row.code),
+            code: row,
             approved,
-            valid: mac.lets_pass(approved),
+            valid: mac.lets_pass(approved) && !(approved && chip == ChipCheck::Wrong),
             mac,
+            chip,
             rrn: value(Role::Rrn).and_then(|rrn| Rrn::parse(&rrn)),
             approval: value(Role::ApprovalCode).and_then(|code| ApprovalCode::parse(&code)),
             amount: value(Role::Amount).and_then(|amount| Amount::parse(&amount)),
@@ -235,7 +242,8 @@ impl Terminal {
     fn asked(&mut self, sent: &Sent, answer: &Answer) {
         if !answer.valid {
             if let Some(pending) = &mut self.memory.pending {
-                pending.reason = *b"A0";
+                // 06 is what terminals say when a chip declines at the end.
+                pending.reason = if answer.chip == ChipCheck::Wrong { *b"06" } else { *b"A0" };
                 pending.approval = answer.approval;
             }
             return;

@@ -1,14 +1,11 @@
 //! A card at the reader: how it is read decides what of it a request carries.
 
+use super::chip::Chip;
 use crate::iso8583::tlv;
-use crate::model::Amount;
-use crate::model::Currency;
 use crate::model::Expiry;
-use crate::model::Icc;
 use crate::model::Pan;
 use crate::model::Track2;
 use crate::sim::cards::TestCard;
-use bytes::Bytes;
 
 /// How a card is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,86 +77,67 @@ pub struct Card {
     pub pan: Pan,
     /// Its expiry.
     pub expiry: Expiry,
-    track2: String,
+    /// Which of the cards with its number it is.
+    pub(super) sequence: u8,
+    pub(super) chip: Option<Chip>,
+    /// Its chip is a copy that does not know the key.
+    pub(super) forged_chip: bool,
+    stripe: String,
+    /// What the chip tells in place of the stripe.
+    equivalent: String,
 }
 
 impl Card {
-    /// A card with a track 2 of its own.
+    /// A card with stripe and chip of its own.
     #[must_use]
     pub fn of(card: &TestCard) -> Self {
-        Self { pan: card.pan, expiry: card.expiry, track2: card.track2() }
+        let (stripe, equivalent) = (card.track2(), card.track2_equivalent());
+        let (chip, sequence) = (Chip::of(card), card.sequence);
+        Self { pan: card.pan, expiry: card.expiry, sequence, chip, forged_chip: false, stripe, equivalent }
     }
 
-    /// A card by number and expiry; its track gets service code 201.
+    /// A card by number and expiry; its track gets service code 201, and nobody's verification value.
     #[must_use]
     pub fn new(pan: Pan, expiry: Expiry) -> Self {
         let date = expiry.digits();
-        let track2 = format!("{}={}2010000000", pan.clear(), String::from_utf8_lossy(&date));
-        Self { pan, expiry, track2 }
+        Self::strange(pan, expiry, format!("{}={}2010000000", pan.clear(), String::from_utf8_lossy(&date)))
     }
 
     /// A card by what its stripe says. `None` if the track has no number or no expiry.
     #[must_use]
     pub fn from_track(track: &Track2) -> Option<Self> {
         let track2 = String::from_utf8(track.clear().to_vec()).ok()?;
-        Some(Self { pan: track.pan()?, expiry: track.expiry()?, track2 })
+        Some(Self::strange(track.pan()?, track.expiry()?, track2))
     }
 
-    /// Its track.
-    pub(super) fn track2(&self) -> Option<Track2> {
-        Track2::parse(self.track2.as_bytes())
+    /// A card whose chip's key is not known: its chip tells the same track, and makes its cryptograms up.
+    fn strange(pan: Pan, expiry: Expiry, track: String) -> Self {
+        Self { pan, expiry, sequence: 1, chip: None, forged_chip: false, equivalent: track.clone(), stripe: track }
     }
-}
 
-/// What the chip's part of a request is made of.
-pub(super) struct Chip {
-    pub(super) amount: Amount,
-    pub(super) currency: Currency,
-    /// YYMMDD.
-    pub(super) date: [u8; 6],
-    pub(super) counter: u32,
-    pub(super) cryptogram: [u8; 8],
-    pub(super) unpredictable: [u8; 4],
-}
+    /// The same card with a chip that does not know its key: its cryptograms are wrong.
+    #[must_use]
+    pub fn with_forged_chip(self) -> Self {
+        Self { forged_chip: true, ..self }
+    }
 
-impl Chip {
-    /// DE 55 of a request, in the order in which terminals send it. The cryptogram is made up: issuers of
-    /// the demo do not verify it.
-    pub(super) fn request(&self, pan: &Pan) -> Option<Icc> {
-        let counter = u16::try_from(self.counter % 65_536).unwrap_or_default().to_be_bytes();
-        let currency = bcd(&[b"0".as_slice(), &self.currency.digits()].concat());
-        let date = bcd(&self.date);
-        let amount = bcd(&self.amount.digits());
-        let aid: &[u8] = match pan.clear().as_bytes().first() {
-            Some(b'4') => &[0xA0, 0, 0, 0, 0x03, 0x10, 0x10],
-            Some(b'5') => &[0xA0, 0, 0, 0, 0x04, 0x10, 0x10],
-            _ => &[0xA0, 0, 0, 0x03, 0x33, 0x01, 0x01, 0x01],
-        };
-        let sequence = bcd(format!("{:08}", self.counter % 100_000_000).as_bytes());
-        let parts: [(&[u8], &[u8]); 20] = [
-            (&[0x9F, 0x26], &self.cryptogram),
-            (&[0x9F, 0x27], &[0x80]),
-            (&[0x9F, 0x10], &[0x07, 0x00, 0x01, 0x03, 0xA0, 0xA0, 0x12, 0x01]),
-            (&[0x9F, 0x37], &self.unpredictable),
-            (&[0x9F, 0x36], &counter),
-            (&[0x95], &[0x00, 0x00, 0x00, 0x04, 0xE8]),
-            (&[0x9A], &date),
-            (&[0x9C], &[0x00]),
-            (&[0x9F, 0x02], &amount),
-            (&[0x5F, 0x2A], &currency),
-            (&[0x82], &[0x7C, 0x00]),
-            (&[0x9F, 0x1A], &currency),
-            (&[0x9F, 0x03], &[0; 6]),
-            (&[0x9F, 0x33], &[0xE0, 0xE1, 0xC8]),
-            (&[0x9F, 0x34], &[0x42, 0x03, 0x00]),
-            (&[0x9F, 0x35], &[0x22]),
-            (&[0x9F, 0x1E], b"TOLLGATE"),
-            (&[0x84], aid),
-            (&[0x9F, 0x09], &[0x02, 0x00]),
-            (&[0x9F, 0x41], &sequence),
-        ];
-        let mut value = Vec::with_capacity(160);
-        parts.iter().all(|(tag, content)| tlv::write(tag, content, &mut value)).then(|| Icc::new(Bytes::from(value)))
+    /// The same card with other verification values on its stripe and in its chip's track.
+    #[must_use]
+    pub fn with_wrong_value(mut self) -> Self {
+        // Service code and five digits stand between expiry and verification value.
+        const LAST_OF_VALUE: usize = 4 + 3 + 5 + 2;
+        for track in [&mut self.stripe, &mut self.equivalent] {
+            let place = track.find('=').map_or(track.len(), |separator| separator + 1 + LAST_OF_VALUE);
+            if let Some(digit) = track.get(place..=place).and_then(|digit| digit.parse::<u8>().ok()) {
+                track.replace_range(place..=place, &((digit + 1) % 10).to_string());
+            }
+        }
+        self
+    }
+
+    /// Its track as a reader gets it.
+    pub(super) fn track2(&self, entry: Entry) -> Option<Track2> {
+        Track2::parse(if entry.has_chip() { &self.equivalent } else { &self.stripe }.as_bytes())
     }
 }
 
@@ -170,8 +148,4 @@ pub(super) fn reversal_subset(icc: &[u8]) -> Vec<u8> {
     let written = kept.iter().filter_map(|tag| Some((tag, tlv::Reader::new(icc).find(tag)?)));
     let whole = written.fold(true, |whole, (tag, content)| tlv::write(tag, content, &mut value) && whole);
     if whole { value } else { Vec::new() }
-}
-
-fn bcd(digits: &[u8]) -> Vec<u8> {
-    digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | (digit & 0x0F))).collect()
 }

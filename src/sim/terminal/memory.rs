@@ -1,5 +1,6 @@
 //! What a terminal remembers between two transactions, and over a power cut.
 
+use super::chip::{Chips, RawChips};
 use super::log::Log;
 use super::memory_file::{RawLog, RawUndo};
 use super::pin_pad::{PinPad, hex, unhex};
@@ -35,6 +36,8 @@ pub struct Memory {
     pub lists: BTreeMap<String, Vec<Vec<u8>>>,
     /// The last serial number that it used as a DUKPT device; kept before the message leaves, never used again.
     pub serial: Option<Ksn>,
+    /// The counters of the chips that it reads, and how often one refused an answer.
+    pub chips: Chips,
     /// Its batch, what it has not told the host yet, and a settlement under way.
     pub log: Log,
 }
@@ -86,6 +89,8 @@ struct RawMemory {
     lists: BTreeMap<String, Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     serial: Option<String>,
+    #[serde(default, skip_serializing_if = "RawChips::is_empty")]
+    chips: RawChips,
     #[serde(default)]
     log: RawLog,
 }
@@ -125,6 +130,7 @@ impl Memory {
                 .map(|(name, came)| (name.clone(), came.iter().map(|one| hex(one)).collect()))
                 .collect(),
             serial: self.serial.map(|serial| hex(serial.as_bytes())),
+            chips: RawChips::of(&self.chips, pad),
             log: RawLog::of(&self.log, pad),
         };
         serde_json::to_string_pretty(&raw).unwrap_or_default()
@@ -155,6 +161,7 @@ impl Memory {
             operator: raw.operator,
             lists: raw.lists.into_iter().map(list).collect::<Option<_>>().ok_or(MemoryFault::Form)?,
             serial: raw.serial.map(|digits| Ksn::read(digits.as_bytes()).ok_or(MemoryFault::Form)).transpose()?,
+            chips: raw.chips.read(pad).ok_or(MemoryFault::Form)?,
             log: raw.log.read(pad).ok_or(MemoryFault::Form)?,
         })
     }

@@ -8,6 +8,7 @@ mod account;
 mod advice;
 mod answer;
 mod card;
+mod chip;
 mod closing;
 pub mod day;
 pub mod day_run;
@@ -32,6 +33,7 @@ mod undo;
 pub use account::Account;
 pub use answer::{Answer, Heard, MacCheck, Unexpected};
 pub use card::{Card, Entry};
+pub use chip::{ChipCheck, Chips};
 pub use deed::{Deed, Done, Presented, Task};
 pub use demo::{PROFILES, demo_device, demo_dukpt_pad, demo_pin_pad};
 pub use follow::{FollowUp, Original};
@@ -121,6 +123,8 @@ pub struct Terminal {
     setup: Setup,
     pad: PinPad,
     memory: Memory,
+    /// The chip that waits for its issuer's answer. A power cut ends its transaction.
+    in_reader: Option<chip::Waiting>,
 }
 
 impl Terminal {
@@ -132,7 +136,7 @@ impl Terminal {
         if let Some(key_data) = &memory.key_data {
             pad.load(key_data)?;
         }
-        Ok(Self { setup, pad, memory })
+        Ok(Self { setup, pad, memory, in_reader: None })
     }
 
     /// Who it is.

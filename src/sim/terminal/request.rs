@@ -1,7 +1,8 @@
 //! What a terminal asks at the counter.
 
 use super::account::Account;
-use super::card::{Card, Chip, Entry};
+use super::card::{Card, Entry};
+use super::chip::Insertion;
 use super::pin_pad::hex;
 use super::shift::SLIPS_AT_MOST;
 use super::{Terminal, TerminalFault};
@@ -180,7 +181,7 @@ impl Terminal {
             message.role(Role::SecurityControl, format!("{pin}{algorithm}{track}0000000000000").as_bytes())?;
         }
         if entry.has_track() {
-            let track = card.track2().ok_or(TerminalFault::Track)?;
+            let track = card.track2(entry).ok_or(TerminalFault::Track)?;
             if encrypted {
                 message.role(Role::Track2, self.pad.encrypted_track(&track)?.as_bytes())?;
             } else {
@@ -196,13 +197,13 @@ impl Terminal {
             }
         }
         if entry.has_chip() {
-            message.role(Role::CardSequence, b"001")?;
+            message.role(Role::CardSequence, format!("{:03}", card.sequence).as_bytes())?;
         }
         Ok(())
     }
 
     fn chip_data(
-        &self,
+        &mut self,
         message: &mut Builder,
         purchase: &Purchase<'_>,
         stan: Stan,
@@ -210,15 +211,15 @@ impl Terminal {
     ) -> Result<(), TerminalFault> {
         let mut date = [0; 6];
         date.copy_from_slice(&now.digits(self.setup.offset_minutes)[..6]);
-        let chip = Chip {
+        let shown = Insertion {
             amount: purchase.amount,
             currency: self.setup.currency,
             date,
-            counter: stan.value(),
-            cryptogram: self.pad.random(),
+            stan,
             unpredictable: self.pad.random(),
+            made_up: self.pad.random(),
         };
-        if let Some(icc) = chip.request(&purchase.card.pan) {
+        if let Some(icc) = self.read_chip(purchase.card, (purchase.entry, purchase.kind), &shown) {
             message.role(Role::Icc, icc.as_bytes())?;
         }
         Ok(())
