@@ -8,6 +8,9 @@ use super::books::Entry;
 use super::books::Posting;
 use super::books::Reference;
 use super::books::Terms;
+use super::checks::CheckKeys;
+use super::checks::Holder;
+use super::checks::PinOnFile;
 use super::reading;
 use super::reading::Card;
 use super::rules;
@@ -19,14 +22,11 @@ use crate::hsm::Ctx;
 use crate::hsm::Hsm;
 use crate::hsm::MacKey;
 use crate::hsm::PinKey;
-use crate::hsm::PinSource;
-use crate::hsm::PvKey;
 use crate::hsm::Verdict;
 use crate::iso8583::Message;
 use crate::iso8583::Role;
 use crate::ledger::kinds;
 use crate::model::BusinessDate;
-use crate::model::EncryptedPinBlock;
 use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::Pan;
@@ -53,20 +53,20 @@ pub struct BankSetup {
     pub mac_key: MacKey,
     /// Deciphers PIN blocks (ZPK).
     pub pin_key: PinKey,
-    /// Verifies PINs (PVK).
-    pub pvk: PvKey,
+    /// Check cards and PINs.
+    pub keys: CheckKeys,
     /// When an answer that is to come after the switch's deadline comes.
     pub late: Duration,
     /// Minutes east of UTC, for the expiry of cards.
     pub offset_minutes: i16,
 }
 
-/// A card and what the issuer keeps to verify its PIN: key index and PVV, five ASCII digits.
+/// A card and what the issuer keeps to verify its PIN.
 pub struct IssuedCard {
     /// The card.
     pub card: TestCard,
-    /// Key index and PVV.
-    pub index_and_pvv: [u8; 5],
+    /// Its PIN's reference.
+    pub pin: PinOnFile,
 }
 
 /// Something the host does with the connection on which the message came.
@@ -106,17 +106,11 @@ pub struct BankStats {
     pub mac_failures: u64,
 }
 
-/// What the issuer keeps of a card besides its account.
-struct Holder {
-    expiry: [u8; 4],
-    index_and_pvv: [u8; 5],
-}
-
 /// A mock issuer without its sockets. The same messages in the same order give the same effects.
 pub struct Bank<H> {
     pub(super) setup: BankSetup,
     pub(super) hsm: Arc<H>,
-    holders: HashMap<Pan, Holder>,
+    pub(super) holders: HashMap<Pan, Holder>,
     pub(super) books: Mutex<Books>,
     /// Where the books are kept; locked before them.
     pub(super) file: Mutex<Option<BookFile>>,
@@ -128,11 +122,13 @@ pub(super) struct Answer {
     pub(super) code: ResponseCode,
     pub(super) entered: Option<Entered>,
     pub(super) delivery: Delivery,
+    /// What the chip gets in DE 55, of authentication data (91); scripts are the amount's choice.
+    pub(super) to_chip: Option<Vec<u8>>,
 }
 
 impl Answer {
     fn plain(code: ResponseCode) -> Self {
-        Self { code, entered: None, delivery: Delivery::Plain }
+        Self { code, entered: None, delivery: Delivery::Plain, to_chip: None }
     }
 }
 
@@ -141,9 +137,10 @@ impl<H: Hsm> Bank<H> {
     #[must_use]
     pub fn new(setup: BankSetup, hsm: Arc<H>, cards: Vec<IssuedCard>) -> Self {
         let (mut books, mut holders) = (Books::default(), HashMap::new());
-        for IssuedCard { card, index_and_pvv } in cards {
+        for IssuedCard { card, pin } in cards {
             books.open(&card.pan, card.balance);
-            holders.insert(card.pan, Holder { expiry: card.expiry.digits(), index_and_pvv });
+            let holder = Holder { expiry: card.expiry.digits(), sequence: card.sequence, chip: card.chip, pin };
+            holders.insert(card.pan, holder);
         }
         Self { setup, hsm, holders, books: Mutex::new(books), file: Mutex::default(), stats: Mutex::default() }
     }
@@ -260,7 +257,9 @@ impl<H: Hsm> Bank<H> {
             None if rule.booked => (rule.code, rule.delivery),
             None => return unbooked(rule),
         };
-        self.enter(entry, code, delivery)
+        let answer = self.enter(entry, code, delivery)?;
+        let to_chip = self.to_chip(message, &card.pan, answer.code).await;
+        Some(Answer { to_chip, ..answer })
     }
 
     /// The request as the books take it. What is paid by a code is charged to the account whose number the code
@@ -322,31 +321,12 @@ impl<H: Hsm> Bank<H> {
         // Trouble is for requests that went through: a repeat and a decline are answered plainly.
         let trouble = entered.code.is_approval() && !entered.again;
         let delivery = if trouble { delivery } else { Delivery::Plain };
-        Some(Answer { code: entered.code, entered: Some(entered), delivery })
-    }
-
-    /// What the issuer has against the card or the PIN.
-    async fn refusal(&self, message: &Message, card: &Card, now: Timestamp) -> Option<ResponseCode> {
-        let Some(holder) = self.holders.get(&card.pan) else { return Some(ResponseCode::CardInvalid) };
-        let today = now.digits(self.setup.offset_minutes);
-        let expired = today.get(..4).is_some_and(|month| holder.expiry.as_slice() < month);
-        if expired || card.expiry.is_some_and(|expiry| expiry.digits() != holder.expiry) {
-            return Some(ResponseCode::CardExpired);
-        }
-        let block = message.role(Role::PinBlock)?;
-        let Some(block) = EncryptedPinBlock::new(&block) else { return Some(ResponseCode::PinFormat) };
-        let from = PinSource { key: &self.setup.pin_key, format: self.setup.profile.pin_format };
-        let pvv = &holder.index_and_pvv;
-        let verified = self.hsm.pin_verify_pvv(&HSM_WITHIN, from, &block, &card.pan, &self.setup.pvk, pvv).await;
-        match verified {
-            Ok(Verdict::Match) => None,
-            Ok(Verdict::NoMatch) => Some(ResponseCode::PinWrong),
-            Err(_) => Some(ResponseCode::PinFormat),
-        }
+        Some(Answer { code: entered.code, entered: Some(entered), delivery, to_chip: None })
     }
 }
 
 /// A request that never reaches the books.
 fn unbooked(rule: Rule) -> Option<Answer> {
-    (rule.delivery != Delivery::Never).then_some(Answer { code: rule.code, entered: None, delivery: rule.delivery })
+    let answer = Answer { delivery: rule.delivery, ..Answer::plain(rule.code) };
+    (rule.delivery != Delivery::Never).then_some(answer)
 }

@@ -7,6 +7,7 @@ mod assemble;
 mod bank;
 mod book_file;
 pub mod books;
+mod checks;
 mod clearing;
 mod host;
 mod reading;
@@ -15,4 +16,5 @@ pub mod rules;
 
 pub use assemble::{AssembleError, DEMO_KEYS, LATE, Parts, assemble};
 pub use bank::{Act, Bank, BankSetup, BankStats, Effect, IssuedCard};
+pub use checks::{CheckKeys, PinOnFile};
 pub use host::{IssuerThread, serve};

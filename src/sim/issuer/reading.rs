@@ -2,21 +2,28 @@
 
 use super::books::Entry;
 use super::books::Reference;
+use crate::hsm::emv::Cvn;
 use crate::iso8583::Message;
 use crate::iso8583::Role;
+use crate::iso8583::tlv;
 use crate::ledger::kinds;
 use crate::model::Amount;
 use crate::model::BusinessDate;
 use crate::model::Currency;
+use crate::model::EntryMethod;
 use crate::model::Expiry;
 use crate::model::Kind;
 use crate::model::MerchantId;
 use crate::model::OnUnknown;
 use crate::model::Pan;
+use crate::model::PosEntryMode;
 use crate::model::Rrn;
 use crate::model::Stan;
 use crate::model::TerminalId;
 use crate::model::Track2;
+use crate::sim::cards;
+use crate::sim::chip;
+use zeroize::Zeroizing;
 
 /// The card of a request.
 pub(super) struct Card {
@@ -26,10 +33,88 @@ pub(super) struct Card {
 
 /// The card as typed or as on track 2; the switch writes the first digits of a customer's code in its place.
 pub(super) fn card(message: &Message) -> Option<Card> {
-    let track = message.role(Role::Track2).and_then(|track| Track2::parse(&track));
+    let track = track(message);
     let pan = message.role(Role::Pan).and_then(|pan| Pan::parse(&pan));
     let expiry = message.role(Role::Expiry).and_then(|expiry| Expiry::parse(&expiry));
     Some(Card { pan: pan.or_else(|| track.as_ref()?.pan())?, expiry: expiry.or_else(|| track.as_ref()?.expiry()) })
+}
+
+/// The track's equivalent in chip data, of chips whose terminals send no DE 35.
+const EQUIVALENT: &[u8] = &[0x57];
+
+/// Track 2, or what a chip told in its place.
+fn track(message: &Message) -> Option<Track2> {
+    if let Some(track) = message.role(Role::Track2) {
+        return Track2::parse(&track);
+    }
+    let icc = message.role(Role::Icc)?;
+    let packed = Zeroizing::new(tlv::Reader::new(&icc).find(EQUIVALENT)?.to_vec());
+    let nibbles = packed.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]);
+    let digit = |nibble: u8| if nibble == 0x0D { b'=' } else { b'0' + nibble };
+    Track2::parse(&Zeroizing::new(nibbles.take_while(|nibble| *nibble != 0x0F).map(digit).collect::<Vec<u8>>()))
+}
+
+/// What proves that a stripe or a chip was read.
+pub(super) enum Proof {
+    /// Nothing: no track came, or the terminal says itself that its value is worth nothing.
+    None,
+    /// There is a track without room for a value.
+    Unreadable,
+    /// A CVV under the track's service code, or an iCVV.
+    Value {
+        /// YYMM.
+        expiry: [u8; 4],
+        /// The track's, 999 for a chip.
+        service_code: [u8; 3],
+        /// Three digits.
+        value: [u8; 3],
+    },
+}
+
+/// "Chip read, the value of its track is not reliable": DE 22, positions 1 and 2.
+const UNRELIABLE: &[u8] = b"95";
+
+/// The verification value of track 2: behind expiry, service code, and five digits for a PIN's.
+pub(super) fn proof(message: &Message) -> Proof {
+    let mode = message.role(Role::EntryMode).and_then(|mode| PosEntryMode::parse(&mode));
+    let unreliable = mode.is_some_and(|mode| mode.digits().starts_with(UNRELIABLE));
+    let Some(track) = track(message).filter(|_| !unreliable) else { return Proof::None };
+    let chip = mode.is_some_and(|mode| matches!(mode.method(), EntryMethod::Chip | EntryMethod::Tap));
+    let value = track.clear().split(|byte| *byte == b'=').nth(1).and_then(|rest| rest.get(12..15)?.try_into().ok());
+    match (track.expiry(), track.service_code(), value) {
+        (Some(expiry), Some(service_code), Some(value)) => {
+            let service_code = if chip { cards::OF_A_CHIP } else { service_code };
+            Proof::Value { expiry: expiry.digits(), service_code, value }
+        }
+        _ => Proof::Unreadable,
+    }
+}
+
+/// DE 23, 0 to 99.
+pub(super) fn card_sequence(message: &Message) -> Option<u8> {
+    let sequence = message.role(Role::CardSequence)?;
+    sequence.as_str()?.parse().ok().filter(|sequence| *sequence <= 99)
+}
+
+/// What a chip said of one transaction.
+pub(super) struct Said {
+    pub(super) cryptogram: [u8; 8],
+    pub(super) counter: [u8; 2],
+    pub(super) unpredictable: [u8; 4],
+    pub(super) covered: Vec<u8>,
+}
+
+/// Reads DE 55; `Some(None)` if there is no cryptogram in it, `None` if there is one and what it covers is not all
+/// there.
+pub(super) fn chip(icc: &[u8], version: Cvn) -> Option<Option<Said>> {
+    let find = |tag: &[u8]| tlv::Reader::new(icc).find(tag);
+    let Some(cryptogram) = find(chip::CRYPTOGRAM) else { return Some(None) };
+    Some(Some(Said {
+        cryptogram: cryptogram.try_into().ok()?,
+        counter: find(chip::COUNTER)?.try_into().ok()?,
+        unpredictable: find(chip::UNPREDICTABLE)?.try_into().ok()?,
+        covered: chip::covered(icc, version)?,
+    }))
 }
 
 /// The request as the books take it; `None` if an element does not read.

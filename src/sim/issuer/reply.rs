@@ -14,10 +14,12 @@ use crate::iso8583::EncodeError;
 use crate::iso8583::Message;
 use crate::iso8583::Mti;
 use crate::iso8583::Role;
+use crate::iso8583::tlv;
 use crate::model::Amount;
 use crate::model::Currency;
 use crate::model::Kind;
 use crate::model::Stan;
+use crate::sim::chip;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -88,15 +90,25 @@ fn compose(request: &Message, mti: Mti, answer: &Answer) -> Result<Builder, Enco
         builder.role(Role::Voucher, &voucher)?;
     }
     let scripted = request.role(Role::Amount).and_then(|amount| rules::script(Amount::parse(&amount)?));
-    if let Some(icc) = scripted.filter(|_| request.role(Role::Icc).is_some() && entered.code.is_approval()) {
-        builder.role(Role::Icc, icc)?;
-    }
+    let scripted = scripted.filter(|_| request.role(Role::Icc).is_some() && entered.code.is_approval());
+    write_icc(&mut builder, answer.to_chip.as_deref(), scripted)?;
     let asked_for_it = dialect.kind_of(request) == Some(Kind::Balance) && entered.code.is_approval();
     if asked_for_it && let Some(available) = entered.available {
         let currency = request.role(Role::Currency).and_then(|currency| Currency::parse(&currency));
         builder.role(Role::AdditionalAmounts, &available_amount(available, currency.unwrap_or(Currency::CNY)))?;
     }
     Ok(builder)
+}
+
+/// DE 55 of an answer: authentication data (91), then scripts.
+fn write_icc(builder: &mut Builder, said: Option<&[u8]>, scripts: Option<&[u8]>) -> Result<(), EncodeError> {
+    let mut icc = Vec::with_capacity(48);
+    let written = said.is_none_or(|said| tlv::write(chip::AUTHENTICATION, said, &mut icc));
+    icc.extend_from_slice(scripts.unwrap_or_default());
+    if written && !icc.is_empty() {
+        builder.role(Role::Icc, &icc)?;
+    }
+    Ok(())
 }
 
 /// One amount of DE 54: savings account (10), available balance (02), currency, credit, twelve digits.

@@ -89,15 +89,12 @@ pub fn rule(amount: Amount) -> Rule {
 /// The cents that make the issuer send the chip a script.
 const SCRIPT: u64 = 72;
 
-/// DE 55 of an approval that has a script for the chip: authentication data (91), and one script of template 2 with
-/// its identifier and one command, APPLICATION UNBLOCK. All of it is made up. Source: EMV 4.3 Book 3, 6.5.2, 10.10.
+/// What an approval has for the chip to run: one script of template 2 with its identifier and one command, APPLICATION
+/// UNBLOCK, whose MAC is made up. Source: EMV 4.3 Book 3, 6.5.2, 10.10.
 #[must_use]
 pub fn script(amount: Amount) -> Option<&'static [u8]> {
-    const ICC: [u8; 32] = [
-        0x91, 10, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x30, 0x30, 0x72, 18, 0x9F, 0x18, 4, 0, 0, 0, 1,
-        0x86, 9, 0x84, 0x18, 0, 0, 4, 1, 2, 3, 4,
-    ];
-    (amount.minor() % 100 == SCRIPT).then_some(&ICC)
+    const SCRIPTS: [u8; 20] = [0x72, 18, 0x9F, 0x18, 4, 0, 0, 0, 1, 0x86, 9, 0x84, 0x18, 0, 0, 4, 1, 2, 3, 4];
+    (amount.minor() % 100 == SCRIPT).then_some(&SCRIPTS)
 }
 
 /// The answer that the cents choose.
@@ -124,7 +121,8 @@ pub fn text() -> String {
         let _ = writeln!(text, "  666.{:02}  {}", row.cents, row.text);
     }
     text.push_str(
-        "Before that: unknown card 14, expired card or other expiry 54, wrong PIN 55, wrong MAC A0.\n\
+        "Before that: unknown card 14, expired card or other expiry 54, wrong CVV or iCVV 59, wrong cryptogram 05,\n\
+         wrong PIN 55, wrong MAC A0.\n\
          Voids, refunds, increments, completions and adjustments name their original, or are answered 25: by its\n\
          reference number or its trace number and time. A void of other than the whole amount 64; more than the rest\n\
          of a sale, or 115 in a hundred of a hold, 61; an original that was voided, completed or refunded 12; a hold\n\
