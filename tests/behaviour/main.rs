@@ -4,6 +4,7 @@
 
 mod blackbox;
 mod business_day;
+mod chip_cards;
 mod command_line;
 mod config;
 mod crypto_calculators;

@@ -36,7 +36,7 @@ fn sample(number: &str) -> Vec<u8> {
 }
 
 /// The terminal after a power cut: everything but what its file holds is gone.
-fn switched_on_again(terminal: &Terminal) -> Terminal {
+pub(crate) fn switched_on_again(terminal: &Terminal) -> Terminal {
     let memory = Memory::from_json(&terminal.to_json(), setup("pos").owner(), terminal.pad()).unwrap();
     Terminal::new(setup("pos"), pad(), memory).unwrap()
 }
@@ -46,7 +46,7 @@ fn yuan(minor: u64) -> Amount {
 }
 
 /// A unit that answers `sent` with a code; `more` are elements on top.
-fn answer_to(terminal: &Terminal, sent: &Sent, code: &[u8; 2], more: &[(Role, &[u8])]) -> Vec<u8> {
+pub(crate) fn answer_to(terminal: &Terminal, sent: &Sent, code: &[u8; 2], more: &[(Role, &[u8])]) -> Vec<u8> {
     let profile = &terminal.setup().profile;
     let mti = sent.mti.response();
     let mut builder = profile.dialect.build(mti);
@@ -67,7 +67,7 @@ fn answer_to(terminal: &Terminal, sent: &Sent, code: &[u8; 2], more: &[(Role, &[
     profile.enclose(&body, None).unwrap().to_vec()
 }
 
-fn hear(terminal: &mut Terminal, sent: &Sent, unit: &[u8]) -> Answer {
+pub(crate) fn hear(terminal: &mut Terminal, sent: &Sent, unit: &[u8]) -> Answer {
     match terminal.on_answer(sent, Bytes::copy_from_slice(&unit[2..])) {
         Heard::Answer(answer) => *answer,
         Heard::Other(unexpected) => panic!("{unexpected}"),

@@ -10,6 +10,7 @@ import socket
 from psec import pinblock, tools
 
 import cipher
+import stripe
 
 HEADER = bytes.fromhex("603100310730")
 NII = bytes.fromhex("0003")
@@ -200,7 +201,7 @@ class Terminal:
             60: "22" + self.batch + "000" + "50",
         }
         if entry == "02":
-            fields[35] = f"{pan}={expiry}2010000000000"
+            fields[35] = stripe.track2(pan, expiry)
         if pin:
             fields |= {26: "12", 52: self.pin(pan, pin), 53: "2600000000000000"}
         return fields
@@ -288,7 +289,7 @@ class Terminal:
         pan, expiry = card
         fields = {
             2: pan, 3: "310000", 11: self.next_stan(), 14: expiry, 22: "021", 25: "00", 26: "12",
-            35: f"{pan}={expiry}2010000000000", **self.identity(), 49: "156", 52: self.pin(pan, pin),
+            35: stripe.track2(pan, expiry), **self.identity(), 49: "156", 52: self.pin(pan, pin),
             53: "2600000000000000", 60: "01" + self.batch + "000" + "50",
         }
         answer = self.verified(self.exchange(self.signed("0200", fields)))

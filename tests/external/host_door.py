@@ -12,6 +12,7 @@ import capture
 import cipher
 import elements
 import station
+import stripe
 
 MAC_KEY = bytes.fromhex("89ABCDEF0123456776543210FEDCBA98")
 PIN_KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
@@ -37,7 +38,7 @@ def sale(amount, pin=None):
     return {
         2: pan, 3: "000000", 4: f"{amount:012d}", 7: now.strftime("%m%d%H%M%S"), 11: f"{next(STANS):06d}",
         12: now.strftime("%H%M%S"), 13: now.strftime("%m%d"), 14: expiry, 22: "021", 25: "00", 26: "12",
-        35: f"{pan}={expiry}2010000000000", 41: TERMINAL, 42: MERCHANT, 49: "156", 52: block.hex().upper(),
+        35: stripe.track2(pan, expiry), 41: TERMINAL, 42: MERCHANT, 49: "156", 52: block.hex().upper(),
     }
 
 

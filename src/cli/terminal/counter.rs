@@ -13,6 +13,7 @@ use crate::model::Amount;
 use crate::model::ApprovalCode;
 use crate::model::Kind;
 use crate::model::Stan;
+use crate::sim::terminal::ChipCheck;
 use crate::sim::terminal::Deed;
 use crate::sim::terminal::Done;
 use crate::sim::terminal::Entry;
@@ -292,6 +293,9 @@ fn ended(outcome: Outcome) -> Ran {
             Err(Failure::new(Exit::No, "the host has no such batch, or closed it with other totals"))
         }
         Outcome::Answered(answer) if answer.approved && answer.valid => Ok(Exit::Ok),
+        Outcome::Answered(answer) if answer.approved && answer.chip == ChipCheck::Wrong => {
+            Err(Failure::new(Exit::No, "approved, but the chip does not believe its issuer: a reversal is pending"))
+        }
         Outcome::Answered(answer) if answer.approved => {
             Err(Failure::new(Exit::No, "approved without a good MAC: not believed, a reversal is pending"))
         }

@@ -118,8 +118,7 @@ impl<H: Hsm> Bank<H> {
         let Some(said) = said else { return unchecked(Verdict::Match) };
         let sequence = reading::card_sequence(message).unwrap_or(holder.sequence);
         let (scheme, card) = (version.scheme(), EmvCard { pan: *pan, sequence });
-        let transaction =
-            EmvTransaction { atc: said.counter, unpredictable: said.unpredictable, data: &said.covered };
+        let transaction = EmvTransaction { atc: said.counter, unpredictable: said.unpredictable, data: &said.covered };
         self.hsm.arqc_verify(&HSM_WITHIN, key, (&scheme, &card), &transaction, &said.cryptogram, answer).await
     }
 

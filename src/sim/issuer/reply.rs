@@ -34,7 +34,9 @@ impl<H: Hsm> Bank<H> {
         let now = Duration::ZERO;
         match answer.delivery {
             Delivery::Never => Vec::new(),
-            Delivery::Plain | Delivery::WrongStan | Delivery::WrongMac => at(now, Act::Send(unit)),
+            Delivery::Plain | Delivery::WrongStan | Delivery::WrongMac | Delivery::WrongArpc => {
+                at(now, Act::Send(unit))
+            }
             Delivery::After(after) => at(after, Act::Send(unit)),
             Delivery::Late => at(self.setup.late, Act::Send(unit)),
             Delivery::Twice => [at(now, Act::Send(unit.clone())), at(now, Act::Send(unit))].concat(),
@@ -91,7 +93,13 @@ fn compose(request: &Message, mti: Mti, answer: &Answer) -> Result<Builder, Enco
     }
     let scripted = request.role(Role::Amount).and_then(|amount| rules::script(Amount::parse(&amount)?));
     let scripted = scripted.filter(|_| request.role(Role::Icc).is_some() && entered.code.is_approval());
-    write_icc(&mut builder, answer.to_chip.as_deref(), scripted)?;
+    let mut said = answer.to_chip.clone();
+    if answer.delivery == Delivery::WrongArpc
+        && let Some(first) = said.iter_mut().flatten().next()
+    {
+        *first ^= 0xFF;
+    }
+    write_icc(&mut builder, said.as_deref(), scripted)?;
     let asked_for_it = dialect.kind_of(request) == Some(Kind::Balance) && entered.code.is_approval();
     if asked_for_it && let Some(available) = entered.available {
         let currency = request.role(Role::Currency).and_then(|currency| Currency::parse(&currency));

@@ -5,7 +5,7 @@ use crate::model::ResponseCode;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The whole part of an amount that asks for trouble: 666.01 to 666.10.
+/// The whole part of an amount that asks for trouble: 666.01 to 666.11.
 pub const TROUBLE: u64 = 666;
 
 /// What becomes of the answer to a request that asks for trouble.
@@ -25,6 +25,8 @@ pub enum Delivery {
     WrongStan,
     /// It goes out with a MAC over other bytes.
     WrongMac,
+    /// It goes out with an answer to the chip that the chip's issuer did not make.
+    WrongArpc,
     /// Bytes that are no message go out in its place, in a frame of their own.
     Garbage,
     /// Half of it goes out, then the connection is closed.
@@ -47,7 +49,7 @@ pub struct Trouble {
 }
 
 /// The rows of misbehaviour, by cents.
-pub const TROUBLES: [Trouble; 10] = [
+pub const TROUBLES: [Trouble; 11] = [
     row(1, true, Delivery::After(Duration::from_secs(3)), "answers after 3 s"),
     row(2, false, Delivery::Never, "no answer, not booked"),
     row(3, true, Delivery::Never, "booked, but no answer"),
@@ -58,6 +60,7 @@ pub const TROUBLES: [Trouble; 10] = [
     row(8, true, Delivery::Garbage, "booked, answers with garbage"),
     row(9, true, Delivery::Torn, "booked, closes the connection in the middle of the answer"),
     row(10, true, Delivery::Trickle, "answers one byte at a time"),
+    row(11, true, Delivery::WrongArpc, "booked, answers the chip with a wrong cryptogram (DE 55, 91)"),
 ];
 
 const fn row(cents: u64, booked: bool, delivery: Delivery, text: &'static str) -> Trouble {

@@ -205,7 +205,8 @@ impl Terminal {
         let stan = sent.message.role(Role::Stan).and_then(|stan| Stan::parse(&stan));
         let waits = |chip: &&Waiting| chip.kind == sent.kind && Some(chip.stan) == stan;
         let Some(chip) = self.in_reader.as_ref().filter(waits) else { return ChipCheck::None };
-        let said = answer.role(Role::Icc).and_then(|icc| Some(tlv::Reader::new(&icc).find(chip::AUTHENTICATION)?.to_vec()));
+        let said =
+            answer.role(Role::Icc).and_then(|icc| Some(tlv::Reader::new(&icc).find(chip::AUTHENTICATION)?.to_vec()));
         let Some(said) = said else { return ChipCheck::Missing };
         if chip.believes(&said) {
             return ChipCheck::Ok;

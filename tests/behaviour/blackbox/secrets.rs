@@ -49,6 +49,7 @@ fn sweeper() -> Sweeper {
         let masked = &card.pan.clear()[card.pan.clear().len() - 4..];
         sweeper.text(&format!("card ..{masked}"), card.pan.clear());
         sweeper.text(&format!("track 2 of ..{masked}"), &card.track2());
+        sweeper.text(&format!("track 2 of the chip of ..{masked}"), &card.track2_equivalent());
     }
     sweeper.bytes("track 1", TRACK_1);
     for data in DISCRETIONARY {
@@ -189,7 +190,7 @@ fn day(station: &Station, number: u32, sweeper: &mut Sweeper) {
         let wrong = till.prepare_with(Kind::Sale, 10_00, card, pin);
         ask(&mut till, &wrong, sweeper);
     }
-    for amount in [10_00, 20_51, 66_603, 66_605, 66_606, 66_607, 66_608, 66_609, 66_610] {
+    for amount in [10_00, 20_51, 66_603, 66_605, 66_606, 66_607, 66_608, 66_609, 66_610, 66_611] {
         let sale = till.prepare(Kind::Sale, amount, if amount % 2 == 0 { CARD_A } else { CARD_B });
         ask(&mut till, &sale, sweeper);
     }
