@@ -67,7 +67,8 @@ pub(super) struct Issuer {
     /// How it speaks, a built-in profile [default: the issuer's profile]
     #[arg(long)]
     profile: Option<String>,
-    /// Its cards: pan,expiry,pin,issuer,balance,use. Invented ones only [default: the demo's]
+    /// Its cards: pan,expiry,pin,issuer,balance,use and optionally sequence,chip,check. Invented ones only
+    /// [default: the demo's]
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
     /// Keep its books in this file and go on with what is there [default: in memory]

@@ -10,6 +10,11 @@ pub mod batches {
     #![doc = include_str!("batches.md")]
 }
 
+/// The cards of the simulated world: what proves them, what issuers check, what a chip in the terminal believes.
+pub mod cards {
+    #![doc = include_str!("cards.md")]
+}
+
 /// What changed, release by release.
 pub mod changelog {
     #![doc = include_str!("changelog.md")]
