@@ -113,9 +113,9 @@ impl<H: Hsm> Bank<H> {
             return unchecked(Verdict::Match);
         };
         let Some(version) = holder.chip else { return unchecked(Verdict::Match) };
-        let Some(icc) = message.role(Role::Icc) else { return unchecked(Verdict::Match) };
-        let Some(said) = reading::chip(&icc, version) else { return unchecked(Verdict::NoMatch) };
-        let Some(said) = said else { return unchecked(Verdict::Match) };
+        let asks = message.role(Role::Icc).filter(|icc| reading::has_cryptogram(icc));
+        let Some(icc) = asks else { return unchecked(Verdict::Match) };
+        let Some(said) = reading::said_by_chip(&icc, version) else { return unchecked(Verdict::NoMatch) };
         let sequence = reading::card_sequence(message).unwrap_or(holder.sequence);
         let (scheme, card) = (version.scheme(), EmvCard { pan: *pan, sequence });
         let transaction = EmvTransaction { atc: said.counter, unpredictable: said.unpredictable, data: &said.covered };

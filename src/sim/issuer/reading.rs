@@ -104,17 +104,20 @@ pub(super) struct Said {
     pub(super) covered: Vec<u8>,
 }
 
-/// Reads DE 55; `Some(None)` if there is no cryptogram in it, `None` if there is one and what it covers is not all
-/// there.
-pub(super) fn chip(icc: &[u8], version: Cvn) -> Option<Option<Said>> {
+/// Whether there is a cryptogram in DE 55.
+pub(super) fn has_cryptogram(icc: &[u8]) -> bool {
+    tlv::Reader::new(icc).find(chip::CRYPTOGRAM).is_some()
+}
+
+/// Reads DE 55; `None` if the cryptogram, or what it covers, is not all there.
+pub(super) fn said_by_chip(icc: &[u8], version: Cvn) -> Option<Said> {
     let find = |tag: &[u8]| tlv::Reader::new(icc).find(tag);
-    let Some(cryptogram) = find(chip::CRYPTOGRAM) else { return Some(None) };
-    Some(Some(Said {
-        cryptogram: cryptogram.try_into().ok()?,
+    Some(Said {
+        cryptogram: find(chip::CRYPTOGRAM)?.try_into().ok()?,
         counter: find(chip::COUNTER)?.try_into().ok()?,
         unpredictable: find(chip::UNPREDICTABLE)?.try_into().ok()?,
         covered: chip::covered(icc, version)?,
-    }))
+    })
 }
 
 /// The request as the books take it; `None` if an element does not read.

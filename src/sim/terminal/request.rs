@@ -216,8 +216,8 @@ impl Terminal {
             currency: self.setup.currency,
             date,
             stan,
-            unpredictable: self.pad.random(),
             made_up: self.pad.random(),
+            unpredictable: self.pad.random(),
         };
         if let Some(icc) = self.read_chip(purchase.card, (purchase.entry, purchase.kind), &shown) {
             message.role(Role::Icc, icc.as_bytes())?;
