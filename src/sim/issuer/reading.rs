@@ -79,7 +79,9 @@ pub(super) fn proof(message: &Message) -> Proof {
     let mode = message.role(Role::EntryMode).and_then(|mode| PosEntryMode::parse(&mode));
     let unreliable = mode.is_some_and(|mode| mode.digits().starts_with(UNRELIABLE));
     let Some(track) = track(message).filter(|_| !unreliable) else { return Proof::None };
-    let chip = mode.is_some_and(|mode| matches!(mode.method(), EntryMethod::Chip | EntryMethod::Tap));
+    let by_chip = |mode: PosEntryMode| matches!(mode.method(), EntryMethod::Chip | EntryMethod::Tap);
+    // A dialect that does not say how a card was read has chip data where a chip was.
+    let chip = mode.map_or_else(|| message.role(Role::Icc).is_some(), by_chip);
     let value = track.clear().split(|byte| *byte == b'=').nth(1).and_then(|rest| rest.get(12..15)?.try_into().ok());
     match (track.expiry(), track.service_code(), value) {
         (Some(expiry), Some(service_code), Some(value)) => {
