@@ -8,7 +8,7 @@ import sys
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-MODULES = ("codec", "calculators", "crypto", "terminal", "merchant_day", "many_terminals", "host_door", "tls_door")
+MODULES = ("codec", "calculators", "crypto", "terminal", "chips", "merchant_day", "many_terminals", "host_door", "tls_door")
 
 
 def main():
