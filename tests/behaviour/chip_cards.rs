@@ -79,6 +79,18 @@ impl Table {
         for (role, value) in more {
             builder.role(*role, value).unwrap();
         }
+        self.answer(builder)
+    }
+
+    /// The same without card number and expiry but for those in chip data.
+    fn sale_by_chip_data(&self, stan: u32, icc: &[u8]) -> Message {
+        let ask = Ask { kind: Kind::Sale, stan, minor: 12_00, pan: VISITOR_A, expiry: "3012", pin: None };
+        let mut builder: Builder = self.side.compose(ask);
+        builder.clear(2).clear(14).role(Role::Icc, icc).unwrap();
+        self.answer(builder)
+    }
+
+    fn answer(&self, builder: Builder) -> Message {
         let effects = now(self.bank.handle(self.side.sign(builder), NOON));
         let [effect] = &effects[..] else { panic!("not one answer") };
         let Act::Send(bytes) = &effect.act else { panic!("not sent") };
@@ -200,6 +212,28 @@ fn where_there_is_no_track_the_chips_equivalent_counts() {
         assert!(tlv::write(&[0x57], &packed, &mut icc));
         let answer = table.sale(stan, VISITOR_A, None, &[CHIP, (Role::Icc, &icc)]);
         assert_eq!(table.code(&answer), code, "{value}");
+    }
+}
+
+#[test]
+fn what_a_chip_tells_of_its_card_stands_for_number_and_expiry() {
+    let table = Table::of(VISITOR_A);
+    let objects = |list: &[(&str, &str)]| {
+        let mut icc = Vec::new();
+        assert!(list.iter().all(|(tag, value)| tlv::write(&unhex(tag), &unhex(value), &mut icc)));
+        icc
+    };
+    let equivalent = format!("{VISITOR_A}D3012201000004300F");
+    let rows: [(&[(&str, &str)], &str); 5] = [
+        (&[("57", &equivalent)], "00"),
+        (&[("5A", VISITOR_A), ("5F24", "301231")], "00"),
+        (&[("5A", VISITOR_A), ("5F24", "291231")], "54"),
+        (&[("5A", "6225000000000261"), ("5F24", "301231")], "14"),
+        (&[("5F24", "301231")], "30"),
+    ];
+    for (stan, (list, code)) in (1..).zip(rows) {
+        let answer = table.sale_by_chip_data(stan, &objects(list));
+        assert_eq!(table.code(&answer), code, "row {stan}");
     }
 }
 
@@ -373,7 +407,7 @@ fn chips_and_banks_understand_each_other_through_the_switch() {
         let folder = tempfile::tempdir().unwrap();
         let run = |arguments: &[&str]| run_at(&rig, door, folder.path(), arguments);
         for card in ["visitor-a", "visitor-b", "visitor-c"] {
-            let sale = |more: &[&str]| run(&[&["sale", "10.00", "--card", card], more].concat());
+            let sale = |more: &[&str]| run(&[&["sale", "10.00", "--card", card][..], more].concat());
             let (exit, out) = sale(&[]);
             assert_eq!((exit, out.contains("ARPC ok")), (Exit::Ok, true), "{card} at {door}: {out}");
             for entry in ["swipe", "tap"] {

@@ -28,6 +28,7 @@ Examples (with `tollgate demo` running):
   tollgate terminal sale 12.00                        approved
   tollgate terminal sale 12.51                        declined: the cents are the answer
   tollgate terminal sale 666.02                       no answer: the reversal goes first next time
+  tollgate terminal sale 5.00 --bad-arqc              a copied chip: its issuer knows
   tollgate terminal void                              the last sale, whole
   tollgate terminal refund 5.00 --of 3                a part of voucher 000003
   tollgate terminal preauth 100.00

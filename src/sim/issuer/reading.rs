@@ -31,27 +31,40 @@ pub(super) struct Card {
     pub(super) expiry: Option<Expiry>,
 }
 
-/// The card as typed or as on track 2; the switch writes the first digits of a customer's code in its place.
+/// The card as typed, as on track 2 or as its chip tells it; the switch writes the first digits of a customer's code
+/// in its place.
 pub(super) fn card(message: &Message) -> Option<Card> {
     let track = track(message);
-    let pan = message.role(Role::Pan).and_then(|pan| Pan::parse(&pan));
+    let pan = message.role(Role::Pan).and_then(|pan| Pan::parse(&pan)).or_else(|| track.as_ref()?.pan());
     let expiry = message.role(Role::Expiry).and_then(|expiry| Expiry::parse(&expiry));
-    Some(Card { pan: pan.or_else(|| track.as_ref()?.pan())?, expiry: expiry.or_else(|| track.as_ref()?.expiry()) })
+    let expiry = expiry.or_else(|| track.as_ref()?.expiry());
+    Some(Card {
+        pan: pan.or_else(|| Pan::parse(&told_by_chip(message, NUMBER)?))?,
+        expiry: expiry.or_else(|| Expiry::parse(told_by_chip(message, EXPIRY)?.get(..4)?)),
+    })
 }
 
-/// The track's equivalent in chip data, of chips whose terminals send no DE 35.
+/// Card number, expiry (YYMMDD) and the equivalent of track 2 in chip data. Source: EMV 4.3 Book 3, annex A.
+const NUMBER: &[u8] = &[0x5A];
+const EXPIRY: &[u8] = &[0x5F, 0x24];
 const EQUIVALENT: &[u8] = &[0x57];
+
+/// Packed digits of DE 55 in characters, up to the filler F; D is the separator of tracks.
+fn told_by_chip(message: &Message, tag: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let icc = message.role(Role::Icc)?;
+    let packed = tlv::Reader::new(&icc).find(tag)?;
+    let nibbles = packed.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]).take_while(|nibble| *nibble != 0x0F);
+    let mut digits = Zeroizing::new(Vec::with_capacity(packed.len() * 2));
+    digits.extend(nibbles.map(|nibble| if nibble == 0x0D { b'=' } else { b'0' + nibble }));
+    Some(digits)
+}
 
 /// Track 2, or what a chip told in its place.
 fn track(message: &Message) -> Option<Track2> {
-    if let Some(track) = message.role(Role::Track2) {
-        return Track2::parse(&track);
+    match message.role(Role::Track2) {
+        Some(track) => Track2::parse(&track),
+        None => Track2::parse(&told_by_chip(message, EQUIVALENT)?),
     }
-    let icc = message.role(Role::Icc)?;
-    let packed = Zeroizing::new(tlv::Reader::new(&icc).find(EQUIVALENT)?.to_vec());
-    let nibbles = packed.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]);
-    let digit = |nibble: u8| if nibble == 0x0D { b'=' } else { b'0' + nibble };
-    Track2::parse(&Zeroizing::new(nibbles.take_while(|nibble| *nibble != 0x0F).map(digit).collect::<Vec<u8>>()))
 }
 
 /// What proves that a stripe or a chip was read.
