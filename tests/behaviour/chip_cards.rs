@@ -225,7 +225,7 @@ fn what_a_chip_tells_of_its_card_stands_for_number_and_expiry() {
     };
     let equivalent = format!("{VISITOR_A}D3012201000004300F");
     let rows: [(&[(&str, &str)], &str); 5] = [
-        (&[("57", &equivalent)], "00"),
+        (&[("57", equivalent.as_str())], "00"),
         (&[("5A", VISITOR_A), ("5F24", "301231")], "00"),
         (&[("5A", VISITOR_A), ("5F24", "291231")], "54"),
         (&[("5A", "6225000000000261"), ("5F24", "301231")], "14"),
