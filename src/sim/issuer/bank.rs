@@ -24,7 +24,6 @@ use crate::hsm::MacKey;
 use crate::hsm::PinKey;
 use crate::hsm::Verdict;
 use crate::iso8583::Message;
-use crate::iso8583::Role;
 use crate::ledger::kinds;
 use crate::model::BusinessDate;
 use crate::model::IssuerName;
