@@ -173,7 +173,7 @@ fn a_wrong_pin_an_expired_card_and_an_unknown_card_are_declined() {
 }
 
 #[test]
-fn chip_data_are_accepted_and_ignored() {
+fn chip_data_without_a_cryptogram_are_accepted_and_ignored() {
     for table in tables() {
         let mut builder = table.side.compose(table.sale(1, 100));
         builder.role(Role::Icc, &[0x9f, 0x36, 0x02, 0x00, 0x01]).unwrap();
