@@ -474,3 +474,15 @@ fn published_vectors_reproduce() {
     println!("{:4} through the trait", done.values().sum::<u32>());
     assert!(done.values().sum::<u32>() == 243, "vectors of the trait went missing, or came");
 }
+
+#[test]
+fn chips_of_more_versions_and_their_scripts_reproduce() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/chips.json");
+    let set: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let vectors = set["vectors"].as_array().unwrap();
+    assert_eq!((vectors.len(), set["count"].as_u64()), (18, Some(18)));
+    for vector in vectors {
+        println!("{}", vector["id"].as_str().unwrap());
+        assert!(run(vector["op"].as_str().unwrap(), Vector(vector)), "the trait has it");
+    }
+}
