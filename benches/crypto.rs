@@ -6,11 +6,19 @@
 //! * `-- --instructions` runs itself under valgrind and prints the instructions of one operation: the difference
 //!   between 2,000 and 1,000 of them. They repeat exactly. Exit code 2 without valgrind.
 //! * `-- --count NAME N` does operation NAME N times and ends.
+//! * `-- --test`, and `cargo test --bench crypto`: everything once, to see that it runs.
 //!
 //! `sign-in` is what a terminal's sign-in asks of an HSM: a PIN key and a MAC key, drawn, each under the master key of
-//! the terminal and as a block for the switch, with check values.
+//! the terminal and as a block for the switch, with check values. Behind the table stand whole sign-ins: through a
+//! station with its ledger on disk (`TMPDIR` says where), and on a modelled HSM that takes its time, with a line that
+//! says who is the limit.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a bench that cannot run has nobody to answer to")]
+
+#[path = "crypto/keys.rs"]
+mod keys;
+#[path = "crypto/sign_ins.rs"]
+mod sign_ins;
 
 use futures_util::FutureExt;
 use std::hint::black_box;
@@ -22,7 +30,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 use tollgate::hsm::BdKey;
-use tollgate::hsm::BlockKek;
 use tollgate::hsm::Ctx;
 use tollgate::hsm::CvKey;
 use tollgate::hsm::Direction;
@@ -30,7 +37,6 @@ use tollgate::hsm::DukptKey;
 use tollgate::hsm::Hsm;
 use tollgate::hsm::IbmRule;
 use tollgate::hsm::ImkKey;
-use tollgate::hsm::Kek;
 use tollgate::hsm::KeyAlgorithm;
 use tollgate::hsm::KeyAlgorithm::Aes128;
 use tollgate::hsm::KeyAlgorithm::Aes256;
@@ -70,6 +76,10 @@ const CTX: Ctx = Ctx { within: Duration::from_secs(1) };
 const ROUNDS: usize = 101;
 /// Operations of a round.
 const TIMES: u32 = 50;
+/// The HSM's part of a sign-in.
+const SIGN_IN: &str = "sign-in";
+/// Terminals that sign in through a whole station.
+const TERMINALS: u32 = 12_000;
 /// A message as long as a sale.
 const MESSAGE: [u8; 200] = [0x31; 200];
 
@@ -107,6 +117,8 @@ fn hsm() -> SoftwareHsm {
         ("cvk", KeyUsage::Cvv, Tdes2),
         ("imk", KeyUsage::EmvCryptogram, Tdes2),
         ("smi", KeyUsage::EmvIntegrity, Tdes2),
+        ("dynamic", KeyUsage::EmvDynamic, Tdes2),
+        ("tdk", KeyUsage::Data, Tdes2),
         ("bdk", KeyUsage::Bdk, Tdes2),
         ("bdk-aes", KeyUsage::Bdk, Aes128),
         ("tmk", KeyUsage::Kek, Tdes2),
@@ -241,42 +253,14 @@ fn cards(hsm: &Arc<SoftwareHsm>, all: &mut Vec<Operation>) {
     }));
 }
 
-fn keys(hsm: &Arc<SoftwareHsm>, all: &mut Vec<Operation>) {
-    let (own, tak) = (Arc::clone(hsm), named("tak"));
-    all.push(operation("check value", false, move || {
-        black_box(now(own.key_check_value(&CTX, &tak, 3)).expect("a value"));
-    }));
-    let made = |usage| now(hsm.key_generate(&CTX, usage, Tdes2, None)).expect("a key").block;
-    let blocks = [made(KeyUsage::Mac), made(KeyUsage::Mac)].map(|block| MacKey(KeyRef::Block(block)));
-    let own = Arc::clone(hsm);
-    // The cache holds one: each of the two sends the other away.
-    all.push(operation("open 2 blocks, 2 MACs of 8 bytes", true, move || {
-        for key in &blocks {
-            black_box(now(own.mac_generate(&CTX, key, &scheme(MacAlgorithm::X919), b"12345678")).expect("a MAC"));
-        }
-    }));
-    let under = BlockKek(named("kbpk"));
-    let block = now(hsm.key_export_block(&CTX, &named("zpk"), &under)).expect("a block");
-    let own = Arc::clone(hsm);
-    all.push(operation("import of a key block", true, move || {
-        let what = (KeyUsage::Pin, Tdes2);
-        black_box(now(own.key_import_block(&CTX, what, &under, &block, None)).expect("a block"));
-    }));
-    let (own, tmk) = (Arc::clone(hsm), Kek(named("tmk")));
-    all.push(operation("sign-in", true, move || {
-        for usage in [KeyUsage::Pin, KeyUsage::Mac] {
-            black_box(now(own.key_generate(&CTX, usage, Tdes2, Some(&tmk))).expect("a key"));
-        }
-    }));
-}
-
 fn all() -> Vec<Operation> {
     let hsm = Arc::new(hsm());
     let mut all = vec![operation("TDES block", false, block_of(Tdes2)), operation("AES block", true, block_of(Aes128))];
     macs(&hsm, &mut all);
     pins(&hsm, &mut all);
     cards(&hsm, &mut all);
-    keys(&hsm, &mut all);
+    keys::more(&hsm, &mut all);
+    keys::keys(&hsm, &mut all);
     all
 }
 
@@ -294,6 +278,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn ratios() {
     let blocks: [Box<dyn Fn()>; 2] = [Box::new(block_of(Tdes2)), Box::new(block_of(Aes128))];
+    let mut of_sign_in = f64::NAN;
     println!("{:34} {:>10} {:>10} {:>12}", "operation", "blocks", "ns", "a second");
     for Operation { name, aes, run } in all() {
         let rounds: Vec<(f64, f64)> = (0..ROUNDS).map(|_| (time(&*run), time(&*blocks[usize::from(aes)]))).collect();
@@ -301,7 +286,12 @@ fn ratios() {
         let whole = median(rounds.iter().map(|(whole, _)| *whole).collect());
         let cipher = if aes { "AES" } else { "TDES" };
         println!("{name:34} {ratio:>5.1} {cipher:<4} {whole:>10.0} {:>12.0}", 1e9 / whole);
+        if name == SIGN_IN {
+            of_sign_in = whole;
+        }
     }
+    println!();
+    sign_ins::print(TERMINALS, of_sign_in);
 }
 
 /// The instructions of so many operations, as valgrind counts them.
@@ -315,8 +305,11 @@ fn instructions(name: &str, times: usize) -> Option<u64> {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let given = arguments.len();
+    arguments.retain(|argument| argument != "--bench");
+    // `cargo test --benches`, which gives no arguments, only wants to know that it runs.
+    let arguments: Vec<&str> = if given == 0 { vec!["--test"] } else { arguments.iter().map(String::as_str).collect() };
     match arguments.as_slice() {
         ["--count", name, times] => {
             let operations = all();
@@ -334,8 +327,10 @@ fn main() -> ExitCode {
                 println!("{name}: {} instructions", (more - less) / 1_000);
             }
         }
-        // `cargo test --benches` only wants to know that it runs.
-        ["--test"] => all().iter().for_each(|operation| (operation.run)()),
+        ["--test"] => {
+            all().iter().for_each(|operation| (operation.run)());
+            sign_ins::check();
+        }
         _ => ratios(),
     }
     ExitCode::SUCCESS
