@@ -189,7 +189,7 @@ impl Serve {
             end.cancel();
             Ok::<(), Failure>(())
         })?;
-        summary(&served, out)?;
+        summary(&served, &behaviour, out)?;
         Ok(Exit::Ok)
     }
 
@@ -205,12 +205,23 @@ impl Serve {
     }
 }
 
-fn summary(served: &Served, out: &mut dyn Write) -> io::Result<()> {
+/// Of a hundred commands so many waited where the HSM is the limit; the first of a crowd never does.
+const LIMITING: u64 = 80;
+
+fn summary(served: &Served, behaviour: &Behaviour, out: &mut dyn Write) -> io::Result<()> {
     let text = |code: [u8; 2]| String::from_utf8_lossy(&code).into_owned();
-    for ((command, result), count) in served.counts() {
-        writeln!(out, "{count:8} {} {}", text(command), text(result))?;
+    let counts = served.counts();
+    for ((command, result), count) in &counts {
+        writeln!(out, "{count:8} {} {}", text(*command), text(*result))?;
     }
-    Ok(())
+    let (all, waited) = (counts.values().sum::<u64>(), served.waited());
+    writeln!(out, "{waited:8} waited until an engine was free")?;
+    match behaviour.limit_per_second() {
+        Some(limit) if all > 0 && waited.saturating_mul(100) >= all.saturating_mul(LIMITING) => {
+            writeln!(out, "this HSM, not who asks it, is the limit at {limit:.0}/s")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Print a list of clear test keys as this HSM takes them: name, usage, algorithm, type, key

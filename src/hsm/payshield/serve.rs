@@ -14,6 +14,8 @@ use parking_lot::Mutex;
 use rustls::ServerConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
@@ -49,6 +51,8 @@ pub struct Served {
     header: usize,
     behaviour: Mutex<(Behaviour, Dice)>,
     engines: Semaphore,
+    /// How many commands found all engines at work.
+    waited: AtomicU64,
     counts: Mutex<Counts>,
     /// How many commands were taken in, answered or not.
     taken: Mutex<Vec<u64>>,
@@ -70,7 +74,8 @@ impl Served {
     pub fn new(host: Counterpart, header: usize, behaviour: Behaviour, seed: u64) -> Self {
         let engines = Semaphore::new(behaviour.engines.max(1));
         let (counts, taken) = (Mutex::default(), Mutex::default());
-        Self { host, header, behaviour: Mutex::new((behaviour, Dice::new(seed))), engines, counts, taken }
+        let (behaviour, waited) = (Mutex::new((behaviour, Dice::new(seed))), AtomicU64::new(0));
+        Self { host, header, behaviour, engines, waited, counts, taken }
     }
 
     /// Changes how it behaves from the next command on; the number of engines stays.
@@ -82,6 +87,13 @@ impl Served {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts.lock().clone()
+    }
+
+    /// How many commands had to wait because all engines were at work. If nearly all have, the HSM is what limits its
+    /// callers.
+    #[must_use]
+    pub fn waited(&self) -> u64 {
+        self.waited.load(Ordering::Relaxed)
     }
 
     /// Commands taken in by each of the first 1,024 connections in the order they came, diagnostics not counted.
@@ -98,7 +110,13 @@ impl Served {
             let (behaviour, dice) = &mut *behaviour;
             behaviour.draw(code, dice)
         };
-        let engine = self.engines.acquire().await.ok()?;
+        let engine = match self.engines.try_acquire() {
+            Ok(engine) => engine,
+            Err(_) => {
+                self.waited.fetch_add(1, Ordering::Relaxed);
+                self.engines.acquire().await.ok()?
+            }
+        };
         if !delay.is_zero() {
             sleep(delay).await;
         }

@@ -48,6 +48,28 @@ async fn a_served_hsm_says_where_and_how_fast_it_is_and_answers() {
     assert_eq!(hsm.diagnostics(&CTX).await.unwrap().product, "payshield 0000-TEST");
 }
 
+#[tokio::test]
+async fn a_served_hsm_says_at_its_end_whether_it_was_the_limit() {
+    for (engines, at_once, limits) in [("1", 40, true), ("64", 20, false)] {
+        let arguments = ["hsm", "serve", "--listen", "127.0.0.1:0", "--delay", "2ms", "--engines", engines];
+        let child =
+            Command::new(env!("CARGO_BIN_EXE_tollgate")).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut running = Running(child);
+        let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let listens = lines.find(|line| line.starts_with("hsm listens on ")).unwrap();
+        let address = listens.split_whitespace().nth(3).unwrap().trim_end_matches(',').parse().unwrap();
+        let hsm = connected(setup(&[address])).await;
+        let asked = (0..at_once).map(|_| mac(&hsm, b"x"));
+        assert!(futures_util::future::join_all(asked).await.iter().all(Result::is_ok));
+        let told = Command::new("kill").args(["-TERM", &running.0.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        let said: Vec<String> = lines.collect();
+        let limit = "this HSM, not who asks it, is the limit at 500/s";
+        assert_eq!(said.iter().any(|line| line == limit), limits, "{said:?}");
+        assert!(said.iter().any(|line| line.ends_with(" waited until an engine was free")), "{said:?}");
+    }
+}
+
 #[test]
 fn a_list_of_clear_keys_comes_out_as_the_hsm_takes_them() {
     let (exit, said) = tollgate(&["keys", concat!(env!("CARGO_MANIFEST_DIR"), "/specs/demo/keys.csv")]);
