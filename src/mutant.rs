@@ -77,6 +77,10 @@ mutants! {
     UndoneTwice = "what was cancelled or given back is undone again",
     /// What was added to a hold keeps its reservations when the hold is cancelled.
     IncrementOutlivesHold = "increment keeps its reservations without its hold",
+    /// A serial number below its device's mark is served.
+    SerialBack = "serial number below the mark served",
+    /// A DUKPT device's mark is in memory only.
+    SerialNotKept = "mark of a device not kept",
     /// A closed day forgets what a copy must be told.
     ClosedForgotten = "closed days forgotten at a start",
 }

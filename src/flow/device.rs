@@ -25,6 +25,8 @@ use crate::model::SerialMark;
 use crate::model::SerialStep;
 use crate::model::SessionFacts;
 use crate::model::TerminalFacts;
+use crate::mutant;
+use crate::mutant::Mutant;
 use crate::registry::Shown;
 
 impl<W: World> Station<W> {
@@ -91,6 +93,13 @@ impl<W: World> Station<W> {
             true => Err(SerialFault::Elsewhere),
             false => self.parts.sessions.show(&shown, registry.dukpt_jump()),
         };
+        let taken = match taken {
+            Err(SerialFault::Back) if mutant::is(Mutant::SerialBack) => Ok((SerialStep::Repeat, None)),
+            Ok(_) if mutant::is(Mutant::SerialNotKept) => return Ok(None),
+            // The message before it may not have come to the disk: there was no room, or it is under way.
+            Ok((SerialStep::Repeat, _)) => Ok((SerialStep::Repeat, self.unkept(facts, mark))),
+            taken => taken,
+        };
         let terminal = &facts.terminal;
         let (step, raised) = taken.map_err(|fault| {
             let (rule, door) = (fault.rule(), &exchange.door.name);
@@ -105,6 +114,12 @@ impl<W: World> Station<W> {
             SerialStep::On | SerialStep::Repeat => {}
         }
         Ok(raised)
+    }
+
+    /// The terminal's facts, if the ledger has another mark.
+    fn unkept(&self, facts: &TerminalFacts, mark: SerialMark) -> Option<SessionFacts> {
+        let kept = self.parts.ledger.terminal(facts.terminal).and_then(|kept| kept.serial);
+        self.session(&facts.terminal).filter(|_| kept != Some(mark))
     }
 
     /// Keeps what a message raised, unless that went with its intent: before its answer, whatever it is.

@@ -150,6 +150,10 @@ sometimes! {
     BatchOver = "request for a batch that is over",
     /// A settlement waited for a transaction.
     CloseWaited = "close while a transaction of the batch ran",
+    /// A message of a DUKPT device was served.
+    DeviceServed = "message of a DUKPT device served",
+    /// A DUKPT device's message came after a later one of it.
+    SerialBack = "serial number below the mark refused",
     /// A journal segment was full and another one followed.
     NextSegment = "next journal segment",
 }

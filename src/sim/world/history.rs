@@ -14,6 +14,7 @@ use crate::model::MessageClass;
 use crate::model::Rrn;
 use crate::model::Stan;
 use crate::model::TerminalId;
+use bytes::Bytes;
 use parking_lot::Mutex;
 
 /// An answer as it left for a terminal.
@@ -122,6 +123,8 @@ pub(super) struct Seen {
     pub(super) acknowledged: Vec<(u32, Rrn, Owed)>,
     /// Requests of which nothing left on some link: their RRNs.
     pub(super) not_sent: Vec<Rrn>,
+    /// Serial numbers of DUKPT devices under which something on record was answered: whose, the counter, the unit.
+    pub(super) serials: Vec<(TerminalId, u32, Bytes)>,
     /// Issuers that approved: their RRNs.
     pub(super) approvals: Vec<Rrn>,
 }

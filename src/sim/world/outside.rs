@@ -108,8 +108,8 @@ pub(super) struct Outside {
     pub(super) calendar: DayRule,
     /// A terminal's limit of a day.
     pub(super) daily_amount: Option<u64>,
-    /// The pos door and the host door.
-    pub(super) doors: [Door; 2],
+    /// The pos door, the host door and the door for devices.
+    pub(super) doors: [Door; 3],
     /// The station, while it serves.
     pub(super) front: Mutex<Option<Arc<Station<SimWorld>>>>,
     /// The station will never start again.
@@ -201,10 +201,11 @@ impl Outside {
     }
 
     fn door(&self, way: Way) -> &Door {
-        let [pos, host] = &self.doors;
+        let [pos, host, device] = &self.doors;
         match way {
             Way::Pos => pos,
             Way::Host => host,
+            Way::Device => device,
         }
     }
 
@@ -248,6 +249,7 @@ async fn serve(outside: Arc<Outside>, station: Arc<Station<SimWorld>>, line: Lin
     if let Ok(message) = &read {
         arrived(&outside, &line, message, &unit);
     }
+    let shown = read.as_ref().ok().and_then(|message| watch::shown(&outside, line.terminal, message));
     let received = outside.nature.wall();
     let answer = station.answer(&door, &frame, read, received).await;
     if outside.calendar.date(received) < outside.today() {
@@ -265,6 +267,9 @@ async fn serve(outside: Arc<Outside>, station: Arc<Station<SimWorld>>, line: Lin
     if !outside.nature.effect(&format!("to {}: {:?} {} RRN {number}", line.terminal, seen.class, seen.code)) {
         return;
     }
+    if let Some(shown) = shown.filter(|_| seen.rrn.is_some()) {
+        watch::served(&outside, shown, &unit);
+    }
     watch::answered(&outside, seen);
     outside.to_terminal(line, answer);
 }
@@ -279,7 +284,7 @@ fn arrived(outside: &Outside, line: &Line, message: &Message, unit: &Bytes) {
     let terminal = line.terminal;
     let kind = message.dialect().kind_of(message);
     // A reversal of a follow-up at the pos door names what that followed, and repeats its own number.
-    let original = message.role(Role::OriginalStan).filter(|_| line.way == Way::Host && kind == Some(Kind::Reversal));
+    let original = message.role(Role::OriginalStan).filter(|_| line.way != Way::Pos && kind == Some(Kind::Reversal));
     let stan = original.or_else(|| message.role(Role::Stan)).and_then(|stan| Stan::parse(&stan));
     let name = kind.map_or("?", Kind::name);
     let shown = stan.map(|stan| stan.to_string()).unwrap_or_default();

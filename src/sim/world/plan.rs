@@ -13,6 +13,8 @@ pub(super) enum Way {
     Pos,
     /// Fixed keys, dates, reversals that name their original.
     Host,
+    /// As host, the terminal being a DUKPT device.
+    Device,
 }
 
 /// How a purchase goes.

@@ -99,6 +99,7 @@ pub fn scenarios() -> Vec<Scenario> {
         &[(Way::Host, &[sale(10_00, CARD_A, Plain), sale(10_00, CARD_B, Plain)])],
         failing,
     ));
+    all.extend(devices());
     all.extend(beside());
     all.extend(days::days());
     let steps: [&[Step]; 2] = [
@@ -110,6 +111,18 @@ pub fn scenarios() -> Vec<Scenario> {
     limited.plan.daily_amount = Some(30_00);
     all.push(limited);
     all
+}
+
+/// Terminals that are DUKPT devices: what comes again, and what comes after something later.
+fn devices() -> [Scenario; 2] {
+    use Manner::{Again, Overtaken, Plain};
+    let back = [Step::Mark, sale(10_00, CARD_A, Plain), Step::Undo, Step::RepeatLast, sale(20_00, CARD_B, Plain)];
+    let again = [Step::Mark, sale(SLOW, CARD_A, Again), Step::RepeatLast, sale(20_00, CARD_B, Overtaken)];
+    let again = [&again[..], &[Step::Rest(3_000), Step::WrongMac, Step::OtherContent]].concat();
+    [
+        scenario("device, serial number below its mark", &[(Way::Device, &back)], quiet()),
+        scenario("device, copies and other content", &[(Way::Device, &again)], quiet()),
+    ]
 }
 
 /// What happens when issuers cannot be reached, and beside the running station.

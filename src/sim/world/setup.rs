@@ -1,4 +1,4 @@
-//! The parts of a world that every plan shares: two banks, two doors, a few cards, keys.
+//! The parts of a world that every plan shares: two banks, three doors, a few cards, keys.
 
 use super::chance::SimEntropy;
 use super::outside::Outside;
@@ -9,6 +9,7 @@ use super::vault::Vault;
 use crate::channel::builtin;
 use crate::flow::Door;
 use crate::flow::DoorKeys;
+use crate::hsm::BdKey;
 use crate::hsm::KeyName;
 use crate::hsm::KeyRef;
 use crate::hsm::MacKey;
@@ -18,6 +19,7 @@ use crate::model::Acquirer;
 use crate::model::Amount;
 use crate::model::Currency;
 use crate::model::DayRule;
+use crate::model::DukptScheme;
 use crate::model::IssuerName;
 use crate::model::Limits;
 use crate::model::Zone;
@@ -96,12 +98,13 @@ pub(super) fn banks(entropy: &Arc<SimEntropy>) -> Option<Vec<Bank<SoftwareHsm>>>
     BANKS.iter().map(bank).collect()
 }
 
-/// The pos door and the host door.
-pub(super) fn doors() -> Option<[Door; 2]> {
+/// The pos door, the host door and the door for DUKPT devices.
+pub(super) fn doors() -> Option<[Door; 3]> {
     let key = |name: &str| KeyName::parse(name).map(KeyRef::Named);
     let fixed = DoorKeys::Fixed { mac: MacKey(key("host/zak")?), pin: PinKey(key("host/zpk")?) };
     let door = |name: &str, keys| Some(Door { name: name.to_owned(), profile: builtin::profile(name)?, keys });
-    Some([door("pos", DoorKeys::Issued)?, door("host", fixed)?])
+    let device = DoorKeys::Dukpt { base: BdKey(key("dukpt/bdk")?), scheme: DukptScheme::Tdes };
+    Some([door("pos", DoorKeys::Issued)?, door("host", fixed)?, door("dukpt", device)?])
 }
 
 /// What outlives the station's process.

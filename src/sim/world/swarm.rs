@@ -42,7 +42,11 @@ pub fn seeded(seed: u64) -> Plan {
 }
 
 fn till(chance: &mut Chance, number: u32) -> TillPlan {
-    let way = if chance.below(3) == 0 { Way::Host } else { Way::Pos };
+    let way = match chance.below(6) {
+        0 | 1 => Way::Host,
+        2 => Way::Device,
+        _ => Way::Pos,
+    };
     let count = 2 + chance.below(7);
     let mut steps: Vec<Step> = (0..count).map(|_| step(chance)).collect();
     if let Some(story) = story(chance) {

@@ -40,6 +40,7 @@ use crate::sim::terminal::Sent;
 use crate::sim::terminal::Setup;
 use crate::sim::terminal::Slip;
 use crate::sim::terminal::Terminal;
+use crate::sim::terminal::demo_dukpt_pad;
 use crate::sim::terminal::demo_pin_pad;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -84,7 +85,11 @@ impl Till {
         cards: &Arc<Vec<TestCard>>,
         entropy: Arc<dyn Entropy>,
     ) -> Option<Self> {
-        let door = if plan.way == Way::Pos { "pos" } else { "host" };
+        let door = match plan.way {
+            Way::Pos => "pos",
+            Way::Host => "host",
+            Way::Device => "dukpt",
+        };
         let serial = plan.number.checked_sub(10_000_000)?;
         let setup = Setup {
             profile: builtin::profile(door)?,
@@ -280,7 +285,7 @@ impl Till {
     }
 
     pub(super) async fn sign_in(&mut self) {
-        if self.way == Way::Host {
+        if self.way != Way::Pos {
             return;
         }
         for _ in 0..TRIES {
@@ -507,7 +512,14 @@ impl Till {
         let Some(twin) = switched_on(self.terminal.setup().clone(), memory, &self.entropy) else { return };
         let own = std::mem::replace(&mut self.terminal, twin);
         let sent = self.prepare(used.kind, used.amount.minor() + 1, 0);
+        let serial = self.terminal.memory().serial;
         self.terminal = own;
+        if self.way == Way::Device {
+            // Both tills have the one device at their counter: its serial numbers go on.
+            let (setup, memory) = (self.terminal.setup().clone(), self.terminal.memory().clone());
+            let Some(on) = switched_on(setup, Memory { serial, ..memory }, &self.entropy) else { return };
+            self.terminal = on;
+        }
         if let Some(sent) = sent.filter(|sent| self.is_same_day(sent)) {
             self.send(&sent);
             self.outside.nature.after(Duration::from_secs(3)).await;
@@ -556,7 +568,11 @@ impl Till {
 }
 
 fn switched_on(setup: Setup, memory: Memory, entropy: &Arc<dyn Entropy>) -> Option<Terminal> {
-    let pad = demo_pin_pad(setup.terminal, setup.profile.sign_in, Arc::clone(entropy)).ok()??;
+    let entropy = Arc::clone(entropy);
+    let pad = match setup.profile.dukpt {
+        Some(_) => demo_dukpt_pad(setup.terminal, entropy).ok()??,
+        None => demo_pin_pad(setup.terminal, setup.profile.sign_in, entropy).ok()??,
+    };
     Terminal::new(setup, pad, memory).ok()
 }
 

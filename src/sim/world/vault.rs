@@ -8,6 +8,8 @@ use crate::hsm::Capabilities;
 use crate::hsm::Ctx;
 use crate::hsm::DataKey;
 use crate::hsm::DataKeyPurpose;
+use crate::hsm::Direction;
+use crate::hsm::DukptKey;
 use crate::hsm::GeneratedKey;
 use crate::hsm::Hsm;
 use crate::hsm::HsmError;
@@ -29,6 +31,7 @@ use crate::hsm::software::SoftwareHsm;
 use crate::model::EncryptedPinBlock;
 use crate::model::MacScheme;
 use crate::model::Pan;
+use crate::model::PinFormat;
 use crate::model::Track2;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +65,18 @@ impl Vault {
         }
         Ok(())
     }
+
+    /// A MAC, garbled now and then.
+    fn garbled(&self, mut mac: Mac) -> Mac {
+        let garbled = self.weather.faults().garbled_mac;
+        if self.nature.draw(|chance| chance.per_mille(garbled))
+            && let Some(last) = mac.last_mut()
+        {
+            *last = if *last == b'0' { b'1' } else { b'0' };
+            self.nature.sometimes(Sometimes::GarbledMac);
+        }
+        mac
+    }
 }
 
 impl Hsm for Vault {
@@ -71,15 +86,8 @@ impl Hsm for Vault {
 
     async fn mac_generate(&self, ctx: &Ctx, key: &MacKey, scheme: &MacScheme, data: &[u8]) -> Result<Mac, HsmError> {
         self.reach(ctx).await?;
-        let mut mac = self.inner.mac_generate(ctx, key, scheme, data).await?;
-        let garbled = self.weather.faults().garbled_mac;
-        if self.nature.draw(|chance| chance.per_mille(garbled))
-            && let Some(last) = mac.last_mut()
-        {
-            *last = if *last == b'0' { b'1' } else { b'0' };
-            self.nature.sometimes(Sometimes::GarbledMac);
-        }
-        Ok(mac)
+        let mac = self.inner.mac_generate(ctx, key, scheme, data).await?;
+        Ok(self.garbled(mac))
     }
 
     async fn mac_verify(
@@ -128,6 +136,43 @@ impl Hsm for Vault {
     ) -> Result<Option<Track2>, HsmError> {
         self.reach(ctx).await?;
         self.inner.track_decrypt(ctx, key, packed, digits).await
+    }
+
+    async fn mac_generate_dukpt(
+        &self,
+        ctx: &Ctx,
+        key: DukptKey<'_>,
+        direction: Direction,
+        scheme: &MacScheme,
+        data: &[u8],
+    ) -> Result<Mac, HsmError> {
+        self.reach(ctx).await?;
+        let mac = self.inner.mac_generate_dukpt(ctx, key, direction, scheme, data).await?;
+        Ok(self.garbled(mac))
+    }
+
+    async fn mac_verify_dukpt(
+        &self,
+        ctx: &Ctx,
+        key: DukptKey<'_>,
+        direction: Direction,
+        scheme: &MacScheme,
+        said: (&[u8], &[u8]),
+    ) -> Result<Verdict, HsmError> {
+        self.reach(ctx).await?;
+        self.inner.mac_verify_dukpt(ctx, key, direction, scheme, said).await
+    }
+
+    async fn pin_translate_dukpt(
+        &self,
+        ctx: &Ctx,
+        from: (DukptKey<'_>, PinFormat),
+        to: PinSource<'_>,
+        block: &EncryptedPinBlock,
+        pan: &Pan,
+    ) -> Result<EncryptedPinBlock, PinError> {
+        self.reach(ctx).await?;
+        self.inner.pin_translate_dukpt(ctx, from, to, block, pan).await
     }
 
     async fn key_generate(

@@ -9,18 +9,58 @@ use super::nature::Nature;
 use super::outside::Outside;
 use crate::flow::Event;
 use crate::flow::Witness;
+use crate::iso8583::Message;
+use crate::iso8583::Role;
 use crate::ledger::Ledger;
 use crate::ledger::Outcome;
 use crate::ledger::Owed;
 use crate::ledger::kinds;
 use crate::model::Kind;
+use crate::model::Ksn;
 use crate::model::MessageClass;
 use crate::model::ResponseCode;
 use crate::model::TerminalId;
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// DE 62 of a sign-in's answer: keys.
 const KEY_DATA: u8 = 62;
+
+/// A message of a DUKPT device that came.
+pub(super) struct Shown {
+    terminal: TerminalId,
+    counter: u32,
+    /// How far the device had come then, by what it had been answered.
+    before: u32,
+}
+
+/// Where a device is, when a message of it comes.
+pub(super) fn shown(outside: &Outside, terminal: TerminalId, message: &Message) -> Option<Shown> {
+    let counter = Ksn::read(&message.role(Role::Ksn)?)?.counter()?;
+    let before = outside.history.read(|seen| {
+        let own = seen.serials.iter().filter(|(whose, ..)| *whose == terminal);
+        own.map(|(_, counter, _)| *counter).max().unwrap_or(0)
+    });
+    Some(Shown { terminal, counter, before })
+}
+
+/// It is answered as something on record: I6, a serial number goes up, and serves one message and its copies.
+pub(super) fn served(outside: &Outside, shown: Shown, unit: &Bytes) {
+    let Shown { terminal, counter, before } = shown;
+    outside.nature.sometimes(Sometimes::DeviceServed);
+    if counter < before {
+        outside.history.breach(format!("I6: {terminal}: serial number {counter} is served after {before}"));
+    }
+    let again = outside.history.note(|seen| {
+        let mut same = seen.serials.iter().filter(|(whose, its, _)| (*whose, *its) == (terminal, counter));
+        let again = same.any(|(.., of)| of != unit);
+        seen.serials.push((terminal, counter, unit.clone()));
+        again
+    });
+    if again {
+        outside.history.breach(format!("I6: {terminal}: serial number {counter} is served for two messages"));
+    }
+}
 
 /// An answer leaves for a terminal.
 pub(super) fn answered(outside: &Outside, answer: Answered) {
@@ -180,6 +220,7 @@ impl Witness for Watcher {
                 match *rule {
                     "duplicate-mismatch" => self.nature.sometimes(Sometimes::OtherContent),
                     "ledger-full" => self.nature.sometimes(Sometimes::DiskFull),
+                    "ksn-back" => self.nature.sometimes(Sometimes::SerialBack),
                     _ => {}
                 }
             }
