@@ -5,6 +5,7 @@ use super::authentic::{Authentic, Proven};
 use super::exchange::{Exchange, Stop};
 use super::settle::counts_itself;
 use super::station::{Station, World};
+use crate::hsm::DukptKey;
 use crate::hsm::Hsm;
 use crate::iso8583::Message;
 use crate::iso8583::Role;
@@ -99,15 +100,17 @@ impl<W: World> Station<W> {
         if !message.enciphered(row.de) {
             return Track2::parse(&value).map(Some).ok_or(Stop::format("track2"));
         }
-        let key = match &authentic.keys {
-            Proven::Lasting { data: Some(key), .. } => key,
-            // No dialect has a place for a track under a transaction's key yet.
-            Proven::Lasting { data: None, .. } | Proven::Transaction { .. } => {
+        let (packed, digits) = (message.raw(row.de).unwrap_or_default(), value.len());
+        let (ctx, hsm) = (Self::ctx(), &self.parts.hsm);
+        let track = match &authentic.keys {
+            Proven::Lasting { data: None, .. } => {
                 return Err(Stop::code(ResponseCode::SecurityFailure, "track-key"));
             }
+            Proven::Lasting { data: Some(key), .. } => hsm.track_decrypt(&ctx, key, packed, digits).await,
+            Proven::Transaction { base, ksn } => {
+                hsm.packed_track_decrypt_dukpt(&ctx, DukptKey { base, ksn }, packed, digits).await
+            }
         };
-        let packed = message.raw(row.de).unwrap_or_default();
-        let track = self.parts.hsm.track_decrypt(&Self::ctx(), key, packed, value.len()).await;
         match track {
             Ok(Some(track)) => Ok(Some(track)),
             Ok(None) => Err(Stop::code(ResponseCode::SecurityFailure, "track-cipher")),

@@ -155,7 +155,8 @@ impl<W: World> Station<W> {
     ) -> Result<BatchRecord, CloseFault> {
         let facts = self.parts.registry.load().terminal(terminal).cloned();
         let facts = &*facts.ok_or(CloseFault::UnknownTerminal)?;
-        let current = self.session(&terminal).map(|session| session.batch);
+        // A DUKPT device has a session from its first message on, and no batch before it settles one.
+        let current = self.session(&terminal).map(|session| session.batch).filter(|batch| *batch >= BatchNumber::FIRST);
         let is_current = batch.is_none();
         let batch = batch.or(current).ok_or(CloseFault::UnknownBatch)?;
         let ledger = &self.parts.ledger;

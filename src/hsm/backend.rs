@@ -336,6 +336,16 @@ impl Hsm for Backend {
         ask!(self, track_decrypt_dukpt(ctx, key, start, cipher))
     }
 
+    async fn packed_track_decrypt_dukpt(
+        &self,
+        ctx: &Ctx,
+        key: DukptKey<'_>,
+        packed: &[u8],
+        digits: usize,
+    ) -> Result<Option<Track2>, HsmError> {
+        ask!(self, packed_track_decrypt_dukpt(ctx, key, packed, digits))
+    }
+
     async fn pin_translate_dukpt(
         &self,
         ctx: &Ctx,

@@ -342,6 +342,18 @@ pub trait Hsm: Send + Sync + 'static {
         ready(Err(HsmError::Unsupported("tracks under DUKPT")))
     }
 
+    /// As [`track_decrypt`](Hsm::track_decrypt), under the data key for requests of one transaction.
+    fn packed_track_decrypt_dukpt(
+        &self,
+        ctx: &Ctx,
+        key: DukptKey<'_>,
+        packed: &[u8],
+        digits: usize,
+    ) -> impl Future<Output = Result<Option<Track2>, HsmError>> + Send {
+        let _ = (ctx, key, packed, digits);
+        ready(Err(HsmError::Unsupported("tracks under DUKPT")))
+    }
+
     /// As [`pin_translate`](Hsm::pin_translate), from a key of one transaction.
     fn pin_translate_dukpt(
         &self,

@@ -13,6 +13,7 @@ const FILES: &[(&str, &str)] = &[
     ("iso93-binary", include_str!("../../specs/dialects/iso93-binary.toml")),
     ("iso2003-binary", include_str!("../../specs/dialects/iso2003-binary.toml")),
     ("nac-pos", include_str!("../../specs/dialects/nac-pos.toml")),
+    ("nac-dukpt", include_str!("../../specs/dialects/nac-dukpt.toml")),
     ("cn-pos", include_str!("../../specs/dialects/cn-pos.toml")),
 ];
 

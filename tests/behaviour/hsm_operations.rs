@@ -203,6 +203,27 @@ fn a_pin_block_under_the_key_of_another_transaction_does_not_verify() {
     }
 }
 
+/// The eight enciphered bytes are those of the annex's data, "40123456", under its data key.
+///
+/// Oracle: ANSI X9.24-1:2009, annex A.4.2, data encryption, request.
+#[test]
+fn a_packed_track_under_a_transactions_data_key_is_read() {
+    let hsm = hsm();
+    let base = BdKey(named("bdk"));
+    let packed = unhex("6225000000000253D250FC0D53B7EA1FDA9E70");
+    let read = |ksn: &str, packed: &[u8], digits| {
+        let ksn = Ksn::new(&unhex(ksn)).unwrap();
+        now(hsm.packed_track_decrypt_dukpt(&CTX, DukptKey { base: &base, ksn: &ksn }, packed, digits))
+    };
+    let track = read("FFFF9876543210E00001", &packed, 37).unwrap().unwrap();
+    assert_eq!(track.clear(), b"6225000000000253=25034303132333435367");
+    assert!(read("FFFF9876543210E00002", &packed, 37).unwrap().is_none(), "a key for each transaction");
+    for (bytes, digits) in [(&packed[..], 35), (&packed[..8], 16), (&[0; 40][..], 80), (&[][..], 0)] {
+        assert!(read("FFFF9876543210E00001", bytes, digits).unwrap().is_none());
+    }
+    assert_eq!(fault(read("FFFF9876543210E00000", &packed, 37).map(drop)), KeyFault::Ksn);
+}
+
 #[test]
 fn what_an_issuer_keeps_of_a_new_pin_checks_that_pin_and_no_other() {
     let hsm = hsm();

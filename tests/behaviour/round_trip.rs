@@ -140,5 +140,6 @@ round_trips! {
     iso93_binary_round_trips: "iso93-binary";
     iso2003_binary_round_trips: "iso2003-binary";
     nac_pos_round_trips: "nac-pos";
+    nac_dukpt_round_trips: "nac-dukpt";
     cn_pos_round_trips: "cn-pos";
 }

@@ -215,6 +215,16 @@ impl Hsm for SoftwareHsm {
         swept(|| self.track_of_transaction(key, start, cipher))
     }
 
+    async fn packed_track_decrypt_dukpt(
+        &self,
+        _ctx: &Ctx,
+        key: DukptKey<'_>,
+        packed: &[u8],
+        digits: usize,
+    ) -> Result<Option<Track2>, HsmError> {
+        swept(|| self.packed_track_of_transaction(key, packed, digits))
+    }
+
     async fn pin_translate_dukpt(
         &self,
         _ctx: &Ctx,

@@ -15,6 +15,7 @@ use crate::hsm::Mac;
 use crate::hsm::WrappedKey;
 use crate::hsm::calculator::CalcError;
 use crate::hsm::calculator::CipherKey;
+use crate::hsm::calculator::decrypt_track;
 use crate::hsm::calculator::dukpt;
 use crate::hsm::calculator::dukpt::Purpose;
 use crate::hsm::calculator::mac_as;
@@ -79,6 +80,18 @@ impl SoftwareHsm {
         let text = clear.get(..end).unwrap_or_default();
         let text = text.strip_prefix(b";").unwrap_or(text);
         Ok(Track2::parse(text.strip_suffix(b"?").unwrap_or(text)))
+    }
+
+    /// See [`Hsm::packed_track_decrypt_dukpt`](crate::hsm::Hsm::packed_track_decrypt_dukpt).
+    pub(super) fn packed_track_of_transaction(
+        &self,
+        key: DukptKey<'_>,
+        packed: &[u8],
+        digits: usize,
+    ) -> Result<Option<Track2>, HsmError> {
+        let working = self.transaction_key(key, Purpose::Data(Direction::Request))?;
+        let des = working.des().map_err(|error| fault(key.base, error))?;
+        Ok(decrypt_track(des, packed, digits))
     }
 
     /// See [`Hsm::dukpt_initial_key`](crate::hsm::Hsm::dukpt_initial_key).

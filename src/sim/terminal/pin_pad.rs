@@ -14,6 +14,7 @@ use crate::hsm::calculator::encrypt_track;
 use crate::hsm::calculator::keys::{KcvMethod, check_value, unwrap_ecb};
 use crate::hsm::calculator::mac_as;
 use crate::model::DeviceId;
+use crate::model::DukptScheme;
 use crate::model::EncryptedPinBlock;
 use crate::model::Entropy;
 use crate::model::Ksn;
@@ -168,10 +169,10 @@ impl PinPad {
         self.pin.is_some() && self.mac.is_some()
     }
 
-    /// Whether it has a track key.
+    /// Whether it has a key for tracks: one of its own, or as a TDES device one for each transaction.
     #[must_use]
     pub fn has_track_key(&self) -> bool {
-        self.data.is_some()
+        self.data.is_some() || self.device().is_some_and(|device| device.scheme() == DukptScheme::Tdes)
     }
 
     /// Whether its PIN key is single length: DE 53 says so.
@@ -232,11 +233,16 @@ impl PinPad {
     /// # Errors
     /// [`PadFault`].
     pub fn encrypted_track(&self, track: &Track2) -> Result<String, PadFault> {
-        let key = self.data.as_ref().ok_or(PadFault::NoKey("track"))?;
-        let packed = encrypt_track(key.des()?, track)?;
-        let mut digits = hex(&packed);
-        digits.truncate(track.clear().len());
-        Ok(digits)
+        enciphered(self.data.as_ref().ok_or(PadFault::NoKey("track"))?, track)
+    }
+
+    /// The same under the key of a transaction, where it has those.
+    ///
+    /// # Errors
+    /// [`PadFault`].
+    pub fn encrypted_track_of(&self, transaction: Option<&Ksn>, track: &Track2) -> Result<String, PadFault> {
+        let Some(serial) = transaction else { return self.encrypted_track(track) };
+        enciphered(&self.transaction_key(serial, Purpose::Data(Direction::Request))?, track)
     }
 
     /// Unpredictable bytes.
@@ -266,6 +272,12 @@ impl PinPad {
             nibbles.take_while(|nibble| *nibble <= 9).map(|nibble| char::from(nibble + b'0')).collect();
         (digits.len() >= 8).then(|| Zeroizing::new(digits))
     }
+}
+
+fn enciphered(key: &CipherKey, track: &Track2) -> Result<String, PadFault> {
+    let mut digits = hex(&encrypt_track(key.des()?, track)?);
+    digits.truncate(track.clear().len());
+    Ok(digits)
 }
 
 fn tdes(key: &[u8]) -> Result<CipherKey, PadFault> {

@@ -173,24 +173,25 @@ impl Terminal {
         entry: Entry,
         pin: Option<&ClearPin>,
     ) -> Result<(), TerminalFault> {
-        let encrypted = self.setup.encrypt_tracks && self.pad.has_track_key() && entry.has_track();
+        let may = self.setup.encrypt_tracks && self.declares_security();
+        let encrypted = may && self.pad.has_track_key() && entry.has_track();
         if self.declares_security() && (pin.is_some() || entry.has_track()) {
             let flag = |set: bool, digit: char| if set { digit } else { '0' };
             let algorithm = flag(!self.pad.single_length(), '6');
             let (pin, track) = (flag(pin.is_some(), '2'), flag(encrypted, '1'));
             message.role(Role::SecurityControl, format!("{pin}{algorithm}{track}0000000000000").as_bytes())?;
         }
+        let serial = self.pad.serial_after(self.memory.serial)?;
         if entry.has_track() {
             let track = card.track2(entry).ok_or(TerminalFault::Track)?;
             if encrypted {
-                message.role(Role::Track2, self.pad.encrypted_track(&track)?.as_bytes())?;
+                message.role(Role::Track2, self.pad.encrypted_track_of(serial.as_ref(), &track)?.as_bytes())?;
             } else {
                 message.role(Role::Track2, track.clear())?;
             }
         }
         if let Some(pin) = pin {
-            let (serial, format) = (self.pad.serial_after(self.memory.serial)?, self.setup.profile.pin_format);
-            let block = self.pad.pin_block_of(serial.as_ref(), (format, pin), &card.pan)?;
+            let block = self.pad.pin_block_of(serial.as_ref(), (self.setup.profile.pin_format, pin), &card.pan)?;
             message.role(Role::PinBlock, block.as_bytes())?;
             if self.has(Role::PinCapture) {
                 message.role(Role::PinCapture, b"12")?;

@@ -1,11 +1,14 @@
 //! The operators' socket of a running station.
 
-use super::rig::Rig;
+use super::CARD_A;
+use super::rig::{KEPT, Recipe, Rig, Till};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
+use tollgate::model::Kind;
+use tollgate::model::ResponseCode;
 
 fn socket(rig: &Rig) -> PathBuf {
     rig.file("ledger").join("control.sock")
@@ -56,4 +59,15 @@ fn what_is_no_order_is_refused_and_the_next_one_is_served() {
         let answer = ask(&rig, &order);
         assert!(answer.contains("\"ok\":false") && answer.contains(why), "{order}: {answer}");
     }
+}
+
+#[test]
+fn a_dukpt_device_that_settled_nothing_has_no_batch_to_close() {
+    let tables = format!("{}{KEPT}", super::dukpt::DOOR);
+    let rig = Rig::of(&Recipe { tables: &tables, ..Recipe::default() });
+    let mut till = Till::new(&rig, 10_000_001, "dukpt");
+    assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).code, Some(ResponseCode::Approved));
+    let order = "{\"do\":\"close-batch\",\"terminal\":\"10000001\",\"actor\":\"alice\",\"reason\":\"r\"}\n";
+    let answer = ask(&rig, order);
+    assert!(answer.contains("\"ok\":false") && answer.contains("no such batch"), "{answer}");
 }

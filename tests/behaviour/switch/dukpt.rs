@@ -20,6 +20,7 @@ use tollgate::sim::terminal::MacCheck;
 use tollgate::sim::terminal::Memory;
 use tollgate::sim::terminal::PinPad;
 use tollgate::sim::terminal::Sent;
+use tollgate::sim::terminal::Setup;
 use tollgate::sim::terminal::demo_device;
 use tollgate::sim::terminal::demo_dukpt_pad;
 
@@ -328,6 +329,42 @@ fn a_sale_that_its_own_reversal_overtook_is_not_served() {
     let late = till.receive().unwrap();
     assert_eq!(till.judge(&sale, late).code, MAC_FAILURE);
     assert_eq!(Rig::booked(&rig.bank_a), 0);
+}
+
+/// A door whose dialect says whether a track is enciphered.
+const NAC: &str = "[[door]]\nname = \"nac-dukpt\"\nlisten = \"127.0.0.1:0\"\nprofile = \"nac-dukpt\"\n\
+    dukpt_key = \"dukpt/bdk\"\n";
+
+/// A sale of it with another track, under the MAC that it then has.
+fn with_track(till: &Till, sent: &Sent, digits: &str) -> Vec<u8> {
+    let profile = profile("nac-dukpt").unwrap();
+    let mut message = profile.dialect.build(sent.mti);
+    for element in sent.message.elements().filter(|element| *element != 35) {
+        message.copy(element, &sent.message).unwrap();
+    }
+    message.role(Role::Track2, digits.as_bytes()).unwrap();
+    let unsigned = message.finish_unsigned().unwrap();
+    let transaction = Some((&serial(sent), Direction::Request));
+    let mac = till.terminal.pad().mac_of(transaction, &profile.mac.scheme, unsigned.mac_input()).unwrap();
+    profile.enclose(&unsigned.sign(&mac).unwrap(), None).unwrap().to_vec()
+}
+
+#[test]
+fn a_track_may_come_under_its_transactions_data_key() {
+    let rig = Rig::of(&Recipe { tables: NAC, ..Recipe::default() });
+    let setup = Till::new(&rig, 10_000_001, "nac-dukpt").terminal.setup().clone();
+    let mut till = Till::of(&rig, Setup { encrypt_tracks: true, ..setup }, "nac-dukpt");
+    let first = till.prepare(SALE, 12_00, CARD_A);
+    assert!(first.message.enciphered(35));
+    let answer = till.exchange(&first);
+    assert_eq!((answer.code, answer.mac), (APPROVED, MacCheck::Ok));
+    let next = till.prepare(SALE, 12_00, CARD_A);
+    assert_ne!(first.message.raw(35), next.message.raw(35), "a key for each transaction");
+    let another = String::from_utf8(first.message.role(Role::Track2).unwrap().to_vec()).unwrap();
+    till.send(&with_track(&till, &next, &another));
+    let refused = till.receive().unwrap();
+    assert_eq!(till.judge(&next, refused).code, Some(ResponseCode::SecurityFailure), "under another serial number");
+    assert_eq!(Rig::booked(&rig.bank_a), 12_00);
 }
 
 #[test]
