@@ -2,6 +2,7 @@
 
 use super::correlation::CorrelationKey;
 use super::profile::Profile;
+use crate::iso8583::Builder;
 use crate::iso8583::Message;
 use crate::iso8583::Role;
 use crate::model::Kind;
@@ -16,10 +17,21 @@ impl Profile {
     /// dialect has no such kind or wants more of it, or where the profile wants a MAC on it.
     #[must_use]
     pub fn management(&self, kind: Kind, stan: Stan, at: Timestamp) -> Option<(CorrelationKey, Bytes)> {
-        let row = self.dialect.kind_row(kind)?;
-        if self.mac_required(row.mti) {
+        if self.mac_required(self.dialect.kind_row(kind)?.mti) {
             return None;
         }
+        let message = self.dialect.decode(self.management_message(kind, stan, at)?.finish().ok()?).ok()?;
+        if self.dialect.missing(&message, Some(kind)).is_some() {
+            return None;
+        }
+        let unit = self.enclose(message.body(), None).ok()?;
+        Some((self.correlation_key(&message)?, unit))
+    }
+
+    /// The same to be filled and signed. `None` where the dialect has no such kind.
+    #[must_use]
+    pub fn management_message(&self, kind: Kind, stan: Stan, at: Timestamp) -> Option<Builder> {
+        let row = self.dialect.kind_row(kind)?;
         let mut builder = self.dialect.build(row.mti);
         builder.role(Role::Stan, &stan.digits()).ok()?;
         let time = at.digits(0);
@@ -37,12 +49,7 @@ impl Profile {
         for (role, pattern) in &row.when {
             builder.role(*role, pattern.replace('.', "0").as_bytes()).ok()?;
         }
-        let message = self.dialect.decode(builder.finish().ok()?).ok()?;
-        if self.dialect.missing(&message, Some(kind)).is_some() {
-            return None;
-        }
-        let unit = self.enclose(message.body(), None).ok()?;
-        Some((self.correlation_key(&message)?, unit))
+        Some(builder)
     }
 
     /// Whether an answer means approved.

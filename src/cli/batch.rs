@@ -180,7 +180,7 @@ impl Close {
 }
 
 /// Asks a running station.
-fn ask(socket: &Path, order: &Order) -> Result<Value, Failure> {
+pub(super) fn ask(socket: &Path, order: &Order) -> Result<Value, Failure> {
     let unreachable = |error: io::Error| {
         Failure::new(Exit::NoConnection, format!("{}: no station runs here: {error}", socket.display()))
     };

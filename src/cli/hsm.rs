@@ -25,6 +25,7 @@ use crate::registry::Source;
 use crate::server::SystemEntropy;
 use crate::server::config;
 use crate::server::config::ClientCertificates;
+use crate::server::config::Config;
 use crate::server::config::DoorTls;
 use crate::server::config::NamedKey;
 use crate::server::hsm::software_of;
@@ -274,33 +275,6 @@ fn kept(key: &NamedKey, key_type: KeyType) -> Option<HostKey> {
     }
 }
 
-/// The word for a usage or an algorithm, as lists have it.
-fn words(key: &NamedKey) -> Option<(&'static str, &'static str)> {
-    let usage = match key.usage {
-        KeyUsage::Kek => "kek",
-        KeyUsage::KeyBlock => "key-block",
-        KeyUsage::Pin => "pin",
-        KeyUsage::Mac => "mac",
-        KeyUsage::Data => "data",
-        KeyUsage::Pvv => "pvv",
-        KeyUsage::IbmPin => "ibm-pin",
-        KeyUsage::Cvv => "cvv",
-        KeyUsage::Bdk => "bdk",
-        KeyUsage::EmvCryptogram => "emv-cryptogram",
-        KeyUsage::EmvIntegrity => "emv-integrity",
-        _ => return None,
-    };
-    let algorithm = match key.algorithm {
-        KeyAlgorithm::Des => "des",
-        KeyAlgorithm::Tdes2 => "tdes2",
-        KeyAlgorithm::Tdes3 => "tdes3",
-        KeyAlgorithm::Aes128 => "aes128",
-        KeyAlgorithm::Aes192 => "aes192",
-        KeyAlgorithm::Aes256 => "aes256",
-    };
-    Some((usage, algorithm))
-}
-
 /// Print a list of clear keys as a station with the software HSM keeps it: version D blocks under its master key
 ///
 /// The master key is where the station's `[hsm]` says; a file that is not there is made if the ledger is new. Take
@@ -314,8 +288,17 @@ struct Seal {
     file: PathBuf,
 }
 
+/// A station's file, without its lists.
+pub(super) fn station_file(file: &Path) -> Result<Config, Failure> {
+    let shown = file.display().to_string();
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| Failure::new(Exit::Config, format!("{shown}: {error}")))?;
+    let known = |name: &str| channel::builtin::profile(name).is_some();
+    config::parse(Source { file: &shown, text: &text }, &known).map_err(refuse)
+}
+
 /// A list of clear keys.
-fn clear_list(file: &Path) -> Result<Vec<NamedKey>, Failure> {
+pub(super) fn clear_list(file: &Path) -> Result<Vec<NamedKey>, Failure> {
     let shown = file.display().to_string();
     let text = std::fs::read_to_string(file).map(Zeroizing::new);
     let text = text.map_err(|error| Failure::new(Exit::Config, format!("{shown}: {error}")))?;
@@ -324,18 +307,14 @@ fn clear_list(file: &Path) -> Result<Vec<NamedKey>, Failure> {
     breaches.or(keys).map_err(refuse)
 }
 
-fn refuse(breaches: Vec<Breach>) -> Failure {
+pub(super) fn refuse(breaches: Vec<Breach>) -> Failure {
     let lines: Vec<String> = breaches.iter().map(ToString::to_string).collect();
     Failure::new(Exit::Config, lines.join("\n"))
 }
 
 impl Seal {
     fn run(&self, out: &mut dyn Write) -> Outcome {
-        let shown = self.config.display().to_string();
-        let text = std::fs::read_to_string(&self.config);
-        let text = text.map_err(|error| Failure::new(Exit::Config, format!("{shown}: {error}")))?;
-        let known = |name: &str| channel::builtin::profile(name).is_some();
-        let station = config::parse(Source { file: &shown, text: &text }, &known).map_err(refuse)?;
+        let station = station_file(&self.config)?;
         let keys = clear_list(&self.file)?;
         let folder = self.config.parent().unwrap_or(Path::new(""));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -345,9 +324,8 @@ impl Seal {
         for key in &keys {
             let name = key.name.as_str();
             let refused = |why: String| Failure::new(Exit::Keys, format!("key {name}: {why}"));
-            let (usage, algorithm) = words(key).ok_or_else(|| refused("no list has keys of its usage".to_owned()))?;
             let block = hsm.keep(key.usage, key.algorithm, &key.key).map_err(|fault| refused(fault.to_string()))?;
-            writeln!(out, "{name},{usage},{algorithm},{}", block.as_str())?;
+            writeln!(out, "{name},{},{},{}", key.usage.word(), key.algorithm.word(), block.as_str())?;
         }
         Ok(Exit::Ok)
     }
@@ -366,10 +344,10 @@ impl Keys {
         writeln!(out, "name,usage,algorithm,type,key")?;
         for key in &keys {
             let name = key.name.as_str();
-            let written = words(key).zip(key_type(name, key.usage));
-            let written = written.and_then(|(words, key_type)| Some((words, key_type, kept(key, key_type)?)));
+            let written = key_type(name, key.usage).and_then(|key_type| Some((key_type, kept(key, key_type)?)));
+            let (usage, algorithm) = (key.usage.word(), key.algorithm.word());
             match written {
-                Some(((usage, algorithm), key_type, under_lmk)) => {
+                Some((key_type, under_lmk)) => {
                     writeln!(out, "{name},{usage},{algorithm},{},{}", key_type.as_str(), under_lmk.as_str())?;
                 }
                 None => writeln!(out, "# {name}: no key for this HSM")?,

@@ -4,6 +4,7 @@ use super::Exit;
 use super::Failure;
 use super::Outcome;
 use crate::channel::builtin as profiles;
+use crate::hsm::KeyUsage;
 use crate::hsm::software::SoftwareHsm;
 use crate::model::Breach;
 use crate::model::IssuerName;
@@ -41,6 +42,7 @@ Examples:
   tollgate issuer --name bank-b --listen 127.0.0.1:0
   tollgate issuer -c station.toml --name my-bank --accounts cards.csv
   tollgate issuer --books bank-a.log --clearing clearing # goes on where it was; clearing files when it ends
+  tollgate issuer --new-keys-s 60                        # a new zone key each minute, both in turn
   tollgate issuer rules";
 
 /// The demo's station and issuers, for whoever names no file.
@@ -80,6 +82,10 @@ pub(super) struct Issuer {
     /// When the answer to 666.04 comes, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 6_000)]
     late_ms: u64,
+    /// Give the station a new zone key every so many seconds, the MAC key and the PIN key in turn. The list of keys
+    /// must have NAME/zmk, and the station's row for this issuer a master_key
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    new_keys_s: Option<u32>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -136,7 +142,7 @@ impl Issuer {
         let host = IssuerThread::start(Arc::clone(&bank), self.address(row)?)
             .map_err(|error| Failure::new(Exit::NoConnection, format!("cannot listen: {error}")))?;
         welcome(&bank, host.address(), station.test_keys, out)?;
-        until_told_to_stop()?;
+        until_told_to_stop(&host, self.new_keys_s)?;
         drop(host);
         summary(&bank, out)?;
         if let Some(folder) = &self.clearing {
@@ -213,15 +219,26 @@ fn welcome(bank: &Bank<SoftwareHsm>, address: SocketAddr, test_keys: bool, out: 
 }
 
 /// Waits for Ctrl-C or `SIGTERM`.
-fn until_told_to_stop() -> io::Result<()> {
+/// Waits, and has new zone keys made meanwhile.
+fn until_told_to_stop(host: &IssuerThread, new_keys_s: Option<u32>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         tokio::select! {
             told = tokio::signal::ctrl_c() => told,
             _ = terminate.recv() => Ok(()),
+            () = new_keys(host, new_keys_s) => Ok(()),
         }
     })
+}
+
+/// One after the other, for as long as it is driven.
+async fn new_keys(host: &IssuerThread, every_s: Option<u32>) {
+    let Some(every) = every_s else { return std::future::pending().await };
+    for usage in [KeyUsage::Mac, KeyUsage::Pin].into_iter().cycle() {
+        tokio::time::sleep(Duration::from_secs(u64::from(every))).await;
+        host.offer_key(usage);
+    }
 }
 
 fn summary(bank: &Bank<SoftwareHsm>, out: &mut dyn Write) -> io::Result<()> {

@@ -13,6 +13,7 @@ mod encode;
 mod hsm;
 mod input;
 mod issuer;
+mod keys;
 mod ledger;
 mod recon;
 mod report;
@@ -108,6 +109,7 @@ enum Command {
     Encode(encode::Encode),
     Hsm(hsm::Hsm),
     Issuer(issuer::Issuer),
+    Keys(Box<keys::Keys>),
     Ledger(ledger::Ledger),
     Recon(recon::Recon),
     Report(report::Report),
@@ -122,9 +124,13 @@ impl Command {
     /// Whether keys are in the memory of the process that runs it.
     fn handles_keys(&self) -> bool {
         match self {
-            Self::Crypto(_) | Self::Demo(_) | Self::Hsm(_) | Self::Issuer(_) | Self::Serve(_) | Self::Terminal(_) => {
-                true
-            }
+            Self::Crypto(_)
+            | Self::Demo(_)
+            | Self::Hsm(_)
+            | Self::Issuer(_)
+            | Self::Keys(_)
+            | Self::Serve(_)
+            | Self::Terminal(_) => true,
             Self::Batch(_)
             | Self::Decode(_)
             | Self::Encode(_)
@@ -152,6 +158,7 @@ impl Cli {
             Command::Encode(command) => command.run(out),
             Command::Hsm(command) => command.run(out),
             Command::Issuer(command) => command.run(out),
+            Command::Keys(command) => command.run(out),
             Command::Ledger(command) => command.run(out),
             Command::Recon(command) => command.run(out),
             Command::Report(command) => command.run(out),

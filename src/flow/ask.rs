@@ -160,7 +160,8 @@ impl<W: World> Station<W> {
     ) -> Result<Option<EncryptedPinBlock>, ResponseCode> {
         let Some(block) = &request.pin_block else { return Ok(None) };
         let (ctx, hsm, format) = (Self::ctx(), &self.parts.hsm, exchange.door.profile.pin_format);
-        let to = PinSource { key: &issuer.keys.pin, format: issuer.profile.pin_format };
+        let zone = self.zone_pin(issuer);
+        let to = PinSource { key: &zone, format: issuer.profile.pin_format };
         let translated = match &authentic.keys {
             Proven::Lasting { pin, .. } => {
                 hsm.pin_translate(&ctx, PinSource { key: pin, format }, to, block, &request.pan).await

@@ -8,7 +8,8 @@ use crate::model::IssuerName;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The zone keys shared with an issuer. MAC and PIN keys differ (PCI PIN 19).
+/// The zone keys shared with an issuer, as the station's files name them: what is used until they change on the wire.
+/// MAC and PIN keys differ (PCI PIN 19).
 #[derive(Clone, Debug)]
 pub struct IssuerKeys {
     /// ZAK: makes and checks MACs.

@@ -19,6 +19,8 @@ mod exchange;
 mod forward;
 mod issuer;
 mod issuer_message;
+mod key_change;
+mod key_offer;
 mod late;
 mod manage;
 mod original;
@@ -40,6 +42,7 @@ mod witness;
 
 pub use exchange::{Door, DoorKeys};
 pub use issuer::{Issuer, IssuerKeys};
+pub use key_change::{KeyChangeFault, KeyChanged};
 pub use sealing::{DataKeyFault, open_sealer};
 pub use settle::CloseFault;
 pub use station::{Parts, Station, World};

@@ -4,19 +4,26 @@ use super::issuer::Issuer;
 use super::station::{Station, World};
 use crate::channel::CorrelationKey;
 use crate::hsm::Hsm;
+use crate::hsm::MacKey;
 use crate::hsm::Verdict;
 use crate::iso8583::Builder;
 use crate::iso8583::EncodeError;
 use crate::iso8583::Message;
+use crate::iso8583::Role;
+use crate::iso8583::Unsigned;
 use crate::link::IssuerLink;
 use crate::link::LinkReply;
 use crate::model::Clock;
+use crate::model::ResponseCode;
 use bytes::Bytes;
+use std::time::Duration;
 
 /// A unit that may go as it is, and what will pair its answer with it.
 pub(super) struct Outgoing {
     key: CorrelationKey,
     unit: Bytes,
+    /// The same under the MAC key before, while that is good: for an issuer that has not got the new one.
+    before: Option<Box<(MacKey, Unsigned)>>,
 }
 
 /// Why a message is not ready to go. Nothing was sent.
@@ -42,27 +49,58 @@ impl<W: World> Station<W> {
         };
         let unsigned = builder.and_then(Builder::finish_unsigned).map_err(unwritable)?;
         let scheme = &issuer.profile.mac.scheme;
-        let mac = self.parts.hsm.mac_generate(&Self::ctx(), &issuer.keys.mac, scheme, unsigned.mac_input()).await;
+        let key = self.zone_mac(issuer);
+        let mac = self.parts.hsm.mac_generate(&Self::ctx(), &key, scheme, unsigned.mac_input()).await;
         let mac = mac.map_err(|fault| {
             tracing::error!(event = "hsm-fault", fault = %fault, "a MAC could not be made");
             Unready::Hsm
         })?;
+        let before = self.zone_mac_before(issuer).map(|key| Box::new((key, unsigned.clone())));
         let body = unsigned.sign(&mac).map_err(unwritable)?;
         let outgoing = || {
             let written = issuer.profile.dialect.decode(body.clone()).ok()?;
             let key = issuer.profile.correlation_key(&written)?;
-            Some(Outgoing { key, unit: issuer.profile.enclose(&body, None).ok()? })
+            Some((key, issuer.profile.enclose(&body, None).ok()?))
         };
-        outgoing().ok_or_else(|| {
+        let outgoing = outgoing().map(|(key, unit)| Outgoing { key, unit, before });
+        outgoing.ok_or_else(|| {
             tracing::error!(event = "encode-fault", issuer = %issuer.name(), "a message does not read back or fit its frame");
             Unready::Unwritable
         })
     }
 
-    /// Sends a message and waits for its answer; one whose MAC does not verify says nothing.
+    /// Sends a message and waits for its answer; one whose MAC does not verify says nothing. An issuer that does not
+    /// know our MAC key is asked once more under the one before, while that is good: it has not done anything.
     pub(super) async fn send(&self, issuer: &Issuer<W::Link>, outgoing: Outgoing) -> LinkReply<Message> {
-        let deadline = self.parts.clock.deadline(issuer.timeout);
-        match issuer.link.request(outgoing.key, outgoing.unit, deadline).await {
+        let begun = self.parts.clock.monotonic();
+        let Outgoing { key, unit, before } = outgoing;
+        let reply = self.sent(issuer, (key.clone(), unit), issuer.timeout).await;
+        let Some(before) = before else { return reply };
+        let LinkReply::Answer(answer) = &reply else { return reply };
+        let code = answer.role(Role::ResponseCode).and_then(|code| answer.dialect().code(&code));
+        if code.is_none_or(|row| row.code != ResponseCode::MacFailure) {
+            return reply;
+        }
+        tracing::warn!(event = "zone-key-before", issuer = %issuer.name(), "an issuer does not know our newest MAC key");
+        let left = issuer.timeout.saturating_sub(self.parts.clock.monotonic().saturating_sub(begun));
+        let (mac_key, unsigned) = *before;
+        let scheme = &issuer.profile.mac.scheme;
+        let mac = self.parts.hsm.mac_generate(&Self::ctx(), &mac_key, scheme, unsigned.mac_input()).await;
+        let body = mac.ok().and_then(|mac| unsigned.sign(&mac).ok());
+        match body.and_then(|body| issuer.profile.enclose(&body, None).ok()) {
+            Some(unit) => self.sent(issuer, (key, unit), left).await,
+            None => reply,
+        }
+    }
+
+    async fn sent(
+        &self,
+        issuer: &Issuer<W::Link>,
+        (key, unit): (CorrelationKey, Bytes),
+        within: Duration,
+    ) -> LinkReply<Message> {
+        let deadline = self.parts.clock.deadline(within);
+        match issuer.link.request(key, unit, deadline).await {
             LinkReply::Answer(received) if self.issuer_authentic(issuer, &received.message).await => {
                 LinkReply::Answer(received.message)
             }
@@ -73,16 +111,28 @@ impl<W: World> Station<W> {
 
     /// Whether the issuer's MAC verifies. If it does not, nobody knows what the issuer did.
     pub(super) async fn issuer_authentic(&self, issuer: &Issuer<W::Link>, message: &Message) -> bool {
-        let (Some(data), Some(mac)) = (message.mac_input(), message.mac()) else { return false };
+        self.issuer_mac(issuer, message).await.is_some()
+    }
+
+    /// The MAC key that a message of the issuer verifies under.
+    pub(super) async fn issuer_mac(&self, issuer: &Issuer<W::Link>, message: &Message) -> Option<MacKey> {
+        let (data, mac) = (message.mac_input()?, message.mac()?);
         let scheme = &issuer.profile.mac.scheme;
-        let verdict = self.parts.hsm.mac_verify(&Self::ctx(), &issuer.keys.mac, scheme, data, &mac).await;
-        match verdict {
-            Ok(Verdict::Match) => return true,
-            Ok(Verdict::NoMatch) => {
-                tracing::warn!(event = "issuer-mac", issuer = %issuer.name(), "an issuer's answer has a wrong MAC");
+        for (generation, key) in self.zone_macs(issuer) {
+            let key = MacKey(key);
+            match self.parts.hsm.mac_verify(&Self::ctx(), &key, scheme, data, &mac).await {
+                Ok(Verdict::Match) => {
+                    self.zone_verified(issuer, generation).await;
+                    return Some(key);
+                }
+                Ok(Verdict::NoMatch) => {}
+                Err(fault) => {
+                    tracing::error!(event = "hsm-fault", fault = %fault, "an issuer's MAC could not be verified");
+                    return None;
+                }
             }
-            Err(fault) => tracing::error!(event = "hsm-fault", fault = %fault, "an issuer's MAC could not be verified"),
         }
-        false
+        tracing::warn!(event = "issuer-mac", issuer = %issuer.name(), "an issuer's message has a wrong MAC");
+        None
     }
 }

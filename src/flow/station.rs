@@ -145,6 +145,8 @@ impl<W: World> Station<W> {
             Kind::Settlement => self.settle(exchange, facts).await,
             Kind::BatchUpload => self.upload(exchange, facts).await,
             Kind::Download => self.download(exchange, facts).await,
+            // Terminals get their keys by signing in.
+            Kind::KeyChange => Err(Stop::code(ResponseCode::FunctionUnsupported, "kind")),
             Kind::Reversal => {
                 let authentic = self.authenticate(exchange, facts).await?;
                 let answer = self.reverse(exchange, facts, &authentic).await;

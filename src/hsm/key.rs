@@ -57,6 +57,29 @@ pub(in crate::hsm) fn exportable(usage: KeyUsage) -> bool {
     }
 }
 
+impl KeyUsage {
+    /// Its word in lists of keys.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Kek => "kek",
+            Self::Pin => "pin",
+            Self::Mac => "mac",
+            Self::Data => "data",
+            Self::Pvv => "pvv",
+            Self::IbmPin => "ibm-pin",
+            Self::Cvv => "cvv",
+            Self::Bdk => "bdk",
+            Self::InitialKey => "initial-key",
+            Self::EmvCryptogram => "emv-cryptogram",
+            Self::EmvConfidentiality => "emv-confidentiality",
+            Self::EmvIntegrity => "emv-integrity",
+            Self::EmvDynamic => "emv-dynamic",
+            Self::KeyBlock => "key-block",
+        }
+    }
+}
+
 /// Algorithm and length of a key.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq)]
 #[serde(rename_all = "kebab-case")]
@@ -76,6 +99,19 @@ pub enum KeyAlgorithm {
 }
 
 impl KeyAlgorithm {
+    /// Its word in lists of keys.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Des => "des",
+            Self::Tdes2 => "tdes2",
+            Self::Tdes3 => "tdes3",
+            Self::Aes128 => "aes128",
+            Self::Aes192 => "aes192",
+            Self::Aes256 => "aes256",
+        }
+    }
+
     /// The key's length in bytes.
     #[must_use]
     pub fn key_length(self) -> usize {
@@ -230,6 +266,16 @@ impl Kcv {
     #[must_use]
     pub fn new(value: &[u8]) -> Option<Self> {
         (3..=5).contains(&value.len()).then(|| Self(SmallVec::from_slice(value)))
+    }
+
+    /// Reads 6 to 10 hex digits, as people write it.
+    #[must_use]
+    pub fn parse(digits: &str) -> Option<Self> {
+        let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+        let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+        let byte = |[high, low]: &[u8; 2]| Some(nibble(*high)? << 4 | nibble(*low)?);
+        let value: Option<SmallVec<[u8; 5]>> = pairs.iter().take(6).map(byte).collect();
+        value.filter(|_| rest.is_empty()).and_then(|value| Self::new(&value))
     }
 
     /// The bytes.

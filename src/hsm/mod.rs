@@ -17,6 +17,7 @@ pub mod pkcs11;
 mod policy;
 mod seal;
 pub mod software;
+mod zone_key;
 
 pub use crate::model::KeyBlock;
 pub use crate::model::KeyName;
@@ -31,6 +32,7 @@ pub use key::{
 pub use pin::{DukptKey, IbmRule, PinMethod, PinOrigin, PinReference, PinSource, ReferenceMethod};
 pub use policy::TranslationPolicy;
 pub use seal::{DataKeyPurpose, DataKeySealer, KeyRing, OpenedDataKey};
+pub use zone_key::{ZoneKeyText, zone_algorithm};
 
 use crate::model::EncryptedPinBlock;
 use crate::model::Ksn;

@@ -299,6 +299,7 @@ fn from(body: Vec<u8>, start: usize) -> Bytes {
 }
 
 /// A message that waits for its MAC.
+#[derive(Clone)]
 pub struct Unsigned {
     body: Vec<u8>,
     start: usize,

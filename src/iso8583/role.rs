@@ -85,6 +85,7 @@ roles! {
     ClosingBatch = "closing-batch", "batch that a settlement is of, 6 digits, where no other message says one";
     ClosingTotals = "closing-totals", "totals of a settlement, 90 digits";
     UploadedStan = "uploaded-stan", "trace number of the transaction that an upload tells, 6 digits";
+    ZoneKey = "zone-key", "new key of a zone: what it is, its cipher, its check value; text";
     Mac = "mac", "as the MAC scheme writes it";
     Ksn = "ksn", "key serial number of a DUKPT device, 10 or 12 bytes or their hex digits";
 }

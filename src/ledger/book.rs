@@ -39,6 +39,7 @@ use crate::model::Rrn;
 use crate::model::SessionFacts;
 use crate::model::Stan;
 use crate::model::TerminalId;
+use crate::model::ZoneFacts;
 use crate::mutant;
 use crate::mutant::Mutant;
 use smallvec::SmallVec;
@@ -58,6 +59,7 @@ pub(super) struct Book {
     pub(super) terminals: BTreeMap<TerminalId, SessionFacts>,
     pub(super) data_keys: BTreeMap<DataKeyName, KeyBlock>,
     pub(super) stans: BTreeMap<IssuerName, Stan>,
+    pub(super) zones: BTreeMap<IssuerName, ZoneFacts>,
     /// By what is followed.
     pub(super) followers: HashMap<TxnId, Followers>,
     pub(super) marks: Marks,
@@ -176,6 +178,9 @@ impl Book {
             }
             Record::Stan(issuer, stan) => {
                 self.stans.insert(issuer.clone(), *stan);
+            }
+            Record::Zone(issuer, facts) => {
+                self.zones.insert(issuer.clone(), facts.clone());
             }
             Record::Closed(date) => self.close(*date),
             Record::Standing(standing) => self.restore(standing),

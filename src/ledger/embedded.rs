@@ -53,6 +53,7 @@ use crate::model::Rrn;
 use crate::model::SessionFacts;
 use crate::model::Stan;
 use crate::model::TerminalId;
+use crate::model::ZoneFacts;
 use crate::mutant;
 use crate::mutant::Mutant;
 use parking_lot::Mutex;
@@ -352,6 +353,18 @@ impl Ledger for EmbeddedLedger {
 
     async fn keep_stan(&self, issuer: &IssuerName, stan: Stan) -> Result<(), LedgerFault> {
         self.commit(|_| Ok(Commit::of([Record::Stan(issuer.clone(), stan)], ()))).await
+    }
+
+    async fn note_zone(&self, issuer: &IssuerName, facts: ZoneFacts) -> Result<(), LedgerFault> {
+        let plan = |book: &Book| match book.zones.get(issuer) {
+            Some(newer) if newer.version > facts.version => Ok(Commit::nothing(())),
+            _ => Ok(Commit::of([Record::Zone(issuer.clone(), facts)], ())),
+        };
+        self.commit(plan).await
+    }
+
+    fn zones(&self) -> Vec<(IssuerName, ZoneFacts)> {
+        self.kept.lock().book.zones.iter().map(|(issuer, facts)| (issuer.clone(), facts.clone())).collect()
     }
 
     async fn next_due<C: Clock>(&self, issuer: &IssuerName, clock: &C) -> Due {

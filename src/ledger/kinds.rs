@@ -133,7 +133,8 @@ pub const fn of(kind: Kind) -> Effects {
         | Kind::Echo
         | Kind::Settlement
         | Kind::BatchUpload
-        | Kind::Download => row(Nothing, Money::Untouched, false, None),
+        | Kind::Download
+        | Kind::KeyChange => row(Nothing, Money::Untouched, false, None),
     }
 }
 

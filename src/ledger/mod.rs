@@ -54,6 +54,7 @@ use crate::model::Rrn;
 use crate::model::SessionFacts;
 use crate::model::Stan;
 use crate::model::TerminalId;
+use crate::model::ZoneFacts;
 use std::future::Future;
 
 /// The switch's durable memory. Every `Ok` is a promise that survives a crash (of the durable ones).
@@ -192,6 +193,12 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Notes how far a link's trace numbers have come: echo tests and sign-ons use them up too.
     fn keep_stan(&self, issuer: &IssuerName, stan: Stan) -> impl Future<Output = Result<(), LedgerFault>> + Send;
+
+    /// Keeps the keys shared with an issuer, as [`Ledger::note_terminal`] does with a terminal's.
+    fn note_zone(&self, issuer: &IssuerName, facts: ZoneFacts) -> impl Future<Output = Result<(), LedgerFault>> + Send;
+
+    /// The keys of all issuers whose keys have changed, in order of their names.
+    fn zones(&self) -> Vec<(IssuerName, ZoneFacts)>;
 
     /// Waits for the next message that store-and-forward owes this issuer and that is due by `clock`:
     /// first in, first out per terminal, one in flight per terminal, the longest due first.

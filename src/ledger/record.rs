@@ -22,6 +22,7 @@ use crate::model::Rrn;
 use crate::model::SessionFacts;
 use crate::model::Stan;
 use crate::model::TerminalId;
+use crate::model::ZoneFacts;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -66,6 +67,8 @@ pub(super) enum Record {
     Uploaded(TerminalId, BatchNumber, UploadedGroup),
     /// A batch takes transactions: in snapshots, before its transactions.
     Opened(TerminalId, BatchNumber),
+    /// The keys shared with an issuer, as they change.
+    Zone(IssuerName, ZoneFacts),
 }
 
 /// A transaction as it stands, with all that was done to it.

@@ -40,6 +40,7 @@ impl Book {
         let keys = self.data_keys.iter().map(|(name, block)| Record::DataKey(*name, block.clone()));
         let stans = self.stans.iter().map(|(issuer, stan)| Record::Stan(issuer.clone(), *stan));
         let terminals = self.terminals.iter().map(|(terminal, facts)| Record::Terminal(*terminal, facts.clone()));
+        let zones = self.zones.iter().map(|(issuer, facts)| Record::Zone(issuer.clone(), facts.clone()));
         let reversals = self.identities.all_reversals().into_iter();
         let reversals = reversals.map(|kept| Record::Reversal(Box::new(kept.clone())));
         let settled = self.entries.values().filter(|entry| entry.state.owes().is_none());
@@ -50,6 +51,7 @@ impl Book {
             .chain(keys)
             .chain(stans)
             .chain(terminals)
+            .chain(zones)
             .chain(reversals)
             .chain(self.batches.dump())
             .chain(transactions)

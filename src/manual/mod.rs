@@ -65,6 +65,11 @@ pub mod hsms {
     #![doc = include_str!("hsms.md")]
 }
 
+/// `tollgate keys`: the key file, ceremonies, import, export and rotation, the audit file.
+pub mod keys {
+    #![doc = include_str!("keys.md")]
+}
+
 /// Running a station: its file, limits, logs, and why something was refused.
 pub mod operations {
     #![doc = include_str!("operations.md")]

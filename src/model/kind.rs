@@ -54,12 +54,14 @@ pub enum Kind {
     BatchUpload,
     /// A terminal fetches parameters, CA public keys or applications (0800, 0820).
     Download,
+    /// A zone key changes between the switch and an issuer (0800).
+    KeyChange,
 }
 
 impl Kind {
     /// Every kind, in the order of their declaration. Their places in it are what a journal writes: only
     /// ever add at the end.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Sale,
         Self::Authorization,
         Self::Balance,
@@ -84,6 +86,7 @@ impl Kind {
         Self::Settlement,
         Self::BatchUpload,
         Self::Download,
+        Self::KeyChange,
     ];
 
     /// The kind's name in dialect files, logs and reports.
@@ -114,6 +117,7 @@ impl Kind {
             Self::Settlement => "settlement",
             Self::BatchUpload => "batch-upload",
             Self::Download => "download",
+            Self::KeyChange => "key-change",
         }
     }
 
@@ -133,7 +137,15 @@ impl Kind {
     /// others are between the terminal and the switch.
     #[must_use]
     pub fn is_financial(self) -> bool {
-        let management = [Self::SignIn, Self::SignOff, Self::Echo, Self::Settlement, Self::BatchUpload, Self::Download];
+        let management = [
+            Self::SignIn,
+            Self::SignOff,
+            Self::Echo,
+            Self::Settlement,
+            Self::BatchUpload,
+            Self::Download,
+            Self::KeyChange,
+        ];
         !management.contains(&self)
     }
 

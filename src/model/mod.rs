@@ -28,6 +28,7 @@ mod session;
 mod stand_in;
 mod time;
 mod voucher;
+mod zone;
 
 pub use amount::{Amount, Currency};
 pub use batch::{BatchEntry, BatchTotals, Direction, Side, Sum, VoidsInTotals};
@@ -54,3 +55,4 @@ pub use session::{Opening, SessionFacts, WorkingKeys};
 pub use stand_in::{DayLimit, StandIn};
 pub use time::{BusinessDate, Clock, Entropy, Timestamp};
 pub use voucher::Voucher;
+pub use zone::{ZoneFacts, ZoneKey, ZoneLine, ZoneUse};

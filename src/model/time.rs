@@ -29,6 +29,12 @@ impl Timestamp {
         Self(self.0.saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
     }
 
+    /// The instant `by` after this one.
+    #[must_use]
+    pub fn later(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// The calendar date at `offset_minutes` east of UTC.
     #[must_use]
     pub fn date(self, offset_minutes: i16) -> BusinessDate {

@@ -12,12 +12,14 @@ use crate::model::StandIn;
 use std::time::Duration;
 
 /// The columns of an issuer's row.
-pub(super) const COLUMNS: &[&str; 18] = &[
+pub(super) const COLUMNS: &[&str; 20] = &[
     "name",
     "address",
     "profile",
     "pin_key",
     "mac_key",
+    "master_key",
+    "key_overlap_s",
     "timeout_ms",
     "connections",
     "echo_s",
@@ -46,6 +48,11 @@ pub struct Issuer {
     pub pin_key: KeyName,
     /// The zone MAC key (ZAK); `NAME/zak` unless the row says otherwise.
     pub mac_key: KeyName,
+    /// The key that zone keys are exchanged under (ZMK). Without one they do not change on the wire.
+    pub master_key: Option<KeyName>,
+    /// How long an old zone key is still good for checking once there is a new one. 1 s to a day; 5 minutes unless the
+    /// row says otherwise.
+    pub key_overlap: Duration,
     /// How long the switch waits for an answer. 500 ms to 60 s; 5 s unless the row says otherwise.
     pub timeout: Duration,
     /// Connections of each worker, 1 to 16; 1 unless the row says otherwise.
@@ -110,6 +117,8 @@ impl Issuer {
             false => KeyName::parse(&format!("{}/{suffix}", name.as_ref()?.as_str())),
         };
         let (pin_key, mac_key) = (key("pin_key", "zpk"), key("mac_key", "zak"));
+        let master_key = row.optional("master_key", "a key name", KeyName::parse, breaches);
+        let overlap = row.bounded("key_overlap_s", 300, 1..=86_400, breaches);
         let timeout = row.bounded("timeout_ms", 5_000, 500..=60_000, breaches);
         let connections = row.bounded("connections", 1, 1..=16, breaches);
         let echo = row.bounded("echo_s", 10, 5..=3_600, breaches);
@@ -122,6 +131,8 @@ impl Issuer {
             profile: profile?,
             pin_key: pin_key?,
             mac_key: mac_key?,
+            master_key,
+            key_overlap: Duration::from_secs(overlap?),
             timeout: Duration::from_millis(timeout?),
             connections: u8::try_from(connections?).ok()?,
             echo: Duration::from_secs(echo?),

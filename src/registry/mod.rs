@@ -22,5 +22,5 @@ pub use load::{Defaults, DukptJump, Merchant, Registry, Rules, Sources};
 pub use operators::{Duty, Operators};
 pub use payout::{Cycle, Mcc, Payout, TimeOfDay};
 pub use renewal::{RENEWAL, Renewal};
-pub use sessions::{Sessions, Shown};
+pub use sessions::{Changing, Sessions, Shown};
 pub use table::{Breaches, Row, Source, rows};

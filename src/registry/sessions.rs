@@ -2,12 +2,16 @@
 
 use crate::model::DeviceId;
 use crate::model::DownloadSet;
+use crate::model::IssuerName;
 use crate::model::SerialFault;
 use crate::model::SerialMark;
 use crate::model::SerialStep;
 use crate::model::SessionFacts;
 use crate::model::TerminalId;
+use crate::model::ZoneFacts;
+use crate::model::ZoneUse;
 use dashmap::DashMap;
+use dashmap::DashSet;
 
 /// A serial number that a terminal showed, in a message whose MAC verified.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +34,20 @@ pub struct Sessions {
     fetching: DashMap<(TerminalId, DownloadSet), u32>,
     /// Whose each DUKPT device is. Taken only with the terminal's facts in hand.
     devices: DashMap<DeviceId, TerminalId>,
+    zones: DashMap<IssuerName, ZoneFacts>,
+    changing: DashSet<(IssuerName, ZoneUse)>,
+}
+
+/// A zone key changes, until this goes.
+pub struct Changing<'a> {
+    among: &'a DashSet<(IssuerName, ZoneUse)>,
+    what: (IssuerName, ZoneUse),
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.among.remove(&self.what);
+    }
 }
 
 impl Sessions {
@@ -94,6 +112,34 @@ impl Sessions {
             *whose = terminal;
         }
         if *whose == terminal { Ok(()) } else { Err(SerialFault::Elsewhere) }
+    }
+
+    /// Reads the keys shared with an issuer. `None` if they never changed. `read` must not call back into `self`.
+    pub fn read_zone<R>(&self, issuer: &IssuerName, read: impl FnOnce(&ZoneFacts) -> R) -> Option<R> {
+        self.zones.get(issuer).map(|facts| read(&facts))
+    }
+
+    /// As [`refill`](Self::refill), of the keys shared with issuers.
+    pub fn refill_zones(&self, kept: impl IntoIterator<Item = (IssuerName, ZoneFacts)>) {
+        for (issuer, facts) in kept {
+            self.zones.insert(issuer, facts);
+        }
+    }
+
+    /// As [`change`](Self::change), of the keys shared with an issuer.
+    pub fn change_zone(&self, issuer: &IssuerName, change: impl FnOnce(ZoneFacts) -> ZoneFacts) -> ZoneFacts {
+        let mut entry = self.zones.entry(issuer.clone()).or_default();
+        let version = entry.version + 1;
+        *entry = ZoneFacts { version, ..change(std::mem::take(&mut *entry)) };
+        entry.clone()
+    }
+
+    /// Begins a change of a zone key; `None` while another one of it is under way. Two at once, one from each side,
+    /// would leave each side with a key of its own.
+    #[must_use]
+    pub fn begin_key_change(&self, issuer: &IssuerName, which: ZoneUse) -> Option<Changing<'_>> {
+        let what = (issuer.clone(), which);
+        self.changing.insert(what.clone()).then_some(Changing { among: &self.changing, what })
     }
 
     /// Notes which version of a list a terminal fetches: one that begins anew, or goes on where nothing is noted.

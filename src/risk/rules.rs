@@ -72,7 +72,8 @@ pub fn refusals(request: &Request, facts: &TerminalFacts) -> impl Iterator<Item 
         | Kind::ScriptNotice
         | Kind::Settlement
         | Kind::BatchUpload
-        | Kind::Download => (&[], &[]),
+        | Kind::Download
+        | Kind::KeyChange => (&[], &[]),
     };
     let all = parties.iter().chain(SOMETHING).chain(amounts);
     let refusing = all.filter(|(_, _, refuses)| refuses(request, facts));

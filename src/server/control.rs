@@ -2,12 +2,16 @@
 //! owner alone. One line of JSON asks, one line answers, then the connection is closed.
 //!
 //! `{"do":"close-batch","terminal":"10000001","batch":7,"actor":"alice","reason":"till is broken"}`
+//! `{"do":"change-key","issuer":"bank-a","which":"mac","actor":"alice","reason":"its year is over"}`
 
 use super::station::Real;
+use crate::flow::KeyChanged;
 use crate::flow::Station;
 use crate::ledger::batches::BatchRow;
 use crate::model::BatchNumber;
+use crate::model::IssuerName;
 use crate::model::TerminalId;
+use crate::model::ZoneUse;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::json;
@@ -50,6 +54,17 @@ pub enum Order {
         /// Which batch; the one its session is in if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         batch: Option<u32>,
+        /// Who says so.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
+    /// Gives an issuer a new zone key, and uses it once the issuer has it.
+    ChangeKey {
+        /// The issuer's name.
+        issuer: String,
+        /// `pin` or `mac`.
+        which: String,
         /// Who says so.
         actor: String,
         /// Why.
@@ -108,14 +123,67 @@ async fn answer(stream: UnixStream, station: &Station<Real>) -> io::Result<()> {
         Err(_) => Err("not an order that this station knows".to_owned()),
     };
     let said = match said {
-        Ok(row) => json!({ "ok": true, "batch": row }),
+        Ok(Done::Batch(row)) => json!({ "ok": true, "batch": row }),
+        Ok(Done::Key(KeyChanged { generation, check })) => {
+            json!({ "ok": true, "generation": generation, "check": check.to_string() })
+        }
         Err(why) => json!({ "ok": false, "error": why }),
     };
     timeout(PATIENCE, write.write_all(format!("{said}\n").as_bytes())).await?
 }
 
-async fn obey(
-    Order::CloseBatch { terminal, batch, actor, reason }: Order,
+/// What came of it.
+enum Done {
+    Batch(Box<BatchRow>),
+    Key(KeyChanged),
+}
+
+async fn obey(order: Order, station: &Station<Real>) -> Result<Done, String> {
+    match order {
+        Order::CloseBatch { terminal, batch, actor, reason } => {
+            let row = close_batch(terminal, batch, (actor, reason), station).await?;
+            Ok(Done::Batch(Box::new(row)))
+        }
+        Order::ChangeKey { issuer, which, actor, reason } => {
+            change_key(&issuer, &which, (&actor, &reason), station).await.map(Done::Key)
+        }
+    }
+}
+
+/// Refuses what no person is called and what is no reason.
+fn signed(actor: &str, reason: &str) -> Result<(), String> {
+    let said =
+        |text: &str, most| !text.trim().is_empty() && text.chars().count() <= most && !text.contains(char::is_control);
+    match said(actor, ACTOR) && said(reason, REASON) {
+        true => Ok(()),
+        false => Err(format!("an actor has 1 to {ACTOR} characters, a reason 1 to {REASON}")),
+    }
+}
+
+async fn change_key(
+    issuer: &str,
+    which: &str,
+    (actor, reason): (&str, &str),
+    station: &Station<Real>,
+) -> Result<KeyChanged, String> {
+    let name = IssuerName::parse(issuer).ok_or("an issuer's name has 1 to 32 letters, digits or hyphens")?;
+    let key = match which {
+        "pin" => ZoneUse::Pin,
+        "mac" => ZoneUse::Mac,
+        _ => return Err("a zone has a pin key and a mac key".to_owned()),
+    };
+    signed(actor, reason)?;
+    tracing::warn!(event = "control", actor, reason, issuer = %name, which, "an operator changes a zone key");
+    let changed = station.change_zone_key(&name, key).await.map_err(|fault| fault.to_string())?;
+    let (generation, check) = (changed.generation, &changed.check);
+    tracing::info!(event = "zone-key", issuer = %name, which, generation, check = %check, "a zone key has changed");
+    Ok(changed)
+}
+
+async fn close_batch(
+    terminal: String,
+    batch: Option<u32>,
+    (actor, reason): (String, String),
     station: &Station<Real>,
 ) -> Result<BatchRow, String> {
     let terminal = TerminalId::parse(terminal.as_bytes()).ok_or("a terminal has 8 characters")?;
@@ -123,11 +191,7 @@ async fn obey(
         Some(None) => return Err("a batch has up to six digits".to_owned()),
         batch => batch.flatten(),
     };
-    let said =
-        |text: &str, most| !text.trim().is_empty() && text.chars().count() <= most && !text.contains(char::is_control);
-    if !said(&actor, ACTOR) || !said(&reason, REASON) {
-        return Err(format!("an actor has 1 to {ACTOR} characters, a reason 1 to {REASON}"));
-    }
+    signed(&actor, &reason)?;
     tracing::warn!(event = "control", actor, reason, terminal = %terminal, "an operator closes a batch");
     let closed = station.close_for_operator(terminal, batch, (actor, reason)).await;
     closed.map(|record| BatchRow::from(&record)).map_err(|fault| fault.to_string())

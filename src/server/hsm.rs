@@ -203,6 +203,9 @@ async fn open_software(setup: &SoftwareSetup, keys: KeyList, opening: &Opening<'
     if setup.legacy_single_des {
         builder = builder.legacy_single_des();
     }
+    if setup.odd_parity {
+        builder = builder.odd_parity();
+    }
     if let KeyList::Software { clear, blocks } = keys {
         builder =
             clear.into_iter().fold(builder, |builder, key| builder.key(key.name, key.usage, key.algorithm, key.key));

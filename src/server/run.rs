@@ -11,7 +11,7 @@ use super::expiry;
 use super::hsm;
 use super::keeper::Keeper;
 use super::reload::Reload;
-use super::station::{BuildFault, Built, LateAnswers, Real};
+use super::station::{BuildFault, Built, IssuerAsks, LateAnswers, Real};
 use super::tls;
 use super::trace;
 use super::{Door, Ending, Plan, Server, Stopper, Tap};
@@ -308,10 +308,13 @@ fn worker(
     let built = Arc::clone(built);
     let in_hand = Arc::new(InHand::default());
     move |_| {
-        let (station, late) = built.station();
+        let (station, late, asks) = built.station();
         let station = Arc::new(station);
         for answers in late {
             tokio::spawn(note_late(Arc::clone(&station), answers));
+        }
+        for asked in asks {
+            tokio::spawn(serve_issuer(Arc::clone(&station), asked));
         }
         Arc::new(Behind::new(station, &doors, Arc::clone(&in_hand), most))
     }
@@ -321,6 +324,18 @@ async fn note_late(station: Arc<Station<Real>>, (issuer, mut answers): LateAnswe
     let _crash = CrashOnPanic;
     while let Some(received) = answers.recv().await {
         station.late(&issuer, received).await;
+    }
+}
+
+/// Serves what an issuer asks of us, one after the other.
+async fn serve_issuer(station: Arc<Station<Real>>, (issuer, mut asks): IssuerAsks) {
+    let _crash = CrashOnPanic;
+    while let Some(asked) = asks.recv().await {
+        if let Some(answer) = station.issuer_asks(&issuer, &asked.received).await
+            && !asked.answer(answer)
+        {
+            tracing::warn!(event = "issuer-asks", issuer = %issuer, "the issuer is gone before it was answered");
+        }
     }
 }
 
@@ -358,11 +373,14 @@ fn rest(
     let built = Arc::clone(built);
     let body = async move {
         let _crash = CrashOnPanic;
-        let (station, late) = built.station();
+        let (station, late, asks) = built.station();
         let station = Arc::new(station);
         let names: Vec<_> = late.iter().map(|(name, _)| name.clone()).collect();
         for answers in late {
             tokio::spawn(note_late(Arc::clone(&station), answers));
+        }
+        for asked in asks {
+            tokio::spawn(serve_issuer(Arc::clone(&station), asked));
         }
         if let Some((listener, sources)) = watched {
             tokio::spawn(trace::serve(listener, sources));

@@ -35,6 +35,7 @@ use crate::ledger::Ledger;
 use crate::ledger::LedgerFault;
 use crate::ledger::journal::JournalFault;
 use crate::link::StanSpace;
+use crate::link::tcp::Asked;
 use crate::link::tcp::TcpLink;
 use crate::link::tcp::TcpLinkSetup;
 use crate::model::Clock;
@@ -53,9 +54,13 @@ use tokio_util::sync::CancellationToken;
 
 /// Late answers that may wait to be noted; further ones are counted and dropped.
 const LATE_WAITING: usize = 1024;
+/// Requests of one issuer that wait to be served; more are ignored.
+const ASKS_WAITING: usize = 64;
 
 /// An issuer and the answers it gives too late.
 pub type LateAnswers = (IssuerName, mpsc::Receiver<Received>);
+/// Requests that an issuer makes of us.
+pub type IssuerAsks = (IssuerName, mpsc::Receiver<Asked>);
 
 /// The real world: what `serve` and `demo` run.
 pub struct Real;
@@ -164,6 +169,7 @@ impl Built {
         })?;
         let sessions = Arc::new(Sessions::default());
         sessions.refill(ledger.terminals());
+        sessions.refill_zones(ledger.zones());
         let side = |row: &Arc<registry::Issuer>| {
             let stans = Arc::new(stans(ledger.last_stan(&row.name)));
             Ok(IssuerSide { row: Arc::clone(row), profile: profile(&row.profile)?, stans })
@@ -195,17 +201,19 @@ impl Built {
     /// One worker's station with links of its own, driven by the current runtime. Late answers come to
     /// the receivers.
     #[must_use]
-    pub fn station(&self) -> (Station<Real>, Vec<LateAnswers>) {
-        let (mut issuers, mut noted) = (Vec::new(), Vec::new());
+    pub fn station(&self) -> (Station<Real>, Vec<LateAnswers>, Vec<IssuerAsks>) {
+        let (mut issuers, mut noted, mut served) = (Vec::new(), Vec::new(), Vec::new());
         for side in &self.issuers {
             let (late, answers) = mpsc::channel(LATE_WAITING);
-            issuers.push(self.issuer(side, late));
+            let (asked, asks) = mpsc::channel(ASKS_WAITING);
+            issuers.push(self.issuer(side, late, asked));
+            served.push((side.row.name.clone(), asks));
             noted.push((side.row.name.clone(), answers));
         }
-        (Station::new(self.parts.clone(), issuers), noted)
+        (Station::new(self.parts.clone(), issuers), noted, served)
     }
 
-    fn issuer(&self, side: &IssuerSide, late: mpsc::Sender<Received>) -> Issuer<TcpLink> {
+    fn issuer(&self, side: &IssuerSide, late: mpsc::Sender<Received>, asked: mpsc::Sender<Asked>) -> Issuer<TcpLink> {
         let IssuerSide { row, profile, stans } = side;
         let (name, address) = (row.name.clone(), row.address.to_string());
         let mut setup = TcpLinkSetup::new(name, address, Arc::clone(profile), Arc::clone(stans));
@@ -214,6 +222,7 @@ impl Built {
         setup.idle = row.echo;
         setup.sign_on = row.sign_on;
         setup.late = Some(late);
+        setup.asked = Some(asked);
         let keys = IssuerKeys {
             mac: MacKey(KeyRef::Named(row.mac_key.clone())),
             pin: PinKey(KeyRef::Named(row.pin_key.clone())),

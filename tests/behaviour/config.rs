@@ -34,7 +34,7 @@ fn the_demo_station_is_ready_to_run() {
     assert_eq!(doors, [("pos", 8583), ("host", 8584)]);
     assert!(loaded.config.test_keys);
     assert_eq!(loaded.registry.terminals().count(), 200);
-    assert_eq!(loaded.keys.names().len(), 218);
+    assert_eq!(loaded.keys.names().len(), 220);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod hsm_keys;
 mod hsm_operations;
 mod issuer_command;
 mod journal;
+mod keys_command;
 mod ledger;
 mod ledger_command;
 mod link;

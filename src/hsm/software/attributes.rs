@@ -143,6 +143,10 @@ pub(super) fn fits(usage: KeyUsage, algorithm: KeyAlgorithm, single_des: bool) -
 impl Attributes {
     /// Reads a header for a key of `length` bytes.
     pub(super) fn read(header: &Header, length: usize, single_des: bool) -> Result<Self, KeyFault> {
+        if header.version.first() == Some(&b'c') {
+            // A component of a key (X9.143, key version number) is none.
+            return Err(KeyFault::Usage);
+        }
         let usage = match &header.usage {
             b"K0" => KeyUsage::Kek,
             b"P0" => KeyUsage::Pin,

@@ -37,7 +37,7 @@ use crate::hsm::calculator::tr31::KeyBlockKey;
 use zeroize::Zeroizing;
 
 /// A fault of a key that travels.
-fn travelling(fault: KeyFault) -> HsmError {
+pub(super) fn travelling(fault: KeyFault) -> HsmError {
     HsmError::Key { name: "block".into(), fault }
 }
 
@@ -53,18 +53,18 @@ fn block_fault(fault: BlockFault) -> KeyFault {
 }
 
 /// The check value of a key by its family's own method.
-fn kcv(key: &CipherKey, length: usize) -> Result<Kcv, HsmError> {
+pub(super) fn kcv(key: &CipherKey, length: usize) -> Result<Kcv, HsmError> {
     check_value(key, KcvMethod::usual(key), length).map_err(|_| HsmError::Input("check value length"))
 }
 
 /// Whether `algorithm` is AES.
-fn is_aes(algorithm: KeyAlgorithm) -> bool {
+pub(super) fn is_aes(algorithm: KeyAlgorithm) -> bool {
     matches!(algorithm, KeyAlgorithm::Aes128 | KeyAlgorithm::Aes192 | KeyAlgorithm::Aes256)
 }
 
 impl SoftwareHsm {
     /// Writes a key as a block.
-    fn block_of(&self, header: &Header, key: &[u8]) -> Result<KeyBlock, HsmError> {
+    pub(super) fn block_of(&self, header: &Header, key: &[u8]) -> Result<KeyBlock, HsmError> {
         let mut padding = Zeroizing::new(vec![0; header.padding(key.len())]);
         self.entropy.fill(&mut padding);
         let block = self.protection()?.wrap(header, key, &padding).map_err(|_| travelling(KeyFault::Length))?;
@@ -159,7 +159,7 @@ impl SoftwareHsm {
 
     /// Whether a key that came in is one: its check value, its parity if the policy asks for it, that no part of it is
     /// weak and that it is no shorter key in disguise.
-    fn acceptable(
+    pub(super) fn acceptable(
         &self,
         (usage, algorithm): (KeyUsage, KeyAlgorithm),
         key: &[u8],

@@ -9,9 +9,12 @@ mod arena;
 mod attributes;
 mod backend;
 mod cards;
+mod ceremony;
 mod lifecycle;
 mod pin;
 mod transaction;
+
+pub use ceremony::{Ceremony, Component, MOST_COMPONENTS, Progress};
 
 use super::Capabilities;
 use super::HsmError;

@@ -127,7 +127,9 @@ impl<'a> Feed<'a> {
                 }
                 is_wanted
             }
-            Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) | Record::Marks(_) => false,
+            Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) | Record::Marks(_) | Record::Zone(..) => {
+                false
+            }
             Record::Batch(_) => true,
             Record::Uploaded(..) | Record::Opened(..) => false,
         }
@@ -156,7 +158,9 @@ impl<'a> Feed<'a> {
                 self.run(closed, (date.to_string(), integer(self.group)))
             }
             Record::Standing(standing) => self.stands(standing),
-            Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) | Record::Marks(_) => Ok(()),
+            Record::Terminal(..) | Record::DataKey(..) | Record::Stan(..) | Record::Marks(_) | Record::Zone(..) => {
+                Ok(())
+            }
             Record::Batch(batch) => self.batch(batch),
             Record::Uploaded(..) | Record::Opened(..) => Ok(()),
         }

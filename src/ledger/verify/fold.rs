@@ -189,6 +189,7 @@ impl Reader for Verifier {
             Record::Stan(issuer, _) => {
                 self.lanes.issuer(issuer);
             }
+            Record::Zone(..) => {}
             Record::Closed(date) => self.closed(*date),
             Record::Standing(standing) => self.stands(standing),
             Record::Marks(_) => {}

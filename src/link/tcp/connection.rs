@@ -1,5 +1,6 @@
 //! One connection's life: connect, sign on, read, write, ask whether anybody is there, and again.
 
+use super::Asked;
 use super::state::Batch;
 use super::state::Phase;
 use super::state::Shared;
@@ -99,7 +100,7 @@ async fn live(shared: &Arc<Shared>, slot: usize) -> Lost {
     shared.open(slot, if shared.setup.sign_on { Phase::SigningOn } else { Phase::Up });
     info!(issuer = %shared.setup.issuer, connection = slot, "issuer connected");
     tokio::select! {
-        lost = read(shared, reader, &last) => lost,
+        lost = read(shared, slot, reader, &last) => lost,
         lost = write(shared, slot, writer) => lost,
         lost = watch(shared, slot, &last) => lost,
     }
@@ -152,7 +153,7 @@ impl LastHeard {
     }
 }
 
-async fn read(shared: &Shared, mut reader: OwnedReadHalf, last: &LastHeard) -> Lost {
+async fn read(shared: &Arc<Shared>, slot: usize, mut reader: OwnedReadHalf, last: &LastHeard) -> Lost {
     let mut deframer = Deframer::new(shared.setup.profile.framing);
     let mut buffer = BytesMut::with_capacity(READ_MOST);
     loop {
@@ -166,7 +167,7 @@ async fn read(shared: &Shared, mut reader: OwnedReadHalf, last: &LastHeard) -> L
         buffer.clear();
         loop {
             match deframer.next() {
-                Ok(Some(unit)) => arrived(shared, unit),
+                Ok(Some(unit)) => arrived(shared, slot, unit),
                 Ok(None) => break,
                 Err(fault) => return fault.into(),
             }
@@ -174,8 +175,8 @@ async fn read(shared: &Shared, mut reader: OwnedReadHalf, last: &LastHeard) -> L
     }
 }
 
-/// One unit: an answer somebody waits for, or a line in the log.
-fn arrived(shared: &Shared, unit: Bytes) {
+/// One unit: an answer somebody waits for, a request of the issuer, or a line in the log.
+fn arrived(shared: &Arc<Shared>, slot: usize, unit: Bytes) {
     if unit.is_empty() {
         return;
     }
@@ -194,6 +195,13 @@ fn arrived(shared: &Shared, unit: Bytes) {
         }
     };
     let is_response = received.message.mti().is_some_and(|mti| mti.is_response());
+    if !is_response && let Some(asked) = &shared.setup.asked {
+        if asked.try_send(Asked::new(received, Arc::clone(shared), slot)).is_err() {
+            shared.count(|stats| stats.no_answer += 1);
+            warn!(%issuer, "too many requests of issuer at once, one ignored");
+        }
+        return;
+    }
     let key = is_response.then(|| profile.correlation_key(&received.message)).flatten();
     let Some(key) = key else {
         shared.count(|stats| stats.no_answer += 1);

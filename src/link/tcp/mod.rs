@@ -54,6 +54,28 @@ pub struct TcpLinkSetup {
     pub sign_on: bool,
     /// Where answers go that come after their requests were given up. Full means dropped and counted.
     pub late: Option<mpsc::Sender<Received>>,
+    /// Where requests go that the issuer makes of us; without it they are ignored. Full means ignored and counted.
+    pub asked: Option<mpsc::Sender<Asked>>,
+}
+
+/// A request that an issuer makes of us, and the connection it came by.
+pub struct Asked {
+    /// The request. Its MAC is not checked here.
+    pub received: Received,
+    shared: Arc<Shared>,
+    slot: usize,
+}
+
+impl Asked {
+    fn new(received: Received, shared: Arc<Shared>, slot: usize) -> Self {
+        Self { received, shared, slot }
+    }
+
+    /// Sends the answer, a whole unit. False if the connection is gone.
+    #[must_use]
+    pub fn answer(&self, unit: Bytes) -> bool {
+        self.shared.say(self.slot, unit)
+    }
 }
 
 impl TcpLinkSetup {
@@ -74,6 +96,7 @@ impl TcpLinkSetup {
             silence: Duration::from_secs(10),
             sign_on: false,
             late: None,
+            asked: None,
         }
     }
 }

@@ -43,7 +43,8 @@ pub(super) struct Waiter {
 
 /// A unit that waits for its connection's writer.
 struct Queued {
-    ticket: Ticket,
+    /// Of a request; an answer has none.
+    ticket: Option<Ticket>,
     unit: Bytes,
     left: Arc<AtomicBool>,
 }
@@ -152,12 +153,26 @@ impl Shared {
         if open { self.queue(&mut state, slot, key, unit) } else { None }
     }
 
+    /// Queues an answer on the connection by which its request came. False if that is gone, or its queue too long.
+    pub(super) fn say(&self, slot: usize, unit: Bytes) -> bool {
+        let mut state = self.state.lock();
+        let most = self.setup.in_flight;
+        let open = state.slots.get_mut(slot).filter(|slot| slot.phase != Phase::Down && slot.queue.len() < most);
+        let Some(open) = open else { return false };
+        open.queue.push_back(Queued { ticket: None, unit, left: Arc::default() });
+        drop(state);
+        if let Some(wake) = self.wake.get(slot) {
+            wake.notify_one();
+        }
+        true
+    }
+
     fn queue(self: &Arc<Self>, state: &mut State, slot: usize, key: CorrelationKey, unit: Bytes) -> Option<Waiting> {
         let (reply, answer) = oneshot::channel();
         let left = Arc::new(AtomicBool::new(false));
         let waiter = Waiter { reply, left: Arc::clone(&left) };
         let ticket = state.mux.register(slot, key.clone(), waiter).ok()?;
-        state.slots.get_mut(slot)?.queue.push_back(Queued { ticket, unit, left });
+        state.slots.get_mut(slot)?.queue.push_back(Queued { ticket: Some(ticket), unit, left });
         self.wake.get(slot)?.notify_one();
         Some(Waiting { shared: Arc::clone(self), slot, key, ticket, answer, ended: false })
     }
@@ -250,7 +265,7 @@ impl Shared {
         let mut state = self.state.lock();
         let queue = state.slots.get_mut(slot).map(|slot| &mut slot.queue);
         let queued = queue.and_then(|queue| {
-            let at = queue.iter().position(|queued| queued.ticket == ticket)?;
+            let at = queue.iter().position(|queued| queued.ticket == Some(ticket))?;
             queue.remove(at)
         });
         if queued.is_some() {

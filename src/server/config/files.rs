@@ -125,6 +125,8 @@ fn check_keys(config: &Config, registry: &Registry, keys: &KeyList, file: &str, 
     for issuer in registry.issuers() {
         check(format!("issuer {}", issuer.name), &issuer.pin_key, KeyUsage::Pin);
         check(format!("issuer {}", issuer.name), &issuer.mac_key, KeyUsage::Mac);
+        let master = issuer.master_key.iter();
+        master.for_each(|name| check(format!("issuer {}", issuer.name), name, KeyUsage::Kek));
     }
     for terminal in registry.terminals() {
         if let Some(name) = &terminal.master_key {

@@ -48,9 +48,17 @@ impl HsmKind {
     /// The keys of the table that are this kind's.
     fn columns(self) -> &'static [&'static str] {
         match self {
-            Self::Software => {
-                &["master", "master_env", "legacy_single_des", "library", "token", "pin_file", "pin_env", "token_key"]
-            }
+            Self::Software => &[
+                "master",
+                "master_env",
+                "legacy_single_des",
+                "odd_parity",
+                "library",
+                "token",
+                "pin_file",
+                "pin_env",
+                "token_key",
+            ],
             Self::Payshield => &[
                 "addresses",
                 "connections",
@@ -98,6 +106,8 @@ pub struct SoftwareSetup {
     pub master: Option<MasterPlace>,
     /// Whether single DES may protect PINs and tracks too.
     pub legacy_single_des: bool,
+    /// Whether DES family keys that come in must have odd parity.
+    pub odd_parity: bool,
 }
 
 /// Where a master key comes from; never the command line, which others see.
@@ -189,7 +199,7 @@ pub struct HostTlsFiles {
     pub identity: Option<(String, String)>,
 }
 
-const COLUMNS: &[&str; 31] = &[
+const COLUMNS: &[&str; 32] = &[
     "kind",
     "master",
     "master_env",
@@ -217,17 +227,18 @@ const COLUMNS: &[&str; 31] = &[
     "cool_down_ms",
     "key_blocks",
     "legacy_single_des",
+    "odd_parity",
     "long_check_values",
     "trailers",
     "sealing_key",
     "sealing_mac",
 ];
 
-type Cells<'a> = Row<'a, 31>;
+type Cells<'a> = Row<'a, 32>;
 
 impl Default for HsmSetup {
     fn default() -> Self {
-        Self::Software(SoftwareSetup { master: None, legacy_single_des: true })
+        Self::Software(SoftwareSetup { master: None, legacy_single_des: true, odd_parity: false })
     }
 }
 
@@ -316,7 +327,8 @@ fn software(row: &Cells<'_>, profile: StationProfile, breaches: &mut Breaches) -
         }
     };
     let legacy_single_des = truth(row, "legacy_single_des", profile == StationProfile::Test, breaches);
-    Some(SoftwareSetup { master, legacy_single_des })
+    let odd_parity = truth(row, "odd_parity", false, breaches);
+    Some(SoftwareSetup { master, legacy_single_des, odd_parity })
 }
 
 fn token(row: &Cells<'_>, breaches: &mut Breaches) -> Option<TokenSetup> {

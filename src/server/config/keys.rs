@@ -1,13 +1,13 @@
 //! The lists of keys: `name,usage,algorithm,type,key`, of which each kind of HSM has its own part.
 
 use super::HsmKind;
+use super::kept::{COLUMNS, Cells, KeyState, Life};
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::KeyBlock;
 use crate::hsm::KeyName;
 use crate::hsm::KeyUsage;
 use crate::hsm::payshield::NamedHostKey;
 use crate::registry::Breaches;
-use crate::registry::Row;
 use crate::registry::Source;
 use crate::registry::rows;
 use serde::Deserialize;
@@ -107,8 +107,15 @@ impl KeyList {
     }
 
     fn add(&mut self, row: &Cells<'_>, test_keys: bool, breaches: &mut Breaches) {
-        let Some(head) = Head::read(row, breaches) else { return };
-        let Head { name, usage, algorithm } = head;
+        let (head, life) = (Head::read(row, breaches), Life::read(row, breaches));
+        let Some(Head { name, usage, algorithm }) = head else { return };
+        if life.test && !test_keys {
+            breaches.add(row.file(), row.line(), "test: is a test key, which only a station with test_keys may have");
+        }
+        if life.state != KeyState::Current {
+            // Generations that came before or come next are `tollgate keys`' matter.
+            return;
+        }
         match self {
             Self::Software { clear, blocks } => {
                 without(row, "type", "software", breaches);
@@ -147,19 +154,15 @@ impl KeyList {
     }
 }
 
-const COLUMNS: &[&str; 5] = &["name", "usage", "algorithm", "type", "key"];
-
-type Cells<'a> = Row<'a, 5>;
-
 /// What every row has.
-struct Head {
-    name: KeyName,
-    usage: KeyUsage,
-    algorithm: KeyAlgorithm,
+pub(super) struct Head {
+    pub(super) name: KeyName,
+    pub(super) usage: KeyUsage,
+    pub(super) algorithm: KeyAlgorithm,
 }
 
 impl Head {
-    fn read(row: &Cells<'_>, breaches: &mut Breaches) -> Option<Self> {
+    pub(super) fn read(row: &Cells<'_>, breaches: &mut Breaches) -> Option<Self> {
         let name = row.required("name", "a key name", KeyName::parse, breaches);
         let usage = row.required("usage", "a key usage", word::<KeyUsage>, breaches);
         let algorithm = row.required("algorithm", "a key algorithm", word::<KeyAlgorithm>, breaches);
@@ -174,7 +177,7 @@ fn without(row: &Cells<'_>, column: &str, kind: &str, breaches: &mut Breaches) {
 }
 
 /// Whether it is a key block: `D` and its own length, longer than any key in hex.
-fn is_block(text: &str) -> bool {
+pub(super) fn is_block(text: &str) -> bool {
     let length = text.strip_prefix('D').and_then(|rest| rest.get(..4)).and_then(|digits| digits.parse().ok());
     text.len() >= 80 && length == Some(text.len())
 }
@@ -198,7 +201,7 @@ pub fn key_rows(source: Source<'_>, breaches: &mut Breaches) -> Vec<NamedKey> {
     keys
 }
 
-fn word<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+pub(super) fn word<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     let deserializer: serde::de::value::StrDeserializer<'a, Error> = text.into_deserializer();
     T::deserialize(deserializer).ok()
 }

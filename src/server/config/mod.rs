@@ -8,12 +8,14 @@ mod field;
 mod files;
 mod hsm;
 mod keeping;
+mod kept;
 mod keys;
 
 pub use door::{ClientCertificates, Door, DoorTls, Network};
 pub use files::{Loaded, load};
 pub use hsm::{HostSetup, HostTlsFiles, HsmKind, HsmSetup, MasterPlace, PinPlace, SoftwareSetup, TokenSetup};
 pub use keeping::Keeping;
+pub use kept::{KeptKey, KeyState, kept_rows};
 pub use keys::{KeyList, NamedBlock, NamedKey, TokenKey, key_rows};
 
 use crate::model::Acquirer;

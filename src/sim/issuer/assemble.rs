@@ -10,6 +10,7 @@ use crate::channel::Profile;
 use crate::hsm::CvKey;
 use crate::hsm::HsmError;
 use crate::hsm::ImkKey;
+use crate::hsm::Kek;
 use crate::hsm::KeyName;
 use crate::hsm::KeyRef;
 use crate::hsm::MacKey;
@@ -45,7 +46,7 @@ const INDEX: u8 = 1;
 pub struct Parts<'a> {
     /// Its name; of the keys those named `NAME/zak`, `NAME/zpk` and `NAME/pvk` are its own, of the
     /// cards those that name it. With `NAME/pgk` it checks PINs by offset too, with `NAME/cvk` what tracks prove,
-    /// with `NAME/imk` the cryptograms of chips.
+    /// with `NAME/imk` the cryptograms of chips, with `NAME/zmk` its zone keys change.
     pub name: IssuerName,
     /// Its wire conventions.
     pub profile: Arc<Profile>,
@@ -83,9 +84,9 @@ pub fn assemble(parts: &Parts<'_>) -> Result<Bank<SoftwareHsm>, AssembleError> {
     let own = |what: &str| parts.own_key(what);
     let needed = |what: &str| own(what).ok_or_else(|| AssembleError::Missing(format!("{}/{what}", parts.name)));
     let (zak, zpk, pvk) = (needed("zak")?, needed("zpk")?, needed("pvk")?);
-    let (pgk, cvk, imk) = (own("pgk"), own("cvk"), own("imk"));
+    let (pgk, cvk, imk, zmk) = (own("pgk"), own("cvk"), own("imk"), own("zmk"));
     let mut builder = SoftwareHsm::under(Arc::clone(&parts.entropy), master);
-    for key in [Some(zak), Some(zpk), Some(pvk), pgk, cvk, imk].into_iter().flatten() {
+    for key in [Some(zak), Some(zpk), Some(pvk), pgk, cvk, imk, zmk].into_iter().flatten() {
         builder = builder.key(key.name.clone(), key.usage, key.algorithm, key.key.clone());
     }
     let cards = parts.cards.iter().filter(|card| card.issuer == parts.name);
@@ -95,6 +96,7 @@ pub fn assemble(parts: &Parts<'_>) -> Result<Bank<SoftwareHsm>, AssembleError> {
         profile: Arc::clone(&parts.profile),
         mac_key: MacKey(named(zak)),
         pin_key: PinKey(named(zpk)),
+        master_key: zmk.map(|key| Kek(named(key))),
         keys: CheckKeys {
             pvv: PvKey(named(pvk)),
             offset: pgk.map(|key| OffsetKey(named(key))),

@@ -16,13 +16,14 @@ use super::reading::Card;
 use super::rules;
 use super::rules::Delivery;
 use super::rules::Rule;
+use super::zone::ZoneKeys;
 use crate::channel::Frame;
 use crate::channel::Profile;
 use crate::hsm::Ctx;
 use crate::hsm::Hsm;
+use crate::hsm::Kek;
 use crate::hsm::MacKey;
 use crate::hsm::PinKey;
-use crate::hsm::Verdict;
 use crate::iso8583::Message;
 use crate::ledger::kinds;
 use crate::model::BusinessDate;
@@ -52,6 +53,8 @@ pub struct BankSetup {
     pub mac_key: MacKey,
     /// Deciphers PIN blocks (ZPK).
     pub pin_key: PinKey,
+    /// What zone keys are exchanged under (ZMK); without one a key change is refused.
+    pub master_key: Option<Kek>,
     /// Check cards and PINs.
     pub keys: CheckKeys,
     /// When an answer that is to come after the switch's deadline comes.
@@ -109,6 +112,7 @@ pub struct BankStats {
 pub struct Bank<H> {
     pub(super) setup: BankSetup,
     pub(super) hsm: Arc<H>,
+    pub(super) zone: Mutex<ZoneKeys>,
     pub(super) holders: HashMap<Pan, Holder>,
     pub(super) books: Mutex<Books>,
     /// Where the books are kept; locked before them.
@@ -141,7 +145,9 @@ impl<H: Hsm> Bank<H> {
             let holder = Holder { expiry: card.expiry.digits(), sequence: card.sequence, chip: card.chip, pin };
             holders.insert(card.pan, holder);
         }
-        Self { setup, hsm, holders, books: Mutex::new(books), file: Mutex::default(), stats: Mutex::default() }
+        let zone = Mutex::new(ZoneKeys::new(&setup));
+        let (books, file) = (Mutex::new(books), Mutex::default());
+        Self { setup, hsm, zone, holders, books, file, stats: Mutex::default() }
     }
 
     /// How it is set up.
@@ -190,6 +196,11 @@ impl<H: Hsm> Bank<H> {
             self.stats.lock().unreadable += 1;
             return Vec::new();
         };
+        if message.mti().is_some_and(|mti| mti.is_response()) {
+            let awaited = self.key_answered(&message).await.is_some();
+            self.stats.lock().unreadable += u64::from(!awaited);
+            return Vec::new();
+        }
         let kind = message.dialect().kind_of(&message);
         {
             let mut stats = self.stats.lock();
@@ -202,17 +213,17 @@ impl<H: Hsm> Bank<H> {
         self.effects(&frame, &message, &answer).await
     }
 
-    /// Frame and message, if the unit is a request.
+    /// Frame and message, if the unit is one.
     fn read(&self, unit: Bytes) -> Option<(Frame, Message)> {
         let frame = self.setup.profile.split(unit).ok()?;
         let message = self.setup.profile.decode(&frame).ok()?;
-        let request = !message.mti()?.is_response();
-        request.then_some((frame, message))
+        message.mti()?;
+        Some((frame, message))
     }
 
     /// What to answer; `None` is nothing at all.
     async fn decide(&self, message: &Message, kind: Option<Kind>, now: Timestamp) -> Option<Answer> {
-        if !self.authentic(message).await {
+        if !self.authentic(message, kind).await {
             self.stats.lock().mac_failures += 1;
             return Some(Answer::plain(ResponseCode::MacFailure));
         }
@@ -226,6 +237,7 @@ impl<H: Hsm> Bank<H> {
                 let undone = self.undo(&reading::original(message), self.today(now));
                 undone.then(|| Answer::plain(ResponseCode::Approved))
             }
+            Kind::KeyChange => Some(Answer::plain(self.key_change(message).await)),
             // Batches are between terminals and their host.
             Kind::Settlement | Kind::BatchUpload | Kind::Download => {
                 Some(Answer::plain(ResponseCode::FunctionUnsupported))
@@ -236,14 +248,13 @@ impl<H: Hsm> Bank<H> {
         }
     }
 
-    async fn authentic(&self, message: &Message) -> bool {
+    /// A new key is only taken from who has the old one, whatever else goes without a MAC.
+    async fn authentic(&self, message: &Message, kind: Option<Kind>) -> bool {
         let profile = &self.setup.profile;
-        if !message.mti().is_some_and(|mti| profile.mac_required(mti)) {
+        if kind != Some(Kind::KeyChange) && !message.mti().is_some_and(|mti| profile.mac_required(mti)) {
             return true;
         }
-        let (Some(data), Some(mac)) = (message.mac_input(), message.mac()) else { return false };
-        let verdict = self.hsm.mac_verify(&HSM_WITHIN, &self.setup.mac_key, &profile.mac.scheme, data, &mac).await;
-        matches!(verdict, Ok(Verdict::Match))
+        self.mac_holds(message).await
     }
 
     async fn financial(&self, message: &Message, kind: Kind, now: Timestamp) -> Option<Answer> {

@@ -5,6 +5,7 @@ use super::bank::Bank;
 use super::books::Entry;
 use super::books::Reference;
 use crate::hsm::Hsm;
+use crate::hsm::ZoneKeyText;
 use crate::model::Amount;
 use crate::model::BusinessDate;
 use crate::model::Currency;
@@ -16,6 +17,7 @@ use crate::model::Rrn;
 use crate::model::Stan;
 use crate::model::TerminalId;
 use crate::server::lines::Lines;
+use futures_util::FutureExt;
 use serde::Deserialize;
 use serde::Serialize;
 use std::io;
@@ -29,6 +31,10 @@ enum Operation {
     /// A reversal of books before they knew days.
     Undo(Vec<RawReference>),
     UndoOn(String, Vec<RawReference>),
+    /// A zone key that is used from here on, as it came or went: under the key that both sides have.
+    UseKey(String),
+    /// One that the station was sent.
+    OfferKey(String),
 }
 
 #[derive(Deserialize, Serialize)]
@@ -88,6 +94,10 @@ impl BookFile {
             to: entry.to.map(|to| to.masked().to_string()),
             follows: entry.follows.iter().map(RawReference::of).collect(),
         })))
+    }
+
+    fn zone_key(&mut self, text: String, used: bool) -> io::Result<()> {
+        self.0.add(&if used { Operation::UseKey(text) } else { Operation::OfferKey(text) })
     }
 
     /// Notes a reversal before it is done.
@@ -177,6 +187,19 @@ fn optional<T>(text: Option<&str>, read: impl Fn(&str) -> Option<T>) -> Option<O
 }
 
 impl<H: Hsm> Bank<H> {
+    /// Notes a zone key before it is used, or sent. False if that cannot be.
+    pub(super) fn keep_key(&self, text: &ZoneKeyText, used: bool) -> bool {
+        let mut file = self.file.lock();
+        let Some(file) = file.as_mut() else { return true };
+        text.write().is_some_and(|text| file.zone_key(text, used).is_ok())
+    }
+
+    /// Takes up a key that was noted.
+    fn again(&self, text: &str, used: bool) -> Option<()> {
+        // The HSM of a mock issuer is in its process, and answers at once.
+        self.take_up(ZoneKeyText::parse(text.as_bytes())?, used).now_or_never()?
+    }
+
     /// Keeps the books in `path` from now on, and first does again what is there already. Returns how many
     /// operations that were. What is killed between a line and its answer has booked and not answered.
     ///
@@ -205,6 +228,8 @@ impl<H: Hsm> Bank<H> {
                     let day = BusinessDate::parse(&day).ok_or_else(|| broken(at))?;
                     books.undo(&original.ok_or_else(|| broken(at))?, Some(day));
                 }
+                Operation::UseKey(text) => self.again(&text, true).ok_or_else(|| broken(at))?,
+                Operation::OfferKey(text) => self.again(&text, false).ok_or_else(|| broken(at))?,
             }
             count += 1;
         }

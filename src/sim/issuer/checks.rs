@@ -11,6 +11,8 @@ use crate::hsm::HsmError;
 use crate::hsm::IbmRule;
 use crate::hsm::ImkKey;
 use crate::hsm::OffsetKey;
+use crate::hsm::PinError;
+use crate::hsm::PinKey;
 use crate::hsm::PinMethod;
 use crate::hsm::PinOrigin;
 use crate::hsm::PinSource;
@@ -127,17 +129,23 @@ impl<H: Hsm> Bank<H> {
         let block = message.role(Role::PinBlock)?;
         let Some(block) = EncryptedPinBlock::new(&block) else { return Some(ResponseCode::PinFormat) };
         let keys = &self.setup.keys;
-        let from = PinSource { key: &self.setup.pin_key, format: self.setup.profile.pin_format };
+        let (zone, format) = (self.zone.lock().pins(), self.setup.profile.pin_format);
         let method = match (&holder.pin, &keys.offset) {
             (PinOnFile::Pvv(index, pvv), _) => PinMethod::Pvv { key: &keys.pvv, index: *index, pvv: *pvv },
             (PinOnFile::Offset(offset), Some(key)) => PinMethod::Ibm { key, rule: ibm_rule(pan), offset },
             (PinOnFile::Offset(_), None) => return Some(ResponseCode::SystemFailure),
         };
-        match self.hsm.pin_verify(&HSM_WITHIN, PinOrigin::Static(from), &block, pan, method).await {
-            Ok(Verdict::Match) => None,
-            Ok(Verdict::NoMatch) => Some(ResponseCode::PinWrong),
-            Err(_) => Some(ResponseCode::PinFormat),
+        // Which of the zone's keys it is under, nobody says.
+        for key in zone.into_iter().map(PinKey) {
+            let from = PinOrigin::Static(PinSource { key: &key, format });
+            match self.hsm.pin_verify(&HSM_WITHIN, from, &block, pan, method).await {
+                Ok(Verdict::Match) => return None,
+                Ok(Verdict::NoMatch) => return Some(ResponseCode::PinWrong),
+                Err(PinError::Block) => {}
+                Err(PinError::Hsm(_)) => break,
+            }
         }
+        Some(ResponseCode::PinFormat)
     }
 
     /// DE 55 of an answer: what proves to the chip that its issuer answers, and how. `None` if no chip asked, or one

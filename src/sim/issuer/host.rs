@@ -5,6 +5,7 @@ use super::bank::Bank;
 use super::bank::Effect;
 use crate::channel::Deframer;
 use crate::hsm::Hsm;
+use crate::hsm::KeyUsage;
 use crate::model::Timestamp;
 use bytes::Bytes;
 use bytes::BytesMut;
@@ -28,6 +29,8 @@ use tokio::task::JoinSet;
 const CONNECTIONS: usize = 256;
 /// Answers of one connection that wait for their time or for the socket; more are dropped.
 const ANSWERS: usize = 4_096;
+/// New zone keys that are asked for and not made yet; more are not made.
+const ASKED: usize = 16;
 /// Between two bytes of an answer that comes one byte at a time.
 const BETWEEN_BYTES: Duration = Duration::from_millis(2);
 
@@ -36,21 +39,52 @@ const BETWEEN_BYTES: Duration = Duration::from_millis(2);
 /// # Errors
 /// Those of accepting.
 pub async fn serve<H: Hsm>(listener: TcpListener, bank: Arc<Bank<H>>) -> io::Result<()> {
+    let mut none = mpsc::channel(1).1;
+    serve_and_offer(listener, bank, &mut none).await
+}
+
+/// The same; each usage that is asked for is that of a zone key which the station is given, over any connection.
+async fn serve_and_offer<H: Hsm>(
+    listener: TcpListener,
+    bank: Arc<Bank<H>>,
+    asked: &mut mpsc::Receiver<KeyUsage>,
+) -> io::Result<()> {
     let mut connections = JoinSet::new();
+    let mut writers: Vec<mpsc::WeakSender<Act>> = Vec::new();
     loop {
-        let (stream, _) = listener.accept().await?;
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted?,
+            Some(usage) = asked.recv() => {
+                offer(&bank, usage, &writers).await;
+                continue;
+            }
+        };
         while connections.try_join_next().is_some() {}
+        writers.retain(|writer| writer.upgrade().is_some());
         if connections.len() < CONNECTIONS {
-            connections.spawn(connection(stream, Arc::clone(&bank)));
+            let (sender, acts) = mpsc::channel(ANSWERS);
+            writers.push(sender.downgrade());
+            connections.spawn(connection(accepted.0, Arc::clone(&bank), (sender, acts)));
         }
     }
 }
 
-async fn connection<H: Hsm>(stream: TcpStream, bank: Arc<Bank<H>>) {
+/// Gives the station a new zone key over the newest connection. If there is none, the next try sends the same key.
+async fn offer<H: Hsm>(bank: &Bank<H>, usage: KeyUsage, writers: &[mpsc::WeakSender<Act>]) {
+    let Some(writer) = writers.iter().rev().find_map(mpsc::WeakSender::upgrade) else { return };
+    if let Some(unit) = bank.offer_key(usage, now()).await {
+        let _ = writer.try_send(Act::Send(unit));
+    }
+}
+
+async fn connection<H: Hsm>(
+    stream: TcpStream,
+    bank: Arc<Bank<H>>,
+    (sender, acts): (mpsc::Sender<Act>, mpsc::Receiver<Act>),
+) {
     // Small answers must not wait for each other; without it they are merely slower.
     let _ = stream.set_nodelay(true);
     let (reader, writer) = stream.into_split();
-    let (sender, acts) = mpsc::channel(ANSWERS);
     tokio::select! {
         () = read(reader, bank, sender) => {}
         () = write(writer, acts) => {}
@@ -122,6 +156,7 @@ fn now() -> Timestamp {
 /// bank, with its books, stays with whoever shares it.
 pub struct IssuerThread {
     address: SocketAddr,
+    keys: mpsc::Sender<KeyUsage>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -137,17 +172,24 @@ impl IssuerThread {
         let address = socket.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
+        let (keys, mut asked) = mpsc::channel(ASKED);
         let name = format!("issuer {}", bank.setup().name);
         let thread = thread::Builder::new().name(name).spawn(move || {
             runtime.block_on(async {
                 let Ok(listener) = TcpListener::from_std(socket) else { return };
                 tokio::select! {
                     _ = stopped => {}
-                    _ = serve(listener, bank) => {}
+                    _ = serve_and_offer(listener, bank, &mut asked) => {}
                 }
             });
         })?;
-        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address, keys, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Has it give the station a new zone key of this usage, if it has a connection and a key to exchange it under.
+    pub fn offer_key(&self, usage: KeyUsage) {
+        // Where many are asked for already, one more is nothing new.
+        let _ = self.keys.try_send(usage);
     }
 
     /// Where it listens.

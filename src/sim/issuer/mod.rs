@@ -13,6 +13,7 @@ mod host;
 mod reading;
 mod reply;
 pub mod rules;
+mod zone;
 
 pub use assemble::{AssembleError, DEMO_KEYS, LATE, Parts, assemble};
 pub use bank::{Act, Bank, BankSetup, BankStats, Effect, IssuedCard};

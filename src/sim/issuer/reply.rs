@@ -55,7 +55,8 @@ impl<H: Hsm> Bank<H> {
         let mti = request.mti()?.response();
         let builder = compose(request, mti, answer).ok()?;
         let profile = &self.setup.profile;
-        if !profile.mac_required(mti) {
+        let kind = request.dialect().kind_of(request);
+        if kind != Some(Kind::KeyChange) && !profile.mac_required(mti) {
             return profile.enclose(&builder.finish().ok()?, Some(frame)).ok();
         }
         let unsigned = builder.finish_unsigned().ok()?;
@@ -63,7 +64,8 @@ impl<H: Hsm> Bank<H> {
         if answer.delivery == Delivery::WrongMac {
             data.push(1);
         }
-        let mac = self.hsm.mac_generate(&HSM_WITHIN, &self.setup.mac_key, &profile.mac.scheme, &data).await.ok()?;
+        let key = self.zone.lock().mac();
+        let mac = self.hsm.mac_generate(&HSM_WITHIN, &key, &profile.mac.scheme, &data).await.ok()?;
         profile.enclose(&unsigned.sign(&mac).ok()?, Some(frame)).ok()
     }
 }

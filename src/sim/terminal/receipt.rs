@@ -53,6 +53,7 @@ pub fn title(kind: Kind) -> (&'static str, &'static str) {
         Kind::Settlement => ("批结算", "SETTLEMENT"),
         Kind::BatchUpload => ("批上送", "BATCH UPLOAD"),
         Kind::Download => ("参数下载", "DOWNLOAD"),
+        Kind::KeyChange => ("密钥更换", "KEY CHANGE"),
     }
 }
 

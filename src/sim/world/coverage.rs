@@ -154,6 +154,14 @@ sometimes! {
     DeviceServed = "message of a DUKPT device served",
     /// A DUKPT device's message came after a later one of it.
     SerialBack = "serial number below the mark refused",
+    /// The station gave an issuer a new zone key.
+    ZoneKeyGiven = "zone key changed by the station",
+    /// An issuer gave the station one.
+    ZoneKeyTaken = "zone key changed by the issuer",
+    /// The station sent a new zone key and nobody knew whether it came.
+    ZoneKeyUnknown = "zone key sent and not acknowledged",
+    /// The station went down with a zone key on its way.
+    CrashZoneKey = "crash while a zone key was on its way",
     /// A journal segment was full and another one followed.
     NextSegment = "next journal segment",
 }

@@ -13,6 +13,7 @@ use super::wire::Wire;
 use crate::channel::Profile;
 use crate::hsm::Ctx;
 use crate::hsm::Hsm;
+use crate::hsm::KeyUsage;
 use crate::hsm::software::SoftwareHsm;
 use crate::iso8583::Builder;
 use crate::iso8583::Message;
@@ -29,7 +30,9 @@ use crate::model::Stan;
 use crate::sim::issuer::Act;
 use crate::sim::issuer::Bank;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::Weak;
 use std::time::Duration;
 
 const CTX: Ctx = Ctx { within: Duration::from_secs(1) };
@@ -43,6 +46,8 @@ pub(super) struct Host {
     weather: Arc<Weather>,
     history: Arc<History>,
     spawner: Spawner,
+    /// The station's connection, for what is asked of it.
+    wire: Mutex<Weak<Wire>>,
 }
 
 /// What is done to an answer.
@@ -78,7 +83,22 @@ impl Host {
             weather: Arc::clone(weather),
             history: Arc::clone(history),
             spawner: spawner.clone(),
+            wire: Mutex::default(),
         })
+    }
+
+    /// The station has a new connection to this host.
+    pub(super) fn connected(&self, wire: &Arc<Wire>) {
+        *self.wire.lock() = Arc::downgrade(wire);
+    }
+
+    /// Gives the station a new zone key, if it is connected.
+    pub(super) async fn offer_key(self: &Arc<Self>, usage: KeyUsage) {
+        let Some(wire) = self.wire.lock().upgrade() else { return };
+        let unit = self.bank.offer_key(usage, SimClock(Arc::clone(&self.nature)).wall()).await;
+        let Some(unit) = unit else { return };
+        self.nature.say(&format!("{}: a new zone key of its own", self.name()));
+        self.answer(&wire, wire.connection(), Duration::ZERO, unit);
     }
 
     pub(super) fn name(&self) -> &IssuerName {
@@ -257,7 +277,8 @@ impl Host {
         let unsigned = builder.finish_unsigned().ok()?;
         let mut data = unsigned.mac_input().to_vec();
         data.extend(wrongly.then_some(1));
-        let mac = self.bank.hsm().mac_generate(&CTX, &setup.mac_key, &setup.profile.mac.scheme, &data).await.ok()?;
+        let mac =
+            self.bank.hsm().mac_generate(&CTX, &self.bank.mac_key(), &setup.profile.mac.scheme, &data).await.ok()?;
         setup.profile.enclose(&unsigned.sign(&mac).ok()?, None).ok()
     }
 }

@@ -30,6 +30,7 @@ mod vault;
 mod watch;
 mod weather;
 mod wire;
+mod zone;
 
 pub use coverage::{Coverage, Sometimes};
 pub use nature::SimClock;

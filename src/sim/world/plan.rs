@@ -69,6 +69,8 @@ pub(super) enum Step {
     ClockJump(i64),
     /// No issuer can be reached for so many milliseconds.
     LinksDown(u64),
+    /// After so many milliseconds a zone key changes: which bank's, which key, and whether the bank makes the new one.
+    ZoneKey { after: u64, bank: usize, pin: bool, theirs: bool },
     /// What a crash matrix is about begins here.
     Mark,
 }
@@ -133,6 +135,8 @@ pub struct Plan {
     pub(super) keeping: Keeping,
     /// When business dates begin: at midnight, or in the middle of what happens.
     pub(super) cut_over: CutOver,
+    /// Zone keys change so many times in the course of the day, at any moment.
+    pub(super) key_changes: u32,
 }
 
 impl Plan {
@@ -149,7 +153,14 @@ impl Plan {
             stand_in: StandIn::Never,
             keeping: Keeping::default(),
             cut_over: CutOver::default(),
+            key_changes: 0,
         }
+    }
+
+    /// Whether zone keys change.
+    pub(super) fn changes_keys(&self) -> bool {
+        let mut steps = self.tills.iter().flat_map(|till| &till.steps);
+        self.key_changes > 0 || steps.any(|step| matches!(step, Step::ZoneKey { .. }))
     }
 
     /// The world's number.

@@ -26,6 +26,7 @@ use super::station::Ground;
 use super::till::Till;
 use super::weather;
 use super::weather::Weather;
+use super::zone;
 use crate::ledger::Ledger;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -67,7 +68,8 @@ struct Running {
     executor: Executor,
     outside: Arc<Outside>,
     ground: Arc<Ground>,
-    tills: usize,
+    /// The tills, and whoever else has something to do until the day is over.
+    parts: usize,
     crashes: std::vec::IntoIter<Crash>,
     next: Option<Crash>,
     life: u32,
@@ -108,12 +110,17 @@ impl Running {
             let till = Till::new(&outside, of, &cards, Arc::clone(&entropy) as Arc<_>)?;
             executor.spawner.spawn(Realm::Outside, till.trade(of.steps.clone()));
         }
+        let changes_keys = plan.changes_keys();
+        if changes_keys {
+            zone::in_the_course(&outside, plan.key_changes);
+            executor.spawner.spawn(Realm::Outside, zone::last_look(Arc::clone(&outside)));
+        }
         weather::rage(&weather, &nature, &executor.spawner);
         let mut running = Self {
             executor,
             outside,
             ground,
-            tills: plan.tills.len(),
+            parts: plan.tills.len() + usize::from(changes_keys),
             crashes: plan.crashes.clone().into_iter(),
             next: None,
             life: 0,
@@ -140,8 +147,8 @@ impl Running {
     /// Faults rage while the terminals do what they do.
     fn rage(&mut self) {
         loop {
-            let (outside, tills) = (Arc::clone(&self.outside), self.tills);
-            match self.executor.run(DAY, || outside.day.stepped() == tills) {
+            let (outside, parts) = (Arc::clone(&self.outside), self.parts);
+            match self.executor.run(DAY, || outside.day.stepped() == parts) {
                 Pause::Down if self.outside.lost.load(Ordering::Relaxed) => return,
                 Pause::Down => self.outage(),
                 Pause::Done => return,
@@ -161,7 +168,12 @@ impl Running {
         let front = self.outside.front.lock().take();
         match &front {
             None => self.outside.nature.sometimes(Sometimes::CrashRecovering),
-            Some(station) => self.outside.went_down(&station.ledger().records()),
+            Some(station) => {
+                self.outside.went_down(&station.ledger().records());
+                if zone::is_under_way(station) {
+                    self.outside.nature.sometimes(Sometimes::CrashZoneKey);
+                }
+            }
         }
         drop(front);
         self.outside.in_hand.lock().clear();
@@ -188,8 +200,8 @@ impl Running {
         self.outside.day.begin_calm();
         let until = self.outside.nature.now() + REST;
         loop {
-            let (outside, tills) = (Arc::clone(&self.outside), self.tills);
-            match self.executor.run(until, || outside.day.all_closed() == tills && outside.is_quiet()) {
+            let (outside, parts) = (Arc::clone(&self.outside), self.parts);
+            match self.executor.run(until, || outside.day.all_closed() == parts && outside.is_quiet()) {
                 Pause::Down if self.outside.lost.load(Ordering::Relaxed) => return,
                 Pause::Down => self.outage(),
                 Pause::Done => break,

@@ -101,6 +101,7 @@ pub fn scenarios() -> Vec<Scenario> {
     ));
     all.extend(devices());
     all.extend(beside());
+    all.extend(zone_keys());
     all.extend(days::days());
     let steps: [&[Step]; 2] = [
         &[Step::Buy(Kind::Authorization, 10_00, CARD_A, Plain), Step::Undo],
@@ -154,6 +155,30 @@ fn beside() -> [Scenario; 6] {
     let mut over = scenario("cut-over while a sale runs", &[(Way::Host, &over)], quiet());
     over.plan.cut_over = CutOver::parse("15:01").unwrap_or_default();
     [stands_in, undone, refused, days, back, over]
+}
+
+/// Keys that station and issuers share, changed from either side while sales run.
+fn zone_keys() -> [Scenario; 3] {
+    use Manner::Plain;
+    let change = |after, pin, theirs| Step::ZoneKey { after, bank: 0, pin, theirs };
+    let (sold, rest) = (sale(10_00, CARD_A, Plain), Step::Rest(6_000));
+    let ours = [Step::Mark, change(1, false, false), sold, change(1, true, false), sold, rest];
+    let theirs = [Step::Mark, change(1, false, true), sold, change(1, true, true), sold, rest];
+    let both = [
+        Step::Mark,
+        change(1, false, false),
+        change(30, false, true),
+        sold,
+        change(1, true, true),
+        change(30, true, false),
+        sold,
+        rest,
+    ];
+    [
+        scenario("zone keys changed by the station", &[(Way::Host, &ours)], quiet()),
+        scenario("zone keys changed by the issuer", &[(Way::Host, &theirs)], quiet()),
+        scenario("zone keys changed by both at once", &[(Way::Host, &both)], quiet()),
+    ]
 }
 
 /// The worlds in which the station goes down before and after every effect of a scenario, by what becomes of what was

@@ -139,7 +139,8 @@ fn registry(plan: &Plan) -> Option<Registry> {
     };
     let row = |name: &str| {
         format!(
-            "[[issuer]]\nname = \"{name}\"\naddress = \"{name}:1\"\nprofile = \"{name}\"\ntimeout_ms = 5000\n{stand_in}"
+            "[[issuer]]\nname = \"{name}\"\naddress = \"{name}:1\"\nprofile = \"{name}\"\ntimeout_ms = 5000\n\
+             master_key = \"{name}/zmk\"\n{stand_in}"
         )
     };
     let issuers: String = BANKS.map(row).concat();

@@ -153,6 +153,7 @@ async fn parts(
     };
     let sessions = Sessions::default();
     sessions.refill(ledger.terminals());
+    sessions.refill_zones(ledger.zones());
     Some(Parts {
         hsm: Arc::clone(&ground.hsm),
         ledger: Arc::new(ledger),

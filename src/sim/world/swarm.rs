@@ -38,6 +38,7 @@ pub fn seeded(seed: u64) -> Plan {
         stand_in,
         keeping: keeping(&mut chance),
         cut_over: cut_over(&mut chance),
+        key_changes: key_changes(&mut chance),
     }
 }
 
@@ -183,6 +184,12 @@ fn faults(chance: &mut Chance) -> Faults {
 fn cut_over(chance: &mut Chance) -> CutOver {
     let text = ["00:00", "00:00", "15:01", "15:02"];
     chance.pick(&text).and_then(|text| CutOver::parse(text)).unwrap_or_default()
+}
+
+/// In every other world.
+fn key_changes(chance: &mut Chance) -> u32 {
+    let most = 1 + chance.below(4);
+    if chance.below(2) == 0 { u32::try_from(most).unwrap_or(1) } else { 0 }
 }
 
 fn stand_in(chance: &mut Chance) -> StandIn {

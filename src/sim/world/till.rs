@@ -12,6 +12,7 @@ use super::plan::TillPlan;
 use super::plan::Way;
 use super::setup::OFFSET_MINUTES;
 use super::weather;
+use super::zone;
 use crate::channel::builtin;
 use crate::hsm::calculator::ClearPin;
 use crate::iso8583::Message;
@@ -206,6 +207,10 @@ impl Till {
             }
             Step::SettleUnheard => self.settle_unheard().await,
             Step::ForceClose(millis) => self.force_close(Duration::from_millis(millis)),
+            Step::ZoneKey { after, bank, pin, theirs } => {
+                let change = zone::Change { bank, pin, theirs };
+                zone::change_after(&self.outside, Duration::from_millis(after), change);
+            }
             Step::Undo => {
                 // What follows it and is not told yet may be approved before its undoing, or after.
                 let moot = self.last_is_over();

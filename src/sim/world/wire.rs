@@ -12,6 +12,7 @@ use super::weather::hit;
 use super::weather::way;
 use crate::channel::CorrelationKey;
 use crate::channel::Received;
+use crate::iso8583::Message;
 use crate::iso8583::Role;
 use crate::link::IssuerLink;
 use crate::link::LinkReply;
@@ -21,6 +22,7 @@ use crate::link::mux::Arrival;
 use crate::link::mux::Mux;
 use crate::link::mux::Ticket;
 use crate::model::IssuerName;
+use crate::model::Kind;
 use crate::model::Rrn;
 use crate::model::Stan;
 use crate::model::TerminalId;
@@ -72,7 +74,7 @@ pub(super) struct Wire {
 impl SimLink {
     pub(super) fn new(outside: &Arc<Outside>, host: &Arc<Host>, life: u32, first: Stan) -> Arc<Self> {
         let mux = Mux::new(1, mux::IN_FLIGHT, mux::REMEMBERED);
-        Arc::new(Self(Arc::new(Wire {
+        let wire = Arc::new(Wire {
             name: host.name().clone(),
             outside: Arc::clone(outside),
             host: Arc::clone(host),
@@ -80,7 +82,9 @@ impl SimLink {
             first: outside.hosts.first().is_some_and(|first| Arc::ptr_eq(first, host)),
             stans: StanSpace::starting_at(first),
             state: Mutex::new(State { mux, up: true, swallows: false, queue: Duration::ZERO, connection: 0 }),
-        })))
+        });
+        host.connected(&wire);
+        Arc::new(Self(wire))
     }
 
     /// What it shares with the world.
@@ -136,6 +140,23 @@ impl Wire {
         }
     }
 
+    /// Which connection there is now.
+    pub(super) fn connection(&self) -> u64 {
+        self.state.lock().connection
+    }
+
+    /// The issuer asks something of the station.
+    fn asked(self: &Arc<Self>, connection: u64, received: Received) {
+        let (wire, Some(station)) = (Arc::clone(self), self.outside.front()) else { return };
+        self.outside.spawner.spawn(Realm::Station, async move {
+            let Some(unit) = station.issuer_asks(&wire.name, &received).await else { return };
+            let what = format!("to {}: an answer to its new zone key", wire.name);
+            if wire.state.lock().connection == connection && wire.outside.nature.effect(&what) {
+                wire.host.receive(&wire, connection, unit);
+            }
+        });
+    }
+
     /// A unit has come from the issuer, over this connection.
     pub(super) fn arrived(self: &Arc<Self>, connection: u64, unit: Bytes) {
         if self.outside.nature.is_down() || self.state.lock().connection != connection {
@@ -144,6 +165,9 @@ impl Wire {
         let profile = self.host.profile();
         let Ok(frame) = profile.split(unit) else { return };
         let Ok(message) = profile.decode(&frame) else { return };
+        if message.mti().is_some_and(|mti| !mti.is_response()) {
+            return self.asked(connection, Received { frame, message });
+        }
         let Some(key) = profile.correlation_key(&message) else { return };
         let arrival = self.state.lock().mux.answer(&key, |pending| profile.key_differences(&key, pending).collect());
         match arrival {
@@ -185,6 +209,12 @@ impl Wire {
             (state.connection, state.swallows)
         };
         let torn = hit(&self.outside.nature, self.outside.weather.faults().torn, None);
+        if self.is_key_change(unit) {
+            if self.outside.nature.effect(&format!("to {}: a new zone key", self.name)) && !torn && !swallows {
+                self.host.receive(self, connection, unit.clone());
+            }
+            return;
+        }
         let Some(sent) = self.describe(unit) else { return };
         let repeat = if sent.repeat { " again" } else { "" };
         let what = sent.what();
@@ -221,10 +251,18 @@ impl Wire {
         self.outside.nature.after(state.queue.saturating_sub(now))
     }
 
-    fn describe(&self, unit: &Bytes) -> Option<Sent> {
+    fn read(&self, unit: &Bytes) -> Option<Message> {
         let profile = self.host.profile();
         let body = unit.slice(profile.framing.length.bytes()..);
-        let message = profile.decode(&profile.split(body).ok()?).ok()?;
+        profile.decode(&profile.split(body).ok()?).ok()
+    }
+
+    fn is_key_change(&self, unit: &Bytes) -> bool {
+        self.read(unit).is_some_and(|message| message.dialect().kind_of(&message) == Some(Kind::KeyChange))
+    }
+
+    fn describe(&self, unit: &Bytes) -> Option<Sent> {
+        let message = self.read(unit)?;
         let mti = message.mti()?;
         Some(Sent {
             life: self.life,

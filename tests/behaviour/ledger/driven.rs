@@ -61,6 +61,7 @@ use tollgate::model::SessionFacts;
 use tollgate::model::Stan;
 use tollgate::model::TerminalId;
 use tollgate::model::Timestamp;
+use tollgate::model::ZoneFacts;
 
 const OPTIONS: Options = Options { segment_bytes: 8 << 10, new_id: JournalId(*b"driven by a test") };
 
@@ -292,6 +293,14 @@ where
 
     fn terminals(&self) -> Vec<(TerminalId, SessionFacts)> {
         self.ledger.terminals()
+    }
+
+    async fn note_zone(&self, issuer: &IssuerName, facts: ZoneFacts) -> Result<(), LedgerFault> {
+        self.wait(self.ledger.note_zone(issuer, facts)).await
+    }
+
+    fn zones(&self) -> Vec<(IssuerName, ZoneFacts)> {
+        self.ledger.zones()
     }
 
     async fn close_batch(&self, close: BatchClose) -> Result<BatchClosed, LedgerFault> {

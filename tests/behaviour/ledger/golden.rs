@@ -20,7 +20,9 @@ use tollgate::ledger::journal::codec;
 use tollgate::model::BatchNumber;
 use tollgate::model::BatchTotals;
 use tollgate::model::CardClass;
+use tollgate::model::IssuerName;
 use tollgate::model::KeyBlock;
+use tollgate::model::KeyName;
 use tollgate::model::Kind;
 use tollgate::model::Ksn;
 use tollgate::model::Opening;
@@ -32,6 +34,8 @@ use tollgate::model::SessionFacts;
 use tollgate::model::Stan;
 use tollgate::model::VoidsInTotals;
 use tollgate::model::WorkingKeys;
+use tollgate::model::ZoneFacts;
+use tollgate::model::ZoneLine;
 use tollgate::risk::Refusal;
 
 fn folder() -> PathBuf {
@@ -118,6 +122,10 @@ async fn later<L: Ledger>(ledger: &L) {
     let own = BatchClose { terminal: terminal(3), told_as: BatchNumber::new(57), ..close.clone() };
     ledger.close_batch(BatchClose { by, claimed: None, ..close }).await.unwrap();
     ledger.close_batch(own).await.unwrap();
+    let first = ZoneLine::new(KeyName::parse("bank-a/zak").unwrap()).offered(KeyBlock::new("D-first"));
+    let line = first.proven(1, paid.received).offered(KeyBlock::new("D-second"));
+    let facts = ZoneFacts { version: 3, pin: None, mac: Some(line) };
+    ledger.note_zone(&IssuerName::parse("bank-a").unwrap(), facts).await.unwrap();
 }
 
 /// Records that were given an addition after their tags had golden files: when a refusal was, how far a DUKPT device

@@ -22,6 +22,7 @@ mod sessions;
 mod settlement;
 pub(crate) mod slip;
 mod stand_in;
+mod zone_keys;
 
 /// A visitor's card of bank A (ISO 8583:1987, binary) and one of bank B (1993, ASCII).
 pub(crate) const CARD_A: &str = "6225000000000253";

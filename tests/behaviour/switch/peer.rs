@@ -27,7 +27,7 @@ pub(crate) struct Seen {
 /// What the host says to a message: whole units.
 type Script = dyn Fn(&SwitchSide, &Message, &[Seen]) -> Vec<Bytes> + Send + Sync;
 
-/// The host. Management messages are approved; the script says the rest. Dropping it closes everything.
+/// The host. Management messages but key changes are approved; the script says the rest. Dropping it closes everything.
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -87,8 +87,9 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Seen>>, stop: &AtomicBool, scri
 }
 
 fn answers(side: &SwitchSide, message: &Message, seen: &Mutex<Vec<Seen>>, script: &Script) -> Vec<Bytes> {
-    let kind = message.dialect().kind_of(message).unwrap();
-    if !kind.is_financial() {
+    // Of what the station answers, only key changes are.
+    let kind = message.dialect().kind_of(message).unwrap_or(Kind::KeyChange);
+    if !kind.is_financial() && kind != Kind::KeyChange {
         return vec![answer(side, message, "00", &[])];
     }
     let text = |role| message.role(role).and_then(|value| value.as_str().map(str::to_owned));

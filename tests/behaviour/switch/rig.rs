@@ -24,6 +24,7 @@ use tollgate::model::MerchantId;
 use tollgate::model::ResponseCode;
 use tollgate::model::SessionFacts;
 use tollgate::model::TerminalId;
+use tollgate::model::ZoneFacts;
 use tollgate::registry::Breaches;
 use tollgate::registry::Source;
 use tollgate::server::Ending;
@@ -209,6 +210,12 @@ impl Rig {
     /// The ledger of the station.
     pub(crate) fn ledger(&self) -> &EmbeddedLedger {
         &self.running().parts().ledger
+    }
+
+    /// Keeps other facts of an issuer's keys than those that came about.
+    pub(crate) fn note_zone(&self, issuer: &IssuerName, facts: ZoneFacts) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(self.ledger().note_zone(issuer, facts)).unwrap();
     }
 
     /// The batch that a terminal's next transactions belong to, as the switch has it now.

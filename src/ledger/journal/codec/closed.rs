@@ -99,6 +99,7 @@ numbered! { Kind, "kind":
     21 = [Kind::Settlement],
     22 = [Kind::BatchUpload],
     23 = [Kind::Download],
+    24 = [Kind::KeyChange],
 }
 
 numbered! { BatchState, "state of a batch":

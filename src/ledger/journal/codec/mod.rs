@@ -100,6 +100,7 @@ tags! {
     17 = Batch(record);
     18 = Uploaded(terminal, batch, group);
     19 = Opened(terminal, batch);
+    20 = Zone(issuer, facts);
 }
 
 /// Appends the record's bytes: tag and payload, without a length.

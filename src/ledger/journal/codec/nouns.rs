@@ -18,6 +18,7 @@ use crate::model::Currency;
 use crate::model::Expiry;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
+use crate::model::KeyName;
 use crate::model::Ksn;
 use crate::model::MaskedPan;
 use crate::model::MerchantId;
@@ -126,6 +127,10 @@ counted!(SealedPan, "sealed card number", SealedPan::as_bytes, |bytes| {
 counted!(MaskedPan, "masked card number", |masked| masked.as_str().as_bytes(), MaskedPan::parse);
 counted!(KeyBlock, "key block", |block| block.as_str().as_bytes(), |bytes| {
     std::str::from_utf8(bytes).ok().map(KeyBlock::new)
+});
+
+counted!(KeyName, "key name", |name| name.as_str().as_bytes(), |bytes| {
+    std::str::from_utf8(bytes).ok().and_then(KeyName::parse)
 });
 
 /// The product, then whether it is foreign. The organisation is an addition of its own.

@@ -1,0 +1,193 @@
+//! `tollgate keys import` and `export`: keys that come from and go to others, under a key that both have.
+
+use super::Exit;
+use super::Failure;
+use super::Hand;
+use super::Kind;
+use super::Outcome;
+use super::Period;
+use super::audit::Note;
+use super::ceremony::check;
+use super::ceremony::name;
+use super::safe::CTX;
+use super::safe::Safe;
+use super::safe::reference;
+use crate::cli::input::from_hex;
+use crate::cli::input::to_hex;
+use crate::hsm::BlockKek;
+use crate::hsm::Hsm;
+use crate::hsm::HsmError;
+use crate::hsm::Kcv;
+use crate::hsm::Kek;
+use crate::hsm::KeyBlock;
+use crate::hsm::KeyName;
+use crate::hsm::KeyRef;
+use crate::hsm::KeyUsage;
+use crate::hsm::WrappedKey;
+use crate::server::config::KeptKey;
+use crate::server::config::KeyState;
+use clap::Args;
+use std::io;
+use std::io::Read;
+use std::io::Write;
+
+/// Longest file with a cipher or a block.
+const LONGEST: u64 = 16 << 10;
+
+/// Take in a key that came under a key both sides have
+///
+/// Under a key of usage key-block it is a key block (TR-31, X9.143), under one of usage kek its cipher in hex.
+#[derive(Args, Debug)]
+pub(super) struct Import {
+    /// The key's name
+    #[arg(value_parser = name)]
+    name: KeyName,
+    #[command(flatten)]
+    kind: Kind,
+    /// The key it is under
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    under: KeyName,
+    /// The file with the block or the cipher, or `-`
+    #[arg(long, value_name = "FILE")]
+    from: String,
+    /// Its check value; a bare cipher needs it, for nothing else tells whether it is right
+    #[arg(long, value_name = "HEX", value_parser = check)]
+    check: Option<Kcv>,
+    #[command(flatten)]
+    period: Period,
+    #[command(flatten)]
+    hand: Hand,
+}
+
+/// Give out a key under a key that the other side has, if it may leave
+#[derive(Args, Debug)]
+pub(super) struct Export {
+    /// The key's name
+    #[arg(value_parser = name)]
+    name: KeyName,
+    /// Which generation, if not the one in use
+    #[arg(long, value_name = "N")]
+    generation: Option<u16>,
+    /// The key it is to be under
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    under: KeyName,
+    #[command(flatten)]
+    hand: Hand,
+}
+
+fn text(from: &str) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = match from {
+        "-" => io::stdin().lock().take(LONGEST).read_to_string(&mut text),
+        file => std::fs::File::open(file).and_then(|file| file.take(LONGEST).read_to_string(&mut text)),
+    };
+    read.map_err(|error| Failure::new(Exit::Usage, format!("{from}: {error}")))?;
+    Ok(text.split_ascii_whitespace().collect())
+}
+
+impl Import {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
+        let mut safe = Safe::open(&self.hand)?;
+        let generation = safe.file.next(&self.name)?;
+        let note = Note {
+            what: "import",
+            key: Some(self.name.as_str().to_owned()),
+            generation: Some(generation),
+            check: self.check.as_ref().map(ToString::to_string),
+            under: Some(self.under.as_str().to_owned()),
+            ..Note::default()
+        };
+        let taken = self.taken(&safe)?.and_then(|block| Ok((safe.check_value(&block)?, block)));
+        let (check, block) = match taken {
+            Ok(taken) => taken,
+            Err(fault) => return safe.refuse(note, &fault),
+        };
+        let state = match safe.file.find(&self.name, KeyState::Current) {
+            None => KeyState::Current,
+            Some(_) => KeyState::Pending,
+        };
+        safe.file.shift(&self.name, KeyState::Pending, KeyState::Retired);
+        let (Kind { usage, algorithm }, Period { not_before, not_after, test }) = (self.kind, self.period);
+        safe.file.put(KeptKey {
+            name: self.name.clone(),
+            usage,
+            algorithm,
+            generation,
+            state,
+            check: Some(check.clone()),
+            not_before,
+            not_after,
+            test,
+            block: Some(block),
+        });
+        safe.commit(Note { check: Some(check.to_string()), ..note })?;
+        writeln!(out, "{} generation {generation}: check value {check}, {}", self.name.as_str(), state.word())?;
+        Ok(Exit::Ok)
+    }
+
+    /// The key as a block of this house.
+    fn taken(&self, safe: &Safe) -> Result<Result<KeyBlock, HsmError>, Failure> {
+        let under = safe.kek(&self.under)?;
+        let by = reference(under)?;
+        let text = text(&self.from)?;
+        let Kind { usage, algorithm } = self.kind;
+        if under.usage == KeyUsage::KeyBlock {
+            let (by, check) = (BlockKek(by), self.check.as_ref());
+            let taken = safe.hsm.key_import_block(&CTX, (usage, algorithm), &by, &text, check);
+            return Ok(safe.runtime.block_on(taken));
+        }
+        let check = self.check.as_ref();
+        let check = check.ok_or_else(|| Failure::new(Exit::Usage, "a bare cipher needs --check"))?;
+        let cipher = from_hex(text.as_bytes()).ok_or_else(|| Failure::new(Exit::Usage, "the cipher is not hex"))?;
+        let cipher = WrappedKey::new(cipher.into());
+        Ok(safe.runtime.block_on(safe.hsm.key_import(&CTX, usage, algorithm, &Kek(by), &cipher, Some(check))))
+    }
+}
+
+/// A key under the current generation of another, as it is told to the other side.
+pub(super) fn wrapped(safe: &Safe, key: &KeyRef, under: &KeyName) -> Result<Result<String, HsmError>, Failure> {
+    let under = safe.kek(under)?;
+    let by = reference(under)?;
+    Ok(match under.usage {
+        KeyUsage::KeyBlock => safe.runtime.block_on(safe.hsm.key_export_block(&CTX, key, &BlockKek(by))),
+        _ => {
+            let cipher = safe.runtime.block_on(safe.hsm.key_export(&CTX, key, &Kek(by)));
+            cipher.map(|cipher| to_hex(cipher.as_bytes()))
+        }
+    })
+}
+
+impl Export {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
+        let mut safe = Safe::open(&self.hand)?;
+        let key = match self.generation {
+            None => safe.current(&self.name)?,
+            Some(generation) => {
+                let missing = || Failure::new(Exit::No, format!("{}: no such generation", self.name.as_str()));
+                safe.file.generation(&self.name, generation).ok_or_else(missing)?
+            }
+        };
+        let KeptKey { generation, check, .. } = key.clone();
+        let check = check.map(|check| check.to_string());
+        let note = Note {
+            what: "export",
+            key: Some(self.name.as_str().to_owned()),
+            generation: Some(generation),
+            check: check.clone(),
+            under: Some(self.under.as_str().to_owned()),
+            ..Note::default()
+        };
+        let given = wrapped(&safe, &reference(key)?, &self.under)?;
+        let given = match given {
+            Ok(given) => given,
+            Err(fault) => return safe.refuse(note, &fault),
+        };
+        // Noted before anybody has it.
+        safe.commit(note)?;
+        writeln!(out, "key         {} generation {generation}", self.name.as_str())?;
+        writeln!(out, "under       {}", self.under.as_str())?;
+        writeln!(out, "check value {}", check.unwrap_or_default())?;
+        writeln!(out, "cipher      {given}")?;
+        Ok(Exit::Ok)
+    }
+}
