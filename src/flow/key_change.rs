@@ -221,8 +221,11 @@ impl<W: World> Station<W> {
                 let row = code.ok_or(KeyChangeFault::Unknown)?;
                 let until = self.overlap_end(name);
                 let approved = row.approves;
+                // Trouble says nothing of the key, which the issuer may have had before.
+                let trouble = [ResponseCode::MacFailure, ResponseCode::IssuerInoperative, ResponseCode::SystemFailure];
                 let decided = |line: ZoneLine| match approved {
                     true => line.proven(pending, until),
+                    false if trouble.contains(&row.code) => line,
                     false => line.refused(pending),
                 };
                 self.change_line(issuer, which, decided).await?;

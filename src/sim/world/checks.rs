@@ -122,7 +122,8 @@ fn nothing_goes_twice(seen: &Seen, records: &Records, breaches: &mut Vec<String>
     for sent in seen.sent.iter().filter(|sent| sent.owed.is_none()) {
         let Some(record) = records.get(sent.rrn) else { continue };
         let identity = &record.intent.identity;
-        if !gone.insert((identity.terminal, identity.stan, identity.scope.0.clone(), class(identity.class))) {
+        let again = !gone.insert((identity.terminal, identity.stan, identity.scope.0.clone(), class(identity.class)));
+        if again && !seen.not_taken.contains(&(sent.rrn, false)) {
             breaches.push(format!("I6: {} left for an issuer again", sent.rrn));
         }
     }
@@ -158,7 +159,8 @@ fn repeats_are_marked(seen: &Seen, breaches: &mut Vec<String>) {
     let mut gone: BTreeSet<(Rrn, bool)> = BTreeSet::new();
     for sent in seen.sent.iter().filter(|sent| sent.owed.is_some()) {
         // The mark may come too early: it is durable before the message leaves, and a crash may be between.
-        if !gone.insert((sent.rrn, sent.is_reversal())) && !sent.repeat {
+        let what = (sent.rrn, sent.is_reversal());
+        if !gone.insert(what) && !sent.repeat && !seen.not_taken.contains(&what) {
             breaches.push(format!("{}: what is owed for it went before and is not marked as a repeat", sent.rrn));
         }
     }

@@ -127,6 +127,8 @@ pub(super) struct Seen {
     pub(super) serials: Vec<(TerminalId, u32, Bytes)>,
     /// Issuers that approved: their RRNs.
     pub(super) approvals: Vec<Rrn>,
+    /// What issuers did not take for its MAC, requests and reversals: it may go once more, under the key before.
+    pub(super) not_taken: Vec<(Rrn, bool)>,
 }
 
 impl History {

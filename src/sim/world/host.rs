@@ -202,12 +202,18 @@ impl Host {
         let Some((_, unit)) = units.first() else { return };
         let Some(message) = self.read(unit.slice(self.profile().framing.length.bytes()..)) else { return };
         let code = message.role(Role::ResponseCode);
-        let approves = code.as_ref().and_then(|code| message.dialect().code(code)).is_some_and(|row| row.approves);
+        let row = code.as_ref().and_then(|code| message.dialect().code(code));
+        let approves = row.is_some_and(|row| row.approves);
         let reversal = message.mti().and_then(|mti| mti.class()) == Some(MessageClass::Reversal);
         let what = if reversal { "reversal" } else { "request" };
         let shown = code.as_ref().map(|code| String::from_utf8_lossy(code).into_owned()).unwrap_or_default();
         let number = rrn.map(|rrn| rrn.to_string()).unwrap_or_default();
         self.nature.say(&format!("{}: {what} {number} answered {shown}", self.name()));
+        if row.is_some_and(|row| row.code == ResponseCode::MacFailure)
+            && let Some(rrn) = rrn
+        {
+            self.history.note(|seen| seen.not_taken.push((rrn, reversal)));
+        }
         if approves
             && !reversal
             && let Some(rrn) = rrn
