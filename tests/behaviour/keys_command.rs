@@ -1,5 +1,6 @@
 //! `tollgate keys` as custodians and operators call it: a process a run, components on a file descriptor.
 
+use crate::switch::rig::await_that;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -532,11 +533,11 @@ fn a_component_is_in_no_argument_and_no_variable_while_it_is_entered() {
     input.write_all(&FIRST.0.as_bytes()[..16]).unwrap();
     input.flush().unwrap();
     let process = PathBuf::from(format!("/proc/{}", child.id()));
+    let text = |file: &str| String::from_utf8_lossy(&fs::read(process.join(file)).unwrap()).into_owned();
+    // A process that has just begun has no arguments yet.
+    await_that("it is that process", || text("cmdline").contains("zmk/bank-a"));
     for file in ["cmdline", "environ"] {
-        let bytes = fs::read(process.join(file)).unwrap();
-        let text = String::from_utf8_lossy(&bytes);
-        assert_eq!(tells(&text), None, "{file}");
-        assert!(file == "environ" || text.contains("zmk/bank-a"), "it is that process: {text}");
+        assert_eq!(tells(&text(file)), None, "{file}");
     }
     input.write_all(&FIRST.0.as_bytes()[16..]).unwrap();
     drop(input);
