@@ -175,7 +175,7 @@ impl Enter {
             let what = format!("what waits for {} is of another usage, algorithm or number", self.name.as_str());
             Failure::new(Exit::No, format!("{what}: {}", refused(&fault).message))
         })?;
-        if custodians.iter().any(|custodian| *custodian == safe.by) {
+        if custodians.contains(&safe.by) {
             return safe.refuse(note.clone(), &HsmError::Policy("the same custodian twice"));
         }
         Ok(custodians.len() + 1)

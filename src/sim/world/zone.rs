@@ -17,6 +17,8 @@ use std::time::Duration;
 const WITHIN_MS: u64 = 120_000;
 /// How often a change is tried when no fault is about any more.
 const CALM_TRIES: usize = 40;
+/// A change is over after so long where nothing goes wrong: the world is not to go on longer than it must.
+const SOON: Duration = Duration::from_millis(300);
 /// Between two tries: longer than an unanswered one takes.
 const AGAIN: Duration = Duration::from_secs(11);
 
@@ -99,13 +101,14 @@ async fn can_still_change(outside: &Arc<Outside>) {
             for _ in 0..CALM_TRIES {
                 let before = generations(outside, bank);
                 begin(outside, Change { bank, pin, theirs }).await;
-                outside.nature.after(AGAIN).await;
+                outside.nature.after(SOON).await;
                 let place = usize::from(pin);
                 let of = |both: Option<[u32; 2]>| both.and_then(|both| both.get(place).copied());
                 changed = of(before).is_some() && of(before) != of(generations(outside, bank));
                 if changed {
                     break;
                 }
+                outside.nature.after(AGAIN).await;
             }
             if !changed {
                 let (which, who) = (if pin { "PIN" } else { "MAC" }, if theirs { "it" } else { "the station" });
