@@ -474,7 +474,8 @@ impl Verifier {
         let id = intent.id;
         self.subject = Some((id, Some(intent.rrn)));
         self.is_in_batch_again(intent);
-        let before = self.lives([Some(id)]);
+        // A void that is undone brings back what it voided, and what was added to that.
+        let before = self.lives([Some(id), intent.follows]);
         let voided_by = standing.followers.voided_by();
         let left = self.gone.remove(&id);
         if let Some(txn) = left.clone().filter(|_| !self.in_snapshot) {

@@ -1,6 +1,10 @@
 //! Follow-ups that a careless ledger would have let in, and what it would have undone twice.
 
 use super::*;
+use crate::ledger::followers::Followers;
+use crate::ledger::history::Reader;
+use crate::ledger::record::Standing;
+use crate::ledger::verify::fold::Verifier;
 
 fn hold() -> Vec<Record> {
     vec![intended(Intent { kind: Kind::Authorization, ..limited(1, 100) }), approved(1)]
@@ -90,4 +94,33 @@ fn i10_what_was_added_to_a_hold_is_given_back_with_it() {
 
 fn more_of_hold() -> Intent {
     follow_up(2, Kind::Increment, 900, 1)
+}
+
+#[test]
+fn i10_a_hold_that_came_back_for_its_void_to_be_undone_reserves_again() {
+    let stands = |intent: &Intent, state| {
+        Record::Standing(Box::new(Standing {
+            intent: Arc::new(intent.clone()),
+            answer: Some(answer(ResponseCode::Approved)),
+            state,
+            late: None,
+            refused: None,
+            attempts: 0,
+            sent_as: None,
+            followers: Followers::default(),
+        }))
+    };
+    let hold = Intent { kind: Kind::Authorization, ..limited(1, 100) };
+    let void = follow_up(2, Kind::AuthorizationVoid, 100, 1);
+    let approved = State::Stands(Outcome::Approved);
+    let mut verifier = Verifier::default();
+    verifier.departed(&stands(&hold, approved));
+    verifier.departed(&stands(&void, approved));
+    verifier.snapshot(true);
+    verifier.record(&stands(&hold, approved));
+    verifier.record(&stands(&void, State::Reversed(Undone::Approval)));
+    verifier.snapshot(false);
+    verifier.record(&Record::Closed(day(21)));
+    assert!(verifier.violations.is_empty(), "{:?}", verifier.violations);
+    assert_eq!(verifier.gone.len(), 2);
 }
