@@ -41,6 +41,8 @@ mutants! {
     RepeatDeclined = "repeat declined by its own reservation",
     /// Pending keys become current whatever the message's MAC says.
     GenerationBeforeMac = "session generation raised before the MAC verified",
+    /// A sign-in takes away the keys that earlier ones handed out and that were not used yet.
+    SignInTakesKeysAway = "sign-in takes unused keys away",
     /// What did not come about keeps its reservations.
     ReservationsKept = "reservations not given back",
     /// A late approval is booked.

@@ -19,12 +19,15 @@ use crate::ledger::Outbound;
 use crate::ledger::Outcome;
 use crate::link::IssuerLink;
 use crate::link::LinkReply;
+use crate::model::Clock;
 use crate::model::EncryptedPinBlock;
 use crate::model::IssuerName;
 use crate::model::Request;
 use crate::model::ResponseCode;
+use crate::model::TerminalId;
 use crate::mutant;
 use crate::mutant::Mutant;
+use crate::risk::Refusal;
 use smallvec::SmallVec;
 
 /// What came of asking one issuer.
@@ -151,6 +154,27 @@ impl<W: World> Station<W> {
         Err(Stop::code(ResponseCode::SystemFailure, "hsm-no-pins"))
     }
 
+    /// Refuses PINs under keys with which too many PIN blocks were wrong: who has the MAC key must not try them out. The
+    /// code is the same, so that nothing is learnt; a terminal whose keys are out of step signs in again.
+    pub(super) fn pin_refusal(&self, request: &Request, authentic: &Authentic) -> Option<Refusal> {
+        request.pin_block.as_ref()?;
+        let most = self.parts.registry.load().key_terms().pin_errors;
+        let (errors, now) = (self.parts.sessions.pin_errors(), self.parts.clock.monotonic());
+        let refused = errors.too_many(request.terminal, authentic.generation, now, most);
+        refused.then(|| Refusal { code: ResponseCode::PinFormat, rule: "pin-errors".into() })
+    }
+
+    fn count_pin_error(&self, terminal: TerminalId, authentic: &Authentic) {
+        let most = self.parts.registry.load().key_terms().pin_errors;
+        let (errors, now) = (self.parts.sessions.pin_errors(), self.parts.clock.monotonic());
+        if errors.count(terminal, authentic.generation, now, most) {
+            tracing::error!(
+                event = "pin-errors", terminal = %terminal, generation = authentic.generation, count = most,
+                "so many PIN blocks were none: PINs under these keys are refused for an hour, or until new ones are used"
+            );
+        }
+    }
+
     async fn translate_pin(
         &self,
         request: &Request,
@@ -172,7 +196,10 @@ impl<W: World> Station<W> {
         };
         match translated {
             Ok(block) => Ok(Some(block)),
-            Err(PinError::Block) => Err(ResponseCode::PinFormat),
+            Err(PinError::Block) => {
+                self.count_pin_error(request.terminal, authentic);
+                Err(ResponseCode::PinFormat)
+            }
             Err(PinError::Hsm(fault)) => {
                 tracing::error!(event = "hsm-fault", fault = %fault, "a PIN block could not be translated");
                 Err(ResponseCode::SystemFailure)

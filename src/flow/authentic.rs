@@ -13,6 +13,7 @@ use crate::hsm::MacKey;
 use crate::hsm::PinKey;
 use crate::hsm::Verdict;
 use crate::ledger::Ledger;
+use crate::model::Clock;
 use crate::model::Ksn;
 use crate::model::Opening;
 use crate::model::ResponseCode;
@@ -22,6 +23,7 @@ use crate::model::TerminalId;
 use crate::model::WorkingKeys;
 use crate::mutant;
 use crate::mutant::Mutant;
+use std::time::Duration;
 
 /// The keys a message verified under: they also decipher its PIN and sign its answer, whatever has
 /// been issued since (rules of the money, 10).
@@ -29,6 +31,8 @@ pub(super) struct Authentic {
     pub(super) keys: Proven,
     /// Who signed in for these keys, and when.
     pub(super) opening: Opening,
+    /// Which of the terminal's working keys they are; `None` where it has none.
+    pub(super) generation: Option<u32>,
     /// The terminal's facts as this message raised them: they are to be kept before it is answered.
     pub(super) raised: Option<SessionFacts>,
 }
@@ -62,14 +66,24 @@ impl<W: World> Station<W> {
                 let session = self.session(terminal).filter(|session| session.generations().next().is_some());
                 let session = session.ok_or(Stop::code(ResponseCode::SignInRequired, "not-signed-in"))?;
                 if mutant::is(Mutant::GenerationBeforeMac) {
-                    self.promote(terminal, session.pending.as_ref().map(|keys| keys.generation)).await?;
+                    self.promote(exchange, terminal, session.pending.as_ref().map(|keys| keys.generation)).await?;
                 }
-                let candidates = session.generations().map(Candidate::from).collect();
-                let proven = self.verify_any(exchange, terminal, candidates).await?;
-                self.promote(terminal, proven.generation).await?;
+                let over = session.before.as_ref().filter(|before| !self.still_good(terminal, &session, before));
+                let over = over.map(|before| before.generation);
+                let good = session.generations().filter(|keys| Some(keys.generation) != over);
+                let proven = self.verify_any(exchange, terminal, good.map(Candidate::from).collect()).await?;
+                self.promote(exchange, terminal, proven.generation).await?;
                 Ok(proven.into())
             }
         }
+    }
+
+    /// Whether messages may still be under the keys before.
+    fn still_good(&self, terminal: &TerminalId, session: &SessionFacts, before: &WorkingKeys) -> bool {
+        let (overlap, now) = (self.parts.registry.load().key_terms().overlap, self.parts.clock.monotonic());
+        let left = || session.before_until.map_or(Duration::ZERO, |until| until.since(self.parts.clock.wall()));
+        let sign_ins = self.parts.sessions.sign_ins();
+        now < sign_ins.retires(*terminal, before.generation, now, || left().min(overlap))
     }
 
     async fn verify_any(
@@ -98,14 +112,26 @@ impl<W: World> Station<W> {
         Err(Stop::code(ResponseCode::MacFailure, "mac"))
     }
 
-    /// Pending keys that verified a message become the terminal's current ones, durably.
-    async fn promote(&self, terminal: &TerminalId, generation: Option<u32>) -> Result<(), Stop> {
+    /// Keys that waited and verified a message become the terminal's current ones, durably. Those before them are good
+    /// for a while: what was sent under them may still be under way.
+    async fn promote(
+        &self,
+        exchange: &Exchange<'_>,
+        terminal: &TerminalId,
+        generation: Option<u32>,
+    ) -> Result<(), Stop> {
         let Some(generation) = generation else { return Ok(()) };
-        let pending = |facts: &SessionFacts| facts.pending.as_ref().map(|keys| keys.generation);
-        if self.parts.sessions.read(*terminal, pending).flatten() != Some(generation) {
+        if self.parts.sessions.read(*terminal, |facts| facts.waiting(generation).is_none()) != Some(false) {
             return Ok(());
         }
-        let facts = self.parts.sessions.change(*terminal, |facts| facts.verified_under(generation));
+        let overlap = self.parts.registry.load().key_terms().overlap;
+        let until = (!overlap.is_zero()).then(|| self.parts.clock.wall().later(overlap));
+        let facts = self.parts.sessions.change(*terminal, |facts| facts.verified_under(generation, until));
+        let sign_ins = self.parts.sessions.sign_ins();
+        sign_ins.proven(*terminal, exchange.from.household);
+        if let Some(before) = &facts.before {
+            sign_ins.retires(*terminal, before.generation, self.parts.clock.monotonic(), || overlap);
+        }
         let kept = self.parts.ledger.note_terminal(*terminal, facts).await;
         kept.map_err(|fault| self.ledger_stop(&fault))
     }
@@ -144,7 +170,7 @@ impl From<&WorkingKeys> for Candidate {
 
 impl From<Candidate> for Authentic {
     fn from(keys: Candidate) -> Self {
-        let Candidate { mac, pin, data, opening, .. } = keys;
-        Self { keys: Proven::Lasting { mac, pin, data }, opening, raised: None }
+        let Candidate { generation, mac, pin, data, opening } = keys;
+        Self { keys: Proven::Lasting { mac, pin, data }, opening, generation, raised: None }
     }
 }

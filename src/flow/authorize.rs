@@ -151,6 +151,7 @@ impl<W: World> Station<W> {
         let unknown = || Refusal { code: ResponseCode::OriginalNotFound, rule: "original".into() };
         let refusal = self
             .session_refusal(exchange, facts, request, authentic)
+            .or_else(|| self.pin_refusal(request, authentic))
             .or_else(|| self.code_refusal(exchange, request))
             .or(asking.original_unknown.then(unknown))
             .or(refusal)
@@ -306,7 +307,10 @@ impl<W: World> Station<W> {
                 hsm.mac_generate_dukpt(&ctx, key, Direction::Response, scheme, data).await
             }
         };
-        let mac = mac.map_err(|_| Stop::Silent("the answer's MAC cannot be made"))?;
+        let mac = mac.map_err(|fault| {
+            tracing::error!(event = "hsm-fault", fault = %fault, "the MAC of an answer could not be made");
+            Stop::Silent("the answer's MAC cannot be made")
+        })?;
         let body = unsigned.sign(&mac).map_err(unwritable)?;
         self.enclose(exchange, facts, &body).ok_or(Stop::Silent("the answer cannot be enclosed"))
     }

@@ -46,7 +46,8 @@ impl<W: World> Station<W> {
         }
         self.verify_transaction(exchange, facts, DukptKey { base, ksn: &ksn }).await?;
         let raised = self.take_serial(exchange, facts, ksn)?;
-        Ok(Authentic { keys: Proven::Transaction { base: base.clone(), ksn }, opening: Opening::default(), raised })
+        let keys = Proven::Transaction { base: base.clone(), ksn };
+        Ok(Authentic { keys, opening: Opening::default(), generation: None, raised })
     }
 
     async fn verify_transaction(

@@ -12,6 +12,7 @@ use crate::iso8583::Message;
 use crate::iso8583::Path;
 use crate::iso8583::Role;
 use crate::iso8583::Value;
+use crate::model::Caller;
 use crate::model::DukptScheme;
 use crate::model::ResponseCode;
 use crate::model::TerminalFacts;
@@ -58,6 +59,8 @@ pub struct Door {
     pub profile: Arc<Profile>,
     /// Its keys.
     pub keys: DoorKeys,
+    /// Whether a sign-in there may ask for a single-length PIN key: a legacy exception, for tests.
+    pub legacy_single_des: bool,
 }
 
 /// The dialect has no message of that kind.
@@ -94,6 +97,7 @@ pub(super) struct Exchange<'a> {
     pub(super) frame: &'a Frame,
     pub(super) message: &'a Message,
     pub(super) received: Timestamp,
+    pub(super) from: Caller,
 }
 
 impl Exchange<'_> {

@@ -1,7 +1,7 @@
 //! Management without keys: echo test and sign-off.
 
 use super::exchange::{Exchange, Stop, put};
-use super::sign_in::trading;
+use super::sign_in::{shows_certificate, trading};
 use super::station::{Station, World};
 use crate::iso8583::Builder;
 use crate::iso8583::EncodeError;
@@ -18,18 +18,41 @@ impl<W: World> Station<W> {
         self.manage_answer(exchange, facts, |_| Ok(()))
     }
 
-    /// Sign-off: financial messages are answered 77 until the next sign-in.
+    /// Sign-off: financial messages are answered 77 until the next sign-in. Of a terminal that does not prove itself, by a
+    /// MAC or by the certificate that the registry has for it, it is answered and changes nothing: anybody can write it.
     pub(super) async fn sign_off(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
         if exchange.door.keys.are_issued() {
             trading(exchange, facts)?;
+            let proven = self.proves_itself(exchange, facts).await?;
             if self.session(&facts.terminal).is_some_and(|session| session.signed_in) {
-                let session =
-                    self.parts.sessions.change(facts.terminal, |session| SessionFacts { signed_in: false, ..session });
-                let kept = self.parts.ledger.note_terminal(facts.terminal, session).await;
-                kept.map_err(|fault| self.ledger_stop(&fault))?;
+                match proven {
+                    true => self.signs_off(facts).await?,
+                    false => tracing::info!(
+                        event = "sign-off-unproven", terminal = %facts.terminal, source = %exchange.from.household,
+                        "a sign-off without a MAC or the terminal's certificate changes nothing"
+                    ),
+                }
             }
         }
         self.manage_answer(exchange, facts, |_| Ok(()))
+    }
+
+    async fn signs_off(&self, facts: &TerminalFacts) -> Result<(), Stop> {
+        let off = |session| SessionFacts { signed_in: false, ..session };
+        let session = self.parts.sessions.change(facts.terminal, off);
+        let kept = self.parts.ledger.note_terminal(facts.terminal, session).await;
+        kept.map_err(|fault| self.ledger_stop(&fault))
+    }
+
+    /// A MAC that is there must be right; a certificate that the registry has must be shown where there is none.
+    async fn proves_itself(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<bool, Stop> {
+        if exchange.message.mac().is_some() {
+            return self.authenticate(exchange, facts).await.map(|_| true);
+        }
+        match shows_certificate(exchange, facts) {
+            false if facts.certificate.is_some() => Err(Stop::code(ResponseCode::TerminalForbidden, "certificate")),
+            shown => Ok(shown),
+        }
     }
 
     /// The unsigned 00 of a management message, with what the profile says that it carries besides its

@@ -12,6 +12,8 @@ use crate::hsm::KeyUsage;
 use crate::iso8583::Role;
 use crate::ledger::Ledger;
 use crate::model::BatchNumber;
+use crate::model::Clock;
+use crate::model::KeyName;
 use crate::model::MerchantId;
 use crate::model::Opening;
 use crate::model::ResponseCode;
@@ -19,7 +21,13 @@ use crate::model::SessionFacts;
 use crate::model::Standing;
 use crate::model::TerminalFacts;
 use crate::model::WorkingKeys;
+use crate::mutant;
+use crate::mutant::Mutant;
+use crate::registry::Asked;
+use crate::registry::Flood;
+use crate::registry::Flooded;
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 /// What a sign-in asks for: cn-pos 60.3.
 #[derive(Clone, Copy)]
@@ -57,22 +65,103 @@ impl<W: World> Station<W> {
         let operator = self.operator(exchange, facts)?;
         let code = exchange.message.role(Role::NetworkCode).ok_or(Stop::format("network-code"))?;
         let order = Order::parse(&code).ok_or(Stop::code(ResponseCode::FunctionUnsupported, "key-layout"))?;
-        let made = self.make_keys(exchange, facts, order).await.map_err(|fault| {
-            tracing::error!(event = "hsm-fault", fault = %fault, terminal = %facts.terminal, "no working keys");
-            Stop::code(ResponseCode::SystemFailure, "hsm")
-        })?;
-        let layout = layout(&made).ok_or(Stop::code(ResponseCode::SystemFailure, "key-layout"))?;
-        let opening = Opening { operator, at: Some(exchange.received) };
-        let batch = self.hand_out(facts, made, opening).await?;
+        let single = exchange.door.legacy_single_des && self.parts.hsm.capabilities().single_des;
+        if order.pin == KeyAlgorithm::Des && !single {
+            return Err(Stop::code(ResponseCode::FunctionUnsupported, "single-des"));
+        }
+        let proven = shows_certificate(exchange, facts);
+        if facts.certificate.is_some() && !proven {
+            return Err(Stop::code(ResponseCode::TerminalForbidden, "certificate"));
+        }
+        let under = facts.master_key.clone().ok_or(Stop::code(ResponseCode::SystemFailure, "no-master-key"))?;
+        let mak_length = exchange.door.profile.mak_length;
+        let asked = Asked { code: SmallVec::from_slice(&code), mak_length, operator, under };
+        let (batch, layout) = match self.same_again(exchange, facts, &asked).await? {
+            Some(same) => same,
+            None => {
+                if !proven {
+                    self.admit_sign_in(exchange, facts)?;
+                }
+                self.new_keys(exchange, facts, order, asked).await?
+            }
+        };
         self.manage_answer(exchange, facts, |builder| {
             put(builder, Role::Batch, &batch.digits())?;
             put(builder, Role::KeyData, &layout)
         })
     }
 
-    async fn make_keys(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, order: Order) -> Result<Made, HsmError> {
-        let name = facts.master_key.clone().ok_or(HsmError::Policy("the terminal has no master key"))?;
-        let kek = Kek(KeyRef::Named(name));
+    /// What a sign-in got a short while ago that asked for the same, if those keys were not used yet: a sign-in whose
+    /// answer was lost comes again, and another's must not make the terminal's keys older than they are.
+    async fn same_again(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        asked: &Asked,
+    ) -> Result<Option<(BatchNumber, Bytes)>, Stop> {
+        let Some(session) = self.session(&facts.terminal) else { return Ok(None) };
+        let registry = self.parts.registry.load();
+        let waits = |generation| {
+            let keys = session.waiting(generation);
+            keys.is_some_and(|keys| !registry.renewal().asks(facts, keys.opening.at, exchange.received))
+        };
+        let now = self.parts.clock.monotonic();
+        let Some(layout) = self.parts.sessions.sign_ins().again(facts.terminal, asked, now, waits) else {
+            return Ok(None);
+        };
+        if !session.signed_in {
+            let back = |session| SessionFacts { signed_in: true, ..session };
+            let session = self.parts.sessions.change(facts.terminal, back);
+            let kept = self.parts.ledger.note_terminal(facts.terminal, session).await;
+            kept.map_err(|fault| self.ledger_stop(&fault))?;
+        }
+        Ok(Some((session.batch.max(BatchNumber::FIRST), layout)))
+    }
+
+    /// Anybody can send a sign-in, and each that gets new keys costs the HSM and the ledger: 65 beyond the bounds.
+    fn admit_sign_in(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<(), Stop> {
+        let (registry, source) = (self.parts.registry.load(), exchange.from.household);
+        let (sign_ins, now) = (self.parts.sessions.sign_ins(), self.parts.clock.monotonic());
+        sign_ins.admit(facts.terminal, source, now, registry.key_terms()).map_err(|Flooded { flood, first }| {
+            let rule = match flood {
+                Flood::Terminal => "sign-ins-of-terminal",
+                Flood::Source => "sign-ins-of-source",
+            };
+            if first {
+                tracing::error!(
+                    event = "sign-ins-limited", terminal = %facts.terminal, source = %source, rule,
+                    "somebody signs in again and again and does not use the keys"
+                );
+            }
+            Stop::code(ResponseCode::CountLimit, rule)
+        })
+    }
+
+    async fn new_keys(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        order: Order,
+        asked: Asked,
+    ) -> Result<(BatchNumber, Bytes), Stop> {
+        let made = self.make_keys(exchange, order, &asked.under).await.map_err(|fault| {
+            tracing::error!(event = "hsm-fault", fault = %fault, terminal = %facts.terminal, "no working keys");
+            Stop::code(ResponseCode::SystemFailure, "hsm")
+        })?;
+        let layout = layout(&made).ok_or(Stop::code(ResponseCode::SystemFailure, "key-layout"))?;
+        let layout = Bytes::from(layout);
+        let opening = Opening { operator: asked.operator, at: Some(exchange.received) };
+        let session = self.hand_out(facts, made, opening).await?;
+        if let Some(keys) = &session.pending {
+            let waits = |generation| session.waiting(generation).is_some();
+            let handed = (asked, keys.generation, layout.clone());
+            self.parts.sessions.sign_ins().handed(facts.terminal, handed, self.parts.clock.monotonic(), waits);
+        }
+        Ok((session.batch, layout))
+    }
+
+    async fn make_keys(&self, exchange: &Exchange<'_>, order: Order, under: &KeyName) -> Result<Made, HsmError> {
+        let kek = Kek(KeyRef::Named(under.clone()));
         // A single-length sign-in has no room for a longer MAC key.
         let single = exchange.door.profile.mak_length == 8 || order.pin == KeyAlgorithm::Des;
         let mac = if single { KeyAlgorithm::Des } else { KeyAlgorithm::Tdes2 };
@@ -88,8 +177,8 @@ impl<W: World> Station<W> {
     }
 
     /// Keeps the keys as pending, durably, before the terminal can have them.
-    async fn hand_out(&self, facts: &TerminalFacts, made: Made, opening: Opening) -> Result<BatchNumber, Stop> {
-        let session = self.parts.sessions.change(facts.terminal, |session| {
+    async fn hand_out(&self, facts: &TerminalFacts, made: Made, opening: Opening) -> Result<SessionFacts, Stop> {
+        let session = self.parts.sessions.change(facts.terminal, |mut session| {
             let keys = WorkingKeys {
                 generation: session.next_generation(),
                 pin: made.pin.block,
@@ -97,14 +186,22 @@ impl<W: World> Station<W> {
                 data: made.data.map(|key| key.block),
                 opening,
             };
+            if mutant::is(Mutant::SignInTakesKeysAway) {
+                session.pending = None;
+                session.unused.clear();
+            }
             let batch = session.batch.max(BatchNumber::FIRST);
             SessionFacts { batch, ..session.signed_in(keys) }
         });
-        let batch = session.batch;
-        let kept = self.parts.ledger.note_terminal(facts.terminal, session).await;
+        let kept = self.parts.ledger.note_terminal(facts.terminal, session.clone()).await;
         kept.map_err(|fault| self.ledger_stop(&fault))?;
-        Ok(batch)
+        Ok(session)
     }
+}
+
+/// Whether the message came by a session whose client certificate is the terminal's own.
+pub(super) fn shows_certificate(exchange: &Exchange<'_>, facts: &TerminalFacts) -> bool {
+    facts.certificate.is_some() && facts.certificate == exchange.from.certificate
 }
 
 /// Whether the terminal may open its day: its own merchant (03), in good standing (58).

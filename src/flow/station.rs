@@ -15,6 +15,7 @@ use crate::iso8583::Role;
 use crate::ledger::Ledger;
 use crate::ledger::LedgerFault;
 use crate::link::IssuerLink;
+use crate::model::Caller;
 use crate::model::Clock;
 use crate::model::Kind;
 use crate::model::ResponseCode;
@@ -97,7 +98,7 @@ impl<W: World> Station<W> {
         Self { parts, issuers }
     }
 
-    /// Answers one frame of a terminal: the whole walk of design rooms 3 to 12.
+    /// Answers one frame of a terminal, which came at an instant from somebody: the whole walk of design rooms 3 to 12.
     ///
     /// `None` is silence: the frame cannot be answered, or the answer's MAC cannot be made. The future
     /// must be driven to its end even if the terminal is gone: its repeat gets the answer.
@@ -106,18 +107,18 @@ impl<W: World> Station<W> {
         door: &Door,
         frame: &Frame,
         read: Result<Message, Box<Rejected>>,
-        received: Timestamp,
+        (received, from): (Timestamp, Caller),
     ) -> Option<Bytes> {
         match read {
             Ok(message) => {
-                let exchange = Exchange { door, frame, message: &message, received };
+                let exchange = Exchange { door, frame, message: &message, received, from };
                 match self.serve(&exchange).await {
                     Ok(unit) => Some(unit),
                     Err(stop) => self.refuse(&exchange, stop),
                 }
             }
             Err(rejected) => {
-                let exchange = Exchange { door, frame, message: &rejected.partial, received };
+                let exchange = Exchange { door, frame, message: &rejected.partial, received, from };
                 let terminal = exchange.terminal();
                 self.parts.witness.note(terminal.as_ref(), &Event::Rejected { error: &rejected.error });
                 if rejected.partial.mti().is_none_or(|mti| mti.is_response()) {
@@ -198,8 +199,14 @@ impl<W: World> Station<W> {
     /// The answer to what there is no room to serve: 96 without a MAC, and nothing recorded; silence to
     /// responses, and to reversals and copies of what is on record.
     #[must_use]
-    pub fn overloaded(&self, door: &Door, frame: &Frame, message: &Message, received: Timestamp) -> Option<Bytes> {
-        let exchange = Exchange { door, frame, message, received };
+    pub fn overloaded(
+        &self,
+        door: &Door,
+        frame: &Frame,
+        message: &Message,
+        (received, from): (Timestamp, Caller),
+    ) -> Option<Bytes> {
+        let exchange = Exchange { door, frame, message, received, from };
         let answered = message.mti().is_none_or(|mti| mti.is_response());
         if answered || message.dialect().kind_of(message) == Some(Kind::Reversal) {
             return None;

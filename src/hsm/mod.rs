@@ -86,6 +86,8 @@ pub struct Capabilities {
     pub profile: HsmProfile,
     /// PIN block formats it reads and writes.
     pub pin_formats: Vec<PinFormat>,
+    /// Whether single DES may protect PINs and tracks: a legacy exception.
+    pub single_des: bool,
     /// For logs: `software 0.1.0`.
     pub product: String,
 }

@@ -58,6 +58,8 @@ pub struct TerminalFacts {
     pub sign_in_after: Option<Timestamp>,
     /// The DUKPT device it has; `None`: the first one that it shows.
     pub device: Option<DeviceId>,
+    /// SHA-256 of the client certificate that proves it, where it has one: then it signs in and off with that alone.
+    pub certificate: Option<[u8; 32]>,
 }
 
 impl TerminalFacts {

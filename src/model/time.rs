@@ -35,6 +35,12 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
     }
 
+    /// How long after `earlier` this is; nothing if it is before.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
     /// The calendar date at `offset_minutes` east of UTC.
     #[must_use]
     pub fn date(self, offset_minutes: i16) -> BusinessDate {

@@ -6,6 +6,7 @@ use super::issuer::{self, Issuer};
 use super::operators::{self, Operators};
 use super::payout::Payout;
 use super::renewal::{Renewal, sign_in_after};
+use super::sign_ins::KeyTerms;
 use super::table::{Breaches, Row, Source, rows};
 use crate::model::Acquirer;
 use crate::model::Amount;
@@ -52,6 +53,8 @@ pub struct Rules {
     pub supervisor_for: Vec<Kind>,
     /// When terminals are to sign in again.
     pub renewal: Renewal,
+    /// Bounds of working keys.
+    pub key_terms: KeyTerms,
     /// How many transactions a DUKPT device may leave out without an alarm.
     pub dukpt_jump: DukptJump,
 }
@@ -73,7 +76,8 @@ pub struct Sources<'a> {
     /// `merchant,name,name_en,acquirer,currency,offset_minutes,standing`, how it is paid (`mcc,account,cycle,cut_off`)
     /// and the limits.
     pub merchants: Vec<Source<'a>>,
-    /// `terminal,merchant,currency,offset_minutes,standing,test_mode,master_key,ksn,sign_in_after` and the limits.
+    /// `terminal,merchant,currency,offset_minutes,standing,test_mode,master_key,ksn,sign_in_after,certificate` and the
+    /// limits.
     pub terminals: Vec<Source<'a>>,
     /// `name,address,profile,pin_key,mac_key,timeout_ms,connections,echo_s,sign_on`; in TOML also the lists
     /// `accepted` and `retry`, and `stand_in_*`.
@@ -122,6 +126,7 @@ pub struct Registry {
     renewal: Renewal,
     devices: HashMap<DeviceId, TerminalId>,
     dukpt_jump: DukptJump,
+    key_terms: KeyTerms,
 }
 
 impl Registry {
@@ -161,6 +166,7 @@ impl Registry {
         registry.downloads = Downloads::load(&sources.downloads, &mut breaches);
         registry.renewal = sources.rules.renewal;
         registry.dukpt_jump = sources.rules.dukpt_jump;
+        registry.key_terms = sources.rules.key_terms;
         breaches.or(registry)
     }
 
@@ -227,6 +233,12 @@ impl Registry {
         self.dukpt_jump.0
     }
 
+    /// Bounds of working keys.
+    #[must_use]
+    pub fn key_terms(&self) -> &KeyTerms {
+        &self.key_terms
+    }
+
     /// The rules by which terminals get their business dates, each once.
     #[must_use]
     pub fn days(&self) -> &[Arc<DayRule>] {
@@ -257,7 +269,7 @@ const MERCHANT: &[&str; 15] = &[
     "daily_amount",
     "daily_count",
 ];
-const TERMINAL: &[&str; 13] = &[
+const TERMINAL: &[&str; 14] = &[
     "terminal",
     "merchant",
     "currency",
@@ -267,6 +279,7 @@ const TERMINAL: &[&str; 13] = &[
     "master_key",
     "ksn",
     "sign_in_after",
+    "certificate",
     "least",
     "most",
     "daily_amount",
@@ -277,6 +290,17 @@ const BIN: &[&str; 6] = &["prefix", "issuer", "fallback", "product", "foreign", 
 const MERCHANT_FORM: &str = "15 characters";
 const DEVICE_FORM: &str = "a key serial number in 20 or 24 hex digits, its counter zero";
 const TERMINAL_FORM: &str = "8 characters";
+
+/// SHA-256 in hex.
+fn fingerprint(text: &str) -> Option<[u8; 32]> {
+    let digits: [u8; 64] = text.as_bytes().try_into().ok()?;
+    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let mut hash = [0; 32];
+    for (byte, pair) in hash.iter_mut().zip(digits.as_chunks::<2>().0) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    }
+    Some(hash)
+}
 
 impl Registry {
     fn add_merchant<const N: usize>(&mut self, row: &Row<'_, N>, defaults: &Defaults, breaches: &mut Breaches) {
@@ -308,6 +332,7 @@ impl Registry {
         let named_key = row.optional("master_key", "a key name or none", master_key, breaches);
         let sign_in_after = sign_in_after(row, breaches);
         let device = row.optional("ksn", DEVICE_FORM, DeviceId::parse, breaches);
+        let certificate = row.optional("certificate", "64 hex digits: SHA-256 of it", fingerprint, breaches);
         let (currency, offset_minutes) = (currency(row, breaches), offset(row, breaches));
         let merchant = merchant.and_then(|id| {
             let merchant = self.merchants.get(&id);
@@ -335,6 +360,7 @@ impl Registry {
             master_key: named_key.unwrap_or_else(own_key),
             sign_in_after,
             device,
+            certificate,
         };
         if device.is_some_and(|device| self.devices.insert(device, terminal).is_some_and(|other| other != terminal)) {
             breaches.add(row.file(), row.line(), "ksn: another terminal has this device");

@@ -6,7 +6,16 @@ use crate::model::Timestamp;
 use std::time::Duration;
 
 /// The columns of `[keys]`.
-pub const RENEWAL: &[&str; 4] = &["max_age_h", "refuse_age_h", "sign_in_after", "dukpt_jump"];
+pub const RENEWAL: &[&str; 8] = &[
+    "max_age_h",
+    "refuse_age_h",
+    "sign_in_after",
+    "dukpt_jump",
+    "key_overlap_s",
+    "sign_ins_per_terminal",
+    "sign_ins_per_source",
+    "pin_errors",
+];
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

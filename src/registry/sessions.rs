@@ -1,5 +1,7 @@
 //! Live session facts, shared between workers.
 
+use super::pin_errors::PinErrors;
+use super::sign_ins::SignIns;
 use crate::model::DeviceId;
 use crate::model::DownloadSet;
 use crate::model::IssuerName;
@@ -34,6 +36,8 @@ pub struct Sessions {
     fetching: DashMap<(TerminalId, DownloadSet), u32>,
     /// Whose each DUKPT device is. Taken only with the terminal's facts in hand.
     devices: DashMap<DeviceId, TerminalId>,
+    sign_ins: SignIns,
+    pin_errors: PinErrors,
     zones: DashMap<IssuerName, ZoneFacts>,
     changing: DashSet<(IssuerName, ZoneUse)>,
 }
@@ -154,6 +158,18 @@ impl Sessions {
     /// The version that it began with; `None` if it did not begin, or ended.
     pub fn end_download(&self, terminal: TerminalId, set: DownloadSet) -> Option<u32> {
         self.fetching.remove(&(terminal, set)).map(|(_, version)| version)
+    }
+
+    /// What is remembered of sign-ins.
+    #[must_use]
+    pub fn sign_ins(&self) -> &SignIns {
+        &self.sign_ins
+    }
+
+    /// PIN blocks that were none.
+    #[must_use]
+    pub fn pin_errors(&self) -> &PinErrors {
+        &self.pin_errors
     }
 
     /// How many terminals have facts.

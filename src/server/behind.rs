@@ -9,6 +9,7 @@ use crate::flow::Station;
 use crate::iso8583::Message;
 use crate::iso8583::Rejected;
 use crate::iso8583::Role;
+use crate::model::Caller;
 use crate::model::Clock;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
@@ -65,19 +66,23 @@ impl Serve for Behind {
             return self.overloaded(door, peer, parsed);
         }
         let door = self.doors.get(&door.name)?;
-        let answer = self.station.answer(door, &parsed.frame, parsed.read, parsed.received).await;
+        let answer = self.station.answer(door, &parsed.frame, parsed.read, (parsed.received, caller(peer))).await;
         drop(parsed.held);
         answer
     }
 
-    fn overloaded(&self, door: &Listening, _: &Peer, parsed: Parsed) -> Option<Bytes> {
+    fn overloaded(&self, door: &Listening, peer: &Peer, parsed: Parsed) -> Option<Bytes> {
         let door = self.doors.get(&door.name)?;
         let message = parsed.read.ok()?;
         if parsed.held.is_some_and(|held| held.is_copy()) {
             return None;
         }
-        self.station.overloaded(door, &parsed.frame, &message, parsed.received)
+        self.station.overloaded(door, &parsed.frame, &message, (parsed.received, caller(peer)))
     }
+}
+
+fn caller(peer: &Peer) -> Caller {
+    Caller::new(peer.address.ip(), peer.certificate)
 }
 
 fn number(message: &Message) -> Option<Number> {

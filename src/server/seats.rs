@@ -1,10 +1,10 @@
 //! How many may be inside at once. Full is an answer at once, never a wait.
 
 use super::config::Ceilings;
+use crate::model::Caller;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::net::Ipv6Addr;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -38,7 +38,7 @@ impl Seats {
     /// # Errors
     /// Which ceiling is reached.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<Seat, &'static str> {
-        let address = household(address);
+        let address = Caller::new(address, None).household;
         let mut taken = self.taken.lock();
         if taken.all >= self.ceilings.sessions {
             return Err("too many sessions");
@@ -68,14 +68,6 @@ impl Drop for Seat {
                 taken.by_address.remove(&self.address);
             }
         }
-    }
-}
-
-/// Who counts as one address: an IPv4 address, or the /64 that one IPv6 host can choose from freely.
-fn household(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
 

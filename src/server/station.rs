@@ -264,7 +264,7 @@ pub fn door(row: &config::Door) -> Result<Door, BuildFault> {
         (None, None, None) => DoorKeys::Issued,
         _ => return Err(BuildFault::DoorKeys(row.name.to_string())),
     };
-    Ok(Door { name: row.name.to_string(), profile, keys })
+    Ok(Door { name: row.name.to_string(), profile, keys, legacy_single_des: row.legacy_single_des })
 }
 
 /// A built-in profile.

@@ -42,6 +42,7 @@ fn facts() -> TerminalFacts {
         master_key: None,
         sign_in_after: None,
         device: None,
+        certificate: None,
     }
 }
 

@@ -116,8 +116,12 @@ impl Pkcs11Hsm {
     pub fn start(setup: Pkcs11Setup) -> Result<Self, Pkcs11Fault> {
         let setup = Arc::new(setup);
         let workers = Workers::start(&setup)?;
-        let capabilities =
-            Capabilities { profile: HsmProfile::MacOnly, pin_formats: Vec::new(), product: "pkcs11".into() };
+        let capabilities = Capabilities {
+            profile: HsmProfile::MacOnly,
+            pin_formats: Vec::new(),
+            single_des: false,
+            product: "pkcs11".into(),
+        };
         Ok(Self { capabilities, setup, workers })
     }
 

@@ -265,6 +265,7 @@ impl SoftwareHsmBuilder {
             capabilities: Capabilities {
                 profile: HsmProfile::Test,
                 pin_formats: vec![PinFormat::Iso0, PinFormat::Iso1, PinFormat::Iso3, PinFormat::Iso4],
+                single_des: self.single_des,
                 product: concat!("software ", env!("CARGO_PKG_VERSION")).into(),
             },
             policy: self.policy,

@@ -6,7 +6,7 @@ use crate::registry::Row;
 use std::net::{IpAddr, SocketAddr};
 
 /// The columns of a `[[door]]`.
-pub(super) const COLUMNS: &[&str; 11] = &[
+pub(super) const COLUMNS: &[&str; 12] = &[
     "name",
     "listen",
     "profile",
@@ -14,6 +14,7 @@ pub(super) const COLUMNS: &[&str; 11] = &[
     "pin_key",
     "mac_key",
     "dukpt_key",
+    "legacy_single_des",
     "certificate",
     "private_key",
     "client_ca",
@@ -37,6 +38,8 @@ pub struct Door {
     pub mac_key: Option<KeyName>,
     /// The base key of a door for DUKPT devices.
     pub dukpt_key: Option<KeyName>,
+    /// Whether a sign-in may ask for a single-length PIN key. Never in profile production.
+    pub legacy_single_des: bool,
     /// TLS, if the door has it.
     pub tls: Option<DoorTls>,
 }
@@ -82,8 +85,11 @@ impl Door {
         if dukpt_key.is_some() && (pin_key.is_some() || mac_key.is_some()) {
             breaches.add(row.file(), row.line(), "dukpt_key: a door with it has no pin_key and no mac_key");
         }
+        let truth = |text: &str| text.parse().ok();
+        let single = row.optional("legacy_single_des", "true or false", truth, breaches).unwrap_or(false);
         let tls = DoorTls::read(row, breaches);
-        Some(Self { name: name?, listen: listen?, profile: profile?, allow, pin_key, mac_key, dukpt_key, tls })
+        let (name, listen, profile) = (name?, listen?, profile?);
+        Some(Self { name, listen, profile, allow, pin_key, mac_key, dukpt_key, legacy_single_des: single, tls })
     }
 }
 

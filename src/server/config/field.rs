@@ -4,6 +4,7 @@ use crate::model::Kind;
 use crate::registry::Breaches;
 use crate::registry::Document;
 use crate::registry::DukptJump;
+use crate::registry::KeyTerms;
 use crate::registry::RENEWAL;
 use crate::registry::Renewal;
 use crate::registry::Rules;
@@ -37,5 +38,5 @@ pub(super) fn rules(document: &Document<'_>, breaches: &mut Breaches) -> Rules {
     let usual = DukptJump::default();
     let jump = keys.bounded("dukpt_jump", usual.0.into(), 1..=u64::from(u32::MAX), breaches);
     let dukpt_jump = jump.and_then(|jump| u32::try_from(jump).ok()).map_or(usual, DukptJump);
-    Rules { supervisor_for, renewal, dukpt_jump }
+    Rules { supervisor_for, renewal, key_terms: KeyTerms::read(&keys, breaches), dukpt_jump }
 }

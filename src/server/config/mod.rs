@@ -197,6 +197,10 @@ pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result
     let rules = field::rules(&document, &mut breaches);
     let station = self::station(&station, limits, days, &mut breaches);
     let profile = station.as_ref().map(|station| station.profile).unwrap_or_default();
+    for door in doors.iter().filter(|door| door.legacy_single_des && profile == StationProfile::Production) {
+        let what = format!("door {}: legacy_single_des: not in profile production", door.name);
+        breaches.add(source.file, 1, what);
+    }
     let hsm = HsmSetup::read(&document, profile, &mut breaches);
     let keeping = Keeping::read(&document, hsm.as_ref(), &mut breaches);
     let config = station.zip(ceilings).zip(keeping.zip(hsm));

@@ -30,6 +30,7 @@ use crate::ledger::Recorded;
 use crate::ledger::kinds;
 use crate::model::Amount;
 use crate::model::BusinessDate;
+use crate::model::Caller;
 use crate::model::DayRule;
 use crate::model::Kind;
 use crate::model::Stan;
@@ -49,6 +50,7 @@ use tokio::sync::mpsc;
 pub(super) struct Line {
     pub(super) terminal: TerminalId,
     pub(super) way: Way,
+    pub(super) from: Caller,
     pub(super) inbox: mpsc::UnboundedSender<Bytes>,
 }
 
@@ -251,7 +253,7 @@ async fn serve(outside: Arc<Outside>, station: Arc<Station<SimWorld>>, line: Lin
     }
     let shown = read.as_ref().ok().and_then(|message| watch::shown(&outside, line.terminal, message));
     let received = outside.nature.wall();
-    let answer = station.answer(&door, &frame, read, received).await;
+    let answer = station.answer(&door, &frame, read, (received, line.from)).await;
     if outside.calendar.date(received) < outside.today() {
         outside.nature.sometimes(Sometimes::CutOver);
     }

@@ -39,6 +39,8 @@ pub(super) enum Step {
     SignIn,
     /// Signs in, and does not hear the answer.
     SignInUnheard,
+    /// Three strangers sign in under its numbers, from one place, as three operators.
+    Strangers,
     /// Buys, holds or inquires: kind, minor units, which card, how.
     Buy(Kind, u64, usize, Manner),
     /// Buys with a card that is held to the reader, without a PIN: minor units, which card.

@@ -57,10 +57,16 @@ fn till(name: &'static str, steps: &[Step]) -> Scenario {
 #[must_use]
 pub fn scenarios() -> Vec<Scenario> {
     use Manner::{Again, Overtaken, Plain, PowerCut, Reversed};
+    let first = [Step::SignIn, Step::Strangers, sale(10_00, CARD_A, Plain)];
     let mut all = vec![
         scenario("first sign-in, new keys", &[(Way::Pos, &[Step::SignIn, sale(10_00, CARD_A, Plain)])], quiet()),
         till("sign-in again, new keys", &[Step::SignIn, sale(10_00, CARD_A, Plain)]),
-        till("sign-in unheard, old keys", &[Step::SignInUnheard, Step::WrongMac, sale(10_00, CARD_A, Plain)]),
+        till(
+            "sign-in unheard, old keys",
+            &[Step::SignInUnheard, Step::WrongMac, Step::Rest(61_000), sale(10_00, CARD_A, Plain)],
+        ),
+        till("strangers sign in, new keys", &[Step::SignIn, Step::Strangers, sale(10_00, CARD_A, Plain)]),
+        scenario("strangers sign in, first keys", &[(Way::Pos, &first)], quiet()),
         till("sale approved", &[sale(10_00, CARD_A, Plain)]),
         till("sale declined", &[sale(10_51, CARD_A, Plain)]),
         till("balance inquiry", &[Step::Buy(Kind::Balance, 0, CARD_B, Plain)]),

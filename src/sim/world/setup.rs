@@ -102,7 +102,9 @@ pub(super) fn banks(entropy: &Arc<SimEntropy>) -> Option<Vec<Bank<SoftwareHsm>>>
 pub(super) fn doors() -> Option<[Door; 3]> {
     let key = |name: &str| KeyName::parse(name).map(KeyRef::Named);
     let fixed = DoorKeys::Fixed { mac: MacKey(key("host/zak")?), pin: PinKey(key("host/zpk")?) };
-    let door = |name: &str, keys| Some(Door { name: name.to_owned(), profile: builtin::profile(name)?, keys });
+    let door = |name: &str, keys| {
+        Some(Door { name: name.to_owned(), profile: builtin::profile(name)?, keys, legacy_single_des: false })
+    };
     let device = DoorKeys::Dukpt { base: BdKey(key("dukpt/bdk")?), scheme: DukptScheme::Tdes };
     Some([door("pos", DoorKeys::Issued)?, door("host", fixed)?, door("dukpt", device)?])
 }

@@ -20,6 +20,7 @@ use crate::iso8583::Role;
 use crate::ledger::kinds;
 use crate::ledger::kinds::Following;
 use crate::model::Amount;
+use crate::model::Caller;
 use crate::model::Clock;
 use crate::model::Currency;
 use crate::model::Entropy;
@@ -44,6 +45,7 @@ use crate::sim::terminal::Terminal;
 use crate::sim::terminal::demo_dukpt_pad;
 use crate::sim::terminal::demo_pin_pad;
 use bytes::Bytes;
+use core::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -68,6 +70,8 @@ pub(super) struct Till {
     way: Way,
     /// The keys it has were good for a message.
     proven: bool,
+    /// Until when the keys that it got must be good for a first one.
+    fresh: Duration,
     /// How it reads cards: a chip comes with a PIN, a tap without.
     entry: Entry,
     /// The MAC of what it sends is wrong on purpose.
@@ -102,7 +106,8 @@ impl Till {
         };
         let terminal = switched_on(setup, Memory::default(), &entropy)?;
         let (sender, inbox) = mpsc::unbounded_channel();
-        let line = Line { terminal: terminal.setup().terminal, way: plan.way, inbox: sender };
+        let from = Caller::new(IpAddr::from([10, 0, 0, 1]), None);
+        let line = Line { terminal: terminal.setup().terminal, way: plan.way, from, inbox: sender };
         Some(Self {
             outside: Arc::clone(outside),
             terminal,
@@ -113,6 +118,7 @@ impl Till {
             answered: Vec::new(),
             way: plan.way,
             proven: false,
+            fresh: Duration::ZERO,
             entry: Entry::Chip,
             spoilt: false,
             lied: false,
@@ -188,6 +194,7 @@ impl Till {
         match step {
             Step::SignIn => self.sign_in().await,
             Step::SignInUnheard => self.sign_in_unheard().await,
+            Step::Strangers => self.strangers().await,
             Step::Buy(kind, minor, card, manner) => {
                 self.ready(TRIES).await;
                 self.buy(kind, minor, card, manner, TRIES).await;
@@ -308,6 +315,20 @@ impl Till {
         self.send_unheard(&sent).await;
     }
 
+    /// Anybody can write a terminal's numbers.
+    async fn strangers(&mut self) {
+        let (inbox, _) = mpsc::unbounded_channel();
+        let line = Line { from: Caller::new(IpAddr::from([10, 0, 0, 9]), None), inbox, ..self.line.clone() };
+        for operator in ["91", "92", "93"] {
+            let setup = self.terminal.setup().clone();
+            let Some(mut stranger) = switched_on(setup, Memory::default(), &self.entropy) else { return };
+            stranger.set_operator(operator);
+            let Ok(sent) = stranger.sign_in(self.now()) else { return };
+            self.outside.to_station(&line, sent.unit, Duration::ZERO);
+            self.outside.nature.after(Duration::from_secs(2)).await;
+        }
+    }
+
     /// Sends a message whose answer does not come.
     pub(super) async fn send_unheard(&mut self, sent: &Sent) {
         self.send(sent);
@@ -344,15 +365,19 @@ impl Till {
         }
     }
 
-    /// Keys that were good once are good until others are used.
+    /// Keys that were good once are good until others are used; new ones are good for a minute, whoever else signs in.
     fn prove(&mut self, sent: &Sent, answer: &Answer) {
         let financial = sent.kind.is_financial() || sent.kind == Kind::Reversal;
+        let now = SimClock(Arc::clone(&self.outside.nature)).monotonic();
+        let refused = !self.spoilt && answer.rrn.is_none() && answer.code == Some(ResponseCode::MacFailure);
         if sent.kind == Kind::SignIn && answer.approved {
-            self.proven = false;
+            (self.proven, self.fresh) = (false, now + Duration::from_secs(60));
         } else if financial && answer.rrn.is_some() && answer.mac == MacCheck::Ok {
             self.proven = true;
-        } else if self.proven && !self.spoilt && answer.rrn.is_none() && answer.code == Some(ResponseCode::MacFailure) {
+        } else if self.proven && refused {
             self.outside.history.breach(format!("{}: keys that were used are refused", self.line.terminal));
+        } else if now < self.fresh && refused {
+            self.outside.history.breach(format!("{}: keys that were handed out are refused", self.line.terminal));
         }
     }
 

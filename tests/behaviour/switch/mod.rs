@@ -20,6 +20,7 @@ mod restart;
 pub(crate) mod rig;
 mod sessions;
 mod settlement;
+mod sign_ins;
 pub(crate) mod slip;
 mod stand_in;
 mod zone_keys;

@@ -93,6 +93,7 @@ impl PayshieldHsm {
         let capabilities = Capabilities {
             profile: HsmProfile::PinCertified,
             pin_formats: vec![PinFormat::Iso0, PinFormat::Iso1, PinFormat::Iso3, PinFormat::Iso4],
+            single_des: setup.legacy_single_des,
             product: "payshield".into(),
         };
         let pool = Pool::start(setup).map_err(|_| SetupFault("no thread for its connections"))?;

@@ -15,9 +15,11 @@ use crate::model::Operator;
 use crate::model::Organisation;
 use crate::model::SerialMark;
 use crate::model::SessionFacts;
+use crate::model::Timestamp;
 use crate::model::Versions;
 use crate::model::Voucher;
 use crate::model::WorkingKeys;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// The tag of a record with additions.
@@ -77,6 +79,53 @@ additions! {
     9 = refused_on: BusinessDate;
     10 = told_as: BatchNumber;
     11 = serial: SerialMark;
+    12 = beside: Beside;
+}
+
+/// Generations of working keys beside those in use and those of the last sign-in.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Beside {
+    before: Option<Whole>,
+    before_until: Option<Timestamp>,
+    unused: SmallVec<[Whole; 1]>,
+}
+
+/// Working keys with all that belongs to them.
+#[derive(Debug, PartialEq)]
+struct Whole(WorkingKeys);
+
+impl Wire for Beside {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.before.put(out);
+        self.before_until.put(out);
+        self.unused.put(out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        Ok(Self { before: Wire::take(input)?, before_until: Wire::take(input)?, unused: Wire::take(input)? })
+    }
+}
+
+impl Wire for Whole {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+        self.0.opening.put(out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        let keys = WorkingKeys::take(input)?;
+        Ok(Self(WorkingKeys { opening: Wire::take(input)?, ..keys }))
+    }
+}
+
+impl Beside {
+    fn of(facts: &SessionFacts) -> Self {
+        Self {
+            before: facts.before.clone().map(Whole),
+            before_until: facts.before_until,
+            unused: facts.unused.iter().cloned().map(Whole).collect(),
+        }
+    }
 }
 
 impl Additions {
@@ -105,6 +154,7 @@ impl Additions {
                 _ => None,
             },
             serial: facts.and_then(|facts| facts.serial),
+            beside: facts.map(Beside::of).filter(|beside| *beside != Beside::default()),
         }
     }
 
@@ -133,6 +183,11 @@ impl Additions {
         if let Record::Terminal(_, facts) = &mut record {
             facts.downloaded = self.downloaded.unwrap_or_default();
             facts.serial = self.serial;
+            if let Some(beside) = &self.beside {
+                facts.before = beside.before.as_ref().map(|keys| keys.0.clone());
+                facts.before_until = beside.before_until;
+                facts.unused = beside.unused.iter().map(|keys| keys.0.clone()).collect();
+            }
             for (keys, opening) in [(&mut facts.current, self.current), (&mut facts.pending, self.pending)] {
                 if let Some(keys) = keys {
                     keys.opening = opening.unwrap_or_default();

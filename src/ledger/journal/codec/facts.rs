@@ -73,7 +73,13 @@ fields!(Decision { outcome, answer, advise });
 fields!(Reversal { identity, original, amount, received, date });
 fields!(KeptReversal { number, reversal, rrn, answer, original });
 fields!(WorkingKeys { generation, pin, mac, data } later { opening });
-fields!(SessionFacts { version, signed_in, batch, current, pending } later { downloaded, serial });
+fields!(SessionFacts { version, signed_in, batch, current, pending } later {
+    unused,
+    before,
+    before_until,
+    downloaded,
+    serial,
+});
 fields!(SerialMark { ksn, content });
 fields!(Opening { operator, at });
 fields!(ZoneKey { generation, block });
