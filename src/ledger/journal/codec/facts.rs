@@ -39,7 +39,7 @@ use crate::risk::Reservation;
 /// Declares the fields of a type in their order. One that is left out does not compile. Those that came later
 /// are written as additions of the record.
 macro_rules! fields {
-    ($type:ident { $($field:ident),+ $(,)? } $(later { $($later:ident),+ })?) => {
+    ($type:ident { $($field:ident),+ $(,)? } $(later { $($later:ident),+ $(,)? })?) => {
         impl Wire for $type {
             fn put(&self, out: &mut Vec<u8>) {
                 let Self { $($field),+ $($(, $later: _)+)? } = self;
