@@ -82,7 +82,11 @@ impl<W: World> Station<W> {
                 if !proven {
                     self.admit_sign_in(exchange, facts)?;
                 }
-                self.new_keys(exchange, facts, order, asked).await?
+                let made = self.new_keys(exchange, facts, order, asked).await;
+                if made.is_err() && !proven {
+                    self.parts.sessions.sign_ins().withdrawn(facts.terminal, exchange.from.household);
+                }
+                made?
             }
         };
         self.manage_answer(exchange, facts, |builder| {

@@ -181,6 +181,16 @@ impl SignIns {
         Ok(())
     }
 
+    /// A sign-in that was admitted got no keys after all: the HSM or the ledger had none to give.
+    pub fn withdrawn(&self, terminal: TerminalId, source: IpAddr) {
+        if let Some(mut recent) = self.recent.get_mut(&(terminal, source)) {
+            recent.at.pop();
+        }
+        if let Some(mut window) = self.sources.get_mut(&source) {
+            window.count = window.count.saturating_sub(1);
+        }
+    }
+
     /// A message from there verified under keys that waited: who signed in there was the terminal.
     pub fn proven(&self, terminal: TerminalId, source: IpAddr) {
         self.recent.remove(&(terminal, source));
@@ -206,7 +216,7 @@ impl SignIns {
 impl Window {
     /// Counts one; `Some` if it is too many, and whether it is the first of those.
     fn count(&mut self, now: Duration, window: Duration, most: u32) -> Option<bool> {
-        if self.count == 0 || now >= self.since + window {
+        if now >= self.since + window || (self.count == 0 && !self.told) {
             *self = Self { since: now, count: 0, told: false };
         }
         if self.count >= most {
@@ -265,6 +275,15 @@ mod tests {
         assert_eq!([admit(2, 1), admit(3, 2)], [Ok(()), Ok(())]);
         let flooded = |first| Err(Flooded { flood: Flood::Source, first });
         assert_eq!([admit(4, 3), admit(5, 59), admit(5, 60)], [flooded(true), flooded(false), Ok(())]);
+    }
+
+    #[test]
+    fn a_sign_in_that_got_no_keys_does_not_count() {
+        let sign_ins = SignIns::default();
+        for second in 0..9 {
+            assert_eq!(sign_ins.admit(terminal(1), source(1), at(second), &TERMS), Ok(()));
+            sign_ins.withdrawn(terminal(1), source(1));
+        }
     }
 
     #[test]

@@ -187,10 +187,15 @@ fn declined_before_the_intent(mood: Behaviour, counted: fn(HsmCounts) -> u64) {
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     assert_eq!(rig.records().len(), records, "nothing was recorded");
     assert!(counted(rig.hsm()) > before, "{:?}", rig.hsm());
-    let sign_in = till.terminal.sign_in(super::rig::now()).unwrap();
-    assert_eq!(till.exchange(&sign_in).code, DECLINED, "no keys either");
+    // Another terminal: this one would get the keys that it has not used yet, without the HSM.
+    let mut other = rig.terminal(10_000_002);
+    for _ in 0..4 {
+        let sign_in = other.terminal.sign_in(super::rig::now()).unwrap();
+        assert_eq!(other.exchange(&sign_in).code, DECLINED, "no keys either");
+    }
     host.served.behave(Behaviour::default());
     await_that("it serves again", || till.ask(SALE, 12_00, CARD_A).code == APPROVED);
+    other.sign_in();
     assert_eq!(Rig::booked(&rig.bank_a), 12_00);
 }
 
