@@ -29,7 +29,7 @@ pub struct KeyTerms {
     pub overlap: Duration,
     /// Sign-ins of one terminal from one source within a minute that get new keys and do not use them. 3 at most.
     pub sign_ins_per_terminal: u32,
-    /// Sign-ins from one source within a minute that get new keys. 1,000.
+    /// Sign-ins from one source within a minute that get new keys: a concentrator brings many terminals. 10,000.
     pub sign_ins_per_source: u32,
     /// PIN blocks of one terminal under one generation of its keys that may be wrong within an hour. 10.
     pub pin_errors: u32,
@@ -37,7 +37,7 @@ pub struct KeyTerms {
 
 impl Default for KeyTerms {
     fn default() -> Self {
-        Self { overlap: MINUTE, sign_ins_per_terminal: 3, sign_ins_per_source: 1_000, pin_errors: 10 }
+        Self { overlap: MINUTE, sign_ins_per_terminal: 3, sign_ins_per_source: 10_000, pin_errors: 10 }
     }
 }
 
