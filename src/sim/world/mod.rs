@@ -24,6 +24,7 @@ mod run;
 mod scenario;
 mod setup;
 mod station;
+mod strangers;
 mod swarm;
 mod till;
 mod vault;

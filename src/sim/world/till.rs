@@ -64,7 +64,7 @@ pub(super) struct Till {
     pub(super) line: Line,
     inbox: mpsc::UnboundedReceiver<Bytes>,
     pub(super) cards: Arc<Vec<TestCard>>,
-    entropy: Arc<dyn Entropy>,
+    pub(super) entropy: Arc<dyn Entropy>,
     /// Requests that were answered with what is on record.
     answered: Vec<Bytes>,
     way: Way,
@@ -313,20 +313,6 @@ impl Till {
         let now = self.now();
         let Ok(sent) = self.terminal.sign_in(now) else { return };
         self.send_unheard(&sent).await;
-    }
-
-    /// Anybody can write a terminal's numbers.
-    async fn strangers(&mut self) {
-        let (inbox, _) = mpsc::unbounded_channel();
-        let line = Line { from: Caller::new(IpAddr::from([10, 0, 0, 9]), None), inbox, ..self.line.clone() };
-        for operator in ["91", "92", "93"] {
-            let setup = self.terminal.setup().clone();
-            let Some(mut stranger) = switched_on(setup, Memory::default(), &self.entropy) else { return };
-            stranger.set_operator(operator);
-            let Ok(sent) = stranger.sign_in(self.now()) else { return };
-            self.outside.to_station(&line, sent.unit, Duration::ZERO);
-            self.outside.nature.after(Duration::from_secs(2)).await;
-        }
     }
 
     /// Sends a message whose answer does not come.
@@ -597,7 +583,7 @@ impl Till {
     }
 }
 
-fn switched_on(setup: Setup, memory: Memory, entropy: &Arc<dyn Entropy>) -> Option<Terminal> {
+pub(super) fn switched_on(setup: Setup, memory: Memory, entropy: &Arc<dyn Entropy>) -> Option<Terminal> {
     let entropy = Arc::clone(entropy);
     let pad = match setup.profile.dukpt {
         Some(_) => demo_dukpt_pad(setup.terminal, entropy).ok()??,
