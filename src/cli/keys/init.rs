@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 /// Make a key file, empty or out of a list of clear keys
 ///
-/// The master key is where the station's [hsm] says; a file that is not there is made if the ledger is new.
+/// The master key is where the station's table hsm says; a file that is not there is made if the ledger is new.
 #[derive(Args, Debug)]
 pub(super) struct Init {
     #[command(flatten)]

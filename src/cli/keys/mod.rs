@@ -81,7 +81,7 @@ struct Place {
     /// The station's file
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
-    /// The key file, if the station's [files] names more than one
+    /// The key file, if the station's table files names more than one
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 }
