@@ -29,23 +29,25 @@ impl<W: World> Station<W> {
             return None;
         }
         let key = self.issuer_mac(issuer, message).await?;
-        let code = self.take_offer(issuer, message).await;
+        let code = self.take_offer(issuer, message).await?;
         tracing::warn!(event = "zone-key", issuer = %issuer.name(), code = code.code(), "an issuer changes a zone key");
         self.tell_issuer(issuer, received, code, &key).await
     }
 
     /// Takes a key in and keeps it, before the issuer hears that we have it. The same key again changes nothing.
-    async fn take_offer(&self, issuer: &Issuer<W::Link>, message: &Message) -> ResponseCode {
+    /// `None` where the ledger failed: the key may be kept or not, and whatever the issuer heard could be wrong. It asks
+    /// again, and takes what is under either key until then.
+    async fn take_offer(&self, issuer: &Issuer<W::Link>, message: &Message) -> Option<ResponseCode> {
         let row = self.parts.registry.load().issuer(issuer.name()).cloned();
         let Some(master) = row.and_then(|row| row.master_key.clone()) else {
-            return ResponseCode::FunctionUnsupported;
+            return Some(ResponseCode::FunctionUnsupported);
         };
         let text = message.role(Role::ZoneKey).and_then(|value| ZoneKeyText::parse(&value));
-        let Some(text) = text else { return ResponseCode::FormatError };
+        let Some(text) = text else { return Some(ResponseCode::FormatError) };
         let which = if text.usage == KeyUsage::Pin { ZoneUse::Pin } else { ZoneUse::Mac };
         // One that meets ours under way comes later again.
         let Some(_changing) = self.parts.sessions.begin_key_change(issuer.name(), which) else {
-            return ResponseCode::SystemFailure;
+            return Some(ResponseCode::SystemFailure);
         };
         let now = match which {
             ZoneUse::Pin => self.zone_pin(issuer).0,
@@ -53,22 +55,21 @@ impl<W: World> Station<W> {
         };
         let (ctx, hsm) = (Self::ctx(), &self.parts.hsm);
         if hsm.key_check_value(&ctx, &now, 3).await.is_ok_and(|check| check == text.check) {
-            return ResponseCode::Approved;
+            return Some(ResponseCode::Approved);
         }
         let kek = Kek(KeyRef::Named(master));
         let ZoneKeyText { usage, algorithm, wrapped, check } = &text;
         let block = match hsm.key_import(&ctx, *usage, *algorithm, &kek, wrapped, Some(check)).await {
             Ok(block) => block,
-            Err(HsmError::Unavailable | HsmError::Timeout | HsmError::Busy) => return ResponseCode::SystemFailure,
+            Err(HsmError::Unavailable | HsmError::Timeout | HsmError::Busy) => {
+                return Some(ResponseCode::SystemFailure);
+            }
             Err(fault) => {
                 tracing::error!(event = "hsm-fault", fault = %fault, issuer = %issuer.name(), "an issuer's key is none");
-                return ResponseCode::SecurityFailure;
+                return Some(ResponseCode::SecurityFailure);
             }
         };
-        match self.take_line(issuer, which, block).await {
-            Ok(()) => ResponseCode::Approved,
-            Err(_) => ResponseCode::SystemFailure,
-        }
+        self.take_line(issuer, which, block).await.ok().map(|()| ResponseCode::Approved)
     }
 
     /// The answer, under the MAC key of the request.
