@@ -44,7 +44,12 @@ where
     M: Fn() -> W + Send + Sync + 'static,
 {
     let writer = move || Bounded(make());
-    let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(writer);
+    // Told of a line that nobody takes, the subscriber would print that to standard error, and end the process where
+    // nobody reads that either.
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(writer)
+        .log_internal_errors(false);
     match form {
         Form::Json => Dispatch::new(subscriber.json().flatten_event(true).with_span_list(false).finish()),
         Form::Human => {

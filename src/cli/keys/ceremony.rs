@@ -14,7 +14,6 @@ use super::audit::Note;
 use super::entry;
 use super::refused;
 use super::safe::Safe;
-use crate::hsm::HsmError;
 use crate::hsm::Kcv;
 use crate::hsm::KeyBlock;
 use crate::hsm::KeyName;
@@ -136,12 +135,12 @@ impl Enter {
         let prompt = format!("{}, component {turn} of {} of {}", safe.by, self.components, self.name.as_str());
         let clear = entry::component(self.component_fd, &prompt)?;
         if is_test_key(&clear) && !self.period.test {
-            return safe.refuse(note, &HsmError::Policy("a published or written component: say --test"));
+            return safe.refuse(note, Failure::new(Exit::No, "a published or written component: say --test"));
         }
         let by = safe.by.clone();
         let component = Component { custodian: &by, clear: &clear, check };
         match safe.hsm.enter_component(&ceremony, so_far.as_ref(), &component, self.whole.as_ref()) {
-            Err(fault) => safe.refuse(note, &fault),
+            Err(fault) => safe.refuse(note, refused(&fault)),
             Ok(Progress::Waits(block)) => {
                 safe.commit(note)?;
                 waiting.push(Waiting { subject, block });
@@ -170,15 +169,25 @@ impl Enter {
         so_far: Option<&KeyBlock>,
         note: &Note,
     ) -> Result<usize, Failure> {
-        let Some(block) = so_far else { return Ok(1) };
-        let custodians = safe.hsm.custodians(ceremony, block).map_err(|fault| {
+        let turn = self.may_enter(safe, ceremony, so_far);
+        turn.or_else(|failure| safe.refuse(note.clone(), failure))
+    }
+
+    fn may_enter(&self, safe: &Safe, ceremony: &Ceremony<'_>, so_far: Option<&KeyBlock>) -> Result<usize, Failure> {
+        safe.file.may_have(&self.name, ceremony.usage, ceremony.algorithm)?;
+        let entered = so_far.map(|block| safe.hsm.custodians(ceremony, block)).transpose().map_err(|fault| {
             let what = format!("what waits for {} is of another usage, algorithm or number", self.name.as_str());
             Failure::new(Exit::No, format!("{what}: {}", refused(&fault).message))
         })?;
-        if custodians.contains(&safe.by) {
-            return safe.refuse(note.clone(), &HsmError::Policy("the same custodian twice"));
+        let entered = entered.unwrap_or_default();
+        if entered.contains(&safe.by) {
+            return Err(Failure::new(Exit::No, "the same custodian twice"));
         }
-        Ok(custodians.len() + 1)
+        let turn = entered.len() + 1;
+        if self.whole.is_some() && turn < usize::from(self.components) {
+            return Err(Failure::new(Exit::Usage, "--whole is compared with the last component: say it then"));
+        }
+        Ok(turn)
     }
 
     /// Puts the key into the key file: in use, unless another generation is.
@@ -187,7 +196,6 @@ impl Enter {
             None => KeyState::Current,
             Some(_) => KeyState::Pending,
         };
-        safe.file.shift(&self.name, state, KeyState::Retired);
         let Period { not_before, not_after, test } = self.period;
         let (name, Kind { usage, algorithm }, check) = (self.name.clone(), self.kind, Some(check.clone()));
         let note = Note {

@@ -5,8 +5,10 @@ use super::Exit;
 use super::Failure;
 use super::audit::Head;
 use crate::hsm::Kcv;
+use crate::hsm::KeyAlgorithm;
 use crate::hsm::KeyBlock;
 use crate::hsm::KeyName;
+use crate::hsm::KeyUsage;
 use crate::registry::Breaches;
 use crate::registry::Source;
 use crate::server::config::KeptKey;
@@ -87,6 +89,23 @@ impl KeyFile {
     pub(super) fn next(&self, name: &KeyName) -> Result<u16, Failure> {
         let last = self.keys.iter().filter(|key| key.name == *name).map(|key| key.generation).max().unwrap_or(0);
         last.checked_add(1).ok_or_else(|| Failure::new(Exit::No, "this key has no more generations"))
+    }
+
+    /// Whether a name may have another generation, of this usage and algorithm.
+    ///
+    /// # Errors
+    /// It is another kind of key, or a generation of it waits: somebody may have that already.
+    pub(super) fn may_have(&self, name: &KeyName, usage: KeyUsage, algorithm: KeyAlgorithm) -> Result<(), Failure> {
+        let no = |why: &str| Err(Failure::new(Exit::No, format!("{}: {why}", name.as_str())));
+        match self.keys.iter().rfind(|key| key.name == *name) {
+            Some(key) if (key.usage, key.algorithm) != (usage, algorithm) => {
+                no("a key stays what it is: another usage or algorithm is another key")
+            }
+            Some(_) if self.find(name, KeyState::Pending).is_some() => {
+                no("a generation of it is pending: rotate --activate or --withdraw comes first")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Adds a generation behind the others of its name.

@@ -9,6 +9,7 @@ use super::audit::Audit;
 use super::audit::Note;
 use super::ceremony::name;
 use super::date;
+use super::refused;
 use super::safe::CTX;
 use super::safe::Safe;
 use super::safe::located;
@@ -17,11 +18,11 @@ use super::transport::wrapped;
 use super::word;
 use crate::cli::batch::ask;
 use crate::cli::input::to_hex;
-use crate::hsm::GeneratedKey;
 use crate::hsm::Hsm;
-use crate::hsm::HsmError;
+use crate::hsm::Kcv;
 use crate::hsm::Kek;
 use crate::hsm::KeyAlgorithm;
+use crate::hsm::KeyBlock;
 use crate::hsm::KeyName;
 use crate::hsm::KeyRef;
 use crate::hsm::KeyUsage;
@@ -140,13 +141,17 @@ impl Rotate {
         }
     }
 
-    fn missing(&self, state: KeyState) -> Failure {
-        Failure::new(Exit::No, format!("{}: no generation is {}", self.name.as_str(), state.word()))
+    /// The generation in a state, to do something to.
+    fn in_state(&self, safe: &mut Safe, what: &'static str, state: KeyState) -> Result<KeptKey, Failure> {
+        if let Some(key) = safe.file.find(&self.name, state) {
+            return Ok(key.clone());
+        }
+        let failure = Failure::new(Exit::No, format!("{}: no generation is {}", self.name.as_str(), state.word()));
+        safe.refuse(self.note(what, None), failure)
     }
 
     fn activate(&self, safe: &mut Safe, out: &mut dyn Write) -> Outcome {
-        let pending = safe.file.find(&self.name, KeyState::Pending).cloned();
-        let pending = pending.ok_or_else(|| self.missing(KeyState::Pending))?;
+        let pending = self.in_state(safe, "activate", KeyState::Pending)?;
         safe.file.shift(&self.name, KeyState::Before, KeyState::Retired);
         safe.file.shift(&self.name, KeyState::Current, KeyState::Before);
         safe.file.shift(&self.name, KeyState::Pending, KeyState::Current);
@@ -156,7 +161,7 @@ impl Rotate {
     }
 
     fn end(&self, safe: &mut Safe, what: &'static str, state: KeyState, out: &mut dyn Write) -> Outcome {
-        let ended = safe.file.find(&self.name, state).cloned().ok_or_else(|| self.missing(state))?;
+        let ended = self.in_state(safe, what, state)?;
         safe.file.shift(&self.name, state, KeyState::Retired);
         safe.commit(self.note(what, Some(&ended)))?;
         writeln!(out, "{} generation {}: destroyed", self.name.as_str(), ended.generation)?;
@@ -166,56 +171,44 @@ impl Rotate {
     /// What the key is for: what its generations say, or the command does if there are none.
     fn kind(&self, safe: &Safe) -> Result<(KeyUsage, KeyAlgorithm, bool), Failure> {
         let known = safe.file.keys.iter().rfind(|key| key.name == self.name);
-        match (known, self.usage.zip(self.algorithm)) {
-            (Some(key), None) => Ok((key.usage, key.algorithm, key.test)),
-            (Some(key), Some(kind)) if kind == (key.usage, key.algorithm) => Ok((key.usage, key.algorithm, key.test)),
-            (Some(_), Some(_)) => Err(Failure::new(Exit::No, "a key stays what it is: another usage is another key")),
-            (None, Some((usage, algorithm))) => Ok((usage, algorithm, false)),
-            (None, None) => {
-                let fault = format!("{}: there is none yet; say --usage and --algorithm", self.name.as_str());
-                Err(Failure::new(Exit::No, fault))
-            }
-        }
+        let said = self.usage.zip(self.algorithm);
+        let kind = said.or(known.map(|key| (key.usage, key.algorithm)));
+        let none = || {
+            Failure::new(Exit::No, format!("{}: there is none yet; say --usage and --algorithm", self.name.as_str()))
+        };
+        let (usage, algorithm) = kind.ok_or_else(none)?;
+        safe.file.may_have(&self.name, usage, algorithm)?;
+        Ok((usage, algorithm, known.is_some_and(|key| key.test)))
     }
 
     /// A fresh key, and what the other side gets of it.
-    fn made(&self, safe: &Safe, usage: KeyUsage, algorithm: KeyAlgorithm) -> Result<Made, Failure> {
+    fn made(&self, safe: &Safe) -> Result<Made, Failure> {
+        let (usage, algorithm, test) = self.kind(safe)?;
         let kek = self.under.as_ref().map(|under| safe.kek(under)).transpose()?;
         let bare = kek.filter(|kek| kek.usage == KeyUsage::Kek).map(reference).transpose()?.map(Kek);
         let made = safe.runtime.block_on(safe.hsm.key_generate(&CTX, usage, algorithm, bare.as_ref()));
-        let made = match made {
-            Ok(made) => made,
-            Err(fault) => return Ok(Err(fault)),
-        };
+        let made = made.map_err(|fault| refused(&fault))?;
         let given = match (&self.under, &made.wrapped) {
             (_, Some(cipher)) => Some(to_hex(cipher.as_bytes())),
             (None, None) => None,
-            (Some(under), None) => match wrapped(safe, &KeyRef::Block(made.block.clone()), under)? {
-                Ok(given) => Some(given),
-                Err(fault) => return Ok(Err(fault)),
-            },
+            (Some(under), None) => Some(wrapped(safe, &KeyRef::Block(made.block.clone()), under)?),
         };
-        Ok(Ok((made, given)))
+        let check = safe.check_value(&made.block)?;
+        Ok(Made { usage, algorithm, test, check, block: made.block, given })
     }
 
     fn make(&self, safe: &mut Safe, out: &mut dyn Write) -> Outcome {
-        let (usage, algorithm, test) = self.kind(safe)?;
         let generation = safe.file.next(&self.name)?;
         let under = self.under.as_ref().map(|name| name.as_str().to_owned());
         let note = Note { generation: Some(generation), under, ..self.note("rotate", None) };
-        let (made, given) = match self.made(safe, usage, algorithm)? {
+        let Made { usage, algorithm, test, check, block, given } = match self.made(safe) {
             Ok(made) => made,
-            Err(fault) => return safe.refuse(note, &fault),
-        };
-        let check = match safe.check_value(&made.block) {
-            Ok(check) => check,
-            Err(fault) => return safe.refuse(note, &fault),
+            Err(failure) => return safe.refuse(note, failure),
         };
         let state = match safe.file.find(&self.name, KeyState::Current) {
             None => KeyState::Current,
             Some(_) => KeyState::Pending,
         };
-        safe.file.shift(&self.name, KeyState::Pending, KeyState::Retired);
         safe.file.put(KeptKey {
             name: self.name.clone(),
             usage,
@@ -226,7 +219,7 @@ impl Rotate {
             not_before: None,
             not_after: self.not_after,
             test,
-            block: Some(made.block),
+            block: Some(block),
         });
         // Kept and noted before anybody has it.
         safe.commit(Note { check: Some(check.to_string()), ..note })?;
@@ -240,5 +233,12 @@ impl Rotate {
     }
 }
 
-/// A fresh key with its cipher for the other side, or why there is none.
-type Made = Result<(GeneratedKey, Option<String>), HsmError>;
+/// A fresh key, and its cipher for the other side if it goes there.
+struct Made {
+    usage: KeyUsage,
+    algorithm: KeyAlgorithm,
+    test: bool,
+    check: Kcv,
+    block: KeyBlock,
+    given: Option<String>,
+}

@@ -12,7 +12,6 @@ use super::file::KeyFile;
 use super::refused;
 use crate::hsm::Ctx;
 use crate::hsm::Hsm;
-use crate::hsm::HsmError;
 use crate::hsm::Kcv;
 use crate::hsm::KeyBlock;
 use crate::hsm::KeyName;
@@ -96,9 +95,9 @@ impl Safe {
     }
 
     /// Notes what was refused, and refuses it.
-    pub(super) fn refuse<T>(&mut self, note: Note, fault: &HsmError) -> Result<T, Failure> {
-        self.commit(Note { refused: Some(fault.to_string()), ..note })?;
-        Err(refused(fault))
+    pub(super) fn refuse<T>(&mut self, note: Note, failure: Failure) -> Result<T, Failure> {
+        self.commit(Note { refused: Some(failure.message.clone()), ..note })?;
+        Err(failure)
     }
 
     /// The key of this name that is in use, and may wrap others.
@@ -120,8 +119,9 @@ impl Safe {
     }
 
     /// The three bytes that a key is known by.
-    pub(super) fn check_value(&self, block: &KeyBlock) -> Result<Kcv, HsmError> {
-        self.runtime.block_on(self.hsm.key_check_value(&CTX, &KeyRef::Block(block.clone()), 3))
+    pub(super) fn check_value(&self, block: &KeyBlock) -> Result<Kcv, Failure> {
+        let key = KeyRef::Block(block.clone());
+        self.runtime.block_on(self.hsm.key_check_value(&CTX, &key, 3)).map_err(|fault| refused(&fault))
     }
 }
 

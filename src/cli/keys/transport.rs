@@ -9,6 +9,7 @@ use super::Period;
 use super::audit::Note;
 use super::ceremony::check;
 use super::ceremony::name;
+use super::refused;
 use super::safe::CTX;
 use super::safe::Safe;
 use super::safe::reference;
@@ -16,7 +17,6 @@ use crate::cli::input::from_hex;
 use crate::cli::input::to_hex;
 use crate::hsm::BlockKek;
 use crate::hsm::Hsm;
-use crate::hsm::HsmError;
 use crate::hsm::Kcv;
 use crate::hsm::Kek;
 use crate::hsm::KeyBlock;
@@ -97,16 +97,14 @@ impl Import {
             under: Some(self.under.as_str().to_owned()),
             ..Note::default()
         };
-        let taken = self.taken(&safe)?.and_then(|block| Ok((safe.check_value(&block)?, block)));
-        let (check, block) = match taken {
+        let (check, block) = match self.taken(&safe) {
             Ok(taken) => taken,
-            Err(fault) => return safe.refuse(note, &fault),
+            Err(failure) => return safe.refuse(note, failure),
         };
         let state = match safe.file.find(&self.name, KeyState::Current) {
             None => KeyState::Current,
             Some(_) => KeyState::Pending,
         };
-        safe.file.shift(&self.name, KeyState::Pending, KeyState::Retired);
         let (Kind { usage, algorithm }, Period { not_before, not_after, test }) = (self.kind, self.period);
         safe.file.put(KeptKey {
             name: self.name.clone(),
@@ -125,36 +123,39 @@ impl Import {
         Ok(Exit::Ok)
     }
 
-    /// The key as a block of this house.
-    fn taken(&self, safe: &Safe) -> Result<Result<KeyBlock, HsmError>, Failure> {
-        let under = safe.kek(&self.under)?;
-        let by = reference(under)?;
-        let text = text(&self.from)?;
+    /// The key as a block of this house, and its check value.
+    fn taken(&self, safe: &Safe) -> Result<(Kcv, KeyBlock), Failure> {
         let Kind { usage, algorithm } = self.kind;
-        if under.usage == KeyUsage::KeyBlock {
+        safe.file.may_have(&self.name, usage, algorithm)?;
+        let under = safe.kek(&self.under)?;
+        let (by, text) = (reference(under)?, text(&self.from)?);
+        let taken = if under.usage == KeyUsage::KeyBlock {
             let (by, check) = (BlockKek(by), self.check.as_ref());
-            let taken = safe.hsm.key_import_block(&CTX, (usage, algorithm), &by, &text, check);
-            return Ok(safe.runtime.block_on(taken));
-        }
-        let check = self.check.as_ref();
-        let check = check.ok_or_else(|| Failure::new(Exit::Usage, "a bare cipher needs --check"))?;
-        let cipher = from_hex(text.as_bytes()).ok_or_else(|| Failure::new(Exit::Usage, "the cipher is not hex"))?;
-        let cipher = WrappedKey::new(cipher.into());
-        Ok(safe.runtime.block_on(safe.hsm.key_import(&CTX, usage, algorithm, &Kek(by), &cipher, Some(check))))
+            safe.runtime.block_on(safe.hsm.key_import_block(&CTX, (usage, algorithm), &by, &text, check))
+        } else {
+            let check = self.check.as_ref();
+            let check = check.ok_or_else(|| Failure::new(Exit::Usage, "a bare cipher needs --check"))?;
+            let cipher = from_hex(text.as_bytes()).ok_or_else(|| Failure::new(Exit::Usage, "the cipher is not hex"))?;
+            let cipher = WrappedKey::new(cipher.into());
+            safe.runtime.block_on(safe.hsm.key_import(&CTX, usage, algorithm, &Kek(by), &cipher, Some(check)))
+        };
+        let block = taken.map_err(|fault| refused(&fault))?;
+        Ok((safe.check_value(&block)?, block))
     }
 }
 
 /// A key under the current generation of another, as it is told to the other side.
-pub(super) fn wrapped(safe: &Safe, key: &KeyRef, under: &KeyName) -> Result<Result<String, HsmError>, Failure> {
+pub(super) fn wrapped(safe: &Safe, key: &KeyRef, under: &KeyName) -> Result<String, Failure> {
     let under = safe.kek(under)?;
     let by = reference(under)?;
-    Ok(match under.usage {
+    let given = match under.usage {
         KeyUsage::KeyBlock => safe.runtime.block_on(safe.hsm.key_export_block(&CTX, key, &BlockKek(by))),
         _ => {
             let cipher = safe.runtime.block_on(safe.hsm.key_export(&CTX, key, &Kek(by)));
             cipher.map(|cipher| to_hex(cipher.as_bytes()))
         }
-    })
+    };
+    given.map_err(|fault| refused(&fault))
 }
 
 impl Export {
@@ -177,10 +178,9 @@ impl Export {
             under: Some(self.under.as_str().to_owned()),
             ..Note::default()
         };
-        let given = wrapped(&safe, &reference(key)?, &self.under)?;
-        let given = match given {
+        let given = match reference(key).and_then(|key| wrapped(&safe, &key, &self.under)) {
             Ok(given) => given,
-            Err(fault) => return safe.refuse(note, &fault),
+            Err(failure) => return safe.refuse(note, failure),
         };
         // Noted before anybody has it.
         safe.commit(note)?;
