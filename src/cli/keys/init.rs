@@ -73,8 +73,8 @@ impl Init {
 
     fn taken(&self, safe: &Safe, NamedKey { name, usage, algorithm, key }: &NamedKey) -> Result<KeptKey, Failure> {
         let (usage, algorithm) = (*usage, *algorithm);
-        let whose = |fault| Failure::new(Exit::No, format!("key {}: {}", name.as_str(), refused(&fault).message));
-        let block = safe.hsm.keep(usage, algorithm, key).map_err(whose)?;
+        let whose = |failure: Failure| Failure::new(Exit::No, format!("key {}: {}", name.as_str(), failure.message));
+        let block = safe.hsm.keep(usage, algorithm, key).map_err(|fault| whose(refused(&fault)))?;
         let check = safe.check_value(&block).map_err(whose)?;
         Ok(KeptKey {
             name: name.clone(),

@@ -93,7 +93,7 @@ fn wrong(safe: &Safe) -> Vec<String> {
                 format!("its check value is {found}, not {stated}")
             }
             (Ok(_), _) => continue,
-            (Err(fault), _) => fault.to_string(),
+            (Err(failure), _) => failure.message,
         };
         wrong.push(format!("{} generation {}: {fault}", key.name.as_str(), key.generation));
     }
