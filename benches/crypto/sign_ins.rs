@@ -43,19 +43,10 @@ const FIRST: u32 = 20_000_001;
 /// Of the demo.
 const MERCHANT: &str = "898110054110001";
 /// A modelled HSM of a few hundred commands a second, which no station is too slow for.
-const MODEL: Behaviour = Behaviour {
-    delay: Delay::Fixed(Duration::from_millis(20)),
-    engines: 8,
-    errors: 0.0,
-    drop: 0.0,
-    close: 0.0,
-    half: 0.0,
-    garbage: 0.0,
-    other: 0.0,
-    swap: 0.0,
-    spoils_diagnostics: false,
-    error_code: tollgate::hsm::payshield::code::ErrorCode::HARDWARE,
-};
+fn model() -> Behaviour {
+    Behaviour { delay: Delay::Fixed(Duration::from_millis(20)), engines: 8, ..Behaviour::default() }
+}
+
 /// The share of an HSM's commands that wait for it where it is the limit.
 const NEARLY: f64 = 0.8;
 
@@ -83,13 +74,14 @@ pub(super) fn print(terminals: u32, hsm_part: f64) {
 
 /// The same sign-ins on a modelled HSM that takes its time, and on one that takes none.
 fn print_limit(terminals: u32) {
-    let (slow, free) = (on_modelled(terminals, MODEL), on_modelled(terminals, Behaviour::default()));
-    let limit = MODEL.limit_per_second().unwrap_or(f64::INFINITY) / slow.commands;
+    let model = model();
+    let (slow, free) = (on_modelled(terminals, model), on_modelled(terminals, Behaviour::default()));
+    let limit = model.limit_per_second().unwrap_or(f64::INFINITY) / slow.commands;
     println!(
         "modelled HSM, {} a command, {} at once, {:.1} commands a sign-in: {:.0} sign-ins a second of {limit:.0} that \
          it can do, {:.0} in 100 commands waited for it; {:.0} a second if it took no time",
-        MODEL.delay,
-        MODEL.engines,
+        model.delay,
+        model.engines,
         slow.commands,
         slow.rate.a_second,
         slow.waited * 100.0,
@@ -107,7 +99,7 @@ fn verdict(done: f64, waited: f64) -> String {
 /// Everything once, and little of it.
 pub(super) fn check() {
     on_software(CONNECTIONS);
-    let one = Behaviour { delay: Delay::Fixed(Duration::from_millis(5)), engines: 1, ..MODEL };
+    let one = Behaviour { delay: Delay::Fixed(Duration::from_millis(5)), ..Behaviour::default() };
     let asked = on_modelled(CONNECTIONS, one);
     assert!((asked.commands - 2.0).abs() < 0.01, "an HSM makes two keys for a sign-in");
     println!("{}", verdict(asked.rate.a_second, asked.waited));

@@ -79,7 +79,7 @@ pub enum KeyChangeFault {
 }
 
 /// The keys that a message of an issuer may be under, the likeliest first, and which generation each is.
-type Good = SmallVec<[(u32, KeyRef); 3]>;
+type Good = SmallVec<[(u32, MacKey); 3]>;
 
 fn reference(line: &ZoneLine, key: &ZoneKey) -> KeyRef {
     key.block.clone().map_or_else(|| KeyRef::Named(line.configured.clone()), KeyRef::Block)
@@ -128,12 +128,12 @@ impl<W: World> Station<W> {
     /// The MAC keys that a message of the issuer may be under.
     pub(super) fn zone_macs(&self, issuer: &Issuer<W::Link>) -> Good {
         let key = &issuer.keys.mac.0;
-        let only = || Good::from_iter([(0, key.clone())]);
+        let only = || Good::from_iter([(0, MacKey(key.clone()))]);
         let Some(name) = configured(key) else { return only() };
         let now = self.parts.clock.wall();
         let good = |facts: &ZoneFacts| {
             let line = facts.line(ZoneUse::Mac, name);
-            line.good_at(now).map(|key| (key.generation, reference(&line, key))).collect()
+            line.good_at(now).map(|key| (key.generation, MacKey(reference(&line, key)))).collect()
         };
         self.parts.sessions.read_zone(issuer.name(), good).unwrap_or_else(only)
     }

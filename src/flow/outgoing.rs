@@ -5,7 +5,6 @@ use super::station::{Station, World};
 use crate::channel::CorrelationKey;
 use crate::hsm::Hsm;
 use crate::hsm::MacKey;
-use crate::hsm::Verdict;
 use crate::iso8583::Builder;
 use crate::iso8583::EncodeError;
 use crate::iso8583::Message;
@@ -16,6 +15,7 @@ use crate::link::LinkReply;
 use crate::model::Clock;
 use crate::model::ResponseCode;
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::time::Duration;
 
 /// A unit that may go as it is, and what will pair its answer with it.
@@ -118,19 +118,18 @@ impl<W: World> Station<W> {
     pub(super) async fn issuer_mac(&self, issuer: &Issuer<W::Link>, message: &Message) -> Option<MacKey> {
         let (data, mac) = (message.mac_input()?, message.mac()?);
         let scheme = &issuer.profile.mac.scheme;
-        for (generation, key) in self.zone_macs(issuer) {
-            let key = MacKey(key);
-            match self.parts.hsm.mac_verify(&Self::ctx(), &key, scheme, data, &mac).await {
-                Ok(Verdict::Match) => {
-                    self.zone_verified(issuer, generation).await;
-                    return Some(key);
-                }
-                Ok(Verdict::NoMatch) => {}
-                Err(fault) => {
-                    tracing::error!(event = "hsm-fault", fault = %fault, "an issuer's MAC could not be verified");
-                    return None;
-                }
+        let good = self.zone_macs(issuer);
+        let keys: SmallVec<[&MacKey; 3]> = good.iter().map(|(_, key)| key).collect();
+        let proven = match self.parts.hsm.mac_verify_any(&Self::ctx(), &keys, scheme, data, &mac).await {
+            Ok(proven) => proven,
+            Err(fault) => {
+                tracing::error!(event = "hsm-fault", fault = %fault, "an issuer's MAC could not be verified");
+                return None;
             }
+        };
+        if let Some((generation, key)) = good.iter().find(|(_, key)| Some(key) == proven) {
+            self.zone_verified(issuer, *generation).await;
+            return Some(key.clone());
         }
         tracing::warn!(event = "issuer-mac", issuer = %issuer.name(), "an issuer's message has a wrong MAC");
         None

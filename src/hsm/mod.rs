@@ -271,17 +271,17 @@ pub trait Hsm: Send + Sync + 'static {
         ready(Err(HsmError::Unsupported("diagnostics")))
     }
 
-    /// Which generation of a key made `mac`, the newest tried first; `None` if none did.
+    /// Which of `keys`, tried in their order, made `mac`; `None` if none did.
     fn mac_verify_any<'k>(
         &self,
         ctx: &Ctx,
-        keys: &'k Generations<MacKey>,
+        keys: &[&'k MacKey],
         scheme: &MacScheme,
         data: &[u8],
         mac: &[u8],
     ) -> impl Future<Output = Result<Option<&'k MacKey>, HsmError>> + Send {
         async move {
-            for key in keys.newest_first() {
+            for &key in keys {
                 if self.mac_verify(ctx, key, scheme, data, mac).await? == Verdict::Match {
                     return Ok(Some(key));
                 }

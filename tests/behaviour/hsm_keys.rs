@@ -1,9 +1,11 @@
 //! What becomes of a key's own attributes: its parity, its strength, the header of its block.
 
-use futures_util::FutureExt;
+use crate::hsm_operations::Counter;
+use crate::hsm_operations::named;
+use crate::hsm_operations::now;
+use crate::hsm_operations::unhex;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tollgate::hsm::BlockKek;
 use tollgate::hsm::Ctx;
@@ -25,7 +27,6 @@ use tollgate::hsm::calculator::tr31::Header;
 use tollgate::hsm::calculator::tr31::KeyBlockKey;
 use tollgate::hsm::software::SoftwareHsm;
 use tollgate::hsm::software::SoftwareHsmBuilder;
-use tollgate::model::Entropy;
 use tollgate::model::MacAlgorithm;
 use tollgate::model::MacOutput;
 use tollgate::model::MacScheme;
@@ -39,27 +40,6 @@ const TMK: &str = "0123456789ABCDEFFEDCBA9876543210";
 const KEY: &str = "3F419E1CB7079442AA37474C2EFBF8B8";
 const KBPK: &str = "88E1AB2A2E3DD38C1FA039A536500CC8A87AB9D62DC92C01058FA79F44657DE6";
 const KBPK_TDES: &str = "DD7515F2BFC17F85CE48F3CA25CB21F6";
-
-/// Counts up: enough for keys and paddings.
-struct Counter(AtomicU8);
-
-impl Entropy for Counter {
-    fn fill(&self, out: &mut [u8]) {
-        out.iter_mut().for_each(|byte| *byte = self.0.fetch_add(37, Ordering::Relaxed));
-    }
-}
-
-fn now<T>(future: impl Future<Output = T>) -> T {
-    future.now_or_never().unwrap()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
-}
-
-fn named(text: &str) -> KeyRef {
-    KeyRef::Named(KeyName::parse(text).unwrap())
-}
 
 fn tmk() -> Kek {
     Kek(named("tmk"))

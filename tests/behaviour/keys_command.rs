@@ -576,3 +576,49 @@ fn key_files_are_their_owners_alone() {
         fs::metadata(path).unwrap().permissions().mode()
     }
 }
+
+#[test]
+fn a_list_without_its_first_line_shows_none_of_its_keys() {
+    let station = Station::new();
+    let row = format!("bank-a/zpk,pin,tdes2,{}\n", FIRST.0);
+    for list in [row.clone(), row.to_lowercase(), format!("{}\n", FIRST.0)] {
+        fs::write(station.path("clear.csv"), &list).unwrap();
+        let file = station.path("clear.csv");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        let ran = command.args(["hsm", "keys"]).arg(&file).output().unwrap();
+        let init = station.run(&["init", "--by", "operator", "--from", file.to_str().unwrap()], "");
+        let printed = [ran.stdout, ran.stderr].concat();
+        for said in [String::from_utf8(printed).unwrap(), init.out, init.said] {
+            assert!(!said.to_uppercase().contains(&FIRST.0[..8]), "{said}");
+        }
+        assert_eq!((ran.status.code(), init.code), (Some(3), Some(3)), "{list}");
+    }
+}
+
+#[test]
+fn another_kind_of_key_does_not_come_in_under_a_name_and_a_refusal_is_on_record() {
+    let station = Station::begun();
+    station.kek("zmk/bank-a");
+    let import = |kind| import(&station, (kind, "tdes2"), PIN_KEY.1, PIN_KEY.2);
+    assert_eq!(import("pin").code, Some(0));
+    let other = import("mac");
+    assert_eq!(other.code, Some(1), "{}", other.out);
+    assert!(other.said.contains("a key stays what it is"), "{}", other.said);
+    let none = station.run(&["rotate", "zmk/bank-a", "--activate", "--by", "carol"], "");
+    assert_eq!(none.code, Some(1), "{}", none.out);
+    let audit = station.run(&["list", "--audit"], "").out;
+    assert_eq!(audit.matches("REFUSED").count(), 2, "{audit}");
+}
+
+#[test]
+fn a_generation_that_somebody_may_have_is_not_replaced() {
+    let station = Station::begun();
+    let rotate = |more: &[&str]| station.run(&[&["rotate", "a/b", "--by", "carol"][..], more].concat(), "");
+    assert_eq!(rotate(&["--usage", "mac", "--algorithm", "tdes2"]).code, Some(0));
+    assert_eq!(rotate(&[]).code, Some(0));
+    let third = rotate(&[]);
+    assert_eq!(third.code, Some(1), "{}", third.out);
+    assert!(third.said.contains("is pending"), "{}", third.said);
+    assert_eq!(rotate(&["--withdraw"]).code, Some(0));
+    assert_eq!(rotate(&[]).code, Some(0));
+}

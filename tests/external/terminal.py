@@ -39,14 +39,19 @@ class OneTerminal(unittest.TestCase):
         return self.terminal.balance(card, PINS[card])
 
     def test_sign_in_delivers_keys_in_each_layout(self):
-        for layout in ("001", "003", "004"):
+        for layout in ("003", "004"):
             with self.subTest(layout=layout):
                 fields = self.terminal.sign_in(layout)
-                self.assertEqual(len(fields[62]) // 2, {"001": 24, "003": 40, "004": 60}[layout])
+                self.assertEqual(len(fields[62]) // 2, {"003": 40, "004": 60}[layout])
                 self.assertEqual(fields[60][8:11], layout)
                 self.assertEqual(fields[41], "10000001")
                 _, answer = self.terminal.sale(AMOUNT, BANK_A, PINS[BANK_A])
                 self.assertEqual(answer[39], "00")
+
+    def test_single_length_keys_are_40_where_the_door_does_not_say_otherwise(self):
+        _, fields = cnpos.decode(self.terminal.exchange(self.terminal.sign_in_request("001")))
+        self.assertEqual(fields[39], "40")
+        self.assertNotIn(62, fields)
 
     def test_a_sale_with_a_pin_is_approved_and_booked_once(self):
         for card in (BANK_A, BANK_B):

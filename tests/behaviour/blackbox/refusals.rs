@@ -1,6 +1,11 @@
-//! A start that is refused says why, where and what to run; scripts see it by the exit code.
+//! A start that is refused says why, where and what to run; scripts see it by the exit code. Who does not listen is no
+//! reason to end.
 
 use super::process::Station;
+use crate::switch::rig::Till;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::process::Stdio;
 
 /// The exit code of another start, and what it said.
 fn refused(station: &Station) -> (Option<i32>, String) {
@@ -39,4 +44,21 @@ fn a_refused_start_has_an_exit_code_of_its_own_and_changes_nothing() {
 
     station.start();
     assert_eq!(station.stop().code(), Some(0));
+}
+
+#[test]
+fn a_station_whose_log_nobody_reads_serves_all_the_same() {
+    let mut station = Station::kept();
+    station.says("trace");
+    let mut child = station.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let is_open = lines.any(|line| line.starts_with("door pos "));
+    if is_open {
+        Till::at(station.door(), 10_000_001, "pos").sign_in();
+    }
+    let ended = child.try_wait().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(is_open && ended.is_none(), "{ended:?}");
 }
