@@ -69,12 +69,6 @@ pub(super) struct Memory {
 }
 
 impl Files {
-    /// Whether what left is in a file: each of a day goes on where the one before ended.
-    fn has(&self, departed: &Departed) -> bool {
-        let date = departed.date.parts();
-        self.0.iter().any(|day| day.name().date == date && day.name().closing >= departed.closing)
-    }
-
     /// Asks the files; reads them only where their filters say that it may be worth it.
     pub(super) fn find(&self, keys: &[Key]) -> Result<Vec<Found>, FileFault> {
         let mut found = Vec::new();
@@ -103,7 +97,7 @@ impl ClosedDays {
 
     /// Adds what left the book just now; the caller holds the book.
     pub(super) fn add(&self, departed: Departed) {
-        if self.files.load().has(&departed) {
+        if self.files.load().0.iter().any(|day| day.name().has(&departed)) {
             return;
         }
         self.used.store(true, Ordering::Release);
@@ -148,14 +142,15 @@ impl ClosedDays {
     ) -> Result<(), FileFault> {
         let id = self.keyed.0;
         let mut days: BTreeMap<(i16, i8, i8), Vec<Departed>> = BTreeMap::new();
-        let known = self.files.load_full();
-        for one in departed.into_iter().filter(|departed| !known.has(departed)) {
+        // Also a file that was not opened yet has what left: an earlier step may have failed behind it.
+        let written = names(disk)?;
+        for one in departed.into_iter().filter(|one| !written.iter().any(|day| day.has(one))) {
             days.entry(one.date.parts()).or_default().push(one);
         }
         for departed in days.values() {
             day::write(disk, id, departed, wall)?;
         }
-        let files = files(disk, id, &known)?;
+        let files = files(disk, id, &self.files.load_full())?;
         let mut pending = self.pending.lock();
         self.files.store(Arc::new(files));
         let waiting = pending.departed.split_off(&(up_to + 1));

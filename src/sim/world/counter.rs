@@ -38,6 +38,8 @@ impl Till {
         let whole = slip.amount.minor();
         let bare = whole.saturating_sub(slip.tip.minor());
         let amount = whole * percent / 100;
+        // The cents of what is told choose the answer too: some would be told for ever.
+        let amount = if kinds::of(kind).is_advice { amount - amount % 100 } else { amount };
         let (Some(amount), Some(tip)) = (Amount::new(amount), Amount::new(amount.saturating_sub(bare))) else {
             return;
         };

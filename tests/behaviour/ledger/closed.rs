@@ -17,6 +17,7 @@ use tollgate::ledger::Outcome;
 use tollgate::ledger::Owed;
 use tollgate::ledger::Reversed;
 use tollgate::ledger::journal::MemoryDisk;
+use tollgate::ledger::journal::memory::Operation;
 use tollgate::model::BusinessDate;
 use tollgate::model::Kind;
 use tollgate::model::PanToken;
@@ -301,5 +302,29 @@ fn segments_that_snapshots_cover_go_and_days_beyond_the_last_too() {
         ledger.forgetful(1);
         let ledger = ledger.tidied().reopened();
         assert!(ledger.find(known.id).is_none() && ledger.find(next.id).is_some());
+    });
+}
+
+#[test]
+fn a_days_file_without_its_index_is_not_written_into_the_next_one_again() {
+    run(async {
+        let (ledger, _) = sold(driven::in_memory(100), 100).await;
+        ledger.reverse(reversal(1, 9, 99, 100)).await.unwrap();
+        ledger.close_day(day(21)).await.unwrap();
+        // The file of the day is written in three; the fourth is its index.
+        let ledger = ledger.untidied(|disk| disk.fail(Operation::Write, 3));
+        assert_eq!((ledger.files(".tgd"), ledger.files(".tgk")), (1, 0));
+        let next = sale(&ledger, 1, 2, 100);
+        ledger.intend(next.clone()).await.unwrap();
+        ledger.decide(next.id, decision(Outcome::Approved, next.received)).await.unwrap();
+        ledger.close_day(day(21)).await.unwrap();
+        let mut ledger = ledger.tidied();
+        assert_eq!(ledger.breaches(), Vec::<String>::new());
+        ledger.forgetful(9);
+        for _ in 0..3 {
+            ledger = ledger.tidied();
+        }
+        assert!(ledger.journal_begins() > 1);
+        assert_eq!(ledger.breaches(), Vec::<String>::new(), "with the days' files alone");
     });
 }

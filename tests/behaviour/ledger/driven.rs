@@ -50,6 +50,7 @@ use tollgate::ledger::journal::Step;
 use tollgate::ledger::journal::layout::segment_number;
 use tollgate::ledger::journal::layout::snapshot_number;
 use tollgate::ledger::journal::replay;
+use tollgate::ledger::verify::verify;
 use tollgate::model::BatchNumber;
 use tollgate::model::BusinessDate;
 use tollgate::model::Clock;
@@ -113,6 +114,15 @@ impl<D: Disk> OpenedParts<D> {
     }
 }
 
+impl<D: Disk> OpenedParts<D> {
+    /// All is written, and a snapshot is worth it whatever is new.
+    fn ready(&mut self) {
+        while self.write() {}
+        self.anchor.step().unwrap();
+        self.housekeeper.options.journal_bytes = 0;
+    }
+}
+
 impl<D: Disk, Guard> Driven<D, Guard> {
     /// Waits for `future`, and does the writer's work meanwhile.
     async fn wait<T>(&self, future: impl Future<Output = T>) -> T {
@@ -158,6 +168,23 @@ impl<D: Disk, Guard> Driven<D, Guard> {
 
     /// The same ledger with its segment full, and the housekeeper through with it.
     pub(super) fn tidied(self) -> Self {
+        self.fill();
+        assert!(self.tidy() != Tidied::Nothing);
+        self
+    }
+
+    /// The same ledger with its segment full, and the housekeeper stopped by what `fail` does to its disk.
+    pub(super) fn untidied(self, fail: impl FnOnce(&D)) -> Self {
+        self.fill();
+        let mut parts = self.parts.lock().unwrap();
+        parts.ready();
+        fail(&self.disk);
+        assert!(parts.housekeeper.step(Timestamp(0)).is_err());
+        drop(parts);
+        self
+    }
+
+    fn fill(&self) {
         let begun = self.segments();
         let issuer = IssuerName::parse("bank-z").unwrap();
         while self.segments() == begun {
@@ -165,8 +192,12 @@ impl<D: Disk, Guard> Driven<D, Guard> {
             let context = &mut Context::from_waker(Waker::noop());
             assert!(kept.as_mut().poll(context).is_ready());
         }
-        assert!(self.tidy() != Tidied::Nothing);
-        self
+    }
+
+    /// What `ledger verify` finds wrong.
+    pub(super) fn breaches(&self) -> Vec<String> {
+        let report = verify(&mut self.disk.clone()).unwrap();
+        report.violations.iter().map(|violation| format!("{violation:?}")).collect()
     }
 
     fn segments(&self) -> usize {
@@ -193,10 +224,13 @@ impl<D: Disk, Guard> Driven<D, Guard> {
 
     fn tidy(&self) -> Tidied {
         let mut parts = self.parts.lock().unwrap();
-        while parts.write() {}
-        parts.anchor.step().unwrap();
-        parts.housekeeper.options.journal_bytes = 0;
+        parts.ready();
         parts.housekeeper.step(Timestamp(0)).unwrap()
+    }
+
+    /// How many files have this ending.
+    pub(super) fn files(&self, ending: &str) -> usize {
+        self.disk.clone().list().unwrap().iter().filter(|name| name.ends_with(ending)).count()
     }
 
     /// Removes the files with this ending; how many there were.
