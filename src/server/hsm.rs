@@ -163,6 +163,7 @@ fn host_setup(host: &HostSetup, folder: &Path) -> Result<PayshieldSetup, HsmFaul
         trip_after: host.trip_after,
         cool_down: host.cool_down,
         key_blocks: host.key_blocks,
+        key_types: host.key_types.clone(),
         legacy_single_des: host.legacy_single_des,
         long_check_values: host.long_check_values,
         trailers: host.trailers,

@@ -170,6 +170,10 @@ fn every_breach_of_the_hsm_table_is_reported_with_its_line() {
             "station.toml:13: workers: is not a whole number from 1 to 256",
         ]
     );
+    assert_eq!(
+        breaches(&format!("{HOST}key_types = [\"tpk=001\"]\n")),
+        ["station.toml:10: key_types: one type for two roles of a usage"]
+    );
     assert_eq!(breaches("[hsm]\nkind = \"cloud\"\n"), ["station.toml:11: kind: is not software, payshield or pkcs11"]);
     assert_eq!(
         breaches("[hsm]\nmaster = \"m\"\nmaster_env = \"M\"\n"),

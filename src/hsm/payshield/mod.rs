@@ -14,10 +14,12 @@ pub mod counterpart;
 pub mod fields;
 pub mod frame;
 pub mod key;
+mod key_types;
 mod pool;
 pub mod serve;
 mod setup;
 
 pub use backend::PayshieldHsm;
+pub use key_types::KeyTypes;
 pub use pool::{PoolStats, SlotView};
 pub use setup::{HostTls, NamedHostKey, PORT, PayshieldSetup, SealingKeys, SetupFault};

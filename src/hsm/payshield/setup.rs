@@ -3,6 +3,7 @@
 use super::code::KeyType;
 use super::frame::HEADER_MOST;
 use super::key::HostKey;
+use super::key_types::KeyTypes;
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::KeyName;
 use crate::hsm::KeyUsage;
@@ -32,7 +33,8 @@ pub struct NamedHostKey {
     pub name: KeyName,
     /// What this house uses it for. The HSM itself cannot tell a TMK, a TPK and a PVK apart.
     pub usage: KeyUsage,
-    /// What the HSM takes it for: `001` ZPK, `002` TMK, TPK and PVK, `003` TAK, `008` ZAK, `000` ZMK …
+    /// What the HSM takes it for: `001` ZPK, `002` TMK, TPK and PVK, `003` TAK, `008` ZAK, `000` ZMK … unless
+    /// [`PayshieldSetup::key_types`] says otherwise.
     /// Also of a key in a key block, whose commands say `FFF` instead.
     pub key_type: KeyType,
     /// Algorithm and length.
@@ -100,6 +102,8 @@ pub struct PayshieldSetup {
     pub cool_down: Duration,
     /// The HSM keeps its keys in key blocks: new ones are asked for as such.
     pub key_blocks: bool,
+    /// What it calls the keys of each role.
+    pub key_types: KeyTypes,
     /// Lets single DES protect PINs and tracks too, against PCI PIN 2-3.
     pub legacy_single_des: bool,
     /// The HSM gives check values of more than 3 bytes, in its answers whole ones of 8. Terminals that want 4 at sign-in
@@ -151,6 +155,7 @@ impl PayshieldSetup {
             trip_after: 5,
             cool_down: Duration::from_secs(2),
             key_blocks: false,
+            key_types: KeyTypes::default(),
             legacy_single_des: false,
             long_check_values: false,
             policy: TranslationPolicy::default(),

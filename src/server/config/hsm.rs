@@ -3,6 +3,7 @@
 use super::StationProfile;
 use crate::hsm::HsmProfile;
 use crate::hsm::KeyName;
+use crate::hsm::payshield::KeyTypes;
 use crate::registry::Breaches;
 use crate::registry::Document;
 use crate::registry::Row;
@@ -76,6 +77,7 @@ impl HsmKind {
                 "trip_after",
                 "cool_down_ms",
                 "key_blocks",
+                "key_types",
                 "legacy_single_des",
                 "long_check_values",
                 "trailers",
@@ -176,6 +178,8 @@ pub struct HostSetup {
     pub cool_down: Duration,
     /// It keeps its keys in key blocks.
     pub key_blocks: bool,
+    /// What it calls the keys of each role.
+    pub key_types: KeyTypes,
     /// Whether single DES may protect PINs and tracks too.
     pub legacy_single_des: bool,
     /// It gives check values of more than three bytes.
@@ -199,7 +203,7 @@ pub struct HostTlsFiles {
     pub identity: Option<(String, String)>,
 }
 
-const COLUMNS: &[&str; 32] = &[
+const COLUMNS: &[&str; 33] = &[
     "kind",
     "master",
     "master_env",
@@ -226,6 +230,7 @@ const COLUMNS: &[&str; 32] = &[
     "trip_after",
     "cool_down_ms",
     "key_blocks",
+    "key_types",
     "legacy_single_des",
     "odd_parity",
     "long_check_values",
@@ -234,7 +239,7 @@ const COLUMNS: &[&str; 32] = &[
     "sealing_mac",
 ];
 
-type Cells<'a> = Row<'a, 32>;
+type Cells<'a> = Row<'a, 33>;
 
 impl Default for HsmSetup {
     fn default() -> Self {
@@ -372,7 +377,9 @@ fn host(row: &Cells<'_>, breaches: &mut Breaches) -> Option<HostSetup> {
     let trip_after = row.bounded("trip_after", 5, 1..=1_000, breaches);
     let sealing_key = row.required("sealing_key", "a key name", KeyName::parse, breaches);
     let sealing_mac = row.required("sealing_mac", "a key name", KeyName::parse, breaches);
+    let key_types = key_types(row, breaches);
     Some(HostSetup {
+        key_types,
         key_blocks: truth(row, "key_blocks", false, breaches),
         legacy_single_des: truth(row, "legacy_single_des", false, breaches),
         long_check_values: truth(row, "long_check_values", false, breaches),
@@ -391,6 +398,15 @@ fn host(row: &Cells<'_>, breaches: &mut Breaches) -> Option<HostSetup> {
         cool_down: cool_down?,
         sealing_key: sealing_key?,
         sealing_mac: sealing_mac?,
+    })
+}
+
+/// `role=type`, where the HSM has other types than usual.
+fn key_types(row: &Cells<'_>, breaches: &mut Breaches) -> KeyTypes {
+    let rows = row.list("key_types", "role=type, such as tpk=70D", |text| text.split_once('='), breaches);
+    KeyTypes::with(&rows).unwrap_or_else(|fault| {
+        breaches.add(row.file(), row.line(), format!("key_types: {fault}"));
+        KeyTypes::default()
     })
 }
 

@@ -355,7 +355,9 @@ impl Till {
     fn prove(&mut self, sent: &Sent, answer: &Answer) {
         let financial = sent.kind.is_financial() || sent.kind == Kind::Reversal;
         let now = SimClock(Arc::clone(&self.outside.nature)).monotonic();
-        let refused = !self.spoilt && answer.rrn.is_none() && answer.code == Some(ResponseCode::MacFailure);
+        // A device's message that its next one overtook is refused: its serial number is behind.
+        let is_bound = !self.spoilt && self.way != Way::Device;
+        let refused = is_bound && answer.rrn.is_none() && answer.code == Some(ResponseCode::MacFailure);
         if sent.kind == Kind::SignIn && answer.approved {
             (self.proven, self.fresh) = (false, now + Duration::from_secs(60));
         } else if financial && answer.rrn.is_some() && answer.mac == MacCheck::Ok {

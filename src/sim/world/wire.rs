@@ -69,6 +69,8 @@ pub(super) struct Wire {
     first: bool,
     stans: StanSpace,
     state: Mutex<State>,
+    /// Whose question is served.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl SimLink {
@@ -82,6 +84,7 @@ impl SimLink {
             first: outside.hosts.first().is_some_and(|first| Arc::ptr_eq(first, host)),
             stans: StanSpace::starting_at(first),
             state: Mutex::new(State { mux, up: true, swallows: false, queue: Duration::ZERO, connection: 0 }),
+            asking: tokio::sync::Mutex::default(),
         });
         host.connected(&wire);
         Arc::new(Self(wire))
@@ -145,10 +148,11 @@ impl Wire {
         self.state.lock().connection
     }
 
-    /// The issuer asks something of the station.
+    /// The issuer asks something of the station, which serves one question of an issuer after the other.
     fn asked(self: &Arc<Self>, connection: u64, received: Received) {
         let (wire, Some(station)) = (Arc::clone(self), self.outside.front()) else { return };
         self.outside.spawner.spawn(Realm::Station, async move {
+            let _turn = wire.asking.lock().await;
             let Some(unit) = station.issuer_asks(&wire.name, &received).await else { return };
             let what = format!("to {}: an answer to its new zone key", wire.name);
             if wire.state.lock().connection == connection && wire.outside.nature.effect(&what) {

@@ -52,10 +52,12 @@ use tollgate::hsm::emv::ArpcSpec;
 use tollgate::hsm::emv::Cvn;
 use tollgate::hsm::emv::EmvCard;
 use tollgate::hsm::emv::EmvTransaction;
+use tollgate::hsm::payshield::KeyTypes;
 use tollgate::hsm::payshield::PayshieldHsm;
 use tollgate::hsm::payshield::PayshieldSetup;
 use tollgate::hsm::payshield::behaviour::Behaviour;
 use tollgate::hsm::payshield::code::KeyType;
+use tollgate::hsm::payshield::counterpart::test_key;
 use tollgate::hsm::payshield::key::HostKey;
 use tollgate::model::BusinessDate;
 use tollgate::model::EncryptedPinBlock;
@@ -550,4 +552,34 @@ async fn a_key_whose_parity_is_not_odd_is_taken_in_mended() {
     let wrapped = WrappedKey::new(cipher.into());
     assert!(hsm.key_import(&CTX, KeyUsage::Mac, KeyAlgorithm::Tdes2, &zmk, &wrapped, None).await.is_ok());
     assert_eq!(host.served.counts()[&(*b"A6", *b"01")], 1);
+}
+
+/// Where the HSM has another type for a role: under it the named key is kept, and a new one comes out.
+#[tokio::test]
+async fn keys_are_told_by_the_types_of_the_hsms_own_table() {
+    let host = Host::start(Behaviour::default()).await;
+    let clear = unhex("13131313131313134545454545454545");
+    let tdes = CipherKey::new(KeyAlgorithm::Tdes2, &clear).unwrap();
+    let expected = calculator::keys::check_value(&tdes, calculator::keys::KcvMethod::EncryptZeros, 3).unwrap();
+    for (types, holds) in [(&[("tpk", "702")][..], true), (&[][..], false)] {
+        let mut setup = host.setup();
+        setup.key_types = KeyTypes::with(types).unwrap();
+        let own = KeyType::parse("702").unwrap();
+        for key in setup.keys.iter_mut().filter(|key| key.name.as_str() == "tpk") {
+            (key.key_type, key.key) = (own, test_key(own, &zeroize::Zeroizing::new(clear.clone())).unwrap());
+        }
+        let hsm = connected(setup).await;
+        let check = hsm.key_check_value(&CTX, &name("tpk"), 3).await;
+        if !holds {
+            assert_eq!(check, Err(HsmError::Key { name: "tpk".into(), fault: KeyFault::Usage }));
+            continue;
+        }
+        assert_eq!(check.unwrap(), expected);
+        let made = hsm.key_generate(&CTX, KeyUsage::Pin, KeyAlgorithm::Tdes2, Some(&Kek(name("tmk")))).await.unwrap();
+        let again = hsm.key_check_value(&CTX, &KeyRef::Block(made.block.clone()), 3).await.unwrap();
+        assert_eq!(again.as_bytes(), &made.kcv.as_bytes()[..3]);
+        let usual = connected(host.setup()).await;
+        let refused = usual.key_check_value(&CTX, &KeyRef::Block(made.block), 3).await;
+        assert!(refused.is_err() || refused.unwrap() != again, "it is under another variant");
+    }
 }

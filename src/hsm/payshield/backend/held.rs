@@ -8,6 +8,7 @@ use crate::hsm::KeyUsage;
 use crate::hsm::payshield::code::KeyType;
 use crate::hsm::payshield::key::HostKey;
 use crate::hsm::payshield::key::Scheme;
+use crate::hsm::payshield::key_types::KeyTypes;
 
 /// A key as a command names it.
 #[derive(Clone)]
@@ -15,8 +16,10 @@ pub(super) struct Held {
     pub(super) name: String,
     pub(super) usage: KeyUsage,
     pub(super) algorithm: KeyAlgorithm,
-    /// The role; [`Held::wire_type`] is what a command says.
+    /// The role.
     pub(super) key_type: KeyType,
+    /// What a command says of it, unless it is a key block.
+    pub(super) told: KeyType,
     pub(super) key: HostKey,
 }
 
@@ -47,9 +50,19 @@ const ALGORITHMS: &[(KeyAlgorithm, &str)] = &[
 ];
 
 impl Held {
+    /// A key that is in no list.
+    pub(super) fn travelling(
+        types: &KeyTypes,
+        (usage, algorithm): (KeyUsage, KeyAlgorithm),
+        key_type: KeyType,
+        key: HostKey,
+    ) -> Self {
+        Self { name: "block".into(), usage, algorithm, key_type, told: types.told(usage, key_type), key }
+    }
+
     /// The key type that a command says: a key block says itself.
     pub(super) fn wire_type(&self) -> KeyType {
-        if self.key.scheme() == Scheme::Block { KeyType::KEY_BLOCK } else { self.key_type }
+        if self.key.scheme() == Scheme::Block { KeyType::KEY_BLOCK } else { self.told }
     }
 
     /// The same key as a block to keep: `payshield/usage/algorithm/type/key`.
@@ -61,20 +74,17 @@ impl Held {
     }
 
     /// Undoes [`Held::block`].
-    pub(super) fn open(block: &KeyBlock) -> Result<Self, HsmError> {
+    pub(super) fn open(block: &KeyBlock, types: &KeyTypes) -> Result<Self, HsmError> {
         let mut parts = block.as_str().splitn(5, '/');
         let read = |parts: &mut std::str::SplitN<'_, char>| {
             if parts.next()? != MARK {
                 return None;
             }
             let (usage, algorithm) = (parts.next()?, parts.next()?);
-            Some(Self {
-                name: "block".into(),
-                usage: USAGES.iter().find(|(_, code)| *code == usage)?.0,
-                algorithm: ALGORITHMS.iter().find(|(_, code)| *code == algorithm)?.0,
-                key_type: KeyType::parse(parts.next()?)?,
-                key: HostKey::parse(parts.next()?)?,
-            })
+            let usage = USAGES.iter().find(|(_, code)| *code == usage)?.0;
+            let algorithm = ALGORITHMS.iter().find(|(_, code)| *code == algorithm)?.0;
+            let key_type = KeyType::parse(parts.next()?)?;
+            Some(Self::travelling(types, (usage, algorithm), key_type, HostKey::parse(parts.next()?)?))
         };
         read(&mut parts).ok_or_else(|| HsmError::Key { name: "block".into(), fault: KeyFault::Block })
     }

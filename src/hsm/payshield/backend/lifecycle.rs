@@ -117,7 +117,7 @@ impl PayshieldHsm {
         let key_type = type_of(usage, under)?;
         let name = kek.as_ref().map_or("block", |(held, _)| &held.name).to_owned();
         let command = GenerateKey {
-            key_type: if key_blocks { KeyType::KEY_BLOCK } else { key_type },
+            key_type: if key_blocks { KeyType::KEY_BLOCK } else { self.types().told(usage, key_type) },
             scheme,
             wrapping: match kek {
                 Some((held, under)) => Some(Wrapping { under, key: held.key, scheme: bare_scheme(ecb)? }),
@@ -127,7 +127,7 @@ impl PayshieldHsm {
         };
         let answer = self.call(ctx, &command).await?.map_err(|code| fault::fault(code, &name, &name))?;
         let wrapped = answer.wrapped.as_ref().map(|key| bare(key, algorithm)).transpose()?;
-        let held = Held { name: "block".into(), usage, algorithm, key_type, key: answer.key };
+        let held = Held::travelling(self.types(), (usage, algorithm), key_type, answer.key);
         let kcv = if self.pool.setup().long_check_values {
             self.check(ctx, &held, 4).await?
         } else {
@@ -161,14 +161,14 @@ impl PayshieldHsm {
         let (scheme, ecb) = schemes(algorithm, key_blocks)?;
         let key_type = type_of(usage, under)?;
         let command = ImportKey {
-            key_type: if key_blocks { KeyType::KEY_BLOCK } else { key_type },
+            key_type: if key_blocks { KeyType::KEY_BLOCK } else { self.types().told(usage, key_type) },
             zmk: zmk.key.clone(),
             key: HostKey::from_cipher(Some(bare_scheme(ecb)?).filter(|letter| *letter != b'Z'), wrapped.as_bytes()),
             scheme,
             attributes: key_blocks.then(|| attributes(usage, under, algorithm)),
         };
         let answer = self.call(ctx, &command).await?.map_err(|code| fault::import_fault(code, &zmk.name, "block"))?;
-        let held = Held { name: "block".into(), usage, algorithm, key_type, key: answer.key };
+        let held = Held::travelling(self.types(), (usage, algorithm), key_type, answer.key);
         if let Some(expected) = expected {
             let wanted = expected.as_bytes();
             let computed = match wanted.len() {

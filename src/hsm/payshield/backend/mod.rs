@@ -62,6 +62,7 @@ use crate::hsm::emv::ArqcOutcome;
 use crate::hsm::emv::EmvCard;
 use crate::hsm::emv::EmvScheme;
 use crate::hsm::emv::EmvTransaction;
+use crate::hsm::payshield::KeyTypes;
 use crate::model::EncryptedPinBlock;
 use crate::model::MacScheme;
 use crate::model::Pan;
@@ -120,19 +121,25 @@ impl PayshieldHsm {
     /// The key behind a reference.
     fn held(&self, key: &KeyRef) -> Result<Held, HsmError> {
         match key {
-            KeyRef::Block(block) => Held::open(block),
+            KeyRef::Block(block) => Held::open(block, self.types()),
             KeyRef::Named(name) => {
-                let missing = || HsmError::Key { name: name.as_str().to_owned(), fault: KeyFault::Missing };
-                let named = self.named.get(name).ok_or_else(missing)?;
+                let fault = |fault| HsmError::Key { name: name.as_str().to_owned(), fault };
+                let named = self.named.get(name).ok_or_else(|| fault(KeyFault::Missing))?;
+                let key_type = self.types().known(named.usage, named.key_type);
                 Ok(Held {
                     name: name.as_str().to_owned(),
                     usage: named.usage,
                     algorithm: named.algorithm,
-                    key_type: named.key_type,
+                    key_type: key_type.ok_or_else(|| fault(KeyFault::Usage))?,
+                    told: named.key_type,
                     key: named.key.clone(),
                 })
             }
         }
+    }
+
+    fn types(&self) -> &KeyTypes {
+        &self.pool.setup().key_types
     }
 
     /// One command. If its connection or its HSM fails under it, and asking twice does no harm, it is asked once

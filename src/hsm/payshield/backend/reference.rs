@@ -99,7 +99,7 @@ impl PayshieldHsm {
         let source = self.pin_key(from.key)?;
         let pvk = self.held(&key.0)?.must_be(KeyUsage::Pvv, &[KeyType::TMK])?;
         let command = MakePvv {
-            key_type: source.key_type,
+            key_type: source.wire_type(),
             source: source.key.clone(),
             pvk: pvk.key.clone(),
             from: block_of(from.format, &source, block)?,
