@@ -11,6 +11,7 @@ use crate::server::Ending;
 use crate::server::config;
 use crate::server::config::{HsmKind, Loaded, StationProfile};
 use crate::server::hsm;
+use crate::server::hsm::Checked;
 use crate::server::hsm::HsmFault;
 use crate::server::logging;
 use crate::server::memory;
@@ -60,10 +61,7 @@ impl Serve {
         let loaded = load(&self.config)?;
         let folder = self.config.parent().unwrap_or(Path::new("")).to_owned();
         if self.check {
-            hsm::check(&loaded.config, &folder)
-                .map_err(|fault| Failure::new(hsm_failure(&fault), format!("{}: {fault}", self.config.display())))?;
-            writeln!(out, "{}", summary(&loaded))?;
-            return Ok(Exit::Ok);
+            return self.checked(loaded, &folder, out);
         }
         // Only a second start in one process could fail, and then the first one's logging stands.
         let _ = logging::start(logging::Form::of_stderr(), &self.log);
@@ -89,6 +87,22 @@ impl Serve {
             Ok(Ending::Forced) => Ok(Exit::No),
             Err(stopped) => Err(Failure::new(Exit::LedgerFailed, stopped.to_string())),
         }
+    }
+
+    fn checked(&self, loaded: Loaded, folder: &Path, out: &mut dyn Write) -> Outcome {
+        let summary = summary(&loaded);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let checked = runtime.block_on(hsm::check(&loaded.config, (loaded.keys, &loaded.stated), folder));
+        let Checked { warnings, unasked } = checked
+            .map_err(|fault| Failure::new(hsm_failure(&fault), format!("{}: {fault}", self.config.display())))?;
+        for warning in &warnings {
+            writeln!(out, "warning: {warning}; nobody needs it")?;
+        }
+        writeln!(out, "{summary}")?;
+        if let Some(why) = unasked {
+            writeln!(out, "the HSM was not asked for its keys: {why}")?;
+        }
+        Ok(Exit::Ok)
     }
 }
 
@@ -120,9 +134,12 @@ pub(super) fn hsm_failure(fault: &HsmFault) -> Exit {
     match fault {
         HsmFault::Master(_) | HsmFault::Token { .. } | HsmFault::Pin(_) => Exit::Keys,
         HsmFault::Silent(_) => Exit::NoConnection,
-        HsmFault::Key(_) | HsmFault::Tls(_) | HsmFault::ServerName | HsmFault::Setup(_) | HsmFault::Unfit(_) => {
-            Exit::Config
-        }
+        HsmFault::Key(_)
+        | HsmFault::Keys(_)
+        | HsmFault::Tls(_)
+        | HsmFault::ServerName
+        | HsmFault::Setup(_)
+        | HsmFault::Unfit(_) => Exit::Config,
     }
 }
 

@@ -71,11 +71,22 @@ pub enum KeyChangeFault {
     #[error("the issuer's link is down; the old key stays, and the next try sends the same new one")]
     NotSent,
     /// The issuer does not want it.
-    #[error("the issuer refuses the key: {0}; the old one stays")]
+    #[error("the issuer refuses the key: {0}{hint}; the old one stays", hint = hint(*.0))]
     Refused(ResponseCode),
     /// Nobody knows whether the issuer has it.
     #[error("the issuer did not answer: it may have the key or not, both are understood; try again")]
     Unknown,
+}
+
+/// What an issuer's refusal means, where its code does not say so.
+fn hint(code: ResponseCode) -> &'static str {
+    match code {
+        ResponseCode::FunctionUnsupported => {
+            " (it changes no keys: its side has no key to exchange them under; a mock issuer wants NAME/zmk in its list)"
+        }
+        ResponseCode::SecurityFailure => " (the key does not hold there: perhaps its side has another master key)",
+        _ => "",
+    }
 }
 
 /// The keys that a message of an issuer may be under, the likeliest first, and which generation each is.

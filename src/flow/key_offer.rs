@@ -10,6 +10,7 @@ use crate::hsm::KeyRef;
 use crate::hsm::KeyUsage;
 use crate::hsm::MacKey;
 use crate::hsm::ZoneKeyText;
+use crate::hsm::zone_algorithm;
 use crate::iso8583::Message;
 use crate::iso8583::Role;
 use crate::model::IssuerName;
@@ -44,6 +45,13 @@ impl<W: World> Station<W> {
         };
         let text = message.role(Role::ZoneKey).and_then(|value| ZoneKeyText::parse(&value));
         let Some(text) = text else { return Some(ResponseCode::FormatError) };
+        // A good key of another kind would be kept, and then be good for no message of this zone.
+        let wanted = zone_algorithm(text.usage, issuer.profile.pin_format, issuer.profile.mac.scheme.algorithm);
+        if wanted != Some(text.algorithm) {
+            let (issuer, algorithm) = (issuer.name(), text.algorithm.word());
+            tracing::error!(event = "zone-key", issuer = %issuer, algorithm, "an issuer's key is of another algorithm");
+            return Some(ResponseCode::SecurityFailure);
+        }
         let which = if text.usage == KeyUsage::Pin { ZoneUse::Pin } else { ZoneUse::Mac };
         // One that meets ours under way comes later again.
         let Some(_changing) = self.parts.sessions.begin_key_change(issuer.name(), which) else {

@@ -283,6 +283,12 @@ impl Kcv {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Whether both can be of one key: as many bytes as the shorter one has are the same.
+    #[must_use]
+    pub fn agrees(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).all(|(own, others)| own == others)
+    }
 }
 
 /// Upper-case hex.

@@ -23,10 +23,13 @@ impl Breach {
     }
 }
 
-/// `stations.toml:12: unknown key "adress"`
+/// `stations.toml:12: unknown key "adress"`; without a line where there is none.
 impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.line, self.what)
+        match self.line {
+            0 => write!(f, "{}: {}", self.file, self.what),
+            line => write!(f, "{}:{line}: {}", self.file, self.what),
+        }
     }
 }
 

@@ -8,9 +8,17 @@ use std::sync::Arc;
 pub struct KeyName(Arc<str>);
 
 impl KeyName {
-    /// `None` unless it is 1 to 64 ASCII letters, digits, `/`, `-`, `_` or `.`.
+    /// `None` unless it is 1 to 64 ASCII letters, digits, `/`, `-`, `_` or `.`, and no path anywhere else: between its
+    /// slashes is something, and neither `.` nor `..`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
+        let plain = !name.split('/').any(|part| matches!(part, "" | "." | ".."));
+        Self::recorded(name).filter(|_| plain)
+    }
+
+    /// A name as a journal has it: names were once any of those characters.
+    #[must_use]
+    pub fn recorded(name: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
         ((1..=64).contains(&name.len()) && name.bytes().all(plain)).then(|| Self(name.into()))
     }
@@ -44,5 +52,21 @@ impl KeyBlock {
 impl fmt::Debug for KeyBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyBlock({} characters)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KeyName;
+
+    #[test]
+    fn a_key_name_is_no_path_out_of_anywhere() {
+        for name in ["host/zpk", "terminal/10000001/tmk", "a", "a.b/c-d_e", "..a/b.."] {
+            assert!(KeyName::parse(name).is_some(), "{name}");
+        }
+        for name in ["", "../evil", "a/../b", "a/.", "/a", "a/", "a//b", ".", "..", "a b", "\u{e9}"] {
+            assert!(KeyName::parse(name).is_none(), "{name}");
+        }
+        assert!(KeyName::recorded("../evil").is_some(), "what a journal has is read");
     }
 }

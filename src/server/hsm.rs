@@ -1,8 +1,11 @@
 //! Opens the HSM that the station's file asks for, and watches whether it is there.
 
 use super::config::{Config, HostSetup, HsmSetup, KeyList, PinPlace, SoftwareSetup, StationProfile, TokenSetup};
+use super::config::{Need, StatedKey};
 use super::entropy::SystemEntropy;
 use super::master::{MasterFault, Token, key_of};
+use super::probe;
+use super::probe::Found;
 use super::secret::{SecretFault, secret_file, secret_variable};
 use super::tls;
 use super::tls::{Identity, TlsFault};
@@ -22,7 +25,9 @@ use crate::hsm::pkcs11::Pkcs11Fault;
 use crate::hsm::pkcs11::Pkcs11Hsm;
 use crate::hsm::pkcs11::Pkcs11Setup;
 use crate::hsm::software::SoftwareHsm;
+use crate::model::Breach;
 use rustls::pki_types::ServerName;
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +44,10 @@ pub enum HsmFault {
     /// A key of the list is not usable.
     #[error("[hsm]: {0}")]
     Key(#[from] HsmError),
+    /// Keys that doors, issuers or terminals need are not what the lists say.
+    #[error("the HSM's keys are not what the lists of keys say\n{}",
+        .0.iter().map(Breach::to_string).collect::<Vec<_>>().join("\n"))]
+    Keys(Vec<Breach>),
     /// The master key of the software HSM.
     #[error(transparent)]
     Master(#[from] MasterFault),
@@ -79,9 +88,42 @@ pub(super) struct Opening<'a> {
     pub(super) entropy: &'a Arc<SystemEntropy>,
 }
 
-/// Opens the HSM; a network HSM must answer.
-pub(super) async fn open(config: &Config, keys: KeyList, opening: &Opening<'_>) -> Result<Backend, HsmFault> {
-    let which = match (&config.hsm, keys) {
+/// The HSM of a station, and the keys that are still to be asked for.
+pub(super) struct OpenHsm {
+    pub(super) backend: Backend,
+    pub(super) keys: Watched,
+}
+
+/// The stated keys that are asked for behind the start.
+pub(super) struct Watched {
+    /// All that somebody needs.
+    needed: Vec<StatedKey>,
+    left: VecDeque<StatedKey>,
+}
+
+/// Opens the HSM; a network HSM must answer. The keys that doors and issuers need must be what the lists say.
+pub(super) async fn open(
+    config: &Config,
+    (keys, stated): (KeyList, Vec<StatedKey>),
+    opening: &Opening<'_>,
+) -> Result<OpenHsm, HsmFault> {
+    let backend = Backend::new(opened(config, keys, opening).await?);
+    if config.profile == StationProfile::Production {
+        fit(&backend).await?;
+    }
+    let Found { faults, warnings, left } = probe::at_start(&backend, &stated).await;
+    for Breach { file, line, what } in &warnings {
+        tracing::warn!(event = "hsm-key", file, line, fault = what, "a key that nobody needs does not hold");
+    }
+    if !faults.is_empty() {
+        return Err(HsmFault::Keys(faults));
+    }
+    let needed = stated.into_iter().filter(|key| key.need > Need::Nobody).collect();
+    Ok(OpenHsm { backend, keys: Watched { needed, left } })
+}
+
+async fn opened(config: &Config, keys: KeyList, opening: &Opening<'_>) -> Result<Which, HsmFault> {
+    Ok(match (&config.hsm, keys) {
         (HsmSetup::Payshield(host), KeyList::Payshield(keys)) => {
             let setup = PayshieldSetup { keys, ..host_setup(host, opening.folder)? };
             let hsm = PayshieldHsm::start(setup)?;
@@ -96,12 +138,7 @@ pub(super) async fn open(config: &Config, keys: KeyList, opening: &Opening<'_>) 
         (HsmSetup::Payshield(_) | HsmSetup::Pkcs11(_), _) => {
             return Err(HsmError::Input("keys of another kind of HSM").into());
         }
-    };
-    let backend = Backend::new(which);
-    if config.profile == StationProfile::Production {
-        fit(&backend).await?;
-    }
-    Ok(backend)
+    })
 }
 
 /// Whether real cards may come to it.
@@ -114,11 +151,8 @@ async fn fit(backend: &Backend) -> Result<(), HsmFault> {
     Ok(())
 }
 
-/// Looks for everything that `open` will want, without asking any HSM.
-///
-/// # Errors
-/// The first thing that is missing or wrong.
-pub fn check(config: &Config, folder: &Path) -> Result<(), HsmFault> {
+/// Looks for everything that `open` will want, and makes nothing.
+fn check_files(config: &Config, folder: &Path) -> Result<(), HsmFault> {
     match &config.hsm {
         HsmSetup::Payshield(host) => Ok(host_setup(host, folder)?.check()?),
         HsmSetup::Pkcs11(token) => token_setup(token, folder).map(drop),
@@ -130,6 +164,45 @@ pub fn check(config: &Config, folder: &Path) -> Result<(), HsmFault> {
         }
         HsmSetup::Software(_) => Ok(()),
     }
+}
+
+/// What a check found that does not keep a station from starting.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Keys that nobody needs and that do not hold.
+    pub warnings: Vec<Breach>,
+    /// Why the keys were not asked for: no HSM is there now.
+    pub unasked: Option<String>,
+}
+
+/// Looks for everything that a start will want. Where the HSM is there it is asked for the keys too; nothing is made.
+///
+/// # Errors
+/// The first thing that is missing or wrong, or all keys that are not what the lists say.
+pub async fn check(
+    config: &Config,
+    (keys, stated): (KeyList, &[StatedKey]),
+    folder: &Path,
+) -> Result<Checked, HsmFault> {
+    check_files(config, folder)?;
+    let mut config = config.clone();
+    if let HsmSetup::Software(SoftwareSetup { master, .. }) = &mut config.hsm
+        && let Some(super::config::MasterPlace::File(file) | super::config::MasterPlace::Token(file, _)) = master
+        && !folder.join(file).exists()
+    {
+        // The start will make one, under which no block of the list is.
+        *master = None;
+    }
+    let opening = Opening { folder, ledger: (folder, false), entropy: &Arc::new(SystemEntropy) };
+    let which = match opened(&config, keys, &opening).await {
+        Ok(which) => which,
+        Err(fault @ (HsmFault::Silent(_) | HsmFault::Token { .. })) => {
+            return Ok(Checked { warnings: Vec::new(), unasked: Some(fault.to_string()) });
+        }
+        Err(fault) => return Err(fault),
+    };
+    let Found { faults, warnings, .. } = probe::at_start(&Backend::new(which), stated).await;
+    if faults.is_empty() { Ok(Checked { warnings, unasked: None }) } else { Err(HsmFault::Keys(faults)) }
 }
 
 fn host_setup(host: &HostSetup, folder: &Path) -> Result<PayshieldSetup, HsmFault> {
@@ -200,7 +273,7 @@ async fn open_software(setup: &SoftwareSetup, keys: KeyList, opening: &Opening<'
         _ => None,
     };
     let master = key_of(setup.master.as_ref(), token.as_ref(), opening).await?;
-    let mut builder = SoftwareHsm::under(Arc::clone(opening.entropy) as Arc<_>, master);
+    let mut builder = SoftwareHsm::under(Arc::clone(opening.entropy) as Arc<_>, master).lenient();
     if setup.legacy_single_des {
         builder = builder.legacy_single_des();
     }
@@ -245,16 +318,21 @@ pub(super) fn keeper(setup: &HsmSetup, folder: &Path) -> String {
     }
 }
 
-/// Looks, for as long as it is driven, whether the HSM is there, and says so whenever that changes.
-pub(super) async fn watch(backend: Arc<Backend>) {
+/// Looks, for as long as it is driven, whether the HSM is there, and says so whenever that changes; asks it for the keys
+/// that are left, and for all again once it was away: it may be another one.
+pub(super) async fn watch(backend: Arc<Backend>, Watched { needed, mut left }: Watched) {
     let mut was = true;
     loop {
         tokio::time::sleep(LOOK).await;
         let is = is_there(&backend).await;
         if is != was {
             say(&backend, is);
+            left = needed.iter().cloned().collect();
         }
         was = is;
+        if is && !left.is_empty() {
+            probe::behind(&backend, &mut left).await;
+        }
     }
 }
 

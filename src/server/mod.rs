@@ -24,6 +24,7 @@ pub mod master;
 pub mod memory;
 mod outbox;
 pub mod private_file;
+pub mod probe;
 mod reload;
 pub mod run;
 mod seats;

@@ -101,7 +101,7 @@ impl Running {
         let listening = config.doors.iter().map(|row| listening(row, folder)).collect::<Result<Vec<_>, _>>()?;
         let doors = config.doors.iter().map(super::station::door).collect::<Result<Vec<_>, _>>()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (built, kept) = runtime.block_on(Built::new(loaded, folder))?;
+        let (mut built, kept) = runtime.block_on(Built::new(loaded, folder))?;
         let (keeper, found) = kept.unzip();
         let open = runtime.block_on(built.recover()).map_err(BuildFault::from)?;
         if let Some((issuer, count)) = stranded(&built) {
@@ -109,10 +109,13 @@ impl Running {
         }
         let recovered = Recovered { found, open, owed: built.owed(), took: began.elapsed() };
         recovered.log();
+        let keys = built.take_keys();
         let built = Arc::new(built);
         runtime.spawn(close_days(&built, &config));
         runtime.spawn(expiry::watch(certificates(&config.doors, folder)));
-        runtime.spawn(hsm::watch(Arc::clone(&built.parts().hsm)));
+        if let Some(keys) = keys {
+            runtime.spawn(hsm::watch(Arc::clone(&built.parts().hsm), keys));
+        }
         let trace = config.trace.map(|port| runtime.block_on(trace::open(port))).transpose()?;
         let tap = Tap::new();
         let (workers, drain) = (config.workers, config.drain);

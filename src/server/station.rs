@@ -6,7 +6,7 @@ use super::config::Keeping;
 use super::config::Loaded;
 use super::entropy::SystemEntropy;
 use super::hsm;
-use super::hsm::{HsmFault, Opening};
+use super::hsm::{HsmFault, OpenHsm, Opening, Watched};
 use super::keeper;
 use super::keeper::Keeper;
 use super::keeper::KeeperFault;
@@ -134,6 +134,8 @@ pub struct Built {
     parts: Parts<Real>,
     issuers: Vec<IssuerSide>,
     in_flight: usize,
+    /// Keys that the HSM is asked for behind the start, until somebody takes them.
+    keys: Option<Watched>,
 }
 
 /// The ledger as it was opened: with its threads and what was found, if it is kept.
@@ -158,7 +160,8 @@ impl Built {
         let is_new = ledger.data_keys().is_empty();
         let ledger_place = (place.as_deref().unwrap_or(Path::new("")), is_new);
         let opening = Opening { folder, ledger: ledger_place, entropy: &entropy };
-        let hsm = Arc::new(hsm::open(&loaded.config, loaded.keys, &opening).await?);
+        let OpenHsm { backend, keys } = hsm::open(&loaded.config, (loaded.keys, loaded.stated), &opening).await?;
+        let hsm = Arc::new(backend);
         let keeper = || hsm::keeper(&loaded.config.hsm, folder);
         let sealer = open_sealer(&*hsm, &*ledger, Arc::clone(&entropy) as Arc<_>).await;
         let sealer = sealer.map_err(|fault| match (fault, place) {
@@ -177,6 +180,7 @@ impl Built {
         let issuers = loaded.registry.issuers().map(side).collect::<Result<Vec<_>, BuildFault>>()?;
         let built = Self {
             issuers,
+            keys: Some(keys),
             in_flight: loaded.config.ceilings.in_flight_per_link,
             parts: Parts {
                 hsm,
@@ -190,6 +194,11 @@ impl Built {
             },
         };
         Ok((built, kept))
+    }
+
+    /// The keys that the HSM is still to be asked for; once.
+    pub(super) fn take_keys(&mut self) -> Option<Watched> {
+        self.keys.take()
     }
 
     /// What the station's threads share.

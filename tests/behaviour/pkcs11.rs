@@ -461,6 +461,15 @@ fn token_serves_macs_at_a_door_and_declines_pins() {
     rig.stop();
     rig.start_again();
     assert_eq!(rig.records().len(), before + 1, "what the token sealed, it opens");
+    rig.stop();
+    let (_context, session) = stranger();
+    for label in ["host/zak/left", "bank-b/zak/left", "bank-a/zak"] {
+        destroy(&session, label);
+    }
+    let fault = rig.try_run().err().expect("it does not start without its keys").to_string();
+    for words in ["key bank-a/zak: the HSM has no such key", "zak/left: not found"] {
+        assert!(fault.contains(words), "{words}: {fault}");
+    }
 }
 
 #[test]

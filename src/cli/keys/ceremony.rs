@@ -64,7 +64,8 @@ pub(super) struct Enter {
 
 /// A key's name.
 pub(super) fn name(text: &str) -> Result<KeyName, &'static str> {
-    KeyName::parse(text).ok_or("1 to 64 letters, digits, / - _ .")
+    KeyName::parse(text)
+        .ok_or("1 to 64 letters, digits, / - _ . and no path: neither . nor .. nor nothing between slashes")
 }
 
 /// A check value.

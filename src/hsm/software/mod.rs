@@ -61,7 +61,8 @@ pub struct SoftwareHsm {
     protection: Locked<KeyBlockKey>,
     master_check: Option<Kcv>,
     named: Locked<Loaded>,
-    places: HashMap<KeyName, usize>,
+    /// Where named keys are, or why they were left out.
+    places: HashMap<KeyName, Result<usize, KeyFault>>,
     opened: Arena,
     entropy: Arc<dyn Entropy>,
 }
@@ -75,6 +76,7 @@ pub struct SoftwareHsmBuilder {
     single_des: bool,
     odd_parity: bool,
     variant_blocks: bool,
+    lenient: bool,
     cached: usize,
     clear: Vec<(KeyName, KeyUsage, KeyAlgorithm, Zeroizing<Vec<u8>>)>,
     blocks: Vec<(KeyName, KeyBlock)>,
@@ -99,6 +101,7 @@ impl SoftwareHsm {
             single_des: false,
             odd_parity: false,
             variant_blocks: false,
+            lenient: false,
             cached: CACHED,
             clear: Vec::new(),
             blocks: Vec::new(),
@@ -130,14 +133,24 @@ impl SoftwareHsm {
     fn load(&self, key: &KeyRef) -> Result<Opened<'_>, HsmError> {
         match key {
             KeyRef::Named(name) => {
-                let loaded = self.places.get(name).and_then(|place| self.named.get(*place));
-                loaded.map(Opened::Named).ok_or_else(|| refuse(key, KeyFault::Missing))
+                let place = self.places.get(name).copied().unwrap_or(Err(KeyFault::Missing));
+                let loaded = place.and_then(|place| self.named.get(place).ok_or(KeyFault::Missing));
+                loaded.map(Opened::Named).map_err(|fault| refuse(key, fault))
             }
             KeyRef::Block(block) => match self.opened.get(block) {
                 Some(opened) => Ok(opened),
                 None => swept(|| Ok(self.opened.put(block.clone(), self.open(block)?))),
             },
         }
+    }
+
+    /// What a key is: what its block says, and its length.
+    ///
+    /// # Errors
+    /// [`HsmError::Key`] if there is none, or it does not hold.
+    pub fn kind_of(&self, key: &KeyRef) -> Result<(KeyUsage, KeyAlgorithm), HsmError> {
+        let loaded = self.load(key)?;
+        Ok((loaded.attributes.usage, loaded.attributes.algorithm))
     }
 
     /// The opened key behind a reference, if its attributes allow `what`.
@@ -220,6 +233,13 @@ impl SoftwareHsmBuilder {
         self
     }
 
+    /// Leaves out named keys that do not hold, instead of failing at the first. Whoever asks for one is told why.
+    #[must_use]
+    pub fn lenient(mut self) -> Self {
+        self.lenient = true;
+        self
+    }
+
     /// How many opened working keys to keep, at least 1.
     #[must_use]
     pub fn cached(mut self, keys: usize) -> Self {
@@ -230,8 +250,8 @@ impl SoftwareHsmBuilder {
     /// Puts it together. A name that was given twice keeps its last key.
     ///
     /// # Errors
-    /// [`HsmError::Key`] naming the first key whose length, algorithm, usage or block does not hold;
-    /// [`HsmError::Policy`] for a decimalization table that gives PINs away.
+    /// [`HsmError::Key`] naming the first key whose length, algorithm, usage or block does not hold, unless it is
+    /// [`lenient`](Self::lenient); [`HsmError::Policy`] for a decimalization table that gives PINs away.
     pub fn build(self) -> Result<SoftwareHsm, HsmError> {
         if !self.decimalization.is_balanced() {
             return Err(HsmError::Policy("a decimalization table with too few different digits"));
@@ -247,19 +267,29 @@ impl SoftwareHsmBuilder {
         let protection = KeyBlockKey::new(self.master.as_slice())
             .map_err(|_| HsmError::Key { name: "master".into(), fault: KeyFault::Length })?;
         let (mut named, mut places) = (Vec::with_capacity(self.clear.len() + self.blocks.len()), HashMap::new());
+        let mut put = |name: KeyName, loaded: Result<Loaded, KeyFault>| {
+            let place = match loaded {
+                Ok(loaded) => {
+                    named.push(loaded);
+                    Ok(named.len() - 1)
+                }
+                Err(fault) if self.lenient => Err(fault),
+                Err(fault) => return Err(HsmError::Key { name: name.as_str().to_owned(), fault }),
+            };
+            places.insert(name, place);
+            Ok(())
+        };
         for (name, usage, algorithm, clear) in self.clear {
             let header = attributes::header(usage, algorithm, attributes::exportability(usage));
             let loaded = match clear.len() == algorithm.key_length() {
                 true => Loaded::new(&header, &clear, self.single_des),
                 false => Err(KeyFault::Length),
             };
-            named.push(loaded.map_err(|fault| HsmError::Key { name: name.as_str().to_owned(), fault })?);
-            places.insert(name, named.len() - 1);
+            put(name, loaded)?;
         }
         for (name, block) in self.blocks {
             let loaded = opened(&protection, &block, self.single_des);
-            named.push(loaded.map_err(|fault| HsmError::Key { name: name.as_str().to_owned(), fault })?);
-            places.insert(name, named.len() - 1);
+            put(name, loaded)?;
         }
         Ok(SoftwareHsm {
             capabilities: Capabilities {

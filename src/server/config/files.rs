@@ -1,8 +1,8 @@
 //! Reads a station's file and every list it names.
 
+use super::needs;
+use super::needs::{StatedKey, Texts};
 use super::{Config, HsmSetup, KeyList, parse};
-use crate::hsm::KeyName;
-use crate::hsm::KeyUsage;
 use crate::model::Breach;
 use crate::registry::Breaches;
 use crate::registry::DownloadSources;
@@ -11,7 +11,6 @@ use crate::registry::Source;
 use crate::registry::Sources;
 use crate::settle::calendar::Calendar;
 use crate::settle::fees::Fees;
-use std::collections::HashMap;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -23,6 +22,8 @@ pub struct Loaded {
     pub registry: Registry,
     /// Its keys.
     pub keys: KeyList,
+    /// What the lists say of them, and who needs them.
+    pub stated: Vec<StatedKey>,
     /// What its merchants pay.
     pub fees: Fees,
     /// When banks work.
@@ -65,13 +66,17 @@ pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded,
         rules: config.rules.clone(),
         profile_known,
     });
-    let keys = KeyList::read(config.hsm.kind(), config.test_keys, &sources(&key_files), &mut breaches);
+    let key_files = sources(&key_files);
+    let (keys, mut stated) = KeyList::read(config.hsm.kind(), config.test_keys, &key_files, &mut breaches);
     let fees = Fees::load(&sources(&fees), &mut breaches);
     let calendar = Calendar::load(&sources(&holidays), &mut breaches);
     match registry {
         Ok(registry) => {
-            check_keys(&config, &registry, &keys, &file, &mut breaches);
-            breaches.or(Loaded { config, registry, keys, fees, calendar })
+            let station = Source { file: &file, text: &text };
+            let texts = Texts { station, issuers: &sources(&issuers), terminals: &sources(&terminals) };
+            needs::check(&config, &registry, &mut stated, &texts, &mut breaches);
+            check_doors(&config, &texts, &mut breaches);
+            breaches.or(Loaded { config, registry, keys, stated, fees, calendar })
         }
         Err(found) => {
             breaches.extend(found);
@@ -98,41 +103,8 @@ fn sources(texts: &[(String, Zeroizing<String>)]) -> Vec<Source<'_>> {
     texts.iter().map(|(file, text)| Source { file, text }).collect()
 }
 
-/// Every key that a door, an issuer or a terminal names must be there, once, with the right usage.
-fn check_keys(config: &Config, registry: &Registry, keys: &KeyList, file: &str, breaches: &mut Breaches) {
-    let names = keys.names();
-    let mut usages: HashMap<&KeyName, KeyUsage> = HashMap::with_capacity(names.len());
-    for (name, usage) in names {
-        if usages.insert(name, usage).is_some() {
-            breaches.add(file, 0, format!("key {} is listed twice", name.as_str()));
-        }
-    }
-    let mut check = |whose: String, name: &KeyName, usage: KeyUsage| match usages.get(name) {
-        Some(found) if *found == usage => {}
-        Some(_) => breaches.add(file, 0, format!("{whose}: key {} has another usage", name.as_str())),
-        None => breaches.add(file, 0, format!("{whose}: key {} is not in the list of keys", name.as_str())),
-    };
-    for door in &config.doors {
-        let whose = || format!("door {}", door.name);
-        door.pin_key.iter().for_each(|name| check(whose(), name, KeyUsage::Pin));
-        door.mac_key.iter().for_each(|name| check(whose(), name, KeyUsage::Mac));
-        door.dukpt_key.iter().for_each(|name| check(whose(), name, KeyUsage::Bdk));
-    }
-    if let HsmSetup::Payshield(host) = &config.hsm {
-        check("[hsm] sealing_key".to_owned(), &host.sealing_key, KeyUsage::Data);
-        check("[hsm] sealing_mac".to_owned(), &host.sealing_mac, KeyUsage::Mac);
-    }
-    for issuer in registry.issuers() {
-        check(format!("issuer {}", issuer.name), &issuer.pin_key, KeyUsage::Pin);
-        check(format!("issuer {}", issuer.name), &issuer.mac_key, KeyUsage::Mac);
-        let master = issuer.master_key.iter();
-        master.for_each(|name| check(format!("issuer {}", issuer.name), name, KeyUsage::Kek));
-    }
-    for terminal in registry.terminals() {
-        if let Some(name) = &terminal.master_key {
-            check(format!("terminal {}", terminal.terminal), name, KeyUsage::Kek);
-        }
-    }
+/// A door without keys of its own hands out working keys, which not every HSM can make.
+fn check_doors(config: &Config, texts: &Texts<'_>, breaches: &mut Breaches) {
     let fault = match &config.hsm {
         HsmSetup::Pkcs11(_) => "a PKCS#11 token hands out no working keys: name a mac_key and a pin_key",
         HsmSetup::Payshield(host) if !host.long_check_values => {
@@ -143,6 +115,7 @@ fn check_keys(config: &Config, registry: &Registry, keys: &KeyList, file: &str, 
     };
     let issued = config.doors.iter().filter(|door| door.mac_key.is_none() || door.pin_key.is_none());
     for door in issued.filter(|door| door.dukpt_key.is_none()) {
-        breaches.add(file, 0, format!("door {}: {fault}", door.name));
+        let (file, line) = texts.place(("door", &door.name));
+        breaches.add(file, line, format!("door {}: {fault}", door.name));
     }
 }

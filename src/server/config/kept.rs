@@ -71,7 +71,7 @@ pub(super) struct Life {
     pub(super) generation: u16,
     pub(super) state: KeyState,
     pub(super) test: bool,
-    check: Option<Kcv>,
+    pub(super) check: Option<Kcv>,
     not_before: Option<Date>,
     not_after: Option<Date>,
 }

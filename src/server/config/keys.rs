@@ -2,6 +2,7 @@
 
 use super::HsmKind;
 use super::kept::{COLUMNS, Cells, KeyState, Life};
+use super::needs::{Need, StatedKey};
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::KeyBlock;
 use crate::hsm::KeyName;
@@ -13,6 +14,7 @@ use crate::registry::rows;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// One key in clear. No `Debug`, no `Clone`; wiped on drop.
@@ -93,27 +95,43 @@ impl KeyList {
         }
     }
 
-    /// Reads a station's lists. Keys in clear are for test keys alone.
-    pub(super) fn read(kind: HsmKind, test_keys: bool, sources: &[Source<'_>], breaches: &mut Breaches) -> Self {
+    /// Reads a station's lists, and what they say of each key. Keys in clear are for test keys alone.
+    pub(super) fn read(
+        kind: HsmKind,
+        test_keys: bool,
+        sources: &[Source<'_>],
+        breaches: &mut Breaches,
+    ) -> (Self, Vec<StatedKey>) {
+        let mut stated = Vec::new();
         let mut list = match kind {
             HsmKind::Software => Self::Software { clear: Vec::new(), blocks: Vec::new() },
             HsmKind::Payshield => Self::Payshield(Vec::new()),
             HsmKind::Pkcs11 => Self::Pkcs11(Vec::new()),
         };
         for source in sources {
-            rows(*source, "key", COLUMNS, breaches, |row, breaches| list.add(row, test_keys, breaches));
+            let file: Arc<str> = source.file.into();
+            rows(*source, "key", COLUMNS, breaches, |row, breaches| {
+                let (head, life) = (Head::read(row, breaches), Life::read(row, breaches));
+                let Some(head) = head else { return };
+                // Generations that came before or come next are `tollgate keys`' matter.
+                if life.state == KeyState::Current {
+                    let Head { name, usage, algorithm } = head.clone();
+                    let (check, need, schemes) = (life.check.clone(), Need::Nobody, Vec::new());
+                    let (file, line) = (Arc::clone(&file), row.line());
+                    stated.push(StatedKey { name, usage, algorithm, check, file, line, need, schemes });
+                }
+                list.add(row, head, &life, test_keys, breaches);
+            });
         }
-        list
+        (list, stated)
     }
 
-    fn add(&mut self, row: &Cells<'_>, test_keys: bool, breaches: &mut Breaches) {
-        let (head, life) = (Head::read(row, breaches), Life::read(row, breaches));
-        let Some(Head { name, usage, algorithm }) = head else { return };
+    fn add(&mut self, row: &Cells<'_>, head: Head, life: &Life, test_keys: bool, breaches: &mut Breaches) {
+        let Head { name, usage, algorithm } = head;
         if life.test && !test_keys {
             breaches.add(row.file(), row.line(), "test: is a test key, which only a station with test_keys may have");
         }
         if life.state != KeyState::Current {
-            // Generations that came before or come next are `tollgate keys`' matter.
             return;
         }
         match self {
@@ -155,6 +173,7 @@ impl KeyList {
 }
 
 /// What every row has.
+#[derive(Clone)]
 pub(super) struct Head {
     pub(super) name: KeyName,
     pub(super) usage: KeyUsage,

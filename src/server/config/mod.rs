@@ -10,6 +10,7 @@ mod hsm;
 mod keeping;
 mod kept;
 mod keys;
+mod needs;
 
 pub use door::{ClientCertificates, Door, DoorTls, Network};
 pub use files::{Loaded, load};
@@ -17,6 +18,7 @@ pub use hsm::{HostSetup, HostTlsFiles, HsmKind, HsmSetup, MasterPlace, PinPlace,
 pub use keeping::Keeping;
 pub use kept::{KeptKey, KeyState, kept_rows};
 pub use keys::{KeyList, NamedBlock, NamedKey, TokenKey, key_rows};
+pub use needs::{Need, StatedKey};
 
 use crate::model::Acquirer;
 use crate::model::Amount;

@@ -33,14 +33,14 @@ const DECLINED: Option<ResponseCode> = Some(ResponseCode::SystemFailure);
 const SOON: Duration = Duration::from_secs(8);
 
 /// The counterpart on a socket, on a thread of its own.
-struct HsmHost {
-    served: Arc<Served>,
+pub(super) struct HsmHost {
+    pub(super) served: Arc<Served>,
     address: SocketAddr,
     open: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
 impl HsmHost {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let host = Counterpart::new(Arc::new(SystemEntropy));
         let served = Arc::new(Served::new(host, 4, Behaviour::default(), 1));
         let mut host = Self { served, address: "127.0.0.1:0".parse().unwrap(), open: None };
@@ -83,7 +83,7 @@ impl HsmHost {
         self.served.counts().get(&(*letters, *b"00")).copied().unwrap_or(0)
     }
 
-    fn tables(&self) -> String {
+    pub(super) fn tables(&self) -> String {
         tables(self.address)
     }
 }
@@ -104,7 +104,7 @@ fn tables(hsm: SocketAddr) -> String {
 }
 
 /// The demo's keys as such an HSM gives them out, as `tollgate hsm keys` does.
-fn keys() -> String {
+pub(super) fn keys() -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.csv");
     let own = "sealing/data,data,tdes2,51515151515151515252525252525252\n\
@@ -273,7 +273,7 @@ fn what_is_owed_waits_for_an_hsm_that_is_gone_and_goes_once_it_is_back() {
 }
 
 /// A process of the switch, killed with the test.
-struct Process(Child);
+pub(super) struct Process(pub(super) Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -282,20 +282,20 @@ impl Drop for Process {
     }
 }
 
-fn tollgate(arguments: &[&str], file: &Path) -> Command {
+pub(super) fn tollgate(arguments: &[&str], file: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     command.args(arguments).arg(file).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// Exit code and what was said on standard error.
-fn ended(mut command: Command) -> (Option<i32>, String) {
+pub(super) fn ended(mut command: Command) -> (Option<i32>, String) {
     let out = command.output().unwrap();
     (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
 }
 
 /// The demo's station with this `[hsm]` table, these keys, and this in its own row.
-fn demo(hsm: &str, keys: &str, row: &str) -> tempfile::TempDir {
+pub(super) fn demo(hsm: &str, keys: &str, row: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/demo");
     for entry in std::fs::read_dir(&demo).unwrap() {

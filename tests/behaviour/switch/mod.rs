@@ -10,6 +10,7 @@ mod follow_ups;
 mod forward;
 mod hsms;
 mod issuers;
+mod key_lists;
 mod money;
 mod nac;
 mod operators;

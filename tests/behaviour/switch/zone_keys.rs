@@ -155,6 +155,10 @@ enum Spoilt {
     Element,
     /// The check value is another key's.
     Check,
+    /// It is a good key, of the other family than the MACs of this zone are made with.
+    Algorithm,
+    /// Of the right family and another length.
+    Length,
     /// It has no MAC.
     Unsigned,
     /// Its MAC does not hold.
@@ -166,12 +170,18 @@ fn offer(side: &SwitchSide, spoilt: Spoilt) -> Bytes {
     let keys = key_rows(Source { file: "keys.csv", text: issuer::DEMO_KEYS }, &mut Breaches::default());
     let zmk = keys.iter().find(|key| key.name.as_str() == "bank-a/zmk").unwrap();
     let kek = CipherKey::new(KeyAlgorithm::Aes256, &zmk.key).unwrap();
-    let key = CipherKey::new(KeyAlgorithm::Aes128, &OFFERED).unwrap();
+    let long = [OFFERED, *b"and half as long"].concat();
+    let (algorithm, offered) = match spoilt {
+        Spoilt::Algorithm => (KeyAlgorithm::Tdes2, &OFFERED[..]),
+        Spoilt::Length => (KeyAlgorithm::Aes256, &long[..]),
+        _ => (KeyAlgorithm::Aes128, &OFFERED[..]),
+    };
+    let key = CipherKey::new(algorithm, offered).unwrap();
     let text = ZoneKeyText {
         usage: KeyUsage::Mac,
-        algorithm: KeyAlgorithm::Aes128,
-        wrapped: WrappedKey::new(wrap_ecb(&kek, &OFFERED).unwrap().into()),
-        check: check_value(&key, KcvMethod::CmacZeros, 3).unwrap(),
+        algorithm,
+        wrapped: WrappedKey::new(wrap_ecb(&kek, offered).unwrap().into()),
+        check: check_value(&key, KcvMethod::usual(&key), 3).unwrap(),
     };
     let mut builder = side.profile.dialect.build(Mti::parse(b"0800").unwrap());
     builder.role(Role::Stan, b"000777").unwrap();
@@ -181,7 +191,7 @@ fn offer(side: &SwitchSide, spoilt: Spoilt) -> Bytes {
     match spoilt {
         Spoilt::Element => text = text.replacen("M0A16", "M0A32", 1),
         Spoilt::Check => text.replace_range(text.len() - 6.., "000000"),
-        Spoilt::No | Spoilt::Unsigned | Spoilt::WrongMac => {}
+        Spoilt::No | Spoilt::Algorithm | Spoilt::Length | Spoilt::Unsigned | Spoilt::WrongMac => {}
     }
     builder.role(Role::ZoneKey, text.as_bytes()).unwrap();
     let unit = match spoilt {
@@ -235,6 +245,8 @@ fn an_issuers_key_that_is_none_is_refused_and_one_without_a_mac_is_not_even_answ
     for (spoilt, codes) in [
         (Spoilt::Element, &["30", "00"][..]),
         (Spoilt::Check, &["A7", "00"]),
+        (Spoilt::Algorithm, &["A7", "00"]),
+        (Spoilt::Length, &["A7", "00"]),
         (Spoilt::Unsigned, &["00"]),
         (Spoilt::WrongMac, &["00"]),
     ] {

@@ -134,7 +134,7 @@ make! {
     SealedPan: source => SealedPan::new(Bytes::make(source));
     MaskedPan: source => Pan::parse(&source.text(8..=19, DIGITS)).unwrap().masked();
     KeyBlock: source => KeyBlock::new(std::str::from_utf8(&source.text(0..=150, LETTERS)).unwrap());
-    KeyName: source => KeyName::parse(std::str::from_utf8(&source.text(1..=64, b"az09-/_.")).unwrap()).unwrap();
+    KeyName: source => KeyName::recorded(std::str::from_utf8(&source.text(1..=64, b"az09-/_.")).unwrap()).unwrap();
     IssuerName: source => IssuerName::parse(std::str::from_utf8(&source.text(1..=32, b"az09-")).unwrap()).unwrap();
     TerminalId: source => TerminalId::parse(&source.text(8..=8, LETTERS)).unwrap();
     MerchantId: source => MerchantId::parse(&source.text(15..=15, LETTERS)).unwrap();

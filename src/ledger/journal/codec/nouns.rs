@@ -130,7 +130,7 @@ counted!(KeyBlock, "key block", |block| block.as_str().as_bytes(), |bytes| {
 });
 
 counted!(KeyName, "key name", |name| name.as_str().as_bytes(), |bytes| {
-    std::str::from_utf8(bytes).ok().and_then(KeyName::parse)
+    std::str::from_utf8(bytes).ok().and_then(KeyName::recorded)
 });
 
 /// The product, then whether it is foreign. The organisation is an addition of its own.
