@@ -4,6 +4,7 @@ use super::Exit;
 use super::Failure;
 use super::Outcome;
 use crate::channel::builtin as profiles;
+use crate::hsm::KeyName;
 use crate::hsm::KeyUsage;
 use crate::hsm::software::SoftwareHsm;
 use crate::model::Breach;
@@ -20,6 +21,7 @@ use crate::server::config;
 use crate::server::config::NamedKey;
 use crate::sim::cards;
 use crate::sim::cards::TestCard;
+use crate::sim::issuer::AssembleError;
 use crate::sim::issuer::Bank;
 use crate::sim::issuer::DEMO_KEYS;
 use crate::sim::issuer::IssuerThread;
@@ -102,6 +104,8 @@ fn name(text: &str) -> Result<IssuerName, String> {
 struct Station {
     issuers: Vec<Arc<Row>>,
     keys: Vec<NamedKey>,
+    /// The names of all keys of the list, those in blocks too.
+    listed: Vec<KeyName>,
     test_keys: bool,
 }
 
@@ -135,7 +139,7 @@ impl Issuer {
             late: Duration::from_millis(self.late_ms),
             entropy: Arc::new(SystemEntropy),
         };
-        let bank = Arc::new(assemble(&parts).map_err(|error| invalid(error.to_string()))?);
+        let bank = Arc::new(assemble(&parts).map_err(|error| invalid(station.why(&error)))?);
         if let Some(path) = &self.books {
             bank.keep_books(path).map_err(|error| invalid(format!("{}: {error}", path.display())))?;
         }
@@ -176,7 +180,21 @@ fn known(profile: &str) -> bool {
 fn station(file: &Path) -> Result<Station, Vec<Breach>> {
     let loaded = config::load(file, &known)?;
     let issuers = loaded.registry.issuers().cloned().collect();
-    Ok(Station { issuers, keys: loaded.keys.into_clear(), test_keys: loaded.config.test_keys })
+    let listed = loaded.keys.names().into_iter().map(|(name, _)| name.clone()).collect();
+    Ok(Station { issuers, listed, keys: loaded.keys.into_clear(), test_keys: loaded.config.test_keys })
+}
+
+impl Station {
+    /// Why a mock issuer cannot be put together out of this station's list.
+    fn why(&self, error: &AssembleError) -> String {
+        match error {
+            AssembleError::Missing(name) if self.listed.iter().any(|listed| listed.as_str() == name) => format!(
+                "key {name} is in the list, but as the station's HSM has it: a mock issuer is another party, and needs \
+                 its test keys in clear, in the list of a station's file of its own"
+            ),
+            other => other.to_string(),
+        }
+    }
 }
 
 fn demo() -> Result<Station, Vec<Breach>> {
@@ -194,7 +212,8 @@ fn demo() -> Result<Station, Vec<Breach>> {
     })?;
     let mut breaches = Breaches::default();
     let keys = config::key_rows(Source { file: "specs/demo/keys.csv", text: DEMO_KEYS }, &mut breaches);
-    breaches.or(Station { issuers: registry.issuers().cloned().collect(), keys, test_keys: true })
+    let listed = keys.iter().map(|key| key.name.clone()).collect();
+    breaches.or(Station { issuers: registry.issuers().cloned().collect(), keys, listed, test_keys: true })
 }
 
 fn invalid(message: String) -> Failure {

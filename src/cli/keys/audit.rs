@@ -5,6 +5,7 @@
 
 use super::Exit;
 use super::Failure;
+use crate::server::config::KeptKey;
 use serde::Deserialize;
 use serde::Serialize;
 use sha2::Digest;
@@ -49,6 +50,15 @@ pub(super) struct Line {
     /// The check value of the key, or of the component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) check: Option<String>,
+    /// What it is for, of a key that was made or taken in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) usage: Option<String>,
+    /// Its algorithm, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) algorithm: Option<String>,
+    /// Whether it is a test key, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) test: Option<bool>,
     /// The key it travelled under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) under: Option<String>,
@@ -66,8 +76,27 @@ pub(super) struct Note {
     pub(super) key: Option<String>,
     pub(super) generation: Option<u16>,
     pub(super) check: Option<String>,
+    pub(super) usage: Option<String>,
+    pub(super) algorithm: Option<String>,
+    pub(super) test: Option<bool>,
     pub(super) under: Option<String>,
     pub(super) refused: Option<String>,
+}
+
+impl Note {
+    /// That a key came to be.
+    pub(super) fn of(what: &'static str, key: &KeptKey) -> Self {
+        Self {
+            what,
+            key: Some(key.name.as_str().to_owned()),
+            generation: Some(key.generation),
+            check: key.check.as_ref().map(ToString::to_string),
+            usage: Some(key.usage.word().to_owned()),
+            algorithm: Some(key.algorithm.word().to_owned()),
+            test: Some(key.test),
+            ..Self::default()
+        }
+    }
 }
 
 /// How far the chain goes.
@@ -169,7 +198,7 @@ impl Audit {
     /// The operating system's.
     pub(super) fn add(&mut self, by: &str, note: Note) -> Result<(), Failure> {
         let Head { number, hash: before } = self.head();
-        let Note { what, key, generation, check, under, refused } = note;
+        let Note { what, key, generation, check, usage, algorithm, test, under, refused } = note;
         let line = Line {
             number: number + 1,
             at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -179,6 +208,9 @@ impl Audit {
             key,
             generation,
             check,
+            usage,
+            algorithm,
+            test,
             under,
             refused,
             before,

@@ -44,7 +44,7 @@ pub(super) struct Enter {
     /// The check value that stands beside the component
     #[arg(long, value_name = "HEX", value_parser = check, required_unless_present = "abandon")]
     check: Option<Kcv>,
-    /// The check value that the whole key must have
+    /// The check value that the whole key must have; kept with the parts until it is made
     #[arg(long, value_name = "HEX", value_parser = check)]
     whole: Option<Kcv>,
     /// Of how many components the key is
@@ -110,6 +110,7 @@ fn write(path: &Path, waiting: &[Waiting]) -> Result<(), Failure> {
 
 impl Enter {
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
+        self.period.check()?;
         let mut safe = Safe::open(&self.hand)?;
         let generation = safe.file.next(&self.name)?;
         let subject = format!("{}@{generation}", self.name.as_str());
@@ -123,6 +124,10 @@ impl Enter {
             ..Note::default()
         };
         let Some(check) = &self.check else {
+            if so_far.is_none() {
+                let failure = Failure::new(Exit::No, format!("nothing was entered for {subject}"));
+                return safe.refuse(Note { what: "abandon", ..note }, failure);
+            }
             safe.commit(Note { what: "abandon", ..note })?;
             write(&parts, &waiting)?;
             writeln!(out, "what was entered for {} generation {generation} is forgotten", self.name.as_str())?;
@@ -195,15 +200,9 @@ impl Enter {
         };
         let Period { not_before, not_after, test } = self.period;
         let (name, Kind { usage, algorithm }, check) = (self.name.clone(), self.kind, Some(check.clone()));
-        let note = Note {
-            what: "ceremony",
-            key: Some(name.as_str().to_owned()),
-            generation: Some(generation),
-            check: check.as_ref().map(ToString::to_string),
-            ..Note::default()
-        };
         let block = Some(block);
         let kept = KeptKey { name, usage, algorithm, generation, state, check, not_before, not_after, test, block };
+        let note = Note::of("ceremony", &kept);
         safe.file.put(kept);
         safe.commit(note)?;
         Ok(state)

@@ -5,6 +5,7 @@ use super::Failure;
 use rustix::termios;
 use rustix::termios::LocalModes;
 use rustix::termios::OptionalActions;
+use rustix::termios::SpecialCodeIndex;
 use rustix::termios::Termios;
 use std::fs::File;
 use std::fs::OpenOptions;
@@ -15,6 +16,9 @@ use zeroize::Zeroizing;
 
 /// Longest line that is read: any key in hex, in groups.
 const LONGEST: usize = 256;
+
+/// What Ctrl-C sends. While nothing is shown it ends the line instead of the process, so that the terminal is set right.
+const GIVEN_UP: u8 = 3;
 
 /// A terminal that shows nothing, until it goes.
 struct Hidden {
@@ -28,6 +32,7 @@ impl Hidden {
         let before = termios::tcgetattr(&terminal)?;
         let mut quiet = before.clone();
         quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ISIG);
+        quiet.special_codes[SpecialCodeIndex::VEOL] = GIVEN_UP;
         termios::tcsetattr(&terminal, OptionalActions::Flush, &quiet)?;
         Ok(Self { terminal, before })
     }
@@ -48,6 +53,10 @@ fn line(mut from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     while text.len() < LONGEST && from.read(byte.as_mut_slice())? == 1 {
         match byte.first() {
             Some(b'\n') | None => break,
+            Some(&GIVEN_UP) => {
+                text.push(GIVEN_UP);
+                break;
+            }
             Some(byte) => text.push(*byte),
         }
     }
@@ -67,10 +76,9 @@ fn unhex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 
 fn typed(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let missing = |_| Failure::new(Exit::Usage, "there is no terminal to type at: say --component-fd");
-    let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(missing)?;
-    write!(terminal, "{prompt} (not shown; Enter alone gives up): ")?;
-    terminal.flush()?;
+    let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(missing)?;
     let hidden = Hidden::open(terminal)?;
+    write!(&hidden.terminal, "{prompt} (not shown; Enter alone or Ctrl-C gives up): ")?;
     let text = line(&hidden.terminal)?;
     (&hidden.terminal).write_all(b"\n")?;
     Ok(text)
@@ -89,6 +97,9 @@ pub(super) fn component(descriptor: Option<u32>, prompt: &str) -> Result<Zeroizi
         }
         None => typed(prompt)?,
     };
+    if text.contains(&GIVEN_UP) {
+        return Err(Failure::new(Exit::No, "given up; nothing is changed"));
+    }
     if text.iter().all(u8::is_ascii_whitespace) {
         return Err(Failure::new(Exit::No, "no component was entered; nothing is changed"));
     }

@@ -52,14 +52,7 @@ impl Init {
         safe.audit.add(&safe.by, Note { what: "init", check: Some(master.to_string()), ..Note::default() })?;
         for key in &clear {
             let kept = self.taken(&safe, key)?;
-            let note = Note {
-                what: "take-in",
-                key: Some(kept.name.as_str().to_owned()),
-                generation: Some(kept.generation),
-                check: kept.check.as_ref().map(ToString::to_string),
-                ..Note::default()
-            };
-            safe.audit.add(&safe.by, note)?;
+            safe.audit.add(&safe.by, Note::of("take-in", &kept))?;
             safe.file.put(kept);
         }
         safe.file.audited = Some(safe.audit.head());

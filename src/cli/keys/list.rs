@@ -7,14 +7,22 @@ use super::Outcome;
 use super::Place;
 use super::audit::Audit;
 use super::audit::Line;
+use super::compare;
 use super::file::KeyFile;
+use super::refused;
+use super::safe::CTX;
 use super::safe::Safe;
 use super::safe::located;
+use super::today;
+use crate::hsm::HsmError;
+use crate::hsm::KeyBlock;
+use crate::hsm::KeyRef;
 use crate::server::config::KeptKey;
 use crate::server::config::KeyState;
+use crate::server::probe::other_check;
+use crate::server::probe::other_kind;
 use clap::Args;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde_json::Value;
 use serde_json::json;
 use std::io;
@@ -25,7 +33,7 @@ use std::io::Write;
 pub(super) struct List {
     #[command(flatten)]
     place: Place,
-    /// Open every key with the station's master key too, and compare its check value
+    /// Compare every row with the audit file, and open its key with the station's master key too
     #[arg(long)]
     verify: bool,
     /// What was done to them as well
@@ -63,7 +71,7 @@ impl List {
             }
             (file, audit, Vec::new())
         };
-        let today = jiff::Timestamp::now().to_zoned(TimeZone::UTC).date();
+        let today = today();
         if self.json {
             let keys: Vec<Value> = file.keys.iter().map(|key| object(key, today)).collect();
             let lines = self.audit.then_some(&audit.lines);
@@ -83,19 +91,24 @@ impl List {
     }
 }
 
-/// Every key that does not open, or is another than its check value says.
+/// What is wrong with a key's block: it does not open, or is another key than its row says.
+fn other_key(safe: &Safe, key: &KeptKey, block: &KeyBlock) -> Result<Option<String>, HsmError> {
+    let reference = KeyRef::Block(block.clone());
+    if let Some(fault) = other_kind(&safe.hsm, &reference, (key.usage, key.algorithm))? {
+        return Ok(Some(fault));
+    }
+    let found = safe.runtime.block_on(other_check(&safe.hsm, &CTX, &reference, key.check.as_ref()))?;
+    let stated = key.check.as_ref().map(ToString::to_string).unwrap_or_default();
+    Ok(found.map(|found| format!("its check value is {found}, not {stated}")))
+}
+
+/// Every row that is not what the audit file says, and every key that is not what its row says.
 fn wrong(safe: &Safe) -> Vec<String> {
-    let mut wrong = Vec::new();
+    let mut wrong = compare::rows(&safe.file.keys, &safe.audit.lines);
     for key in &safe.file.keys {
         let Some(block) = &key.block else { continue };
-        let fault = match (safe.check_value(block), &key.check) {
-            (Ok(found), Some(stated)) if found.as_bytes() != stated.as_bytes().get(..3).unwrap_or_default() => {
-                format!("its check value is {found}, not {stated}")
-            }
-            (Ok(_), _) => continue,
-            (Err(failure), _) => failure.message,
-        };
-        wrong.push(format!("{} generation {}: {fault}", key.name.as_str(), key.generation));
+        let fault = other_key(safe, key, block).unwrap_or_else(|fault| Some(refused(&fault).message));
+        wrong.extend(fault.map(|fault| format!("{} generation {}: {fault}", key.name.as_str(), key.generation)));
     }
     wrong
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod ceremony;
+mod compare;
 mod entry;
 mod file;
 mod init;
@@ -19,6 +20,7 @@ use crate::hsm::KeyUsage;
 use clap::Args;
 use clap::Subcommand;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error;
@@ -115,11 +117,24 @@ struct Period {
     #[arg(long, value_name = "DATE", value_parser = date)]
     not_before: Option<Date>,
     /// The last one
-    #[arg(long, value_name = "DATE", value_parser = date)]
+    #[arg(long, value_name = "DATE", value_parser = last_day)]
     not_after: Option<Date>,
     /// It is a test key: no station without test_keys takes it
     #[arg(long)]
     test: bool,
+}
+
+impl Period {
+    /// # Errors
+    /// It ends before it begins: nobody could read the key file any more.
+    fn check(&self) -> Result<(), Failure> {
+        match self.not_before.zip(self.not_after) {
+            Some((first, last)) if first > last => {
+                Err(Failure::new(Exit::Usage, "--not-after: is before --not-before"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A name that stands in the audit file.
@@ -138,6 +153,17 @@ fn word<T: for<'a> Deserialize<'a>>(text: &str) -> Result<T, &'static str> {
 
 fn date(text: &str) -> Result<Date, &'static str> {
     text.parse().map_err(|_| "a date, as 2027-12-31")
+}
+
+/// Today, as periods count.
+fn today() -> Date {
+    jiff::Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
+
+/// The last day of a key that is to be used yet.
+fn last_day(text: &str) -> Result<Date, &'static str> {
+    let last = date(text)?;
+    if last < today() { Err("a day that is over: such a key is never used") } else { Ok(last) }
 }
 
 /// What the HSM refuses, as scripts see it.

@@ -8,12 +8,13 @@ use super::audit;
 use super::audit::Audit;
 use super::audit::Note;
 use super::ceremony::name;
-use super::date;
+use super::last_day;
 use super::refused;
 use super::safe::CTX;
 use super::safe::Safe;
 use super::safe::located;
 use super::safe::reference;
+use super::transport::may_go;
 use super::transport::wrapped;
 use super::word;
 use crate::cli::batch::ask;
@@ -57,7 +58,7 @@ pub(super) struct Rotate {
     #[arg(long, value_parser = word::<KeyAlgorithm>, requires = "usage", conflicts_with = "step")]
     algorithm: Option<KeyAlgorithm>,
     /// The last day the new generation may be used
-    #[arg(long, value_name = "DATE", value_parser = date, conflicts_with = "step")]
+    #[arg(long, value_name = "DATE", value_parser = last_day, conflicts_with = "step")]
     not_after: Option<Date>,
     /// Give this running station's issuer NAME a new zone key over its link: `pin` or `mac`
     #[arg(long, value_name = "KEY", value_parser = ["pin", "mac"], conflicts_with_all = ["step", "under", "usage"], requires = "reason")]
@@ -184,6 +185,7 @@ impl Rotate {
     /// A fresh key, and what the other side gets of it.
     fn made(&self, safe: &Safe) -> Result<Made, Failure> {
         let (usage, algorithm, test) = self.kind(safe)?;
+        self.under.iter().try_for_each(|under| may_go(&self.name, usage, under))?;
         let kek = self.under.as_ref().map(|under| safe.kek(under)).transpose()?;
         let bare = kek.filter(|kek| kek.usage == KeyUsage::Kek).map(reference).transpose()?.map(Kek);
         let made = safe.runtime.block_on(safe.hsm.key_generate(&CTX, usage, algorithm, bare.as_ref()));
@@ -209,7 +211,7 @@ impl Rotate {
             None => KeyState::Current,
             Some(_) => KeyState::Pending,
         };
-        safe.file.put(KeptKey {
+        let kept = KeptKey {
             name: self.name.clone(),
             usage,
             algorithm,
@@ -220,9 +222,11 @@ impl Rotate {
             not_after: self.not_after,
             test,
             block: Some(block),
-        });
+        };
+        let note = Note { under: note.under, ..Note::of("rotate", &kept) };
+        safe.file.put(kept);
         // Kept and noted before anybody has it.
-        safe.commit(Note { check: Some(check.to_string()), ..note })?;
+        safe.commit(note)?;
         writeln!(out, "key         {} generation {generation}, {}", self.name.as_str(), state.word())?;
         writeln!(out, "check value {check}")?;
         if let (Some(under), Some(given)) = (&self.under, given) {

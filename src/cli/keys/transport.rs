@@ -87,6 +87,7 @@ fn text(from: &str) -> Result<String, Failure> {
 
 impl Import {
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
+        self.period.check()?;
         let mut safe = Safe::open(&self.hand)?;
         let generation = safe.file.next(&self.name)?;
         let note = Note {
@@ -106,7 +107,7 @@ impl Import {
             Some(_) => KeyState::Pending,
         };
         let (Kind { usage, algorithm }, Period { not_before, not_after, test }) = (self.kind, self.period);
-        safe.file.put(KeptKey {
+        let kept = KeptKey {
             name: self.name.clone(),
             usage,
             algorithm,
@@ -117,8 +118,10 @@ impl Import {
             not_after,
             test,
             block: Some(block),
-        });
-        safe.commit(Note { check: Some(check.to_string()), ..note })?;
+        };
+        let note = Note { under: note.under, ..Note::of("import", &kept) };
+        safe.file.put(kept);
+        safe.commit(note)?;
         writeln!(out, "{} generation {generation}: check value {check}, {}", self.name.as_str(), state.word())?;
         Ok(Exit::Ok)
     }
@@ -142,6 +145,29 @@ impl Import {
         let block = taken.map_err(|fault| refused(&fault))?;
         Ok((safe.check_value(&block)?, block))
     }
+}
+
+/// Whose a terminal's key is: its name says so, as for `tollgate hsm keys`.
+fn terminal_of(name: &KeyName) -> Option<&str> {
+    name.as_str().strip_prefix("terminal/")?.split('/').next()
+}
+
+/// Whether a key may leave under another: what a zone has goes out under a zone's keys only, a terminal's keys under
+/// its own master key. A terminal's new master key goes to its injector too, under the key of that zone.
+///
+/// # Errors
+/// Who would get what is not theirs.
+pub(super) fn may_go(name: &KeyName, usage: KeyUsage, under: &KeyName) -> Result<(), Failure> {
+    let wraps = matches!(usage, KeyUsage::Kek | KeyUsage::KeyBlock);
+    let why = match (terminal_of(name), terminal_of(under)) {
+        (None, None) => return Ok(()),
+        (None, Some(_)) => "a zone's key does not go out under a terminal's",
+        (Some(_), None) if wraps => return Ok(()),
+        (Some(_), None) => "a terminal's working key goes out under the terminal's own master key only",
+        (Some(own), Some(other)) if own == other => return Ok(()),
+        (Some(_), Some(_)) => "a terminal's key does not go out under another terminal's",
+    };
+    Err(Failure::new(Exit::No, format!("{}: {why}, and {} is none such", name.as_str(), under.as_str())))
 }
 
 /// A key under the current generation of another, as it is told to the other side.
@@ -168,7 +194,7 @@ impl Export {
                 safe.file.generation(&self.name, generation).ok_or_else(missing)?
             }
         };
-        let KeptKey { generation, check, .. } = key.clone();
+        let KeptKey { generation, usage, check, .. } = key.clone();
         let check = check.map(|check| check.to_string());
         let note = Note {
             what: "export",
@@ -178,7 +204,8 @@ impl Export {
             under: Some(self.under.as_str().to_owned()),
             ..Note::default()
         };
-        let given = match reference(key).and_then(|key| wrapped(&safe, &key, &self.under)) {
+        let may = may_go(&self.name, usage, &self.under).and_then(|()| reference(key));
+        let given = match may.and_then(|key| wrapped(&safe, &key, &self.under)) {
             Ok(given) => given,
             Err(failure) => return safe.refuse(note, failure),
         };

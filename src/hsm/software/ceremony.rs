@@ -70,9 +70,10 @@ fn is_word(text: &str, longest: usize) -> bool {
 }
 
 impl Ceremony<'_> {
-    /// The header of the sum of the components of `custodians`.
-    fn header(&self, custodians: &[&str]) -> Header {
-        let said = format!("{};{};{}", self.subject, self.components, custodians.join(";"));
+    /// The header of the sum of the components of `custodians`, who said that the whole key is to be this one.
+    fn header(&self, custodians: &[&str], whole: Option<&Kcv>) -> Header {
+        let whole = whole.map(|whole| format!("={whole}")).unwrap_or_default();
+        let said = format!("{};{}{whole};{}", self.subject, self.components, custodians.join(";"));
         let mut optional = format!("{BELONGS}{:02X}{said}", said.len() + 4);
         let mut optional_count = 1;
         if !optional.len().is_multiple_of(16) {
@@ -86,14 +87,20 @@ impl Ceremony<'_> {
         Header { version, optional, optional_count, ..attributes::header(self.usage, self.algorithm, b'N') }
     }
 
-    /// Whose components are in a part that has this header; `None` if it is not this ceremony's.
-    fn custodians<'h>(&self, header: &'h Header) -> Option<Vec<&'h str>> {
+    /// Whose components are in a part that has this header, and the check value of the whole key if one of them stated
+    /// it; `None` if it is not this ceremony's.
+    fn custodians<'h>(&self, header: &'h Header) -> Option<(Vec<&'h str>, Option<Kcv>)> {
         let length = header.optional.strip_prefix(BELONGS)?.get(..2)?;
         let length = usize::from_str_radix(length, 16).ok()?;
         let mut words = header.optional.get(4..length)?.split(';');
-        let of = words.next() == Some(self.subject) && words.next()?.parse() == Ok(self.components);
+        let (subject, components) = (words.next()?, words.next()?);
+        let (components, whole) = match components.split_once('=') {
+            Some((components, whole)) => (components, Some(Kcv::parse(whole)?)),
+            None => (components, None),
+        };
+        let of = subject == self.subject && components.parse() == Ok(self.components);
         let custodians: Vec<&str> = words.collect();
-        (of && *header == self.header(&custodians)).then_some(custodians)
+        (of && *header == self.header(&custodians, whole.as_ref())).then_some((custodians, whole))
     }
 
     fn check(&self) -> Result<(), HsmError> {
@@ -111,17 +118,17 @@ impl SoftwareHsm {
     /// [`HsmError::Key`] if the block is not under this master key, or another ceremony's.
     pub fn custodians(&self, ceremony: &Ceremony<'_>, so_far: &KeyBlock) -> Result<Vec<String>, HsmError> {
         let (header, _) = self.protection()?.unwrap(so_far.as_str()).map_err(|_| travelling(KeyFault::Block))?;
-        let custodians = ceremony.custodians(&header).ok_or_else(|| travelling(KeyFault::Usage))?;
+        let (custodians, _) = ceremony.custodians(&header).ok_or_else(|| travelling(KeyFault::Usage))?;
         Ok(custodians.into_iter().map(str::to_owned).collect())
     }
 
     /// Adds one custodian's component. `so_far` is what the last run gave, none in the first one; `whole` is the check
-    /// value that the key must have in the end, if it is known. A run that fails leaves everything as it was.
+    /// value that the key must have in the end, if it is known; it is kept with the part. A run that fails leaves everything as it was.
     ///
     /// # Errors
     /// [`HsmError::Key`] for a component of another length, with another check value, or a block that is not this
-    /// ceremony's; [`HsmError::Policy`] if this custodian has entered one already, or for a component or a key that
-    /// hides nothing.
+    /// ceremony's; [`HsmError::Policy`] if this custodian has entered one already, for another `whole` than one before
+    /// stated, or for a component or a key that hides nothing.
     pub fn enter_component(
         &self,
         ceremony: &Ceremony<'_>,
@@ -157,10 +164,11 @@ impl SoftwareHsm {
         let before =
             so_far.map(|block| self.protection()?.unwrap(block.as_str()).map_err(|_| travelling(KeyFault::Block)));
         let before = before.transpose()?;
-        let mut custodians = match &before {
+        let (mut custodians, stated) = match &before {
             Some((header, _)) => ceremony.custodians(header).ok_or_else(|| travelling(KeyFault::Usage))?,
-            None => Vec::new(),
+            None => (Vec::new(), None),
         };
+        let whole = same_whole(stated, whole)?;
         if custodians.iter().any(|other| other.eq_ignore_ascii_case(custodian)) {
             return Err(HsmError::Policy("the same custodian twice"));
         }
@@ -170,7 +178,7 @@ impl SoftwareHsm {
             None => Zeroizing::new(clear.to_vec()),
         };
         if custodians.len() < usize::from(components) {
-            return self.block_of(&ceremony.header(&custodians), &sum).map(Progress::Waits);
+            return self.block_of(&ceremony.header(&custodians, whole.as_ref()), &sum).map(Progress::Waits);
         }
         if !is_aes(algorithm) {
             set_odd_parity(&mut sum);
@@ -178,11 +186,22 @@ impl SoftwareHsm {
         if sum.iter().all(|byte| *byte & 0xFE == 0) {
             return Err(HsmError::Policy("components that make a weak key"));
         }
-        self.acceptable((usage, algorithm), &sum, whole)?;
+        self.acceptable((usage, algorithm), &sum, whole.as_ref())?;
         let cipher = CipherKey::new(algorithm, &sum).map_err(|_| travelling(KeyFault::Length))?;
-        let check = kcv(&cipher, whole.map_or(3, |whole| whole.as_bytes().len()))?;
+        let check = kcv(&cipher, whole.as_ref().map_or(3, |whole| whole.as_bytes().len()))?;
         let header = attributes::header(usage, algorithm, attributes::exportability(usage));
         Ok(Progress::Made(self.block_of(&header, &sum)?, check))
+    }
+}
+
+/// The check value of the whole key, out of what custodians before and this one stated: the longer of two that agree.
+fn same_whole(before: Option<Kcv>, now: Option<&Kcv>) -> Result<Option<Kcv>, HsmError> {
+    match (before, now) {
+        (Some(before), Some(now)) if !before.agrees(now) => {
+            Err(HsmError::Policy("another check value of the whole key than a custodian before has stated"))
+        }
+        (Some(before), Some(now)) if before.as_bytes().len() >= now.as_bytes().len() => Ok(Some(before)),
+        (before, now) => Ok(now.cloned().or(before)),
     }
 }
 

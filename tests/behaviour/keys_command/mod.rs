@@ -1,5 +1,6 @@
 //! `tollgate keys` as custodians and operators call it: a process a run, components on a file descriptor.
 
+mod checked;
 mod refusals;
 
 use crate::switch::rig::await_that;

@@ -273,7 +273,16 @@ fn an_issuers_key_that_is_none_is_refused_and_one_without_a_mac_is_not_even_answ
 
 #[test]
 fn a_key_that_the_issuer_refuses_is_dropped_and_the_old_one_stays() {
-    let bank = Peer::start(|side, message, _| match message.dialect().kind_of(message) {
+    refused_with("A7", "another master key");
+}
+
+#[test]
+fn an_issuer_that_changes_no_keys_is_told_by_what_it_lacks() {
+    refused_with("40", "NAME/zmk");
+}
+
+fn refused_with(code: &'static str, why: &str) {
+    let bank = Peer::start(move |side, message, _| match message.dialect().kind_of(message) {
         Some(Kind::KeyChange) => {
             let unit = side.sign_always({
                 let mti = message.mti().unwrap().response();
@@ -281,7 +290,7 @@ fn a_key_that_the_issuer_refuses_is_dropped_and_the_old_one_stays() {
                 for de in message.dialect().echo(mti) {
                     builder.copy(*de, message).unwrap();
                 }
-                builder.role(Role::ResponseCode, b"A7").unwrap();
+                builder.role(Role::ResponseCode, code.as_bytes()).unwrap();
                 builder
             });
             vec![side.profile.enclose(&unit, None).unwrap()]
@@ -290,7 +299,11 @@ fn a_key_that_the_issuer_refuses_is_dropped_and_the_old_one_stays() {
     });
     let recipe = Recipe { tables: KEPT, bank_a: OVERLAP, in_place_of_a: Some(bank.address), ..Recipe::default() };
     let rig = Rig::of(&recipe);
-    await_that("it was refused", || change(&rig, "bank-a", "mac")["error"].as_str().unwrap().contains("refuses"));
+    await_that("it was refused", || {
+        let said = change(&rig, "bank-a", "mac");
+        let said = said["error"].as_str().unwrap();
+        said.contains(&format!("refuses the key: {code}")) && said.contains(why)
+    });
     let line = facts(&rig, "bank-a").mac.unwrap();
     assert_eq!((line.current.generation, line.pending, line.before), (0, None, None));
     let mut till = rig.signed_in(10_000_001);
