@@ -34,8 +34,9 @@ use std::time::Duration;
 #[command(
     after_help = "Examples:\n  tollgate serve -c specs/demo/station.toml\n  tollgate serve -c station.toml --check\n\n\
     Exit codes: 0 drained, 1 stopped with requests in flight, 3 the file has breaches, its HSM may not do what\n\
-    its profile wants or has other keys than the lists say, 4 a door could not be opened or no HSM answers, 6 another process uses the ledger's\n\
-    folder, 7 the ledger is damaged or its folder cannot be used (nothing was changed; the message names file,\n\
+    its profile wants or has other keys than the lists say, 4 a door could not be opened or no HSM\n\
+    answers, 6 another process uses the ledger's folder,\n\
+    7 the ledger is damaged or its folder cannot be used (nothing was changed; the message names file,\n\
     byte and the command to run), 8 the master key is missing or another one than the ledger's, or a token is\n\
     not to be had, 9 the ledger failed and the station stopped itself: start it again once the\n\
     disk is well."
