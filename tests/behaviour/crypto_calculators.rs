@@ -203,7 +203,8 @@ fn a_real_key_comes_from_a_file_and_neither_it_nor_what_it_protects_is_shown() {
     let (exit, said) = tollgate(&[&pvv[..], &[pin]].concat());
     assert_eq!(exit, Exit::Usage, "a real PIN does not stand on a command line either");
     assert!(said.contains("command line") && !said.contains(pin), "{said}");
-    let shown = tollgate(&["pvv", "--pan", "4012345678909012", "--pvk", file, "--test-keys", "--pin", pin]).1;
+    let shown = ["pvv", "--pan", "4012345678909012", "--pvk", file, "--test-keys", "--unmask", "--pin", pin];
+    let shown = tollgate(&shown).1;
     let value = shown.lines().find(|line| line.trim_start().starts_with("PVV")).unwrap().split_whitespace().last();
     let (exit, said) = tollgate(&[&pvv[..], &[pin_file]].concat());
     assert!(exit == Exit::Ok && !said.contains(value.unwrap()), "the PVV of a real key is not shown: {said}");
@@ -245,6 +246,173 @@ fn a_real_key_comes_from_a_file_and_neither_it_nor_what_it_protects_is_shown() {
 }
 
 #[test]
+fn a_key_block_is_written_only_of_attributes_that_go_together() {
+    let (single, double) = ("0123456789ABCDEF", KEY);
+    let triple = "0123456789ABCDEFFEDCBA98765432101122334455667788";
+    let write = |attributes: &str, key: &str, more: &[&str]| {
+        let arguments = ["tr31", "write", "--kbpk", KEY, "--test-keys", "--attributes", attributes, "--key", key];
+        tollgate(&[&arguments[..], more].concat())
+    };
+    for (attributes, key) in [
+        ("P0TBE", double),
+        ("P0TEE", triple),
+        ("M3TCE", double),
+        ("D0DBN", single),
+        ("M7HGN", &"01".repeat(32)),
+        ("K1ABS", &"01".repeat(32)),
+        ("P0AEE", "0123456789ABCDEFFEDCBA98765432100123456789ABCDEF"),
+        ("B0TXS", double),
+        ("E0TXN", double),
+        ("V2TCE", double),
+        ("10T1E", double),
+    ] {
+        let (exit, said) = write(attributes, key, &[]);
+        assert_eq!(exit, Exit::Ok, "{attributes}: {said}");
+    }
+    for (attributes, key, word) in [
+        ("ZZZZZ", double, "usage"),
+        ("Q0TBE", double, "usage"),
+        ("B9TXE", double, "usage"),
+        ("P0ZBE", double, "algorithm"),
+        ("P0RBE", double, "algorithm"),
+        ("S0TSE", double, "asymmetric"),
+        ("P0TZE", double, "mode of use"),
+        ("P01BE", double, "algorithm"),
+        ("P0TGE", double, "encrypt (E)"),
+        ("M3TBE", double, "generate (G)"),
+        ("B0TEE", double, "derive"),
+        ("P0TBZ", double, "exportability"),
+        ("M7TGE", double, "HMAC"),
+        ("P0HBE", double, "HMAC"),
+        ("M3ACE", double, "retail"),
+        ("P0TBE", single, "T 16 or 24"),
+        ("D0DBE", double, "D 8 bytes"),
+        ("P0TBE", &"01".repeat(32), "length"),
+        ("P0ABE", single, "length"),
+        ("M7HGE", single, "length"),
+        ("P0TB", double, "five"),
+        ("P0TB ", double, "five"),
+        ("P0T\u{1b}E", double, "five"),
+    ] {
+        let (exit, said) = write(attributes, key, &[]);
+        assert_eq!(exit, Exit::Usage, "{attributes}: {said}");
+        assert!(said.contains(word) && !said.contains(key), "{attributes}: {said}");
+    }
+    let block = write("P0TBE", KEY, &["--key-version", "c1", "--json"]).1;
+    assert!(block.contains("P0TBc1E"), "{block}");
+    for version in ["1", "123", "cx", "--", "\u{1b}1"] {
+        let (exit, said) = write("P0TBE", KEY, &[&format!("--key-version={version}")]);
+        assert!(exit == Exit::Usage && said.contains("key version"), "{said}");
+    }
+}
+
+#[test]
+fn an_offset_uses_the_digits_that_a_card_number_has() {
+    for (pan, all) in [("4012345678909", "13"), ("378282246310005", "15"), ("1122334455667788", "16")] {
+        let offset = ["offset", "--pvk", KEY, "--pan", pan, "--pin", "1234"];
+        let (exit, said) = outputs(&offset);
+        assert_eq!(exit, Exit::Ok, "{said}");
+        assert_eq!(said, outputs(&[&offset[..], &["--length", all]].concat()).1);
+    }
+    // IBM 3624 wants sixteen characters: of nineteen digits these are the first.
+    let long = ["offset", "--pvk", KEY, "--pan", "1234567890123456789", "--pin", "1234"];
+    assert_eq!(outputs(&long), outputs(&[&long[..], &["--length", "16"]].concat()));
+    assert!(tollgate(&long).1.contains("16 from 0, then F"));
+    let behind = ["offset", "--pvk", KEY, "--pan", "1122334455667788", "--pin", "1234", "--start", "12"];
+    assert!(tollgate(&behind).1.contains("4 from 12, then F"));
+}
+
+#[test]
+fn a_mac_says_how_its_algorithm_pads() {
+    for (algorithm, padding, says) in [
+        ("x919", "zeros", "method 1"),
+        ("x919", "bit", "method 2"),
+        ("alg1", "length", "method 3"),
+        ("tdes-cmac", "zeros", "CMAC"),
+        ("aes-cmac", "bit", "CMAC"),
+        ("cup-ecb", "bit", "fold"),
+        ("hmac", "length", "SHA-256"),
+    ] {
+        let mac = ["mac", "--key", KEY, "--algorithm", algorithm, "--padding", padding, "--data", "00", "--json"];
+        let (exit, said) = tollgate(&mac);
+        let report: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
+        let told = report["inputs"]["padding"].as_str().unwrap();
+        assert!(exit == Exit::Ok && told.contains(says), "{algorithm} {padding}: {told}");
+    }
+}
+
+#[test]
+fn the_fill_of_a_pin_block_is_an_input_and_must_fit() {
+    let block = |format: &'static str, fill: &'static str| {
+        let key = if format == "4" { "2B7E151628AED2A6ABF7158809CF4F3C" } else { KEY };
+        let pan = "4012345678909";
+        tollgate(&["pinblock", "--format", format, "--pin", "1234", "--pan", pan, "--key", key, "--fill", fill])
+    };
+    for (format, fill) in
+        [("1", "0123456789"), ("1", "5"), ("3", "ABCDEFABCD"), ("4", "0123456789ABCDEF"), ("3", "abcdefabcd")]
+    {
+        let (exit, said) = block(format, fill);
+        assert_eq!(exit, Exit::Ok, "{said}");
+        assert!(said.contains(&format!("  {}\n", fill.to_uppercase())) && said.contains("  fill "), "{said}");
+    }
+    for (format, fill, says) in [
+        ("3", "ABC", "10 hex digits from A to F"),
+        ("3", "0123456789", "10 hex digits from A to F"),
+        ("3", "ABCDEFABCDE", "room for 10"),
+        ("1", "01234567890", "room for 10"),
+        ("4", "0123456789ABCDEF0", "room for 16"),
+        ("0", "FF", "formats 0 and 2"),
+        ("3", "XYZ", "not hex"),
+    ] {
+        let (exit, said) = block(format, fill);
+        assert!(exit == Exit::Usage && said.contains(says), "{format} {fill}: {said}");
+    }
+}
+
+#[test]
+fn text_that_has_no_place_in_a_code_page_is_said_with_its_place() {
+    for (text, place) in [
+        ("caf\u{e9}", "character 4"),
+        ("\u{e9}", "character 1"),
+        ("a\u{6c34}b", "character 2"),
+        ("a\tb", "character 2"),
+    ] {
+        for page in [&[][..], &["--1047"]] {
+            let (exit, said) = tollgate(&[&["ebcdic", text], page].concat());
+            assert_eq!(exit, Exit::Usage, "{said}");
+            assert!(said.contains(place) && said.contains("ASCII"), "{said}");
+        }
+    }
+    let (exit, said) = tollgate(&["ebcdic", "--decode", "C151"]);
+    assert!(exit == Exit::Usage && said.contains("byte 2"), "{said}");
+}
+
+#[test]
+fn chip_data_as_json_are_numbers_and_hex() {
+    let (exit, said) = outputs(&["tlv", "70059F360212349F1A020156"]);
+    assert_eq!(exit, Exit::Ok);
+    let row = |name: &str| said[name].clone();
+    assert_eq!(row("0_70"), serde_json::json!({ "tag": "70", "depth": 0, "length": 5, "value": null }));
+    assert_eq!(row("1_9f36"), serde_json::json!({ "tag": "9F36", "depth": 1, "length": 2, "value": "1234" }));
+    assert_eq!(row("2_9f1a"), serde_json::json!({ "tag": "9F1A", "depth": 0, "length": 2, "value": "0156" }));
+}
+
+#[test]
+fn a_track_that_lacks_its_dates_says_so() {
+    for (track, says) in [
+        ("4111111111111111=", "nothing behind"),
+        ("4111111111111111=29", "no expiry date"),
+        ("4111111111111111=2913201", "no expiry date"),
+        ("4111111111111111=290120", "no service code"),
+    ] {
+        let (exit, said) = outputs(&["track2", track]);
+        assert_eq!(exit, Exit::No, "{said}");
+        assert!(said["fault"].as_str().is_some_and(|fault| fault.contains(says)), "{track}: {said}");
+    }
+    assert_eq!(outputs(&["track2", "4111111111111111=2901201"]).0, Exit::Ok);
+}
+
+#[test]
 fn what_cannot_be_calculated_is_refused_without_being_repeated() {
     for arguments in [
         ["kcv", "--key", "0123456789ABCDEFFEDCBA98765432"].as_slice(), // an odd length of key
@@ -260,7 +428,7 @@ fn what_cannot_be_calculated_is_refused_without_being_repeated() {
         &["cvv", "--cvk", KEY, "--pan", "41234x6789012345", "--expiry", "8701"],
         &["cvv", "--cvk", KEY, "--pan", "4123456789012345", "--expiry", "87011"],
         &["offset", "--pvk", KEY, "--pan", "1122334455667788", "--pin", "1234", "--table", "12345"],
-        &["offset", "--pvk", KEY, "--pan", "1122334455667788", "--pin", "1234", "--start", "9"],
+        &["offset", "--pvk", KEY, "--pan", "1122334455667788", "--pin", "1234", "--start", "16"],
         &["offset", "--pvk", KEY, "--pan", "1122334455667788", "--pin", "1234", "--check", "5"],
         &["mac", "--key", KEY, "--algorithm", "aes-cmac", "--data", "0"],
         &["mac", "--key", "0123456789ABCDEF", "--algorithm", "x919", "--data", "00"],
@@ -292,7 +460,8 @@ fn what_cannot_be_calculated_is_refused_without_being_repeated() {
             assert!(!said.contains(secret), "{arguments:?}: {said}");
         }
     }
-    let (exit, said) = outputs(&["pinblock", "--format", "0", "--block", "141274EDCBA9876F", "--pan", "4012345678909"]);
+    let (exit, said) =
+        outputs(&["pinblock", "--format", "0", "--block", "141274EDCBA9876F", "--pan", "4012345678909", "--unmask"]);
     assert_eq!((exit, said["fault"].as_str()), (Exit::No, Some("format")));
     let (exit, said) = outputs(&["dukpt", "--bdk", KEY, "--ksn", "FFFF9876543210E00000"]);
     assert_eq!((exit, said["initial_key"].as_str()), (Exit::No, Some("6AC292FAA1315B4D858AB3A3D7D5933A")));

@@ -172,3 +172,107 @@ fn a_file_that_is_cut_off_or_no_vector_file_is_refused() {
         assert_eq!(tollgate(&["vectors", file.to_str().unwrap()]).0, exit);
     }
 }
+
+/// The same set with its expectations written otherwise, but for text in which a letter's case means something.
+fn rewritten(mut set: Value, change: fn(&str) -> String) -> Value {
+    fn all(value: &mut Value, change: fn(&str) -> String) {
+        match value {
+            Value::String(text) => *text = change(text),
+            Value::Array(list) => list.iter_mut().for_each(|value| all(value, change)),
+            Value::Object(map) => {
+                let hex = |name: &String| !["response_text", "header_fields", "key_block"].contains(&name.as_str());
+                map.iter_mut().filter(|(name, _)| hex(name)).for_each(|(_, value)| all(value, change));
+            }
+            _ => {}
+        }
+    }
+    for vector in set["vectors"].as_array_mut().unwrap() {
+        all(&mut vector["expected"], change);
+    }
+    set
+}
+
+#[test]
+fn hex_is_compared_by_its_value() {
+    let lower = |text: &str| {
+        let hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if hex { text.to_lowercase() } else { text.to_owned() }
+    };
+    for file in [GOLDEN, CHIPS] {
+        let (exit, report) = vectors(&rewritten(read(file), lower));
+        assert_eq!((exit, report["failed"].as_u64()), (Exit::Ok, Some(0)), "{report:#}");
+    }
+    let mut blocks = only(|op| op == "tr31.wrap");
+    for (change, held) in [
+        ((|block| format!("{}{}", &block[..16], block[16..].to_lowercase())) as fn(&str) -> String, Exit::Ok),
+        (|block| block.to_lowercase(), Exit::No),
+        (|block| block[..block.len() - 1].to_owned(), Exit::No),
+        (|block| format!("{block}0"), Exit::No),
+        (|_| "\u{6c34}".repeat(20), Exit::No),
+    ] {
+        let vector = &mut blocks["vectors"][0];
+        let block = vector["expected"]["key_block"].as_str().unwrap().to_owned();
+        vector["expected"]["key_block"] = change(&block).into();
+        let one = json!({ "vectors": [vector.clone()] });
+        vector["expected"]["key_block"] = block.into();
+        let (exit, report) = vectors(&one);
+        assert_eq!(exit, held, "{report:#}");
+    }
+}
+
+#[test]
+fn a_vector_without_an_id_of_its_own_does_not_hold() {
+    let set = only(|op| op == "mac.cmac.aes");
+    for change in [
+        (|vectors| drop(vectors[1].as_object_mut().unwrap().remove("id"))) as fn(&mut Vec<Value>),
+        |vectors| vectors[1]["id"] = "".into(),
+        |vectors| vectors[1]["id"] = 7.into(),
+        |vectors| vectors[1]["id"] = vectors[0]["id"].clone(),
+    ] {
+        let mut set = set.clone();
+        change(set["vectors"].as_array_mut().unwrap());
+        let (exit, report) = vectors(&set);
+        assert_eq!((exit, report["failed"].as_u64()), (Exit::No, Some(1)), "{report:#}");
+        assert_eq!(report["failures"][0]["why"], "it has no id of its own");
+    }
+}
+
+#[test]
+fn vectors_that_hold_are_named_when_asked_for() {
+    let mut set = only(|op| op == "mac.cmac.aes");
+    let id = |set: &Value, at: usize| set["vectors"][at]["id"].as_str().unwrap().to_owned();
+    set["vectors"][1]["expected"]["mac"] = "00000000".into();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("set.json");
+    fs::write(&file, set.to_string()).unwrap();
+    let file = file.to_str().unwrap();
+    let (exit, said) = tollgate(&["vectors", "--each", file]);
+    assert_eq!(exit, Exit::No);
+    assert!(said.contains(&format!("\nheld: {} (mac.cmac.aes)\n", id(&set, 0))), "{said}");
+    assert!(said.contains(&format!("\nfailed: {} (mac.cmac.aes): ", id(&set, 1))), "{said}");
+    assert_eq!(said.matches("\nheld: ").count(), 7, "{said}");
+    let said = tollgate(&["vectors", "--each", "--json", file]).1;
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(report["holding"][0], json!({ "id": id(&set, 0), "op": "mac.cmac.aes" }));
+    assert!(!tollgate(&["vectors", file]).1.contains("\nheld: "));
+}
+
+#[test]
+fn words_of_a_file_do_not_steer_the_terminal() {
+    let steer = "\u{1b}[2J\u{1b}]0;x\u{7}\u{9b}31m\r\n\u{202e}";
+    let vector = json!({ "id": steer, "op": steer, "algorithm": steer, "inputs": {}, "expected": { "mac": "00" } });
+    let mut more = only(|op| op == "mac.cmac.aes")["vectors"][0].clone();
+    more["inputs"][steer] = "00".into();
+    let mut third = only(|op| op == "mac.cmac.aes")["vectors"][1].clone();
+    third["expected"][steer] = "00".into();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("set.json");
+    fs::write(&file, json!({ "vectors": [vector, more, third] }).to_string()).unwrap();
+    for json in [&[][..], &["--json"]] {
+        let (exit, said) = tollgate(&[&["vectors", "--each", file.to_str().unwrap()], json].concat());
+        assert_eq!(exit, Exit::No);
+        let acts = |letter: char| letter != '\n' && letter.is_control() || letter == '\u{202e}';
+        assert!(!said.contains(acts), "{said:?}");
+        assert!(said.contains("[2J") && said.contains("was not read"), "{said}");
+    }
+}

@@ -9,6 +9,7 @@ mod command_line;
 mod config;
 mod crypto_calculators;
 mod crypto_command;
+mod crypto_hiding;
 mod crypto_vectors;
 mod dialects;
 mod faults;

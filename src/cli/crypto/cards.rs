@@ -61,7 +61,7 @@ impl Cvv {
         let mut exit = Exit::Ok;
         if let Some(given) = &self.verify {
             let given: [u8; 3] = digits_of("CVV", given)?;
-            desk.given("CVV to compare", String::from_utf8_lossy(&given).as_ref());
+            desk.given_secret("CVV to compare", &String::from_utf8_lossy(&given));
             exit = desk.found_verdict("verdict", own.ct_eq(&given).into());
         }
         for (label, value) in [

@@ -1,5 +1,5 @@
 //! What every calculator has in common: keys are read by the policy, every input and output has a
-//! label, and nothing secret is shown once a real key is on the desk.
+//! label, and nothing secret is shown unless a test key and test cards prove that it is none.
 
 use super::super::Exit;
 use super::super::Failure;
@@ -7,9 +7,11 @@ use super::super::Outcome;
 use super::super::input::from_hex;
 use super::super::input::to_hex;
 use super::known;
+use super::written;
 use crate::hsm::KeyAlgorithm;
 use crate::hsm::calculator::CalcError;
 use crate::hsm::calculator::CipherKey;
+use crate::hsm::calculator::ClearBlock;
 use crate::hsm::calculator::ClearPin;
 use crate::hsm::calculator::DesKey;
 use crate::hsm::calculator::keys::KcvMethod;
@@ -38,16 +40,29 @@ pub(super) struct Manner {
     json: bool,
 }
 
+/// What every calculator that takes cards and no keys is told.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct CardManner {
+    #[command(flatten)]
+    manner: Manner,
+    /// Show card numbers and tracks whole
+    #[arg(long)]
+    unmask: bool,
+}
+
 /// What every calculator that takes keys is told.
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(next_help_heading = "Keys")]
 pub(super) struct KeyManner {
     #[command(flatten)]
     manner: Manner,
+    /// Cards and PINs are test ones though nothing proves it: show them whole, take a PIN as it stands
+    #[arg(long, conflicts_with = "real_keys")]
+    unmask: bool,
     /// The keys are test keys, though they do not look like any
     #[arg(long, conflicts_with = "real_keys")]
     test_keys: bool,
-    /// Accept real keys from files and standard input; then keys, PINs and card numbers are not shown
+    /// Accept real keys from files and standard input; keys, PINs and card numbers are not shown
     #[arg(long)]
     real_keys: bool,
 }
@@ -80,6 +95,8 @@ enum Shown {
     Pan(Pan),
     /// A PIN, a track, a clear block.
     Secret(Zeroizing<String>),
+    /// A row of a table: its text, and what it is made of.
+    Row(String, Value),
 }
 
 /// Which cipher a key is for.
@@ -112,8 +129,14 @@ pub(super) fn kcv(key: &[u8], family: Family) -> String {
 pub(super) struct Desk {
     manner: Manner,
     test_keys: bool,
-    accepts_real: bool,
+    /// Real keys may come, and what is entered here is not for tickets.
     real: bool,
+    /// All is shown.
+    unmask: bool,
+    /// A test key is in use: what it protects is test data.
+    proved: bool,
+    /// A card number that is no well-known test number.
+    stranger: bool,
     inputs: Vec<(String, Shown)>,
     outputs: Vec<(String, Shown)>,
 }
@@ -150,20 +173,35 @@ pub(super) fn usage(what: impl Into<String>) -> Failure {
 }
 
 impl Desk {
-    /// For a calculation without keys: nothing is hidden.
+    /// For a calculation with neither keys nor cards.
     pub(super) fn open(manner: Manner) -> Self {
-        Self { manner, test_keys: false, accepts_real: false, real: false, inputs: Vec::new(), outputs: Vec::new() }
+        Self {
+            manner,
+            test_keys: false,
+            real: false,
+            unmask: false,
+            proved: false,
+            stranger: false,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// For a calculation with cards and without keys: nothing can prove that they are test cards.
+    pub(super) fn with_cards(manner: CardManner) -> Self {
+        Self { unmask: manner.unmask, ..Self::open(manner.manner) }
     }
 
     /// For a calculation with keys.
     pub(super) fn with_keys(manner: KeyManner) -> Self {
-        Self { test_keys: manner.test_keys, accepts_real: manner.real_keys, ..Self::open(manner.manner) }
+        let (test_keys, real, unmask) = (manner.test_keys, manner.real_keys, manner.unmask);
+        Self { test_keys, real, unmask, ..Self::open(manner.manner) }
     }
 
-    /// Hides card data as if real keys were in use.
-    pub(super) fn masked(mut self, masked: bool) -> Self {
-        self.real |= masked;
-        self
+    /// Whether keys, PINs and card numbers stay hidden: unless told otherwise, all is hidden that no test key and no
+    /// well-known card number proves to be test data.
+    pub(super) fn hides(&self) -> bool {
+        !self.unmask && (self.real || !self.proved || self.stranger)
     }
 
     /// Reads a key, and decides whether it may be used.
@@ -187,27 +225,28 @@ impl Desk {
         if !(8..=32).contains(&key.len()) || !key.len().is_multiple_of(8) {
             return Err(usage(format!("{label}: a key has 8, 16, 24 or 32 bytes")));
         }
-        if !self.test_keys && !known::is_test_key(&key) {
+        if self.test_keys || known::is_test_key(&key) {
+            self.proved = true;
+        } else {
             if on_the_command_line.is_some() {
                 return Err(usage(format!(
                     "{label}: this is no well-known test key. Keys do not belong on a command line, where histories \
                      and process lists keep them: give a file or `-` with --real-keys, or say --test-keys"
                 )));
             }
-            if !self.accepts_real {
+            if !self.real {
                 return Err(usage(format!(
                     "{label}: this is no well-known test key. Say --test-keys if it is one all the same, or \
                      --real-keys: then no key, PIN or card number is shown"
                 )));
             }
-            self.real = true;
         }
         self.inputs.push((label, Shown::Key(key.clone(), family)));
         Ok(key)
     }
 
-    /// Whether a real key lies here.
-    pub(super) fn holds_real_keys(&self) -> bool {
+    /// Whether real keys may lie here.
+    pub(super) fn takes_real_keys(&self) -> bool {
         self.real
     }
 
@@ -219,31 +258,52 @@ impl Desk {
     /// Notes a card number.
     pub(super) fn given_pan(&mut self, label: &'static str, text: &str) -> Result<Pan, Failure> {
         let pan = Pan::parse(text.as_bytes()).ok_or_else(|| usage(format!("{label}: not 8 to 19 digits")))?;
+        self.stranger |= !known::is_test_card(&pan);
         self.inputs.push((label.to_owned(), Shown::Pan(pan)));
         Ok(pan)
     }
 
-    /// Reads and notes a PIN: digits, a file, or `-`. A real one, which is one under a real key, does not stand on a
-    /// command line.
+    /// Reads what is a PIN: as it stands, from a file, or from `-`. Keys and card have been read before: what they do
+    /// not prove to be a test PIN does not stand on a command line.
+    fn secret(&self, label: &str, form: &str, text: &str, stands: bool) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        if !stands {
+            return from_outside(label, form, text);
+        }
+        if self.hides() {
+            let told = match self.real {
+                true => "with --real-keys",
+                false => "without a test key and a well-known test card",
+            };
+            let or = if self.real { "" } else { ", or say --unmask if it is a test PIN" };
+            return Err(usage(format!(
+                "{label}: {told} it does not belong on a command line, where histories and process lists keep it: give \
+                 a file or `-`{or}"
+            )));
+        }
+        Ok(Zeroizing::new(text.as_bytes().to_vec()))
+    }
+
+    /// Reads and notes a PIN: digits, a file, or `-`.
     ///
     /// # Errors
     /// A PIN that is none, or from where real ones do not come.
     pub(super) fn given_pin(&mut self, text: &str) -> Result<ClearPin, Failure> {
-        let on_the_command_line = text.bytes().all(|byte| byte.is_ascii_digit());
-        if on_the_command_line && self.real {
-            return Err(usage(
-                "PIN: with a real key it does not belong on a command line, where histories and process lists keep \
-                 it: give a file or `-`",
-            ));
-        }
-        let digits = match on_the_command_line {
-            true => Zeroizing::new(text.as_bytes().to_vec()),
-            false => from_outside("PIN", "digits", text)?,
-        };
+        let digits = self.secret("PIN", "digits", text, text.bytes().all(|byte| byte.is_ascii_digit()))?;
         let digits = digits.trim_ascii();
         let pin = ClearPin::parse(digits).map_err(|_| usage("PIN: not 4 to 12 digits"))?;
         self.given_secret("PIN", &String::from_utf8_lossy(digits));
         Ok(pin)
+    }
+
+    /// Reads and notes a clear PIN block: hex, a file, or `-`.
+    ///
+    /// # Errors
+    /// As [`Desk::given_pin`].
+    pub(super) fn given_clear_block(&mut self, text: &str) -> Result<ClearBlock, Failure> {
+        let read = self.secret("block", "hex", text, key_bytes(text.as_bytes()).is_some())?;
+        let bytes = key_bytes(&read).ok_or_else(|| usage("block: not hex"))?;
+        self.given_secret("clear block", &to_hex(&bytes));
+        ClearBlock::new(&bytes).ok_or_else(|| usage("block: not 8 or 16 bytes"))
     }
 
     /// Notes a PIN or a track.
@@ -276,6 +336,11 @@ impl Desk {
         self.outputs.push((label.into(), Shown::Secret(Zeroizing::new(text.to_owned()))));
     }
 
+    /// Notes a row of a table: what people read, and what it is made of.
+    pub(super) fn found_row(&mut self, label: impl Into<String>, text: String, parts: Value) {
+        self.outputs.push((label.into(), Shown::Row(text, parts)));
+    }
+
     /// Notes a comparison.
     pub(super) fn found_verdict(&mut self, label: impl Into<String>, same: bool) -> Exit {
         self.found(label, if same { "match" } else { "no match" });
@@ -286,15 +351,27 @@ impl Desk {
     fn value(&self, shown: &Shown) -> Value {
         match shown {
             Shown::Plain(value) => value.clone(),
-            Shown::Key(key, family) if self.real => {
+            Shown::Row(_, parts) if self.manner.json => parts.clone(),
+            Shown::Row(text, _) => text.as_str().into(),
+            Shown::Key(key, family) if self.hides() => {
                 format!("not shown: {} bytes, check value {}", key.len(), kcv(key, *family)).into()
             }
             Shown::Key(key, _) => to_hex(key).into(),
-            Shown::Pan(pan) if self.real => pan.masked().to_string().into(),
+            Shown::Pan(pan) if self.hides() => pan.masked().to_string().into(),
             Shown::Pan(pan) => pan.clear().into(),
-            Shown::Secret(_) if self.real => "not shown".into(),
+            Shown::Secret(_) if self.hides() => "not shown".into(),
             Shown::Secret(text) => text.as_str().into(),
         }
+    }
+
+    /// Whether something is hidden that would be shown if one said so.
+    fn could_show_more(&self) -> bool {
+        let secret = |(_, shown): &(String, Shown)| match shown {
+            Shown::Plain(_) => false,
+            Shown::Row(text, _) => text.contains('*'),
+            Shown::Key(..) | Shown::Pan(_) | Shown::Secret(_) => true,
+        };
+        self.hides() && !self.real && self.inputs.iter().chain(&self.outputs).any(secret)
     }
 
     /// Prints everything, inputs first.
@@ -305,12 +382,13 @@ impl Desk {
         let inputs = self.inputs.iter().map(|(label, shown)| (label.clone(), self.value(shown)));
         let outputs = self.outputs.iter().map(|(label, shown)| (label.clone(), self.value(shown)));
         let (inputs, outputs): (Vec<_>, Vec<_>) = (inputs.collect(), outputs.collect());
+        let more = self.could_show_more();
         if self.manner.json {
             let object = |values: Vec<(String, Value)>| {
                 values.into_iter().map(|(label, value)| (name(&label), value)).collect::<Map<_, _>>()
             };
             let all = serde_json::json!({ "inputs": object(inputs), "outputs": object(outputs) });
-            writeln!(out, "{all:#}")?;
+            writeln!(out, "{}", written::json(&all))?;
             return Ok(exit);
         }
         let width = inputs.iter().chain(&outputs).map(|(label, _)| label.len()).max().unwrap_or(0);
@@ -318,8 +396,11 @@ impl Desk {
             writeln!(out, "{title}")?;
             for (label, value) in values {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                writeln!(out, "  {label:width$}  {text}")?;
+                writeln!(out, "  {label:width$}  {}", written::line(&text))?;
             }
+        }
+        if more {
+            writeln!(out, "not all is shown: of test cards --unmask shows it")?;
         }
         Ok(exit)
     }

@@ -3,6 +3,10 @@
 use super::super::Exit;
 use super::super::Failure;
 use super::super::Outcome;
+use super::attributes::Attributes;
+use super::attributes::Implausible;
+use super::attributes::mode_named;
+use super::attributes::usage_named;
 use super::desk::Desk;
 use super::desk::Family;
 use super::desk::KeyManner;
@@ -80,7 +84,7 @@ impl Component {
         let read: Result<Vec<Zeroizing<Vec<u8>>>, Failure> =
             (1..).zip(&self.components).map(|(at, part)| desk.key(format!("component {at}"), part, family)).collect();
         let parts = read?;
-        if desk.holds_real_keys() {
+        if desk.takes_real_keys() {
             return Err(usage("real components are never held by one person: this is for test keys only"));
         }
         for (number, part) in (1..).zip(&parts) {
@@ -134,51 +138,14 @@ struct Tr31Write {
     /// Usage, algorithm, mode and exportability, as they stand in a header: P0TBE
     #[arg(long)]
     attributes: String,
+    /// The key version: 00 for none, c and a digit for a component, else two letters and digits
+    #[arg(long, default_value = "00")]
+    key_version: String,
     /// The padding as hex, instead of one drawn
     #[arg(long)]
     padding: Option<String>,
     #[command(flatten)]
     manner: KeyManner,
-}
-
-/// Names of the commoner usages (ANSI X9.143, table 3).
-const USAGES: &[(&str, &str)] = &[
-    ("B0", "base derivation key"),
-    ("B1", "initial DUKPT key"),
-    ("C0", "card verification"),
-    ("D0", "data encryption"),
-    ("E0", "EMV cryptograms"),
-    ("E1", "EMV script confidentiality"),
-    ("E2", "EMV script integrity"),
-    ("E4", "EMV dynamic numbers"),
-    ("K0", "key encryption"),
-    ("K1", "key block protection"),
-    ("M1", "MAC, ISO 9797-1 algorithm 1"),
-    ("M3", "MAC, ISO 9797-1 algorithm 3"),
-    ("M6", "MAC, CMAC"),
-    ("M7", "HMAC"),
-    ("P0", "PIN encryption"),
-    ("V1", "PIN verification, IBM 3624"),
-    ("V2", "PIN verification, Visa PVV"),
-];
-
-/// Names of modes of use (table 5).
-const MODES: &[(&str, &str)] = &[
-    ("B", "both encrypt and decrypt"),
-    ("C", "both generate and verify"),
-    ("D", "decrypt"),
-    ("E", "encrypt"),
-    ("G", "generate"),
-    ("N", "no restriction"),
-    ("S", "sign"),
-    ("V", "verify"),
-    ("X", "derive"),
-];
-
-/// A code and what it means, if that is known.
-fn named(names: &[(&str, &str)], code: &[u8]) -> String {
-    let code = String::from_utf8_lossy(code).into_owned();
-    names.iter().find(|(known, _)| *known == code).map_or(code.clone(), |(_, name)| format!("{code} ({name})"))
 }
 
 impl Tr31 {
@@ -198,9 +165,9 @@ impl Tr31Read {
         let (header, _) = Header::parse(block).map_err(|fault| Failure::new(Exit::No, fault.to_string()))?;
         let aes = header.form == Form::D;
         desk.found("version", header.form.letter().to_string());
-        desk.found("usage", named(USAGES, &header.usage));
+        desk.found("usage", usage_named(header.usage));
         desk.found("algorithm", String::from_utf8_lossy(&[header.algorithm]).as_ref());
-        desk.found("mode of use", named(MODES, &[header.mode]));
+        desk.found("mode of use", mode_named(header.mode));
         desk.found("key version", String::from_utf8_lossy(&header.version).as_ref());
         desk.found("exportability", String::from_utf8_lossy(&[header.exportability]).as_ref());
         desk.found("optional blocks", header.optional.as_str());
@@ -226,24 +193,22 @@ impl Tr31Read {
 
 impl Tr31Write {
     fn run(&self, out: &mut dyn Write) -> Outcome {
-        let &[u1, u2, algorithm, mode, exportability] = self.attributes.as_bytes() else {
-            return Err(usage("attributes: five characters, as P0TBE"));
-        };
-        if !self.attributes.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(usage("attributes: five letters and digits, as P0TBE"));
-        }
+        let implausible = |fault: Implausible| usage(format!("attributes: {fault}"));
+        let attributes = Attributes::read(&self.attributes, &self.key_version).map_err(implausible)?;
         let mut desk = Desk::with_keys(self.manner);
         let protection = desk.key("protection key", &self.kbpk, Family::Aes)?;
-        let family = family(algorithm == b'A');
+        let family = family(attributes.algorithm == b'A');
         let key = desk.key("key", &self.key, family)?;
+        attributes.fit(&key).map_err(implausible)?;
         desk.given("attributes", self.attributes.as_str());
+        desk.given("key version", self.key_version.as_str());
         let header = Header {
             form: Form::D,
-            usage: [u1, u2],
-            algorithm,
-            mode,
-            version: *b"00",
-            exportability,
+            usage: attributes.usage,
+            algorithm: attributes.algorithm,
+            mode: attributes.mode,
+            version: attributes.version,
+            exportability: attributes.exportability,
             optional_count: 0,
             optional: String::new(),
         };

@@ -1,7 +1,21 @@
-//! Which keys are test keys: those that were published, and those that nobody would draw.
+//! Which keys are test keys: those that were published, and those that nobody would draw. Which cards are test cards.
+
+use crate::model::Pan;
 
 /// Keys of standards, manuals and open test suites.
 const PUBLISHED: &str = include_str!("published_keys.txt");
+
+/// Card numbers of standards, open test suites and payment services.
+const PUBLISHED_CARDS: &str = include_str!("published_cards.txt");
+
+/// The demo's cards: a list with the number first.
+const DEMO_CARDS: &str = include_str!("../../../specs/demo/cards.csv");
+
+/// Whether a card number is a well-known test number: published, or one of the demo's.
+pub(super) fn is_test_card(pan: &Pan) -> bool {
+    let number = |line: &'static str| line.split(',').next();
+    PUBLISHED_CARDS.lines().chain(DEMO_CARDS.lines().filter_map(number)).any(|known| known == pan.clear())
+}
 
 /// Whether a key is a well-known test key. Parity bits do not count.
 ///
@@ -61,6 +75,15 @@ mod tests {
         {
             assert!(!is_test_key(&from_hex(key.as_bytes()).unwrap()), "{key}");
         }
+    }
+
+    #[test]
+    fn published_cards_and_the_demos_are_test_cards_and_others_are_not() {
+        let known = |number: &str| is_test_card(&Pan::parse(number.as_bytes()).unwrap());
+        assert!(PUBLISHED_CARDS.lines().filter(|line| !line.starts_with('#')).all(known));
+        assert!(known("6225000000000253") && known("4012345678909"));
+        // Made up for this test.
+        assert!(!known("6225880137046219") && !known("411111111111111"));
     }
 
     #[test]

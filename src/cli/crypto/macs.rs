@@ -70,6 +70,18 @@ enum Fill {
 }
 
 impl Mac {
+    /// How this algorithm pads.
+    fn padding_of(&self, chosen: Padding) -> &'static str {
+        match (self.algorithm, chosen) {
+            (Algorithm::Alg1 | Algorithm::X919, Padding::Zeros) => "method 1, zeros",
+            (Algorithm::Alg1 | Algorithm::X919, Padding::Bit) => "method 2, 80 and zeros",
+            (Algorithm::Alg1 | Algorithm::X919, Padding::Length) => "method 3, the length in front and zeros",
+            (Algorithm::AesCmac | Algorithm::TdesCmac, _) => "of CMAC: none behind whole blocks, else 80 and zeros",
+            (Algorithm::CupEcb, _) => "of the fold: zeros",
+            (Algorithm::Hmac, _) => "of SHA-256",
+        }
+    }
+
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
         let mut desk = Desk::with_keys(self.manner);
         let (algorithm, family) = match self.algorithm {
@@ -91,8 +103,9 @@ impl Mac {
             (None, text) => text.clone().unwrap_or_default().into_bytes(),
         };
         desk.given("algorithm", format!("{:?}", self.algorithm));
-        desk.given("padding", format!("{padding:?}"));
-        desk.given("data", to_hex(&data));
+        desk.given("padding", self.padding_of(padding));
+        // A message has card numbers in it.
+        desk.given_secret("data", &to_hex(&data));
         let whole = match algorithm {
             Some(algorithm) => mac(&cipher(&key, family).map_err(refused)?, algorithm, padding, &data),
             None => hmac_sha256(&key, &data).map(|mac| mac.as_slice().into()),

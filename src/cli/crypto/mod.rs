@@ -1,6 +1,8 @@
 //! `tollgate crypto`: the arithmetic of payment keys, for tickets and for proofs.
 
+mod attributes;
 mod cards;
+mod chip_data;
 mod desk;
 mod dukpt;
 mod keys;
@@ -9,6 +11,7 @@ mod macs;
 mod pins;
 mod plain;
 mod vectors;
+mod written;
 
 pub(super) use known::is_test_key;
 
@@ -25,7 +28,8 @@ Examples:
   tollgate crypto vectors tests/golden/crypto.json
 
 Every calculator prints all of its inputs and outputs with labels, to be pasted into a ticket.
-Keys: hex on the command line for well-known test keys (others after --test-keys), else a file or `-`.";
+Keys: hex on the command line for well-known test keys (others after --test-keys), else a file or `-`.
+Cards and PINs are shown with a test key and a well-known test card, or after --unmask.";
 
 /// Payment cryptography by hand: calculators, and known answers
 #[derive(Debug, clap::Args)]
@@ -50,7 +54,7 @@ enum What {
     Offset(pins::Offset),
     Pinblock(pins::PinBlock),
     Pvv(pins::Pvv),
-    Tlv(plain::Tlv),
+    Tlv(chip_data::Tlv),
     Tr31(keys::Tr31),
     Track2(plain::Track),
     Vectors(vectors::Vectors),

@@ -14,7 +14,6 @@ use super::desk::hex_of;
 use super::desk::refused;
 use super::desk::usage;
 use crate::hsm::calculator;
-use crate::hsm::calculator::ClearBlock;
 use crate::hsm::calculator::DesKey;
 use crate::hsm::calculator::Fill;
 use crate::hsm::calculator::ibm;
@@ -34,10 +33,10 @@ pub(super) struct PinBlock {
     /// The format
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=4))]
     format: u8,
-    /// The PIN of a block to make: digits (with test keys only), a file, or `-`
+    /// The PIN of a block to make: digits (with a test key and a test card only), a file, or `-`
     #[arg(long)]
     pin: Option<String>,
-    /// A block to open, as hex; enciphered if there is a key
+    /// A block to open: enciphered, as hex, if there is a key; else in clear, from where PINs come
     #[arg(long)]
     block: Option<String>,
     /// The card number; formats 1 and 2 do not look at it
@@ -46,8 +45,9 @@ pub(super) struct PinBlock {
     /// The PIN key: hex (test keys only), a file, or `-`; AES for format 4
     #[arg(long)]
     key: Option<KeyText>,
-    /// What stands behind the PIN, as hex digits, instead of one drawn (formats 1, 3 and 4)
-    #[arg(long)]
+    /// What stands behind the PIN, as hex digits, instead of one drawn: what formats 1 and 4 lack is zero, format 3
+    /// takes A to F and all 14 places that the PIN leaves
+    #[arg(long, requires = "pin")]
     fill: Option<String>,
     #[command(flatten)]
     manner: KeyManner,
@@ -82,11 +82,25 @@ impl PinBlock {
         }
     }
 
-    fn fill(&self, format: PinFormat) -> Result<Fill, Failure> {
+    /// Reads and notes the fill for a PIN of this length, or draws one.
+    fn fill(&self, desk: &mut Desk, format: PinFormat, pin: usize) -> Result<Fill, Failure> {
         let Some(fill) = &self.fill else { return Fill::draw(format, &Drawn).map_err(refused) };
         let nibble = |character: char| character.to_digit(16).and_then(|value| u8::try_from(value).ok());
         let nibbles: Option<Vec<u8>> = fill.chars().map(nibble).collect();
-        Fill::new(&nibbles.ok_or_else(|| usage("fill: not hex"))?).map_err(refused)
+        let nibbles = nibbles.ok_or_else(|| usage("fill: not hex"))?;
+        let places = match format {
+            PinFormat::Iso0 | PinFormat::Iso2 => return Err(usage("fill: formats 0 and 2 fill with F")),
+            PinFormat::Iso1 | PinFormat::Iso3 => 14_usize.saturating_sub(pin),
+            PinFormat::Iso4 => 16,
+        };
+        if nibbles.len() > places {
+            return Err(usage(format!("fill: there is room for {places} hex digits behind this PIN")));
+        }
+        if format == PinFormat::Iso3 && (nibbles.len() < places || nibbles.iter().any(|nibble| *nibble < 10)) {
+            return Err(usage(format!("fill: format 3 takes {places} hex digits from A to F behind this PIN")));
+        }
+        desk.given_secret("fill", &fill.to_uppercase());
+        Fill::new(&nibbles).map_err(refused)
     }
 
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
@@ -101,7 +115,8 @@ impl PinBlock {
         let pan = self.pan(&mut desk, format)?;
         if let Some(pin) = &self.pin {
             let pin = desk.given_pin(pin)?;
-            let clear = calculator::encode(format, &pin, &pan, &self.fill(format)?).map_err(refused)?;
+            let clear = calculator::encode(format, &pin, &pan, &self.fill(&mut desk, format, pin.length())?)
+                .map_err(refused)?;
             desk.found_secret("clear block", &to_hex(clear.clear()));
             if let Some(key) = &key {
                 let block = calculator::encipher(key, format, &clear, &pan).map_err(refused)?;
@@ -109,13 +124,11 @@ impl PinBlock {
             }
             return desk.close(Exit::Ok, out);
         }
-        let block = hex_of("block", self.block.as_deref().unwrap_or_default())?;
+        let text = self.block.as_deref().unwrap_or_default();
         let clear = match &key {
-            None => {
-                desk.given_secret("clear block", &to_hex(&block));
-                ClearBlock::new(&block).ok_or_else(|| usage("block: not 8 or 16 bytes"))?
-            }
+            None => desk.given_clear_block(text)?,
             Some(key) => {
+                let block = hex_of("block", text)?;
                 desk.given("enciphered block", to_hex(&block));
                 let block = EncryptedPinBlock::new(&block).ok_or_else(|| usage("block: not 8 or 16 bytes"))?;
                 let clear = calculator::decipher(key, format, &block, &pan).map_err(refused)?;
@@ -149,7 +162,7 @@ pub(super) struct Pvv {
     /// The card number
     #[arg(long)]
     pan: String,
-    /// The PIN: digits (with test keys only), a file, or `-`
+    /// The PIN: digits (with a test key and a test card only), a file, or `-`
     #[arg(long)]
     pin: String,
     /// A value to compare with
@@ -193,13 +206,13 @@ pub(super) struct Offset {
     /// The first digit of the card number that is used, from 0
     #[arg(long, default_value = "0")]
     start: usize,
-    /// How many digits are used
-    #[arg(long, default_value = "16")]
-    length: usize,
+    /// How many digits are used; all that there are if not given, at most 16
+    #[arg(long)]
+    length: Option<usize>,
     /// The hex digit that fills up to 16
     #[arg(long, default_value = "F")]
     pad: char,
-    /// The PIN: digits (with test keys only), a file, or `-`
+    /// The PIN: digits (with a test key and a test card only), a file, or `-`
     #[arg(long)]
     pin: String,
     /// How many of its last digits are checked; all if not given
@@ -220,10 +233,14 @@ impl Offset {
         let pad = self.pad.to_digit(16).and_then(|pad| u8::try_from(pad).ok());
         let pad = pad.ok_or_else(|| usage("pad: not a hex digit"))?;
         desk.given("decimalization table", self.table.as_str());
-        desk.given("digits used", format!("{} from {}, then {}", self.length, self.start, self.pad));
         let pan = desk.given_pan("card number", &self.pan)?;
+        let length = self.length.unwrap_or_else(|| pan.clear().len().saturating_sub(self.start).min(16));
+        if length == 0 {
+            return Err(usage("the card number has no digits there"));
+        }
+        desk.given("digits used", format!("{length} from {}, then {}", self.start, self.pad));
         let pin = desk.given_pin(&self.pin)?;
-        let data = ValidationData::of_pan(&pan, self.start, self.length, pad)
+        let data = ValidationData::of_pan(&pan, self.start, length, pad)
             .map_err(|_| usage("the card number has not these digits"))?;
         let natural = ibm::natural_pin(&pvk, &table, &data, pin.length()).map_err(refused)?;
         desk.found_secret("natural PIN", &String::from_utf8_lossy(&natural.clear()));

@@ -1,14 +1,15 @@
-//! Calculators without keys: Luhn, BCD, EBCDIC, TLV, track 2.
+//! Calculators without keys: Luhn, BCD, EBCDIC, track 2.
 
 use super::super::Exit;
+use super::super::Failure;
 use super::super::Outcome;
 use super::super::input::to_hex;
+use super::desk::CardManner;
 use super::desk::Desk;
 use super::desk::Manner;
 use super::desk::hex_of;
 use super::desk::usage;
 use crate::iso8583::CodePage;
-use crate::iso8583::tlv;
 use crate::model::Track2;
 use std::io::Write;
 
@@ -17,11 +18,8 @@ use std::io::Write;
 pub(super) struct Luhn {
     /// The number, with its check digit
     number: String,
-    /// Show the number whole
-    #[arg(long)]
-    unmask: bool,
     #[command(flatten)]
-    manner: Manner,
+    manner: CardManner,
 }
 
 /// The check digit behind `digits` (ISO/IEC 7812-1, annex B).
@@ -34,7 +32,7 @@ pub(super) fn check_digit(digits: &[u8]) -> u8 {
 
 impl Luhn {
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
-        let mut desk = Desk::open(self.manner).masked(!self.unmask);
+        let mut desk = Desk::with_cards(self.manner);
         let pan = desk.given_pan("number", &self.number)?;
         let (last, rest) = pan.clear().as_bytes().split_last().ok_or_else(|| usage("number: empty"))?;
         let digit = check_digit(rest);
@@ -111,49 +109,25 @@ impl Ebcdic {
         desk.given(if self.decode { "EBCDIC" } else { "text" }, self.text.as_str());
         desk.given("code page", if self.latin { 1047 } else { 37 });
         if self.decode {
-            let characters: Option<Vec<u8>> =
-                hex_of("EBCDIC", &self.text)?.iter().map(|byte| page.to_ascii(*byte)).collect();
-            let characters = characters.ok_or_else(|| usage("EBCDIC: a byte is no printable character"))?;
+            let read = |(at, byte): (usize, &u8)| {
+                let unread = || usage(format!("EBCDIC: byte {at} stands for no printable ASCII character"));
+                page.to_ascii(*byte).ok_or_else(unread)
+            };
+            let characters: Vec<u8> =
+                (1..).zip(&hex_of("EBCDIC", &self.text)?).map(read).collect::<Result<_, Failure>>()?;
             desk.found("text", String::from_utf8_lossy(&characters).as_ref());
             desk.found_hex("ASCII", &characters);
         } else {
-            let bytes: Option<Vec<u8>> = self.text.bytes().map(|character| page.of_ascii(character)).collect();
-            desk.found_hex("EBCDIC", &bytes.ok_or_else(|| usage("text: a character is not in this code page"))?);
+            let written = |(at, character): (usize, char)| {
+                let byte = u8::try_from(character).ok().and_then(|ascii| page.of_ascii(ascii));
+                byte.ok_or_else(|| {
+                    usage(format!("text: character {at} is no printable ASCII character, and no other is written here"))
+                })
+            };
+            let bytes: Vec<u8> = (1..).zip(self.text.chars()).map(written).collect::<Result<_, Failure>>()?;
+            desk.found_hex("EBCDIC", &bytes);
         }
         desk.close(Exit::Ok, out)
-    }
-}
-
-/// Reads chip data: tags, lengths, values, nested
-#[derive(Debug, clap::Args)]
-pub(super) struct Tlv {
-    /// The data, as hex
-    data: String,
-    #[command(flatten)]
-    manner: Manner,
-}
-
-impl Tlv {
-    pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
-        let data = hex_of("data", &self.data)?;
-        let mut desk = Desk::open(self.manner);
-        desk.given("data", self.data.as_str());
-        let mut objects = Vec::new();
-        let walked = tlv::walk(&data, &mut |depth, object| {
-            let value = if object.is_constructed() { "constructed".to_owned() } else { to_hex(object.value) };
-            objects.push((format!("{}{}", ". ".repeat(depth), to_hex(object.tag)), object.value.len(), value));
-        });
-        for (at, (tag, length, value)) in objects.into_iter().enumerate() {
-            desk.found(format!("{at:3} {tag}"), format!("{length:3} bytes  {value}"));
-        }
-        let exit = match walked {
-            Ok(()) => Exit::Ok,
-            Err(error) => {
-                desk.found("fault", error.to_string());
-                Exit::No
-            }
-        };
-        desk.close(exit, out)
     }
 }
 
@@ -162,16 +136,13 @@ impl Tlv {
 pub(super) struct Track {
     /// The track as text, with `=` or D; `;` and `?` may stand around it
     track: String,
-    /// Show the number and what the issuer wrote
-    #[arg(long)]
-    unmask: bool,
     #[command(flatten)]
-    manner: Manner,
+    manner: CardManner,
 }
 
 impl Track {
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
-        let mut desk = Desk::open(self.manner).masked(!self.unmask);
+        let mut desk = Desk::with_cards(self.manner);
         desk.given_secret("track 2", &self.track);
         let text = self.track.strip_prefix(';').unwrap_or(&self.track);
         let text = text.strip_suffix('?').unwrap_or(text).trim_end_matches(['F', 'f']);
@@ -183,8 +154,16 @@ impl Track {
         let digits = |digits: &[u8]| String::from_utf8_lossy(digits).into_owned();
         desk.found("expiry (YYMM)", track.expiry().map_or("none".into(), |expiry| digits(&expiry.digits())));
         desk.found("service code", track.service_code().map_or("none".into(), |code| digits(&code)));
+        let fault = match (track.clear().split(|byte| *byte == b'=').nth(1), track.expiry(), track.service_code()) {
+            (None | Some([]), ..) => Some("nothing behind the separator: no expiry date, no service code"),
+            (_, None, _) => Some("no expiry date: the four digits behind the separator are no year and month"),
+            (.., None) => Some("no service code behind the expiry date"),
+            _ => None,
+        };
         let rest = track.clear().split(|byte| *byte == b'=').nth(1).and_then(|rest| rest.get(7..));
         desk.found_secret("discretionary data", &digits(rest.unwrap_or_default()));
-        desk.close(Exit::Ok, out)
+        let Some(fault) = fault else { return desk.close(Exit::Ok, out) };
+        desk.found("fault", fault);
+        desk.close(Exit::No, out)
     }
 }

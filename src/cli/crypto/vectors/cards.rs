@@ -71,8 +71,8 @@ fn same_kcv(case: &Case<'_>, name: &'static str, key: &EmvKey) -> Held {
     if !case.wants(name) {
         return Ok(());
     }
-    let expected = case.expects(name)?;
-    let agrees = expected.len() >= 4 && double_kcv(key)?.starts_with(expected);
+    let expected = case.expects(name)?.to_uppercase();
+    let agrees = expected.len() >= 4 && double_kcv(key)?.starts_with(&expected);
     if agrees { Ok(()) } else { Err(Wrong::Differs(name)) }
 }
 

@@ -7,6 +7,7 @@ use crate::hsm::calculator::ClearPin;
 use crate::hsm::calculator::DesKey;
 use crate::hsm::calculator::Fill;
 use crate::hsm::calculator::tr31::BlockFault;
+use crate::hsm::calculator::tr31::Header;
 use crate::model::EncryptedPinBlock;
 use crate::model::Ksn;
 use crate::model::Padding;
@@ -20,6 +21,9 @@ use zeroize::Zeroizing;
 /// Why a vector does not hold. Names places, never values: a private set may hold private keys.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum Wrong {
+    /// Nobody could say which one it was.
+    #[error("it has no id of its own")]
+    Id,
     /// Nobody knows the operation.
     #[error("unknown operation")]
     Operation,
@@ -214,9 +218,26 @@ impl<'a> Case<'a> {
         if self.expects(name)? == computed { Ok(()) } else { Err(Wrong::Differs(name)) }
     }
 
-    /// Compares a result in hex.
+    /// Compares a result in hex: its bytes, in whatever case they are written.
     pub(super) fn same_hex(&self, name: &'static str, computed: &[u8]) -> Held {
-        self.same(name, &hex(computed))
+        self.same_digits(name, &hex(computed))
+    }
+
+    /// Compares digits of hex.
+    pub(super) fn same_digits(&self, name: &'static str, computed: &str) -> Held {
+        if self.expects(name)?.eq_ignore_ascii_case(computed) { Ok(()) } else { Err(Wrong::Differs(name)) }
+    }
+
+    /// Compares a key block: its header as it stands, the hex behind it in whatever case.
+    pub(super) fn same_block(&self, name: &'static str, computed: &str) -> Held {
+        let expected = self.expects(name)?;
+        let hex = Header::parse(computed)?.1.len();
+        let parts = |block: &str| {
+            let (header, hex) = block.split_at_checked(block.len().checked_sub(hex)?)?;
+            Some((header.to_owned(), hex.to_uppercase()))
+        };
+        let same = parts(expected).is_some_and(|expected| Some(expected) == parts(computed));
+        if same { Ok(()) } else { Err(Wrong::Differs(name)) }
     }
 
     /// Compares a result in hex, if it is expected.

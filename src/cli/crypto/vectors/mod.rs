@@ -11,6 +11,7 @@ mod pins;
 use super::super::Exit;
 use super::super::Failure;
 use super::super::Outcome;
+use super::written;
 use crate::model::MacAlgorithm;
 use case::Case;
 use case::Held;
@@ -18,6 +19,7 @@ use case::Wrong;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
@@ -28,7 +30,7 @@ const CAP: u64 = 256 << 20;
 const SHOWN: usize = 40;
 
 const FORMAT: &str = "\
-A file is a JSON object with a list `vectors`; each has `id`, `op`, `algorithm`, `inputs` and `expected`. Every value
+A file is a JSON object with a list `vectors`; each has an `id` of its own, `op`, `algorithm`, `inputs` and `expected`. Every value
 under `expected` is compared and every input read: a vector with one that nobody compares or reads does not hold. An
 unknown `op` is a failure. Results are counted by algorithm and operation.
 Nothing of the inputs or of the results is printed. Exit code 0 only if every vector holds.";
@@ -42,6 +44,9 @@ pub(super) struct Vectors {
     /// JSON instead of lines
     #[arg(long)]
     json: bool,
+    /// Name the vectors that hold too
+    #[arg(long)]
+    each: bool,
 }
 
 /// How the vectors of one algorithm and operation did.
@@ -53,6 +58,16 @@ struct Count {
 
 /// By algorithm and operation.
 type Counts<'a> = BTreeMap<(&'a str, &'a str), Count>;
+
+/// What a file's vectors came to.
+#[derive(Default)]
+struct Results<'a> {
+    counts: Counts<'a>,
+    /// Identifier and operation.
+    held: Vec<(&'a str, &'a str)>,
+    /// Identifier, operation, reason.
+    failures: Vec<(&'a str, &'a str, String)>,
+}
 
 impl Vectors {
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
@@ -70,46 +85,67 @@ impl Vectors {
         if set.get("count").and_then(Value::as_u64).is_some_and(|count| count != vectors.len() as u64) {
             return Err(Failure::new(Exit::No, "the file has not as many vectors as it says: cut off?"));
         }
-        let mut counts = Counts::new();
-        let mut failures = Vec::new();
+        let mut results = Results::default();
+        let mut ids = BTreeSet::new();
         for vector in vectors {
             let word = |name: &str| vector.get(name).and_then(Value::as_str).unwrap_or("?");
-            let count = counts.entry((word("algorithm"), word("op"))).or_default();
-            match holds(vector, word("op"), word("algorithm")) {
-                Ok(()) => count.held += 1,
+            let known = vector.get("id").and_then(Value::as_str).is_some_and(|id| !id.is_empty() && ids.insert(id));
+            let held = if known { holds(vector, word("op"), word("algorithm")) } else { Err(Wrong::Id) };
+            let count = results.counts.entry((word("algorithm"), word("op"))).or_default();
+            match held {
+                Ok(()) => {
+                    count.held += 1;
+                    results.held.push((word("id"), word("op")));
+                }
                 Err(wrong) => {
                     count.failed += 1;
-                    failures.push((word("id"), word("op"), wrong.to_string()));
+                    results.failures.push((word("id"), word("op"), wrong.to_string()));
                 }
             }
         }
         if self.json {
-            self.write_json(&counts, &failures, out)?
+            writeln!(out, "{}", written::json(&self.report(&results)))?;
         } else {
-            write_lines(&counts, &failures, out)?
+            self.write_lines(&results, out)?;
         }
-        Ok(if failures.is_empty() { Exit::Ok } else { Exit::No })
+        Ok(if results.failures.is_empty() { Exit::Ok } else { Exit::No })
     }
 
-    fn write_json(
-        &self,
-        counts: &Counts<'_>,
-        failures: &[(&str, &str, String)],
-        out: &mut dyn Write,
-    ) -> std::io::Result<()> {
+    fn report(&self, results: &Results<'_>) -> Value {
         let failed: Vec<Value> =
-            failures.iter().map(|(id, op, why)| json!({ "id": id, "op": op, "why": why })).collect();
-        let held: usize = counts.values().map(|count| count.held).sum();
-        let all = json!({
+            results.failures.iter().map(|(id, op, why)| json!({ "id": id, "op": op, "why": why })).collect();
+        let mut all = json!({
             "file": self.file.display().to_string(),
-            "vectors": held + failures.len(),
-            "held": held,
-            "failed": failures.len(),
-            "algorithms": summed(counts, |(algorithm, _)| algorithm),
-            "operations": summed(counts, |(_, op)| op),
+            "vectors": results.held.len() + results.failures.len(),
+            "held": results.held.len(),
+            "failed": results.failures.len(),
+            "algorithms": summed(&results.counts, |(algorithm, _)| algorithm),
+            "operations": summed(&results.counts, |(_, op)| op),
             "failures": failed,
         });
-        writeln!(out, "{all:#}")
+        if self.each {
+            all["holding"] = results.held.iter().map(|(id, op)| json!({ "id": id, "op": op })).collect();
+        }
+        all
+    }
+
+    /// Words of the file are written so that none steers a terminal.
+    fn write_lines(&self, results: &Results<'_>, out: &mut dyn Write) -> std::io::Result<()> {
+        for ((algorithm, op), count) in &results.counts {
+            let failed = if count.failed == 0 { String::new() } else { format!("  {} failed", count.failed) };
+            writeln!(out, "{:6} {}{failed}", count.held, written::line(&format!("{algorithm}: {op}")))?;
+        }
+        for (id, op) in results.held.iter().filter(|_| self.each) {
+            writeln!(out, "held: {}", written::line(&format!("{id} ({op})")))?;
+        }
+        for (id, op, why) in results.failures.iter().take(SHOWN) {
+            writeln!(out, "failed: {}", written::line(&format!("{id} ({op}): {why}")))?;
+        }
+        let (held, failed) = (results.held.len(), results.failures.len());
+        if failed > SHOWN {
+            writeln!(out, "failed: {} more", failed - SHOWN)?;
+        }
+        writeln!(out, "{:6} in all, {held} held, {failed} failed", held + failed)
     }
 }
 
@@ -123,21 +159,6 @@ fn summed<'a>(counts: &Counts<'a>, word: impl Fn((&'a str, &'a str)) -> &'a str)
     }
     let told = sums.iter().map(|(word, sum)| ((*word).to_owned(), json!({ "held": sum.held, "failed": sum.failed })));
     Value::Object(told.collect())
-}
-
-fn write_lines(counts: &Counts<'_>, failures: &[(&str, &str, String)], out: &mut dyn Write) -> std::io::Result<()> {
-    for ((algorithm, op), count) in counts {
-        let failed = if count.failed == 0 { String::new() } else { format!("  {} failed", count.failed) };
-        writeln!(out, "{:6} {algorithm}: {op}{failed}", count.held)?;
-    }
-    for (id, op, why) in failures.iter().take(SHOWN) {
-        writeln!(out, "failed: {id} ({op}): {why}")?;
-    }
-    if failures.len() > SHOWN {
-        writeln!(out, "failed: {} more", failures.len() - SHOWN)?;
-    }
-    let held: usize = counts.values().map(|count| count.held).sum();
-    writeln!(out, "{:6} in all, {held} held, {} failed", held + failures.len(), failures.len())
 }
 
 /// Whether one vector holds, and all of it.
