@@ -148,9 +148,9 @@ impl Attributes {
         if !b"ENS".contains(&exportability) {
             return Err(Implausible::Exportability);
         }
-        let version = match version.as_bytes() {
-            &[b'c', place] if !place.is_ascii_digit() => return Err(Implausible::Version),
-            &[v1, v2] if v1.is_ascii_alphanumeric() && v2.is_ascii_alphanumeric() => [v1, v2],
+        let version = match *version.as_bytes() {
+            [b'c', place] if !place.is_ascii_digit() => return Err(Implausible::Version),
+            [v1, v2] if v1.is_ascii_alphanumeric() && v2.is_ascii_alphanumeric() => [v1, v2],
             _ => return Err(Implausible::Version),
         };
         Ok(Self { usage, algorithm, mode, exportability, version })
