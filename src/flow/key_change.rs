@@ -74,7 +74,10 @@ pub enum KeyChangeFault {
     #[error("the issuer refuses the key: {0}{hint}; the old one stays", hint = hint(*.0))]
     Refused(ResponseCode),
     /// Nobody knows whether the issuer has it.
-    #[error("the issuer did not answer: it may have the key or not, both are understood; try again")]
+    #[error(
+        "the issuer gave no answer that verifies: it may have the key or not, both are understood; try again. One that \
+         lost its keys needs new ones agreed upon: name them in its row"
+    )]
     Unknown,
 }
 

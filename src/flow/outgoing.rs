@@ -131,7 +131,7 @@ impl<W: World> Station<W> {
             self.zone_verified(issuer, *generation).await;
             return Some(key.clone());
         }
-        tracing::warn!(event = "issuer-mac", issuer = %issuer.name(), "an issuer's message has a wrong MAC");
+        tracing::error!(event = "issuer-mac", issuer = %issuer.name(), "an issuer's message has a wrong MAC");
         None
     }
 }

@@ -42,7 +42,10 @@ use crate::model::Clock;
 use crate::model::IssuerName;
 use crate::model::KeyName;
 use crate::model::Stan;
+use crate::model::ZoneFacts;
+use crate::model::ZoneUse;
 use crate::registry;
+use crate::registry::Registry;
 use crate::registry::Sessions;
 use arc_swap::ArcSwap;
 use std::io;
@@ -173,6 +176,7 @@ impl Built {
         let sessions = Arc::new(Sessions::default());
         sessions.refill(ledger.terminals());
         sessions.refill_zones(ledger.zones());
+        tell_zones(&loaded.registry, &sessions);
         let side = |row: &Arc<registry::Issuer>| {
             let stans = Arc::new(stans(ledger.last_stan(&row.name)));
             Ok(IssuerSide { row: Arc::clone(row), profile: profile(&row.profile)?, stans })
@@ -305,4 +309,17 @@ fn stans(last: Option<Stan>) -> StanSpace {
     let seconds = SystemClock::start().wall().0 / 1_000_000;
     let by_clock = || u32::try_from(seconds.rem_euclid(86_400) * 11 + 1).ok().and_then(Stan::new);
     last.map_or_else(|| StanSpace::starting_at(by_clock().unwrap_or(Stan::FIRST)), StanSpace::resuming)
+}
+
+/// Says which issuers' keys are not those of the files any more: a key list looks as if they were.
+fn tell_zones(registry: &Registry, sessions: &Sessions) {
+    for row in registry.issuers() {
+        for (which, key) in [(ZoneUse::Pin, &row.pin_key), (ZoneUse::Mac, &row.mac_key)] {
+            let generation = |facts: &ZoneFacts| facts.line(which, key).current.generation;
+            let changed = sessions.read_zone(&row.name, generation).filter(|generation| *generation > 0);
+            if let Some(generation) = changed {
+                tracing::info!(event = "zone-key", issuer = %row.name, key = key.as_str(), generation, "was changed on the wire: the key of that name in the files is not in use");
+            }
+        }
+    }
 }

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 pub(super) enum Action {
     /// Get working keys and the batch number
     SignIn,
-    /// Close the day: the working keys are of no use afterwards
+    /// Close the day and forget the working keys here; a host may keep them, for the message has no MAC
     SignOff,
     /// Is anybody there?
     Echo,

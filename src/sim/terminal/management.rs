@@ -46,7 +46,8 @@ impl Terminal {
         self.finish(Kind::Echo, message)
     }
 
-    /// Closes the day: the working keys are of no use afterwards.
+    /// Closes the day, and forgets the working keys here. The message has no MAC, so a host may keep its own until the
+    /// next sign-in.
     ///
     /// # Errors
     /// [`TerminalFault`].

@@ -227,6 +227,21 @@ async fn an_hsm_that_says_it_is_broken_is_out_at_once_and_the_other_one_serves()
 }
 
 #[tokio::test]
+async fn a_command_that_one_hsm_does_not_serve_is_asked_of_the_other() {
+    for code in [*b"12", *b"17", *b"68", *b"ZZ"] {
+        let refuses = Behaviour { errors: 1.0, error_code: ErrorCode::parse(code).unwrap(), ..good() };
+        let (bad, other) = (Host::start(refuses).await, Host::start(good()).await);
+        let hsm = connected(setup(&[bad.address, other.address])).await;
+        for _ in 0..10 {
+            assert!(mac(&hsm, b"x").await.is_ok());
+        }
+        assert!(hsm.connections().iter().all(|connection| !connection.open), "other commands may be served");
+        assert_eq!(other.served.counts()[&(*b"M6", *b"00")], 10);
+        assert!(bad.served.counts()[&(*b"M6", code)] > 0, "it was asked");
+    }
+}
+
+#[tokio::test]
 async fn a_broken_hsm_alone_says_its_code_and_a_key_is_not_made_twice() {
     let (alone, other) = (Host::start(Behaviour { errors: 1.0, ..good() }).await, Host::start(good()).await);
     let hsm = connected(PayshieldSetup { cool_down: LONG, ..alone.setup() }).await;

@@ -113,7 +113,9 @@ fn an_unanswered_change_is_tried_again_with_the_same_key_and_the_old_one_is_used
         in_place_of_a: Some(silent.address),
         ..Recipe::default()
     });
-    await_that("it was sent", || change(&rig, "bank-a", "mac")["error"].as_str().unwrap().contains("did not answer"));
+    await_that("it was sent", || {
+        change(&rig, "bank-a", "mac")["error"].as_str().unwrap().contains("no answer that verifies")
+    });
     let first = facts(&rig, "bank-a").mac.unwrap();
     assert_eq!(first.current.generation, 0);
     let pending = first.pending.clone().unwrap();

@@ -7,10 +7,22 @@ use crate::hsm::payshield::code::ErrorCode;
 
 /// Whether the HSM says that it cannot serve anybody: its connection is taken out.
 ///
-/// Codes 12, 17, 47, 67 and 68 are faults of an HSM's settings too, but of one key or one command:
-/// they take nothing out, or one misconfigured command would stop all others.
+/// What [`is_settings`] says takes nothing out, or one misconfigured command would stop all others.
 pub(super) fn is_hardware(code: ErrorCode) -> bool {
     matches!(code.as_bytes(), b"13" | b"33" | b"41" | b"42")
+}
+
+/// Whether the HSM says nothing of the call: its own state or settings keep it from this command. Another HSM may serve
+/// it. So may codes that nobody knows.
+pub(super) fn is_settings(code: ErrorCode) -> bool {
+    let is_of_the_call = match code.as_bytes() {
+        [b'0', b'0'..=b'5'] | [b'A' | b'B', _] => true,
+        b"10" | b"11" | b"14" | b"15" => true,
+        [b'2', b'0'..=b'9'] => true,
+        b"39" | b"51" | b"69" | b"75" | b"80" | b"90" => true,
+        _ => false,
+    };
+    !is_of_the_call && !is_hardware(code)
 }
 
 /// The fault that a code names. `first` and `second` are the names of the keys in the command's order.

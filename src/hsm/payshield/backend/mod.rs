@@ -191,6 +191,10 @@ impl PayshieldHsm {
                 self.pool.hardware(answered);
                 Attempt::Failed(Ok(Err(code)), answered.place)
             }
+            Ok(Err(code)) if fault::is_settings(code) && self.pool.setup().addresses.len() > 1 => {
+                self.pool.good(answered);
+                Attempt::Failed(Ok(Err(code)), answered.place)
+            }
             Ok(reply) => {
                 self.pool.good(answered);
                 Attempt::Done(Ok(reply))

@@ -37,6 +37,8 @@ struct Slot {
     pending: HashMap<u64, Pending>,
     queue: VecDeque<Body>,
     next: u64,
+    /// The number, among all calls, of the last one that went to it.
+    last: u64,
     /// Calls of `pending` that were given up.
     abandoned: usize,
     /// Somebody found its answers unusable.
@@ -94,6 +96,7 @@ impl Shared {
             pending: HashMap::new(),
             queue: VecDeque::new(),
             next: 0,
+            last: 0,
             abandoned: 0,
             distrusted: false,
             retiring: None,
@@ -144,15 +147,17 @@ impl Shared {
         slot % self.setup.addresses.len().max(1)
     }
 
-    /// Queues a call on the usable connection with the fewest outstanding. `not` is where it failed before: any
-    /// other HSM is better than that one.
+    /// Queues a call on the usable connection with the fewest outstanding, among equals the one that was idle longest: a
+    /// spare HSM that does not work is known before it is needed. `not` is where the call failed before: any other HSM
+    /// is better than that one.
     pub(super) fn send(&self, body: &[u8], not: Option<Place>) -> Result<(Place, oneshot::Receiver<Outcome>), Ended> {
         let mut state = self.state.lock();
         state.stats.calls += 1;
         let usable = state.slots.iter().enumerate().filter(|(_, slot)| slot.is_usable());
         let same = |at| not.is_some_and(|not| self.host(not.slot) == self.host(at));
         let full = |slot: &Slot| slot.pending.len() >= self.setup.in_flight;
-        let Some((at, slot)) = usable.min_by_key(|(at, slot)| (full(slot), same(*at), slot.pending.len())) else {
+        let Some((at, slot)) = usable.min_by_key(|(at, slot)| (full(slot), same(*at), slot.pending.len(), slot.last))
+        else {
             state.stats.unavailable += 1;
             return Err(Ended::Unavailable);
         };
@@ -160,6 +165,8 @@ impl Shared {
             state.stats.busy += 1;
             return Err(Ended::Busy);
         }
+        let calls = state.stats.calls;
+        state.slots.get_mut(at).into_iter().for_each(|slot| slot.last = calls);
         self.queue(&mut state, at, body).ok_or(Ended::TooLong)
     }
 
