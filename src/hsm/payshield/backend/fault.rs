@@ -15,13 +15,22 @@ pub(super) fn is_hardware(code: ErrorCode) -> bool {
 /// Whether the HSM says nothing of the call: its own state or settings keep it from this command. Another HSM may serve
 /// it. So may codes that nobody knows.
 pub(super) fn is_settings(code: ErrorCode) -> bool {
-    let is_of_the_call = match code.as_bytes() {
-        [b'0', b'0'..=b'5'] | [b'A' | b'B', _] => true,
-        b"10" | b"11" | b"14" | b"15" => true,
-        [b'2', b'0'..=b'9'] => true,
-        b"39" | b"51" | b"69" | b"75" | b"80" | b"90" => true,
-        _ => false,
-    };
+    let is_of_the_call = matches!(
+        code.as_bytes(),
+        [b'0', b'0'..=b'5']
+            | [b'A' | b'B', _]
+            | b"10"
+            | b"11"
+            | b"14"
+            | b"15"
+            | [b'2', b'0'..=b'9']
+            | b"39"
+            | b"51"
+            | b"69"
+            | b"75"
+            | b"80"
+            | b"90"
+    );
     !is_of_the_call && !is_hardware(code)
 }
 
