@@ -60,7 +60,7 @@ fn elements(dialect: &Dialect, seeds: &Seeds) -> Vec<(De, Vec<u8>)> {
 fn round_trip(dialect: &Arc<Dialect>, mti: u16, seeds: &Seeds) -> Result<(), TestCaseError> {
     let mut list = elements(dialect, seeds);
     // A track under a cipher flag reads as hexadecimal: that has a golden file of its own.
-    if dialect.name() == "cn-pos" {
+    if ["cn-pos", "nac-dukpt"].contains(&dialect.name()) {
         list.retain(|(de, _)| *de != 53);
     }
     let mti = Mti::parse(format!("{mti:04}").as_bytes()).unwrap();
