@@ -10,16 +10,21 @@ fn acts(character: char) -> bool {
     !plain && character.escape_debug().len() > 1
 }
 
-/// Text for one line.
+/// Characters of one line that are shown.
+const LONGEST: usize = 300;
+
+/// Text for one line, as much of it as anybody reads.
 pub(super) fn line(text: &str) -> Cow<'_, str> {
-    if !text.contains(acts) {
+    let end = text.char_indices().nth(LONGEST).map(|(at, _)| at);
+    if end.is_none() && !text.contains(acts) {
         return Cow::Borrowed(text);
     }
     let written = |character: char| match acts(character) {
         true => character.escape_debug().to_string(),
         false => character.to_string(),
     };
-    Cow::Owned(text.chars().map(written).collect())
+    let shown: String = text.chars().take(LONGEST).map(written).collect();
+    Cow::Owned(if end.is_some() { shown + " ..." } else { shown })
 }
 
 /// JSON on several lines. `serde_json` leaves what stands above ASCII as it is.
@@ -53,5 +58,6 @@ mod tests {
         assert!(!written.contains(|character: char| acts(character)), "{written}");
         assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), value);
         assert!(matches!(line("plain"), Cow::Borrowed("plain")));
+        assert_eq!(line(&"x".repeat(1_000_000)).len(), LONGEST + 4);
     }
 }

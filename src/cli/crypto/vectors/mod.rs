@@ -21,6 +21,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -71,12 +72,12 @@ struct Results<'a> {
 
 impl Vectors {
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
-        let size = fs::metadata(&self.file).map(|data| data.len());
-        if size.as_ref().is_ok_and(|size| *size > CAP) {
+        let mut content = Vec::new();
+        let read = fs::File::open(&self.file).and_then(|file| file.take(CAP + 1).read_to_end(&mut content));
+        read.map_err(|error| Failure::new(Exit::Usage, format!("{}: {}", self.file.display(), error.kind())))?;
+        if content.len() as u64 > CAP {
             return Err(Failure::new(Exit::Usage, "the file is too long for a vector file"));
         }
-        let content = fs::read(&self.file)
-            .map_err(|error| Failure::new(Exit::Usage, format!("{}: {}", self.file.display(), error.kind())))?;
         let set: Value = serde_json::from_slice(&content)
             .map_err(|error| Failure::new(Exit::Usage, format!("not JSON: line {}", error.line())))?;
         let vectors = set.get("vectors").and_then(Value::as_array);
