@@ -108,7 +108,8 @@ impl SoftwareHsm {
         }
     }
 
-    /// How many opened working keys are held now; never more than the builder allowed.
+    /// How many opened working keys are held; never more than the builder allowed. While keys come and go one may be
+    /// counted before it goes, and the one in its place after it came.
     #[must_use]
     pub fn cached_keys(&self) -> usize {
         self.opened.len()
