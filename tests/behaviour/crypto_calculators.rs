@@ -1,24 +1,13 @@
 //! The calculators of `tollgate crypto`: published results, what they refuse, and what they never show.
 
+use crate::crypto_command::tollgate;
 use serde_json::Value;
 use std::fs;
 use tollgate::cli::Exit;
-use tollgate::cli::run_from;
 
 const KEY: &str = "0123456789ABCDEFFEDCBA9876543210";
 /// Drawn for these tests: no well-known key.
 const DRAWN: &str = "7C0FA2D15E9B3384E6617A0BD84C2F95";
-
-/// Runs the command and gives its exit code and what it printed.
-fn tollgate(arguments: &[&str]) -> (Exit, String) {
-    let mut out = Vec::new();
-    let outcome = run_from([&["tollgate", "crypto"], arguments].concat(), &mut out);
-    let text = String::from_utf8(out).unwrap();
-    match outcome {
-        Ok(exit) => (exit, text),
-        Err(failure) => (failure.exit, text + &failure.message),
-    }
-}
 
 /// The outputs of a calculation, and how it ended.
 fn outputs(arguments: &[&str]) -> (Exit, Value) {

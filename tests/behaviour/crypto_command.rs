@@ -11,7 +11,7 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/crypto.j
 const CHIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/chips.json");
 
 /// Runs the command and gives its exit code and what it printed.
-fn tollgate(arguments: &[&str]) -> (Exit, String) {
+pub(crate) fn tollgate(arguments: &[&str]) -> (Exit, String) {
     let mut out = Vec::new();
     let outcome = run_from([&["tollgate", "crypto"], arguments].concat(), &mut out);
     let text = String::from_utf8(out).unwrap();

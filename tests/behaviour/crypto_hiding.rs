@@ -1,9 +1,9 @@
 //! What the calculators of `tollgate crypto` show of cards and PINs, and what they do not.
 
+use crate::crypto_command::tollgate;
 use serde_json::Value;
 use std::fs;
 use tollgate::cli::Exit;
-use tollgate::cli::run_from;
 
 /// A well-known test key.
 const KEY: &str = "0123456789ABCDEFFEDCBA9876543210";
@@ -15,17 +15,6 @@ const TEST_CARD: &str = "4111111111111111";
 const CARD: &str = "6225880137046219";
 const MASKED: &str = "622588******6219";
 const PIN: &str = "482915";
-
-/// Runs the command and gives its exit code and what it printed.
-fn tollgate(arguments: &[&str]) -> (Exit, String) {
-    let mut out = Vec::new();
-    let outcome = run_from([&["tollgate", "crypto"], arguments].concat(), &mut out);
-    let text = String::from_utf8(out).unwrap();
-    match outcome {
-        Ok(exit) => (exit, text),
-        Err(failure) => (failure.exit, text + &failure.message),
-    }
-}
 
 /// What a calculation says as text and as JSON; none of `secrets` is in either.
 #[track_caller]

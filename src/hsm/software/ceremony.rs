@@ -123,7 +123,8 @@ impl SoftwareHsm {
     }
 
     /// Adds one custodian's component. `so_far` is what the last run gave, none in the first one; `whole` is the check
-    /// value that the key must have in the end, if it is known; it is kept with the part. A run that fails leaves everything as it was.
+    /// value that the key must have in the end, if it is known; it is kept with the part. A run that fails leaves
+    /// everything as it was.
     ///
     /// # Errors
     /// [`HsmError::Key`] for a component of another length, with another check value, or a block that is not this
