@@ -33,6 +33,13 @@ impl Pan {
         std::str::from_utf8(&self.digits[..usize::from(self.length)]).unwrap_or_default()
     }
 
+    /// Its first six digits, which may be shown and kept in clear (PCI DSS 3.4.1).
+    #[must_use]
+    pub fn bin(&self) -> Bin {
+        let head = self.digits.iter().take(6);
+        Bin(head.fold(0, |value, digit| value * 10 + u32::from(digit - b'0')))
+    }
+
     /// First six and last four, the rest starred; shorter numbers show the last four only.
     #[must_use]
     pub fn masked(&self) -> MaskedPan {
@@ -47,6 +54,37 @@ impl Pan {
 impl fmt::Debug for Pan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.masked(), f)
+    }
+}
+
+/// The first six digits of a card number.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Bin(u32);
+
+impl Bin {
+    /// `None` above 999,999.
+    #[must_use]
+    pub fn new(value: u32) -> Option<Self> {
+        (value <= 999_999).then_some(Self(value))
+    }
+
+    /// Exactly six ASCII digits.
+    #[must_use]
+    pub fn parse(digits: &[u8]) -> Option<Self> {
+        let value = super::number::decimal(digits, 6).filter(|_| digits.len() == 6)?;
+        u32::try_from(value).ok().map(Self)
+    }
+
+    /// The number itself.
+    #[must_use]
+    pub fn value(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Bin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:06}", self.0)
     }
 }
 

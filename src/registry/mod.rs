@@ -22,7 +22,7 @@ pub use downloads::{Catalogue, DownloadSources, Downloads, Entry, Parameter, Par
 pub use issuer::{Issuer, Told};
 pub use load::{Defaults, DukptJump, Merchant, Registry, Rules, Sources};
 pub use operators::{Duty, Operators};
-pub use payout::{Cycle, Mcc, Payout, TimeOfDay};
+pub use payout::{Cycle, Payout};
 pub use pin_errors::PinErrors;
 pub use renewal::{RENEWAL, Renewal};
 pub use sessions::{Changing, Sessions, Shown};

@@ -1,11 +1,26 @@
 //! Risk per terminal: pure, explainable, decided before a byte leaves.
 
+mod judge;
+mod memory;
+mod note;
+mod rule_set;
 mod rules;
+mod scene;
+mod situation;
 
+pub use judge::{Checks, Judgement, Sums, judge};
+pub use memory::{Fate, Memory, MemoryRow};
+pub use note::{Action, Hit, RiskNote};
+pub use rule_set::RuleSet;
 pub use rules::{Assessment, assess, refusals};
+pub use scene::{Scene, Signs};
+pub use situation::Situation;
 
 use crate::model::Amount;
+use crate::model::Bin;
 use crate::model::BusinessDate;
+use crate::model::EntryMethod;
+use crate::model::MerchantId;
 use crate::model::PanToken;
 use crate::model::ResponseCode;
 use crate::model::TerminalId;
@@ -20,6 +35,14 @@ pub enum Counted {
     StandInTerminal(TerminalId),
     /// What was approved for a card on behalf of its issuer.
     StandInCard(PanToken),
+    /// All that is sold to a card.
+    Card(PanToken),
+    /// All that a merchant sells.
+    Merchant(MerchantId),
+    /// All that is sold to cards of one range.
+    Bin(Bin),
+    /// What a terminal sells to cards that are entered in one way.
+    Entry(TerminalId, EntryMethod),
 }
 
 /// Which counter a reservation is made on. A row of its own for what is counted and business date.

@@ -9,7 +9,7 @@ use crate::ledger::kinds;
 use crate::ledger::kinds::Money;
 use crate::model::Currency;
 use crate::model::ResponseCode;
-use crate::registry::TimeOfDay;
+use crate::model::TimeOfDay;
 use std::collections::BTreeMap;
 
 /// By what a report counts.

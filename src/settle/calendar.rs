@@ -1,12 +1,12 @@
 //! When money arrives: cycles, cut-offs, holidays, value dates.
 
 use crate::model::BusinessDate;
+use crate::model::TimeOfDay;
 use crate::model::Timestamp;
 use crate::registry::Breaches;
 use crate::registry::Cycle;
 use crate::registry::Payout;
 use crate::registry::Source;
-use crate::registry::TimeOfDay;
 use crate::registry::rows;
 use std::collections::BTreeMap;
 

@@ -3,11 +3,11 @@
 use crate::model::Amount;
 use crate::model::BusinessDate;
 use crate::model::Currency;
+use crate::model::Mcc;
 use crate::model::MerchantId;
 use crate::model::Product;
 use crate::registry::Breaches;
 use crate::registry::Document;
-use crate::registry::Mcc;
 use crate::registry::Row;
 use crate::registry::Source;
 

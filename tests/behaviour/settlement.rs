@@ -196,7 +196,7 @@ fn undone(of: Transaction, date: BusinessDate) -> Transaction {
 }
 
 fn fee(house: &House, product: Product, mcc: Option<&str>, whose: u8, date: BusinessDate, amount: i128) -> i128 {
-    let mcc = mcc.and_then(tollgate::registry::Mcc::parse);
+    let mcc = mcc.and_then(tollgate::model::Mcc::parse);
     let asked = Asked { merchant: merchant(whose), mcc, product, foreign: false, currency: Currency::CNY, date };
     house.fees.fee(&asked).of(amount)
 }

@@ -9,9 +9,11 @@ use crate::model::Acquirer;
 use crate::model::Amount;
 use crate::model::ApprovalCode;
 use crate::model::BatchNumber;
+use crate::model::Bin;
 use crate::model::BusinessDate;
 use crate::model::CardClass;
 use crate::model::Currency;
+use crate::model::EntryMethod;
 use crate::model::Expiry;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
@@ -122,10 +124,16 @@ make! {
     Voucher: source => Voucher::parse(&source.text(1..=40, b"09Az")).unwrap();
     Scope: source => Scope(SmallVec::from_vec(source.text(0..=14, DIGITS)));
     Acquirer: source => Acquirer::parse(&source.text(1..=11, DIGITS)).unwrap();
-    Counted: source => match source.one_of(&[0, 1, 2]) {
+    Bin: source => Bin::new(source.one_of(&[0, 601_428, 999_999])).unwrap();
+    EntryMethod: source => source.one_of(&[EntryMethod::Unspecified, EntryMethod::Tap, EntryMethod::Other]);
+    Counted: source => match source.one_of(&[0, 1, 2, 3, 4, 5, 6]) {
         0 => Counted::Terminal(TerminalId::make(source)),
         1 => Counted::StandInTerminal(TerminalId::make(source)),
-        _ => Counted::StandInCard(PanToken::make(source)),
+        2 => Counted::StandInCard(PanToken::make(source)),
+        3 => Counted::Card(PanToken::make(source)),
+        4 => Counted::Merchant(MerchantId::make(source)),
+        5 => Counted::Bin(Bin::make(source)),
+        _ => Counted::Entry(TerminalId::make(source), EntryMethod::make(source)),
     };
     ClosedBy: source => match bool::make(source) {
         false => ClosedBy::Terminal,

@@ -12,9 +12,11 @@ use crate::model::Acquirer;
 use crate::model::Amount;
 use crate::model::ApprovalCode;
 use crate::model::BatchNumber;
+use crate::model::Bin;
 use crate::model::BusinessDate;
 use crate::model::CardClass;
 use crate::model::Currency;
+use crate::model::EntryMethod;
 use crate::model::Expiry;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
@@ -175,6 +177,40 @@ impl Wire for Versions {
     }
 }
 
+/// The number itself.
+impl Wire for Bin {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.value().put(out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        Self::new(Wire::take(input)?).ok_or(CodecFault::Value("card number range"))
+    }
+}
+
+/// A byte each, in the order of the enum.
+const METHODS: [EntryMethod; 8] = [
+    EntryMethod::Unspecified,
+    EntryMethod::Manual,
+    EntryMethod::Swipe,
+    EntryMethod::Code,
+    EntryMethod::Chip,
+    EntryMethod::Tap,
+    EntryMethod::Fallback,
+    EntryMethod::Other,
+];
+
+impl Wire for EntryMethod {
+    fn put(&self, out: &mut Vec<u8>) {
+        let place = METHODS.iter().position(|method| method == self);
+        out.push(place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX));
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        METHODS.get(usize::from(input.byte()?)).copied().ok_or(CodecFault::Value("way of entry"))
+    }
+}
+
 /// What is counted as a number, then whose it is.
 impl Wire for Counted {
     fn put(&self, out: &mut Vec<u8>) {
@@ -191,6 +227,23 @@ impl Wire for Counted {
                 out.push(2);
                 token.put(out);
             }
+            Self::Card(token) => {
+                out.push(3);
+                token.put(out);
+            }
+            Self::Merchant(merchant) => {
+                out.push(4);
+                merchant.put(out);
+            }
+            Self::Bin(bin) => {
+                out.push(5);
+                bin.put(out);
+            }
+            Self::Entry(terminal, method) => {
+                out.push(6);
+                terminal.put(out);
+                method.put(out);
+            }
         }
     }
 
@@ -199,6 +252,10 @@ impl Wire for Counted {
             0 => Self::Terminal(Wire::take(input)?),
             1 => Self::StandInTerminal(Wire::take(input)?),
             2 => Self::StandInCard(Wire::take(input)?),
+            3 => Self::Card(Wire::take(input)?),
+            4 => Self::Merchant(Wire::take(input)?),
+            5 => Self::Bin(Wire::take(input)?),
+            6 => Self::Entry(Wire::take(input)?, Wire::take(input)?),
             _ => return Err(CodecFault::Value("counter")),
         })
     }
