@@ -30,6 +30,7 @@ use tollgate::sim::issuer::IssuerThread;
 use tollgate::sim::load;
 use tollgate::sim::load::Live;
 use tollgate::sim::load::Plan;
+use tollgate::sim::terminal::Habits;
 use tollgate::sim::terminal::Setup;
 use tollgate::sim::terminal::drive::Target;
 
@@ -104,6 +105,7 @@ fn setup(serial: u32) -> Setup {
         currency: Currency::CNY,
         offset_minutes: 480,
         encrypt_tracks: false,
+        habits: Habits::default(),
     }
 }
 

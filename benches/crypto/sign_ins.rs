@@ -31,6 +31,7 @@ use tollgate::server::SystemEntropy;
 use tollgate::server::config;
 use tollgate::server::run::Running;
 use tollgate::sim::issuer;
+use tollgate::sim::terminal::Habits;
 use tollgate::sim::terminal::Memory;
 use tollgate::sim::terminal::PinPad;
 use tollgate::sim::terminal::Setup;
@@ -238,6 +239,7 @@ fn sign_in(number: u32, key: &[u8; 16]) -> Vec<u8> {
         currency: Currency::CNY,
         offset_minutes: 480,
         encrypt_tracks: false,
+        habits: Habits::default(),
     };
     let pad = PinPad::with_master_key(key, Arc::new(SystemEntropy)).expect("a PIN pad");
     let mut terminal = Terminal::new(setup, pad, Memory::default()).expect("a terminal");

@@ -108,6 +108,7 @@ impl<W: World> Station<W> {
                 Verdict::NoMatch => tried.extend(kcv),
             }
         }
+        self.mac_failed(exchange);
         self.parts.witness.note(Some(terminal), &Event::MacFailed { range: 0..data.len(), tried });
         Err(Stop::code(ResponseCode::MacFailure, "mac"))
     }

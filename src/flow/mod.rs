@@ -30,6 +30,7 @@ mod recover;
 mod remote;
 mod reverse;
 mod route;
+mod scene;
 mod sealing;
 mod settle;
 mod sign_in;

@@ -62,6 +62,7 @@ impl<W: World> Station<W> {
             return self.manage_answer(exchange, facts, |_| Ok(()));
         }
         trading(exchange, facts)?;
+        self.may_open(facts)?;
         let operator = self.operator(exchange, facts)?;
         let code = exchange.message.role(Role::NetworkCode).ok_or(Stop::format("network-code"))?;
         let order = Order::parse(&code).ok_or(Stop::code(ResponseCode::FunctionUnsupported, "key-layout"))?;
@@ -73,6 +74,7 @@ impl<W: World> Station<W> {
         if facts.certificate.is_some() && !proven {
             return Err(Stop::code(ResponseCode::TerminalForbidden, "certificate"));
         }
+        self.hear_sign_in(exchange, facts, proven).await?;
         let under = facts.master_key.clone().ok_or(Stop::code(ResponseCode::SystemFailure, "no-master-key"))?;
         let mak_length = exchange.door.profile.mak_length;
         let asked = Asked { code: SmallVec::from_slice(&code), mak_length, operator, under };

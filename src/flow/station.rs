@@ -24,6 +24,7 @@ use crate::model::TerminalId;
 use crate::model::Timestamp;
 use crate::registry::Registry;
 use crate::registry::Sessions;
+use crate::risk::Checks;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub struct Parts<W: World> {
     pub witness: Arc<W::Witness>,
     /// Terminals, merchants, issuers, routes; swapped whole.
     pub registry: Arc<ArcSwap<Registry>>,
+    /// The rules that judge requests; swapped whole.
+    pub checks: Arc<ArcSwap<Checks>>,
     /// Session facts of the terminals, as the ledger keeps them.
     pub sessions: Arc<Sessions>,
     /// Cancelled when the ledger fails: the station must stop.
@@ -76,6 +79,7 @@ impl<W: World> Clone for Parts<W> {
             sealer: Arc::clone(&self.sealer),
             witness: Arc::clone(&self.witness),
             registry: Arc::clone(&self.registry),
+            checks: Arc::clone(&self.checks),
             sessions: Arc::clone(&self.sessions),
             failed: self.failed.clone(),
         }
@@ -150,12 +154,14 @@ impl<W: World> Station<W> {
             Kind::KeyChange => Err(Stop::code(ResponseCode::FunctionUnsupported, "kind")),
             Kind::Reversal => {
                 let authentic = self.authenticate(exchange, facts).await?;
+                self.hear_device(exchange, facts).await?;
                 let answer = self.reverse(exchange, facts, &authentic).await;
                 self.keep_raised(facts, &authentic).await?;
                 answer
             }
             _ => {
                 let authentic = self.authenticate(exchange, facts).await?;
+                self.hear_device(exchange, facts).await?;
                 let answer = self.authorize(exchange, facts, kind, &authentic).await;
                 self.keep_raised(facts, &authentic).await?;
                 answer

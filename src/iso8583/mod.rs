@@ -12,6 +12,7 @@ mod build;
 pub mod builtin;
 mod class;
 pub mod describe;
+pub mod device_data;
 mod encoding;
 mod error;
 mod message;

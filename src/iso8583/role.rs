@@ -86,6 +86,11 @@ roles! {
     ClosingTotals = "closing-totals", "totals of a settlement, 90 digits";
     UploadedStan = "uploaded-stan", "trace number of the transaction that an upload tells, 6 digits";
     ZoneKey = "zone-key", "new key of a zone: what it is, its cipher, its check value; text";
+    MerchantType = "merchant-type", "what the merchant trades in, 4 digits";
+    MerchantName = "merchant-name", "name and place of the merchant, text";
+    TerminalData = "terminal-data", "what the device says of itself: its serial number, its software";
+    Location = "location", "where the device is: its position, the radio cell it sees";
+    DeviceStatus = "device-status", "what the device noticed of itself: 1, it was opened";
     Mac = "mac", "as the MAC scheme writes it";
     Ksn = "ksn", "key serial number of a DUKPT device, 10 or 12 bytes or their hex digits";
 }

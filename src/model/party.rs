@@ -1,7 +1,10 @@
 //! Who takes part: terminal, merchant, acquirer, issuer.
 
+use super::Mcc;
+use super::Region;
 use super::number::fixed_text;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 fixed_text!(
@@ -14,6 +17,25 @@ fixed_text!(
     /// In China: acquirer 3, region 4, merchant category 4, serial 4.
     MerchantId, 15, |byte| (b' '..=b'~').contains(byte)
 );
+
+impl MerchantId {
+    /// Places 4 to 7, where Chinese numbers have the region; `None` unless all 15 are digits.
+    #[must_use]
+    pub fn region(&self) -> Option<Region> {
+        self.numbered(3..7).and_then(Region::parse)
+    }
+
+    /// Places 8 to 11, where Chinese numbers have the category; `None` unless all 15 are digits.
+    #[must_use]
+    pub fn mcc(&self) -> Option<Mcc> {
+        self.numbered(7..11).and_then(|digits| std::str::from_utf8(digits).ok()).and_then(Mcc::parse)
+    }
+
+    fn numbered(&self, places: Range<usize>) -> Option<&[u8]> {
+        let digits = self.as_bytes();
+        digits.iter().all(u8::is_ascii_digit).then(|| digits.get(places)).flatten()
+    }
+}
 
 /// Acquiring institution identification code, DE 32 (`n..11`).
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]

@@ -3,6 +3,7 @@
 //! The shell shares a [`Registry`] behind an `ArcSwap` and replaces it as a whole; a request that
 //! began with one table ends with it. What changes while terminals trade is in [`Sessions`].
 
+mod callers;
 mod days;
 mod document;
 mod downloads;
@@ -16,6 +17,7 @@ mod sessions;
 mod sign_ins;
 mod table;
 
+pub use callers::{Callers, Heard};
 pub use days::{ACQUIRER, Days};
 pub use document::Document;
 pub use downloads::{Catalogue, DownloadSources, Downloads, Entry, Parameter, Parameters};

@@ -1,5 +1,6 @@
 //! Live session facts, shared between workers.
 
+use super::callers::Callers;
 use super::pin_errors::PinErrors;
 use super::sign_ins::SignIns;
 use crate::model::DeviceId;
@@ -38,6 +39,7 @@ pub struct Sessions {
     devices: DashMap<DeviceId, TerminalId>,
     sign_ins: SignIns,
     pin_errors: PinErrors,
+    callers: Callers,
     zones: DashMap<IssuerName, ZoneFacts>,
     changing: DashSet<(IssuerName, ZoneUse)>,
 }
@@ -170,6 +172,12 @@ impl Sessions {
     #[must_use]
     pub fn pin_errors(&self) -> &PinErrors {
         &self.pin_errors
+    }
+
+    /// Where terminals call from.
+    #[must_use]
+    pub fn callers(&self) -> &Callers {
+        &self.callers
     }
 
     /// How many terminals have facts.

@@ -193,6 +193,7 @@ impl Built {
                 sealer: Arc::new(sealer),
                 witness: Arc::new(Watch::default()),
                 registry: Arc::new(ArcSwap::from_pointee(loaded.registry)),
+                checks: Arc::new(ArcSwap::from_pointee(loaded.checks)),
                 sessions,
                 failed,
             },

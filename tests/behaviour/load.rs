@@ -13,6 +13,7 @@ use tollgate::sim::cards;
 use tollgate::sim::load::Live;
 use tollgate::sim::load::Plan;
 use tollgate::sim::load::run;
+use tollgate::sim::terminal::Habits;
 use tollgate::sim::terminal::Setup;
 use tollgate::sim::terminal::drive::Target;
 
@@ -24,6 +25,7 @@ fn plan(address: String, trouble: u16) -> Plan {
         currency: Currency::CNY,
         offset_minutes: 480,
         encrypt_tracks: false,
+        habits: Habits::default(),
     };
     let target = Target {
         address,

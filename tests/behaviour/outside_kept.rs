@@ -12,6 +12,7 @@ use tollgate::model::MerchantId;
 use tollgate::model::TerminalId;
 use tollgate::sim::cards;
 use tollgate::sim::load::{Belief, Live, Plan, go_on};
+use tollgate::sim::terminal::Habits;
 use tollgate::sim::terminal::Setup;
 use tollgate::sim::terminal::drive::Target;
 use tollgate::sim::till_roll::TillRoll;
@@ -24,6 +25,7 @@ fn plan(address: String, trouble: u16) -> Plan {
         currency: Currency::CNY,
         offset_minutes: 480,
         encrypt_tracks: false,
+        habits: Habits::default(),
     };
     let within = Duration::from_millis(500);
     let target = Target { address, tls: None, connect_within: Duration::from_secs(5), answer_within: within };

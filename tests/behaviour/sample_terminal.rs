@@ -11,6 +11,7 @@ use tollgate::model::TerminalId;
 use tollgate::model::Timestamp;
 use tollgate::model::Track2;
 use tollgate::sim::terminal::Card;
+use tollgate::sim::terminal::Habits;
 use tollgate::sim::terminal::Memory;
 use tollgate::sim::terminal::PinPad;
 use tollgate::sim::terminal::Setup;
@@ -49,6 +50,7 @@ pub(crate) fn setup(name: &str) -> Setup {
         currency: Currency::CNY,
         offset_minutes: 480,
         encrypt_tracks: false,
+        habits: Habits::default(),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::sim::load::Belief;
 use crate::sim::load::Live;
 use crate::sim::load::LoadFault;
 use crate::sim::load::Plan;
+use crate::sim::terminal::Habits;
 use crate::sim::terminal::Setup;
 use crate::sim::terminal::drive::Target;
 use crate::sim::till_roll::TillRoll;
@@ -112,6 +113,7 @@ fn setups(registry: &Registry) -> Option<Vec<Setup>> {
             currency: facts.currency,
             offset_minutes: facts.offset_minutes,
             encrypt_tracks: false,
+            habits: Habits::default(),
         })
         .collect();
     terminals.sort_by_key(|setup| setup.terminal);

@@ -19,6 +19,7 @@ use crate::sim::cards;
 use crate::sim::cards::CardUse;
 use crate::sim::terminal::Card;
 use crate::sim::terminal::Entry;
+use crate::sim::terminal::Habits;
 use crate::sim::terminal::PinPad;
 use crate::sim::terminal::Presented;
 use crate::sim::terminal::Setup;
@@ -75,6 +76,15 @@ pub(super) struct Station {
     /// Merchant number, DE 42 [default: the demo's merchant of the terminal]
     #[arg(global = true, long)]
     mid: Option<String>,
+    /// Another merchant number in requests, as a jump machine writes one
+    #[arg(global = true, long, value_name = "MID")]
+    claim_mid: Option<String>,
+    /// The device's serial number, in sign-ins, and then also in requests
+    #[arg(global = true, long)]
+    serial: Option<String>,
+    /// Somebody opened the device, and it says so in each request
+    #[arg(global = true, long)]
+    opened: bool,
     /// File with the terminal master key as 32 or 48 hex digits
     #[arg(global = true, long)]
     tmk_file: Option<PathBuf>,
@@ -137,7 +147,27 @@ impl Station {
         };
         let merchant = merchant.ok_or_else(|| usage("--mid: 15 characters are needed"))?;
         let encrypt_tracks = self.encrypt_track;
-        Ok(Setup { profile, terminal, merchant, currency: Currency::CNY, offset_minutes: 480, encrypt_tracks })
+        let habits = self.habits()?;
+        Ok(Setup { profile, terminal, merchant, currency: Currency::CNY, offset_minutes: 480, encrypt_tracks, habits })
+    }
+
+    fn habits(&self) -> Result<Habits, Failure> {
+        let claims = self
+            .claim_mid
+            .as_ref()
+            .map(|mid| MerchantId::parse(mid.as_bytes()).ok_or_else(|| usage("--claim-mid: 15 characters are needed")));
+        let is_serial = |text: &str| {
+            (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        if self.serial.as_deref().is_some_and(|serial| !is_serial(serial)) {
+            return Err(usage("--serial: 1 to 32 letters, digits or hyphens"));
+        }
+        Ok(Habits {
+            serial: self.serial.as_deref().map(Box::from),
+            claims: claims.transpose()?,
+            tells: self.serial.is_some(),
+            opened: self.opened,
+        })
     }
 
     /// Who is at the terminal, if it was said.

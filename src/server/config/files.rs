@@ -9,9 +9,12 @@ use crate::registry::DownloadSources;
 use crate::registry::Registry;
 use crate::registry::Source;
 use crate::registry::Sources;
+use crate::risk::Checks;
+use crate::risk::RuleSet;
 use crate::settle::calendar::Calendar;
 use crate::settle::fees::Fees;
 use std::path::Path;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// A whole station, ready to be built.
@@ -28,6 +31,8 @@ pub struct Loaded {
     pub fees: Fees,
     /// When banks work.
     pub calendar: Calendar,
+    /// The rules that judge requests.
+    pub checks: Checks,
 }
 
 /// Loads a station from its file.
@@ -50,6 +55,7 @@ pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded,
     let mut one = |name: &Option<String>| read(name.as_slice());
     let (parameters, capks) = (one(&lists.parameters), one(&lists.capks));
     let (applications, contactless) = (one(&lists.applications), one(&lists.contactless));
+    let (rules, shadow) = (one(&lists.rules), one(&lists.shadow));
     let registry = Registry::load(&Sources {
         defaults: config.defaults.clone(),
         merchants: sources(&merchants),
@@ -70,13 +76,14 @@ pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded,
     let (keys, mut stated) = KeyList::read(config.hsm.kind(), config.test_keys, &key_files, &mut breaches);
     let fees = Fees::load(&sources(&fees), &mut breaches);
     let calendar = Calendar::load(&sources(&holidays), &mut breaches);
+    let checks = checks(&rules, &shadow, &mut breaches);
     match registry {
         Ok(registry) => {
             let station = Source { file: &file, text: &text };
             let texts = Texts { station, issuers: &sources(&issuers), terminals: &sources(&terminals) };
             needs::check(&config, &registry, &mut stated, &texts, &mut breaches);
             check_doors(&config, &texts, &mut breaches);
-            breaches.or(Loaded { config, registry, keys, stated, fees, calendar })
+            breaches.or(Loaded { config, registry, keys, stated, fees, calendar, checks })
         }
         Err(found) => {
             breaches.extend(found);
@@ -97,6 +104,25 @@ fn texts(folder: &Path, names: &[String], breaches: &mut Breaches) -> Vec<(Strin
         }
     }
     texts
+}
+
+/// The rules that decide and those that only count; none where no file is named.
+fn checks(
+    live: &[(String, Zeroizing<String>)],
+    shadow: &[(String, Zeroizing<String>)],
+    breaches: &mut Breaches,
+) -> Checks {
+    let mut read = |texts: &[(String, Zeroizing<String>)]| -> Option<Arc<RuleSet>> {
+        let (file, text) = texts.first()?;
+        match RuleSet::read(file, text) {
+            Ok(rules) => Some(Arc::new(rules)),
+            Err(found) => {
+                breaches.extend(found);
+                None
+            }
+        }
+    };
+    Checks { live: read(live).unwrap_or_default(), shadow: read(shadow) }
 }
 
 fn sources(texts: &[(String, Zeroizing<String>)]) -> Vec<Source<'_>> {

@@ -99,6 +99,10 @@ pub struct Lists {
     pub parameters: Option<String>,
     /// Public keys of certification authorities.
     pub capks: Option<String>,
+    /// The rules that judge requests, from `[risk]`.
+    pub rules: Option<String>,
+    /// Rules that only count, from `[risk]`.
+    pub shadow: Option<String>,
     /// Applications of chips.
     pub applications: Option<String>,
     /// Parameters of contactless kernels.
@@ -152,7 +156,7 @@ const LIMITS: &[&str; 9] = &[
     "in_flight_per_link",
     "write_buffer",
 ];
-const RISK: &[&str; 4] = &["least", "most", "daily_amount", "daily_count"];
+const RISK: &[&str; 6] = &["least", "most", "daily_amount", "daily_count", "rules", "shadow"];
 const FILES: &[&str; 12] = &[
     "merchants",
     "terminals",
@@ -194,8 +198,13 @@ pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result
     let mut days = Days::read(&station, &mut breaches);
     document.tables("acquirer", ACQUIRER, &mut breaches, |row, breaches| days.add(row, breaches));
     let ceilings = ceilings(&document.table("limits", LIMITS, &mut breaches), &mut breaches);
-    let limits = risk(&document.table("risk", RISK, &mut breaches), &mut breaches);
+    let risk_table = document.table("risk", RISK, &mut breaches);
+    let limits = risk(&risk_table, &mut breaches);
+    let mut rules_in =
+        |column: &str| risk_table.optional(column, "a path", |path| Some(path.to_owned()), &mut breaches);
+    let (rules_file, shadow_file) = (rules_in("rules"), rules_in("shadow"));
     let lists = lists(&document.table("files", FILES, &mut breaches), &mut breaches);
+    let lists = Lists { rules: rules_file, shadow: shadow_file, ..lists };
     let rules = field::rules(&document, &mut breaches);
     let station = self::station(&station, limits, days, &mut breaches);
     let profile = station.as_ref().map(|station| station.profile).unwrap_or_default();
@@ -339,5 +348,6 @@ fn lists<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Lists {
         capks,
         applications,
         contactless,
+        ..Lists::default()
     }
 }

@@ -31,7 +31,8 @@ impl Terminal {
                 self.composite(&mut message, "00", "004", 11)?;
             }
             let length = usize::from(self.setup.profile.switches.operator_length);
-            message.role(Role::KeyData, format!("Sequence No{:02}TOLLGATE-SIM-001", 16).as_bytes())?;
+            let serial = self.serial_number();
+            message.role(Role::KeyData, format!("Sequence No{:02}{serial}", serial.len()).as_bytes())?;
             message.role(Role::Operator, self.operator(length).as_bytes())?;
         }
         self.finish(Kind::SignIn, message)
@@ -73,6 +74,11 @@ impl Terminal {
     /// DE 63 of a sign-in and a settlement.
     pub(super) fn operator(&self, length: usize) -> String {
         format!("{:<length$}", self.signed_in_as())
+    }
+
+    /// What is on the plate of the device.
+    pub(super) fn serial_number(&self) -> &str {
+        self.setup.habits.serial.as_deref().unwrap_or("TOLLGATE-SIM-001")
     }
 
     /// Who a sign-in names: 01 if nobody said who it is.

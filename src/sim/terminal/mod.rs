@@ -69,6 +69,21 @@ pub struct Setup {
     pub offset_minutes: i16,
     /// Ask for a track key at sign-in, and encipher tracks under it.
     pub encrypt_tracks: bool,
+    /// What it does besides.
+    pub habits: Habits,
+}
+
+/// What a terminal says of itself and of where it stands, true or not.
+#[derive(Clone, Debug, Default)]
+pub struct Habits {
+    /// Its serial number, 1 to 32 letters and digits; `TOLLGATE-SIM-001` if nobody said.
+    pub serial: Option<Box<str>>,
+    /// DE 42 of its requests, where that is another's: a jump machine.
+    pub claims: Option<MerchantId>,
+    /// It says what it is in each request, where the dialect has room for it (DE 59).
+    pub tells: bool,
+    /// Somebody opened it, and it says so.
+    pub opened: bool,
 }
 
 /// Why a terminal cannot make the message it was asked for.

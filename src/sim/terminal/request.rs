@@ -22,6 +22,9 @@ use crate::model::Stan;
 use crate::model::Timestamp;
 use bytes::Bytes;
 
+/// The version of its software, five characters.
+const FIRMWARE: &str = "2.1.0";
+
 /// A unit ready to go out, and what it says.
 pub struct Sent {
     /// What it asks.
@@ -160,8 +163,23 @@ impl Terminal {
         let [one, two] = entry.digits(setup.profile.switches.qr_entry_mode);
         message.role(Role::EntryMode, &[one, two, if pin { b'1' } else { b'2' }])?;
         message.role(Role::Terminal, setup.terminal.as_bytes())?;
-        message.role(Role::Merchant, setup.merchant.as_bytes())?;
+        message.role(Role::Merchant, setup.habits.claims.unwrap_or(setup.merchant).as_bytes())?;
         message.role(Role::Currency, &setup.currency.digits())?;
+        self.tell_of_itself(message)
+    }
+
+    /// What it says of itself, as far as it says anything and the dialect has room for it.
+    fn tell_of_itself(&self, message: &mut Builder) -> Result<(), TerminalFault> {
+        let habits = &self.setup.habits;
+        if habits.tells && self.has(Role::TerminalData) {
+            let serial = self.serial_number();
+            // A traditional POS, its serial number, its software.
+            let data = format!("010020202{:03}{serial}05005{FIRMWARE}", serial.len());
+            message.role(Role::TerminalData, data.as_bytes())?;
+        }
+        if habits.opened && self.has(Role::DeviceStatus) {
+            message.role(Role::DeviceStatus, b"1")?;
+        }
         Ok(())
     }
 

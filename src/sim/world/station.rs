@@ -161,6 +161,7 @@ async fn parts(
         sealer: Arc::new(sealer),
         witness: Arc::new(Watcher { nature: Arc::clone(&outside.nature), history: Arc::clone(&outside.history), life }),
         registry: Arc::new(ArcSwap::new(Arc::clone(&ground.registry))),
+        checks: Arc::default(),
         sessions: Arc::new(sessions),
         failed,
     })

@@ -14,6 +14,7 @@ use tollgate::model::BatchNumber;
 use tollgate::model::Currency;
 use tollgate::model::MerchantId;
 use tollgate::model::TerminalId;
+use tollgate::sim::terminal::Habits;
 use tollgate::sim::terminal::Setup;
 
 const TERMINAL: &[u8] = b"10000001";
@@ -54,6 +55,7 @@ impl Counter {
             currency: Currency::CNY,
             offset_minutes: 480,
             encrypt_tracks: false,
+            habits: Habits::default(),
         };
         Till::of(rig, setup, "nac")
     }

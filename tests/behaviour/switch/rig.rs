@@ -45,6 +45,7 @@ use tollgate::sim::issuer::books::Money;
 use tollgate::sim::terminal::Answer;
 use tollgate::sim::terminal::Card;
 use tollgate::sim::terminal::Entry;
+use tollgate::sim::terminal::Habits;
 use tollgate::sim::terminal::Heard;
 use tollgate::sim::terminal::Memory;
 use tollgate::sim::terminal::PinPad;
@@ -373,6 +374,7 @@ impl Till {
             currency: Currency::CNY,
             offset_minutes: 480,
             encrypt_tracks: false,
+            habits: Habits::default(),
         };
         Self::with(address, setup)
     }
