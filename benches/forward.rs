@@ -50,6 +50,7 @@ use tollgate::model::Stan;
 use tollgate::model::TerminalId;
 use tollgate::registry::Breaches;
 use tollgate::registry::Source;
+use tollgate::risk::Scene;
 use tollgate::server::SystemEntropy;
 use tollgate::server::config;
 use tollgate::server::config::key_rows;
@@ -187,6 +188,8 @@ fn intent(parts: &Parts, number: usize, terminals: usize, date: BusinessDate) ->
         batch: None,
         card: CardClass::default(),
         operator: None,
+        scene: Scene::default(),
+        risk: None,
     }
 }
 

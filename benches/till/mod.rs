@@ -44,6 +44,7 @@ use tollgate::model::Stan;
 use tollgate::model::TerminalId;
 use tollgate::model::Timestamp;
 use tollgate::model::VoidsInTotals;
+use tollgate::risk::Scene;
 
 pub(crate) const OPTIONS: Options = Options { segment_bytes: 64 << 20, new_id: JournalId(*b"made for a bench") };
 pub(crate) const TERMINALS: u64 = 10_000;
@@ -108,6 +109,8 @@ pub(crate) fn sale(ledger: &EmbeddedLedger, number: u64, date: BusinessDate, rec
         batch: None,
         card: CardClass::default(),
         operator: None,
+        scene: Scene::default(),
+        risk: None,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::hsm::Hsm;
 use crate::iso8583::EncodeError;
 use crate::iso8583::Role;
 use crate::iso8583::Unsigned;
+use crate::ledger::Asked;
 use crate::ledger::Decided;
 use crate::ledger::Intended;
 use crate::ledger::Intent;
@@ -36,6 +37,7 @@ use crate::model::TerminalId;
 use crate::risk;
 use crate::risk::Assessment;
 use crate::risk::Refusal;
+use crate::risk::Scene;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -61,11 +63,11 @@ impl<W: World> Station<W> {
         let (mut intent, way) = self.intent(exchange, facts, &asking, authentic)?;
         let mut issuer = None;
         let intended = self.intend(&intent, authentic, started).await?;
-        if let Intended::Adrift(code) = intended {
+        if let Intended::Adrift(code, _) = intended {
             self.adrift(facts, &mut intent, code);
         }
         let (decided, rule, repeat) = match intended {
-            Intended::Fresh | Intended::Adrift(_) => {
+            Intended::Fresh | Intended::Flagged(_) | Intended::Adrift(..) => {
                 if kinds::of(kind).is_advice {
                     self.tell_batchless(asking.request.batch, intent.id);
                 }
@@ -77,7 +79,7 @@ impl<W: World> Station<W> {
                 issuer = fresh.issuer;
                 (fresh.decided, fresh.rule, false)
             }
-            Intended::Declined(decided) => {
+            Intended::Declined(decided, _) => {
                 let rule = intent.refusal.as_ref().map_or("counter-or-tombstone", |refusal| &*refusal.rule);
                 (decided, Some(rule), false)
             }
@@ -194,6 +196,8 @@ impl<W: World> Station<W> {
             batch: self.batch_for(facts.terminal, request),
             card: self.parts.registry.load().bins().class(&request.pan),
             operator: authentic.opening.operator,
+            scene: Scene::default(),
+            risk: None,
         };
         Ok((intent, way))
     }
@@ -252,11 +256,8 @@ impl<W: World> Station<W> {
     async fn intend(&self, intent: &Intent, authentic: &Authentic, started: Duration) -> Result<Intended, Stop> {
         let (ledger, clock) = (&self.parts.ledger, &self.parts.clock);
         loop {
-            let intended = match &authentic.raised {
-                Some(raised) => ledger.intend_noting(intent.clone(), raised.clone()).await,
-                None => ledger.intend(intent.clone()).await,
-            };
-            let intended = intended.map_err(|fault| self.ledger_stop(&fault))?;
+            let asked = Asked { intent: intent.clone(), checks: None, noting: authentic.raised.clone() };
+            let intended = ledger.intend(asked).await.map_err(|fault| self.ledger_stop(&fault))?;
             let Intended::Untold(earlier) = intended else { return Ok(intended) };
             let left = (started + ADVICE_WAIT).saturating_sub(clock.monotonic());
             if left.is_zero() {

@@ -4,6 +4,7 @@
 //! without it, wait until the journal has the fact, and only then answer. Every answer waits, also one
 //! that changes nothing: what it was read from may not be durable yet, and an answer given is an effect.
 
+use super::Asked;
 use super::BatchClose;
 use super::BatchClosed;
 use super::BatchRecord;
@@ -16,7 +17,6 @@ use super::FollowTerms;
 use super::Forwarded;
 use super::Identity;
 use super::Intended;
-use super::Intent;
 use super::Ledger;
 use super::LedgerFault;
 use super::OpenBatch;
@@ -209,14 +209,8 @@ impl Ledger for EmbeddedLedger {
         (TxnId(id), Rrn::numbered(date, id))
     }
 
-    async fn intend(&self, intent: Intent) -> Result<Intended, LedgerFault> {
-        let (told, ticket) = self.intend_after(intent, None)?;
-        ticket.kept().await?;
-        Ok(told)
-    }
-
-    async fn intend_noting(&self, intent: Intent, facts: SessionFacts) -> Result<Intended, LedgerFault> {
-        let (told, ticket) = self.intend_after(intent, Some(facts))?;
+    async fn intend(&self, asked: impl Into<Asked> + Send) -> Result<Intended, LedgerFault> {
+        let (told, ticket) = self.intend_after(asked.into())?;
         ticket.kept().await?;
         Ok(told)
     }

@@ -5,6 +5,7 @@
 //! the same commit as the decision that needs it.
 
 pub mod archive;
+mod asked;
 pub mod backup;
 pub mod batches;
 mod book;
@@ -30,6 +31,7 @@ mod types;
 pub mod verify;
 mod waiters;
 
+pub use asked::{Asked, Explained, Intended};
 pub use batches::{
     BatchClose, BatchClosed, BatchRecord, BatchState, ClosedBy, Difference, ItemDifference, OpenBatch, Uploaded,
     UploadedGroup, UploadedItem,
@@ -40,7 +42,7 @@ pub use housekeeper::{Housekeeper, Housekeeping, Tidied};
 pub use kinds::FollowTerms;
 pub use originals::OriginalQuery;
 pub use types::{
-    Answer, DataKeyName, DeadLetter, Decided, Decision, Due, Effect, Followed, Forwarded, Identity, Intended, Intent,
+    Answer, DataKeyName, DeadLetter, Decided, Decision, Due, Effect, Followed, Forwarded, Identity, Intent,
     LedgerFault, OriginalKey, Outbound, Outcome, Owed, Recorded, Reversal, Reversed, Scope, TxnId,
 };
 
@@ -75,15 +77,10 @@ pub trait Ledger: Send + Sync + 'static {
     /// adjustment, never beside it: their issuer would not know it, or the amount.
     ///
     /// An advice whose batch takes no transactions any more is recorded in no batch: it tells of money that has moved.
-    fn intend(&self, intent: Intent) -> impl Future<Output = Result<Intended, LedgerFault>> + Send;
-
-    /// As [`Ledger::intend`], and keeps the terminal's session facts as [`Ledger::note_terminal`], in the same commit;
-    /// the facts are kept too where the intent is not, but for faults.
-    fn intend_noting(
-        &self,
-        intent: Intent,
-        facts: SessionFacts,
-    ) -> impl Future<Output = Result<Intended, LedgerFault>> + Send;
+    ///
+    /// Rules judge it in the same commit, if it brings them, and nothing comes between what they look at and what is
+    /// reserved. Where one of them and the binding of DE 42 both refuse it, the rule is named.
+    fn intend(&self, asked: impl Into<Asked> + Send) -> impl Future<Output = Result<Intended, LedgerFault>> + Send;
 
     /// Records that the request goes another way, its first link having sent nothing; before a byte
     /// leaves on the second. Returns what was decided meanwhile, if it was: then nothing may be sent.

@@ -3,6 +3,7 @@
 use super::Answer;
 use super::Decided;
 use super::Decision;
+use super::Explained;
 use super::Forwarded;
 use super::Intended;
 use super::Intent;
@@ -57,7 +58,7 @@ impl Book {
             && let Some(code) = self.counters.refusal(&intent.reservations)
         {
             let decided = Decided::of(&intent, Outcome::Declined, Answer::of(code, intent.received));
-            return Ok(Commit::nothing(Intended::Declined(decided)));
+            return Ok(Commit::nothing(Intended::Declined(decided, Explained::default())));
         }
         let forwarded = |known: TxnId| mutant::is(Mutant::DuplicateForwarded) && self.open(known);
         if let Some(known) = known.filter(|known| !forwarded(*known)) {
@@ -97,11 +98,14 @@ impl Book {
         }
         let intent = Arc::new(intent);
         Ok(match refusal {
-            None => Commit::of([Record::Intended(intent)], adrift.map_or(Intended::Fresh, Intended::Adrift)),
+            None => Commit::of(
+                [Record::Intended(intent)],
+                adrift.map_or(Intended::Fresh, |code| Intended::Adrift(code, None)),
+            ),
             Some(code) => {
                 let answer = Answer::of(code, intent.received);
                 let decided = Decided::of(&intent, Outcome::Declined, answer.clone());
-                Commit::of([Record::Declined(intent, answer)], Intended::Declined(decided))
+                Commit::of([Record::Declined(intent, answer)], Intended::Declined(decided, Explained::default()))
             }
         })
     }

@@ -1,12 +1,12 @@
 //! The ledger's questions to closed days. A transaction that left the book and is followed, reversed or
 //! answered late comes back into it, in the commit of what it came back for.
 
+use super::Asked;
 use super::Decided;
 use super::Decision;
 use super::EmbeddedLedger;
 use super::Identity;
 use super::Intended;
-use super::Intent;
 use super::Ledger;
 use super::LedgerFault;
 use super::OriginalKey;
@@ -33,7 +33,6 @@ use crate::model::BusinessDate;
 use crate::model::IssuerName;
 use crate::model::PanToken;
 use crate::model::Rrn;
-use crate::model::SessionFacts;
 use parking_lot::MutexGuard;
 
 /// More follow-ups of follow-ups than there are.
@@ -93,11 +92,8 @@ impl EmbeddedLedger {
     }
 
     /// An intent whose identity the book does not know, after what closed days know of it; and its terminal's facts.
-    pub(super) fn intend_after(
-        &self,
-        intent: Intent,
-        facts: Option<SessionFacts>,
-    ) -> Result<(Intended, Ticket), LedgerFault> {
+    pub(super) fn intend_after(&self, asked: Asked) -> Result<(Intended, Ticket), LedgerFault> {
+        let Asked { intent, checks: _, noting: facts } = asked;
         let terminal = intent.identity.terminal;
         let (identity, date) = (intent.identity.clone(), intent.date);
         let (mut kept, memory) = self.remember(|closed| {

@@ -28,6 +28,9 @@ use crate::model::Timestamp;
 use crate::model::Voucher;
 use crate::risk::Refusal;
 use crate::risk::Reservation;
+use crate::risk::RiskNote;
+use crate::risk::Scene;
+use crate::risk::Situation;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -140,6 +143,30 @@ pub struct Intent {
     pub card: CardClass,
     /// Who was signed in at the terminal.
     pub operator: Option<Operator>,
+    /// What rules see of it besides.
+    pub scene: Scene,
+    /// The rules that spoke of it, if any did; the ledger's to say.
+    pub risk: Option<Box<RiskNote>>,
+}
+
+impl Intent {
+    /// It as rules see it.
+    #[must_use]
+    pub fn situation(&self) -> Situation<'_> {
+        Situation {
+            kind: self.kind,
+            terminal: self.identity.terminal,
+            merchant: self.merchant,
+            card: self.token,
+            amount: self.amount,
+            currency: self.currency,
+            entry: self.entry_mode,
+            date: self.date,
+            at: self.received,
+            offset_minutes: self.offset_minutes,
+            scene: &self.scene,
+        }
+    }
 }
 
 /// What a terminal is told, kept so that it can be told again to the byte (but MAC and DE 7).
@@ -221,29 +248,6 @@ impl Decided {
         let told = super::kinds::of(intent.kind).on_unknown != OnUnknown::Nothing;
         Self { outcome, answer, rrn: intent.rrn, organisation: told.then_some(intent.card.organisation) }
     }
-}
-
-/// What became of an intent.
-#[derive(Clone, Debug)]
-pub enum Intended {
-    /// Recorded: go on.
-    Fresh,
-    /// Recorded: go on, and raise an alarm. An advice that does not fit what it names, for this reason: it tells
-    /// what has been done and is taken, but it follows nothing, and no issuer is told.
-    Adrift(ResponseCode),
-    /// Recorded as declined here, by its refusal, a counter or a tombstone; the answer stands.
-    Declined(Decided),
-    /// Seen before, and decided: the recorded answer.
-    Duplicate(Decided),
-    /// Seen before and still running under this number: await [`super::Ledger::decided`].
-    Running(TxnId),
-    /// The same identity with other content: 94, alarm; nothing was recorded.
-    Mismatch,
-    /// The terminal must sign in first (77); nothing was recorded, and the same request may come again.
-    NotNow,
-    /// It relies on this advice, the original or an adjustment of it, which their issuer has yet to hear of: await
-    /// [`super::Ledger::told`] (an advice [`super::Ledger::decided`]), and ask again. Nothing was recorded.
-    Untold(TxnId),
 }
 
 /// A terminal's wish to undo.

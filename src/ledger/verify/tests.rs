@@ -49,6 +49,7 @@ use crate::model::Timestamp;
 use crate::risk::Counted;
 use crate::risk::CounterKey;
 use crate::risk::Reservation;
+use crate::risk::Scene;
 use Invariant::*;
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -113,6 +114,8 @@ fn sale(id: u64, minor: u64) -> Intent {
         batch: None,
         card: CardClass::default(),
         operator: None,
+        scene: Scene::default(),
+        risk: None,
     }
 }
 

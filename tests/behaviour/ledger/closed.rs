@@ -138,7 +138,7 @@ fn refunds_of_a_closed_days_sale_never_pass_what_was_paid_however_often_it_leave
                     (Intended::Fresh, None) => {
                         ledger.decide(id, decision(Outcome::Approved, known.received)).await.unwrap();
                     }
-                    (Intended::Declined(decided), Some(code)) => assert_eq!(decided.answer.code, code),
+                    (Intended::Declined(decided, _), Some(code)) => assert_eq!(decided.answer.code, code),
                     (told, _) => panic!("{stan}: {told:?}"),
                 }
                 ledger.close_day(day(22)).await.unwrap();
@@ -189,7 +189,7 @@ fn a_request_whose_reversal_came_on_a_closed_day_is_declined() {
             (ledger, ())
         },
         async |ledger, ()| {
-            let Intended::Declined(decided) = ledger.intend(on(day(22), sale(&ledger, 1, 1, 100))).await.unwrap()
+            let Intended::Declined(decided, _) = ledger.intend(on(day(22), sale(&ledger, 1, 1, 100))).await.unwrap()
             else {
                 panic!("not declined")
             };

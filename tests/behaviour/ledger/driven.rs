@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
+use tollgate::ledger::Asked;
 use tollgate::ledger::BatchClose;
 use tollgate::ledger::BatchClosed;
 use tollgate::ledger::BatchRecord;
@@ -23,7 +24,6 @@ use tollgate::ledger::Forwarded;
 use tollgate::ledger::Housekeeping;
 use tollgate::ledger::Identity;
 use tollgate::ledger::Intended;
-use tollgate::ledger::Intent;
 use tollgate::ledger::Ledger;
 use tollgate::ledger::LedgerFault;
 use tollgate::ledger::OpenBatch;
@@ -281,12 +281,8 @@ where
         self.ledger.number(date)
     }
 
-    async fn intend(&self, intent: Intent) -> Result<Intended, LedgerFault> {
-        self.wait(self.ledger.intend(intent)).await
-    }
-
-    async fn intend_noting(&self, intent: Intent, facts: SessionFacts) -> Result<Intended, LedgerFault> {
-        self.wait(self.ledger.intend_noting(intent, facts)).await
+    async fn intend(&self, asked: impl Into<Asked> + Send) -> Result<Intended, LedgerFault> {
+        self.wait(self.ledger.intend(asked)).await
     }
 
     async fn reroute(&self, id: TxnId, outbound: Outbound) -> Result<Option<Decided>, LedgerFault> {

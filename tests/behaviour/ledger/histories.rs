@@ -221,7 +221,7 @@ async fn intend<L: Ledger>(ledger: &L, intent: Intent) {
             );
         }
         (None, Intended::Fresh) => assert!(!over_amount && !over_count, "I10: above the limit"),
-        (None, Intended::Declined(decided)) => match decided.answer.code {
+        (None, Intended::Declined(decided, _)) => match decided.answer.code {
             ResponseCode::AmountLimit => assert!(over_amount, "I10: declined with room left"),
             ResponseCode::CountLimit => assert!(over_count && !over_amount, "I10: declined with room left"),
             code => assert_eq!(code, ResponseCode::RelatedInvalid),

@@ -38,6 +38,7 @@ use tollgate::model::Timestamp;
 use tollgate::risk::Counted;
 use tollgate::risk::CounterKey;
 use tollgate::risk::Reservation;
+use tollgate::risk::Scene;
 
 /// What each counter of the shop may reach.
 pub(crate) const AMOUNT_LIMIT: u64 = 1_000;
@@ -118,6 +119,8 @@ pub(crate) fn sale<L: Ledger>(ledger: &L, number: u8, stan: u32, amount: u64) ->
         batch: None,
         card: CardClass::default(),
         operator: None,
+        scene: Scene::default(),
+        risk: None,
     }
 }
 

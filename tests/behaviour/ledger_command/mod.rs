@@ -183,7 +183,7 @@ fn a_day(folder: &Path) -> Kept<Folder> {
     kept.send(Forwarded::Acknowledged);
     kept.wait(shop.note_late(&issuer(), silent.rrn, Outcome::Approved)).unwrap();
     let declined = kept.wait(shop.intend(limited_sale(shop, 1, 3, 200))).unwrap();
-    assert!(matches!(declined, Intended::Declined(_)));
+    assert!(matches!(declined, Intended::Declined(..)));
     kept.end(sale(shop, 2, 4, 400), Outcome::Approved);
     kept.wait(shop.reverse(reversal(2, 5, 4, 400))).unwrap();
     let voided = kept.end(sale(shop, 2, 6, 700), Outcome::Approved);

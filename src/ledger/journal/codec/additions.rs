@@ -19,6 +19,8 @@ use crate::model::Timestamp;
 use crate::model::Versions;
 use crate::model::Voucher;
 use crate::model::WorkingKeys;
+use crate::risk::RiskNote;
+use crate::risk::Scene;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -80,6 +82,8 @@ additions! {
     10 = told_as: BatchNumber;
     11 = serial: SerialMark;
     12 = beside: Beside;
+    13 = scene: Scene;
+    14 = risk: Box<RiskNote>;
 }
 
 /// Generations of working keys beside those in use and those of the last sign-in.
@@ -155,6 +159,8 @@ impl Additions {
             },
             serial: facts.and_then(|facts| facts.serial),
             beside: facts.map(Beside::of).filter(|beside| *beside != Beside::default()),
+            scene: intent.map(|intent| &intent.scene).filter(|scene| **scene != Scene::default()).cloned(),
+            risk: intent.and_then(|intent| intent.risk.clone()),
         }
     }
 
@@ -170,6 +176,8 @@ impl Additions {
             let organisation = self.organisation.unwrap_or_default();
             intent.card = CardClass { organisation, ..self.card.unwrap_or_default() };
             intent.operator = self.operator;
+            intent.scene = self.scene.clone().unwrap_or_default();
+            intent.risk.clone_from(&self.risk);
         }
         if let Some(answer) = answer_mut(&mut record) {
             answer.voucher.clone_from(&self.voucher);

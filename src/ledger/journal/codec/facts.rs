@@ -33,8 +33,10 @@ use crate::model::ZoneFacts;
 use crate::model::ZoneKey;
 use crate::model::ZoneLine;
 use crate::risk::CounterKey;
+use crate::risk::Hit;
 use crate::risk::Refusal;
 use crate::risk::Reservation;
+use crate::risk::Scene;
 
 /// Declares the fields of a type in their order. One that is left out does not compile. Those that came later
 /// are written as additions of the record.
@@ -110,6 +112,8 @@ fields!(BatchRecord {
     items,
     differences,
 } later { told_as });
+fields!(Scene { region, home, mcc, registered_mcc, bin, firmware, fee, silent, mac_failures, signs });
+fields!(Hit { rule, action, evidence, shadow });
 fields!(Intent {
     id,
     rrn,
@@ -136,7 +140,7 @@ fields!(Intent {
     reservations,
     outbound,
     follows,
-} later { batch, card, operator });
+} later { batch, card, operator, scene, risk });
 
 impl Wire for Followers {
     fn put(&self, out: &mut Vec<u8>) {

@@ -18,11 +18,13 @@ use crate::model::CardClass;
 use crate::model::Currency;
 use crate::model::EntryMethod;
 use crate::model::Expiry;
+use crate::model::Firmware;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
 use crate::model::KeyName;
 use crate::model::Ksn;
 use crate::model::MaskedPan;
+use crate::model::Mcc;
 use crate::model::MerchantId;
 use crate::model::Operator;
 use crate::model::Organisation;
@@ -30,6 +32,7 @@ use crate::model::PanToken;
 use crate::model::PosEntryMode;
 use crate::model::ProcessingCode;
 use crate::model::Product;
+use crate::model::Region;
 use crate::model::Rrn;
 use crate::model::SealedPan;
 use crate::model::Stan;
@@ -37,7 +40,10 @@ use crate::model::TerminalId;
 use crate::model::Timestamp;
 use crate::model::Versions;
 use crate::model::Voucher;
+use crate::risk::Action;
 use crate::risk::Counted;
+use crate::risk::RiskNote;
+use crate::risk::Signs;
 
 /// A noun of fixed width: how its bytes are got, how many they are, what reads them.
 macro_rules! fixed {
@@ -99,6 +105,9 @@ fixed_text! {
 
 fixed!(TxnId, "transaction number", 8, |id| id.0.to_be_bytes(), |bytes| Some(TxnId(u64::from_be_bytes(bytes))));
 fixed!(Amount, "amount", 8, |amount| amount.minor().to_be_bytes(), |bytes| Amount::new(u64::from_be_bytes(bytes)));
+fixed!(Region, "region", 2, |region| region.value().to_be_bytes(), |bytes| Region::new(u16::from_be_bytes(bytes)));
+fixed!(Mcc, "category", 2, |mcc| mcc.value().to_be_bytes(), |bytes| Mcc::new(u16::from_be_bytes(bytes)));
+fixed!(Signs, "sign", 4, |signs| signs.bits().to_be_bytes(), |bytes| Signs::of_bits(u32::from_be_bytes(bytes)));
 fixed!(Stan, "trace number", 4, |stan| stan.value().to_be_bytes(), |bytes| Stan::new(u32::from_be_bytes(bytes)));
 fixed!(BatchNumber, "batch number", 4, |batch| batch.value().to_be_bytes(), |bytes| {
     BatchNumber::new(u32::from_be_bytes(bytes))
@@ -174,6 +183,44 @@ impl Wire for Versions {
             *version = Wire::take(input)?;
         }
         Ok(versions)
+    }
+}
+
+/// Its three numbers.
+impl Wire for Firmware {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.iter().for_each(|number| number.put(out));
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        Ok(Self([Wire::take(input)?, Wire::take(input)?, Wire::take(input)?]))
+    }
+}
+
+/// A byte each, in the order of the enum.
+const ACTIONS: [Action; 5] = [Action::Allow, Action::Alert, Action::StepUp, Action::Decline, Action::Hold];
+
+impl Wire for Action {
+    fn put(&self, out: &mut Vec<u8>) {
+        let place = ACTIONS.iter().position(|action| action == self);
+        out.push(place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX));
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        ACTIONS.get(usize::from(input.byte()?)).copied().ok_or(CodecFault::Value("action"))
+    }
+}
+
+/// The version, then what spoke.
+impl Wire for RiskNote {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.version.put(out);
+        self.hits.put(out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        let note = Self { version: Wire::take(input)?, hits: Wire::take(input)? };
+        if note.hits.len() <= Self::MOST { Ok(note) } else { Err(CodecFault::Value("number of hits")) }
     }
 }
 

@@ -140,7 +140,7 @@ macro_rules! number {
     )+};
 }
 
-number!(u32, u64, i16, i64);
+number!(u16, u32, u64, i16, i64);
 
 impl<const N: usize> Wire for [u8; N] {
     fn put(&self, out: &mut Vec<u8>) {
@@ -236,5 +236,25 @@ impl Wire for Cow<'static, str> {
 
     fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
         input.text().map(|text| Self::Owned(text.to_owned()))
+    }
+}
+
+impl Wire for Arc<str> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_counted(self.as_bytes(), out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        input.text().map(Self::from)
+    }
+}
+
+impl Wire for Box<str> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_counted(self.as_bytes(), out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        input.text().map(Self::from)
     }
 }

@@ -12,7 +12,7 @@ fn whole(minor: u64) -> Amount {
 async fn adrift<L: Ledger>(ledger: &L, intent: Intent) -> ResponseCode {
     let advice = Decision { advise: true, ..decision(Approved, intent.received) };
     let id = intent.id;
-    let Intended::Adrift(why) = ledger.intend(intent).await.unwrap() else { panic!("it fits") };
+    let Intended::Adrift(why, _) = ledger.intend(intent).await.unwrap() else { panic!("it fits") };
     let decided = ledger.decide(id, advice).await.unwrap();
     assert_eq!(decided.outcome, Approved, "an advice tells what has been done");
     let kept = found(ledger, id).intent;
@@ -149,7 +149,7 @@ pub(in crate::ledger) async fn a_tip_goes_behind_one_that_is_under_way_and_has_a
     );
     let most = following(Kind::Adjustment, &paid, sale(&ledger, 1, 4, 151));
     let told = ledger.intend(most).await.unwrap();
-    assert!(matches!(told, Intended::Adrift(ResponseCode::OriginalAmountWrong)), "{told:?}");
+    assert!(matches!(told, Intended::Adrift(ResponseCode::OriginalAmountWrong, _)), "{told:?}");
 }
 
 /// An approval of a part.

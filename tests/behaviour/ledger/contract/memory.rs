@@ -73,7 +73,7 @@ pub(in crate::ledger) async fn what_follows_nothing_it_may_follow_is_declined_bu
     let completed = Intent { kind: Kind::CompletionAdvice, ..sale(&ledger, 1, 5, 100) };
     assert_eq!(declined(&ledger, completed).await, ResponseCode::OriginalNotFound, "it would take money");
     let told = ledger.intend(Intent { kind: Kind::Adjustment, ..sale(&ledger, 1, 6, 100) }).await.unwrap();
-    assert!(matches!(told, Intended::Adrift(ResponseCode::OriginalNotFound)), "{told:?}");
+    assert!(matches!(told, Intended::Adrift(ResponseCode::OriginalNotFound, _)), "{told:?}");
 }
 
 pub(in crate::ledger) async fn a_closed_day_leaves_the_book_but_for_what_is_open_or_owed<L: Ledger>(ledger: L) {
@@ -156,14 +156,14 @@ pub(in crate::ledger) async fn facts_go_with_the_intent_or_alone<L: Ledger>(ledg
     let facts = |version, count| SessionFacts { version, serial: mark(count), ..SessionFacts::default() };
     let serial = || ledger.terminal(terminal(1)).and_then(|facts| facts.serial);
     let intent = sale(&ledger, 1, 1, 100);
-    let told = ledger.intend_noting(intent.clone(), facts(1, 1)).await.unwrap();
+    let told = ledger.intend(Asked { noting: Some(facts(1, 1)), ..intent.clone().into() }).await.unwrap();
     assert!(matches!(told, Intended::Fresh) && serial() == mark(1));
     ledger.decide(intent.id, decision(Approved, intent.received)).await.unwrap();
     let again = Intent { id: ledger.number(day(21)).0, ..intent.clone() };
-    let told = ledger.intend_noting(again, facts(2, 2)).await.unwrap();
+    let told = ledger.intend(Asked { noting: Some(facts(2, 2)), ..again.into() }).await.unwrap();
     assert!(matches!(told, Intended::Duplicate(_)) && serial() == mark(2), "the facts are kept with no intent");
     let other = sale(&ledger, 1, 2, 100);
-    let told = ledger.intend_noting(other, facts(1, 1)).await.unwrap();
+    let told = ledger.intend(Asked { noting: Some(facts(1, 1)), ..other.into() }).await.unwrap();
     assert!(matches!(told, Intended::Fresh) && serial() == mark(2), "older facts change nothing");
 }
 

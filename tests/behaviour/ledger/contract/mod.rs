@@ -21,6 +21,7 @@ use futures_util::poll;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
+use tollgate::ledger::Asked;
 use tollgate::ledger::DataKeyName;
 use tollgate::ledger::Decided;
 use tollgate::ledger::Decision;
@@ -77,7 +78,7 @@ async fn ended<L: Ledger>(ledger: &L, intent: Intent, outcome: Outcome) -> Inten
 /// Intends what must be declined at once, and says by what.
 async fn declined<L: Ledger>(ledger: &L, intent: Intent) -> ResponseCode {
     match ledger.intend(intent).await.unwrap() {
-        Intended::Declined(decided) => decided.answer.code,
+        Intended::Declined(decided, _) => decided.answer.code,
         other => panic!("{other:?}"),
     }
 }
