@@ -17,6 +17,7 @@ mod keys;
 mod ledger;
 mod recon;
 mod report;
+mod risk;
 mod serve;
 mod settle;
 mod spec;
@@ -113,6 +114,7 @@ enum Command {
     Ledger(ledger::Ledger),
     Recon(recon::Recon),
     Report(report::Report),
+    Risk(risk::Risk),
     Serve(serve::Serve),
     Settle(settle::Settle),
     Spec(spec::Spec),
@@ -137,6 +139,7 @@ impl Command {
             | Self::Ledger(_)
             | Self::Recon(_)
             | Self::Report(_)
+            | Self::Risk(_)
             | Self::Settle(_)
             | Self::Spec(_)
             | Self::Trace(_) => false,
@@ -162,6 +165,7 @@ impl Cli {
             Command::Ledger(command) => command.run(out),
             Command::Recon(command) => command.run(out),
             Command::Report(command) => command.run(out),
+            Command::Risk(command) => command.run(out),
             Command::Serve(command) => command.run(out),
             Command::Settle(command) => command.run(out),
             Command::Spec(command) => command.run(out),

@@ -6,6 +6,7 @@ use super::chip;
 use super::content::content;
 use super::exchange::{Exchange, Stop, put};
 use super::route::{Chosen, Way};
+use super::scene::source_refusal;
 use super::station::{Station, World};
 use super::witness::{Event, Witness};
 use crate::hsm::Direction;
@@ -37,7 +38,6 @@ use crate::model::TerminalId;
 use crate::risk;
 use crate::risk::Assessment;
 use crate::risk::Refusal;
-use crate::risk::Scene;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -66,6 +66,8 @@ impl<W: World> Station<W> {
         if let Intended::Adrift(code, _) = intended {
             self.adrift(facts, &mut intent, code);
         }
+        self.tell_rules(facts, &intent, &intended);
+        let mut spoke = None;
         let (decided, rule, repeat) = match intended {
             Intended::Fresh | Intended::Flagged(_) | Intended::Adrift(..) => {
                 if kinds::of(kind).is_advice {
@@ -79,9 +81,9 @@ impl<W: World> Station<W> {
                 issuer = fresh.issuer;
                 (fresh.decided, fresh.rule, false)
             }
-            Intended::Declined(decided, _) => {
-                let rule = intent.refusal.as_ref().map_or("counter-or-tombstone", |refusal| &*refusal.rule);
-                (decided, Some(rule), false)
+            Intended::Declined(decided, explained) => {
+                spoke = Some(explained.rule);
+                (decided, None, false)
             }
             Intended::Duplicate(decided) => (decided, None, true),
             Intended::Running(id) => {
@@ -97,6 +99,7 @@ impl<W: World> Station<W> {
         };
         let took = self.parts.clock.monotonic().saturating_sub(started);
         let (outcome, code, rrn) = (decided.outcome, decided.answer.code, decided.rrn);
+        let rule = rule.or(spoke.as_deref());
         let event = Event::Decided { kind, outcome, code, rrn, rule, issuer: issuer.as_ref(), repeat, took };
         self.parts.witness.note(Some(&facts.terminal), &event);
         self.answer_decided(exchange, facts, authentic, &decided).await
@@ -122,6 +125,15 @@ impl<W: World> Station<W> {
             builder.finish_unsigned()
         };
         self.sign_answer(exchange, facts, authentic, written()).await
+    }
+
+    /// Which rules spoke, to whoever watches.
+    fn tell_rules(&self, facts: &TerminalFacts, intent: &Intent, intended: &Intended) {
+        let Some(note) = intended.note() else { return };
+        for hit in &note.hits {
+            let event = Event::Rule { hit, version: &note.version, rrn: intent.rrn };
+            self.parts.witness.note(Some(&facts.terminal), &event);
+        }
     }
 
     /// What belongs to a batch that is over, and to none now: a person should know why it is in no totals.
@@ -156,6 +168,7 @@ impl<W: World> Station<W> {
             .or_else(|| self.pin_refusal(request, authentic))
             .or_else(|| self.code_refusal(exchange, request))
             .or(asking.original_unknown.then(unknown))
+            .or(source_refusal(exchange, facts, request))
             .or(refusal)
             .or(issuer.as_ref().err().cloned());
         let outbound = issuer.ok().filter(|_| refusal.is_none()).map(|issuer| Outbound {
@@ -196,7 +209,7 @@ impl<W: World> Station<W> {
             batch: self.batch_for(facts.terminal, request),
             card: self.parts.registry.load().bins().class(&request.pan),
             operator: authentic.opening.operator,
-            scene: Scene::default(),
+            scene: self.scene(exchange, facts, request),
             risk: None,
         };
         Ok((intent, way))
@@ -256,7 +269,11 @@ impl<W: World> Station<W> {
     async fn intend(&self, intent: &Intent, authentic: &Authentic, started: Duration) -> Result<Intended, Stop> {
         let (ledger, clock) = (&self.parts.ledger, &self.parts.clock);
         loop {
-            let asked = Asked { intent: intent.clone(), checks: None, noting: authentic.raised.clone() };
+            let asked = Asked {
+                intent: intent.clone(),
+                checks: Some(self.parts.checks.load_full()),
+                noting: authentic.raised.clone(),
+            };
             let intended = ledger.intend(asked).await.map_err(|fault| self.ledger_stop(&fault))?;
             let Intended::Untold(earlier) = intended else { return Ok(intended) };
             let left = (started + ADVICE_WAIT).saturating_sub(clock.monotonic());

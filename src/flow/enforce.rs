@@ -74,7 +74,8 @@ impl<W: World> Station<W> {
             "a sign-in says another serial number than the registry"
         );
         if proven {
-            self.suspend(exchange, facts, "its device signed in under another serial number than the registry's").await?;
+            self.suspend(exchange, facts, "its device signed in under another serial number than the registry's")
+                .await?;
         }
         Err(Stop::code(ResponseCode::TerminalForbidden, "device-serial"))
     }
@@ -102,7 +103,12 @@ impl<W: World> Station<W> {
     }
 
     /// Notes that what was asked of a terminal is done.
-    pub(super) async fn done(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, action: RemoteAction) -> Result<(), Stop> {
+    pub(super) async fn done(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        action: RemoteAction,
+    ) -> Result<(), Stop> {
         let subject = Subject::Terminal(facts.terminal);
         if !self.parts.ledger.ladder(&subject).is_some_and(|ladder| ladder.asked.contains(&action)) {
             return Ok(());

@@ -7,6 +7,7 @@ use crate::iso8583::Builder;
 use crate::iso8583::EncodeError;
 use crate::iso8583::Role;
 use crate::ledger::Ledger;
+use crate::model::RemoteRequest;
 use crate::model::ResponseCode;
 use crate::model::SessionFacts;
 use crate::model::TerminalFacts;
@@ -15,7 +16,8 @@ use bytes::Bytes;
 impl<W: World> Station<W> {
     /// Echo test: 00, with the switch's time.
     pub(super) async fn echo(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
-        self.manage_answer(exchange, facts, |_| Ok(()))
+        let afar = self.from_afar(exchange, facts).await?;
+        self.manage_answer(exchange, facts, afar, |_| Ok(()))
     }
 
     /// Sign-off: financial messages are answered 77 until the next sign-in. Of a terminal that does not prove itself, by a
@@ -34,7 +36,7 @@ impl<W: World> Station<W> {
                 }
             }
         }
-        self.manage_answer(exchange, facts, |_| Ok(()))
+        self.manage_answer(exchange, facts, None, |_| Ok(()))
     }
 
     async fn signs_off(&self, facts: &TerminalFacts) -> Result<(), Stop> {
@@ -56,16 +58,17 @@ impl<W: World> Station<W> {
     }
 
     /// The unsigned 00 of a management message, with what the profile says that it carries besides its
-    /// echoes and the clock, and what `fill` adds.
+    /// echoes and the clock, what `fill` adds, and what is asked from `afar`.
     pub(super) fn manage_answer(
         &self,
         exchange: &Exchange<'_>,
         facts: &TerminalFacts,
+        afar: Option<RemoteRequest>,
         fill: impl FnOnce(&mut Builder) -> Result<(), EncodeError>,
     ) -> Result<Bytes, Stop> {
         let carried = &exchange.door.profile.switches.management_answer;
         let body = self.unsigned_answer(exchange, facts, carried, fill)?;
-        self.enclose(exchange, facts, &body).ok_or(Stop::Silent("the answer cannot be enclosed"))
+        self.enclose_or(exchange, facts, &body, afar).ok_or(Stop::Silent("the answer cannot be enclosed"))
     }
 
     /// The body of such an answer, with these roles besides its echoes and the clock.

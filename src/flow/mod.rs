@@ -15,6 +15,7 @@ mod content;
 mod device;
 mod download;
 mod duty;
+mod enforce;
 mod exchange;
 mod forward;
 mod issuer;

@@ -11,8 +11,11 @@ use crate::model::Mcc;
 use crate::model::NetworkPolicy;
 use crate::model::Region;
 use crate::model::Request;
+use crate::model::ResponseCode;
 use crate::model::TerminalFacts;
 use crate::registry::Registry;
+use crate::risk;
+use crate::risk::Refusal;
 use crate::risk::Scene;
 use crate::risk::Signs;
 
@@ -53,6 +56,14 @@ impl<W: World> Station<W> {
     pub(super) fn mac_failed(&self, exchange: &Exchange<'_>) {
         self.parts.sessions.callers().failed(exchange.from.household, self.parts.clock.monotonic());
     }
+}
+
+/// A terminal whose address the registry knows comes from there (58); reversals and advices from anywhere.
+pub(super) fn source_refusal(exchange: &Exchange<'_>, facts: &TerminalFacts, request: &Request) -> Option<Refusal> {
+    let NetworkPolicy::Among(networks) = &facts.site.network else { return None };
+    let known = networks.iter().any(|network| network.contains(exchange.from.household));
+    (!known && risk::may_refuse(request.kind))
+        .then(|| Refusal { code: ResponseCode::TerminalForbidden, rule: "source-address".into() })
 }
 
 /// Whether the acquirer numbers merchants in the Chinese way: the terminal's own number says what the registry says.

@@ -16,6 +16,7 @@ use crate::model::Clock;
 use crate::model::KeyName;
 use crate::model::MerchantId;
 use crate::model::Opening;
+use crate::model::RemoteAction;
 use crate::model::ResponseCode;
 use crate::model::SessionFacts;
 use crate::model::Standing;
@@ -59,7 +60,7 @@ impl<W: World> Station<W> {
     /// Sign-in. Where terminals get no keys, there is nothing to hand out: 00.
     pub(super) async fn sign_in(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
         if !exchange.door.keys.are_issued() {
-            return self.manage_answer(exchange, facts, |_| Ok(()));
+            return self.manage_answer(exchange, facts, None, |_| Ok(()));
         }
         trading(exchange, facts)?;
         self.may_open(facts)?;
@@ -91,7 +92,9 @@ impl<W: World> Station<W> {
                 made?
             }
         };
-        self.manage_answer(exchange, facts, |builder| {
+        self.done(exchange, facts, RemoteAction::SignIn).await?;
+        let afar = self.from_afar(exchange, facts).await?;
+        self.manage_answer(exchange, facts, afar, |builder| {
             put(builder, Role::Batch, &batch.digits())?;
             put(builder, Role::KeyData, &layout)
         })

@@ -239,6 +239,12 @@ impl<W: World> Station<W> {
         &self.parts.ledger
     }
 
+    /// Who takes part, as of now.
+    #[must_use]
+    pub fn registry(&self) -> Arc<Registry> {
+        self.parts.registry.load_full()
+    }
+
     pub(super) fn ctx() -> Ctx {
         Ctx { within: Self::HSM_TIME }
     }

@@ -124,7 +124,9 @@ impl<W: World> Station<W> {
 
     fn uploaded(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, said: &Uploaded) -> Result<Bytes, Stop> {
         match said {
-            Uploaded::Noted | Uploaded::Nothing | Uploaded::Ended(_) => self.manage_answer(exchange, facts, |_| Ok(())),
+            Uploaded::Noted | Uploaded::Nothing | Uploaded::Ended(_) => {
+                self.manage_answer(exchange, facts, None, |_| Ok(()))
+            }
             Uploaded::Unknown => Err(Stop::code(ResponseCode::SignInRequired, "batch")),
             Uploaded::TooMany => Err(Stop::code(ResponseCode::FormatError, "batch-items")),
         }

@@ -9,6 +9,7 @@ use crate::model::Kind;
 use crate::model::ResponseCode;
 use crate::model::Rrn;
 use crate::model::TerminalId;
+use crate::risk::Hit;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -45,6 +46,15 @@ pub enum Event<'a> {
         range: Range<usize>,
         /// The check value of the key, if somebody watches this terminal.
         key: Option<Kcv>,
+    },
+    /// A rule spoke of a request.
+    Rule {
+        /// What it said.
+        hit: &'a Hit,
+        /// Of which rules.
+        version: &'a str,
+        /// DE 37 of the request.
+        rrn: Rrn,
     },
     /// A transaction is over and its answer stands.
     Decided {

@@ -57,10 +57,12 @@ pub enum RemoteRequest {
     SignIn,
     /// It fetches a list.
     Download(DownloadSet),
+    /// Its software is to be renewed.
+    Upgrade,
 }
 
 impl RemoteRequest {
-    /// The hex digit in the header (Q/CUP 009): 1 parameters, 3 sign-in, 4 public keys, 5 applications,
+    /// The hex digit in the header (Q/CUP 009): 1 parameters, 3 sign-in, 4 public keys, 5 applications, 6 software,
     /// 9 contactless parameters. 0 is no request.
     #[must_use]
     pub fn digit(self) -> u8 {
@@ -69,6 +71,7 @@ impl RemoteRequest {
             Self::SignIn => 3,
             Self::Download(DownloadSet::Capks) => 4,
             Self::Download(DownloadSet::Applications) => 5,
+            Self::Upgrade => 6,
             Self::Download(DownloadSet::Contactless) => 9,
         }
     }

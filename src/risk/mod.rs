@@ -12,7 +12,7 @@ pub use judge::{Checks, Judgement, Sums, judge};
 pub use memory::{Fate, Memory, MemoryRow};
 pub use note::{Action, Hit, RiskNote};
 pub use rule_set::RuleSet;
-pub use rules::{Assessment, assess, refusals};
+pub use rules::{Assessment, assess, may_refuse, refusals};
 pub use scene::{Scene, Signs};
 pub use situation::Situation;
 

@@ -46,6 +46,26 @@ const AMOUNTS: &[Rule] = &[
     }),
 ];
 
+/// Whether a request of this kind may be refused at all: what tells of money that has moved, undoes it or manages the
+/// terminal never is (rules of the money, 5).
+#[must_use]
+pub fn may_refuse(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Sale
+            | Kind::Authorization
+            | Kind::Increment
+            | Kind::Transfer
+            | Kind::Balance
+            | Kind::Verification
+            | Kind::SaleVoid
+            | Kind::AuthorizationVoid
+            | Kind::Completion
+            | Kind::CompletionVoid
+            | Kind::Refund
+    )
+}
+
 /// Every rule that refuses `request`, in the order of the tables: what an explanation shows.
 ///
 /// Reversals, advices and management are never refused (rules of the money, 5), but for an advice of nothing. A

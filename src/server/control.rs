@@ -4,6 +4,7 @@
 //! `{"do":"close-batch","terminal":"10000001","batch":7,"actor":"alice","reason":"till is broken"}`
 //! `{"do":"change-key","issuer":"bank-a","which":"mac","actor":"alice","reason":"its year is over"}`
 
+use super::enforce;
 use super::station::Real;
 use crate::flow::KeyChanged;
 use crate::flow::Station;
@@ -14,6 +15,7 @@ use crate::model::TerminalId;
 use crate::model::ZoneUse;
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::json;
 use std::fs;
 use std::io;
@@ -59,6 +61,10 @@ pub enum Order {
         /// Why.
         reason: String,
     },
+    /// Takes a step on the enforcement ladder.
+    Step(enforce::Step),
+    /// Tells where everybody stands on the ladder.
+    Ladders,
     /// Gives an issuer a new zone key, and uses it once the issuer has it.
     ChangeKey {
         /// The issuer's name.
@@ -123,6 +129,8 @@ async fn answer(stream: UnixStream, station: &Station<Real>) -> io::Result<()> {
         Err(_) => Err("not an order that this station knows".to_owned()),
     };
     let said = match said {
+        Ok(Done::Ladder(row)) => json!({ "ok": true, "ladder": row }),
+        Ok(Done::Ladders(rows)) => json!({ "ok": true, "ladders": rows }),
         Ok(Done::Batch(row)) => json!({ "ok": true, "batch": row }),
         Ok(Done::Key(KeyChanged { generation, check })) => {
             json!({ "ok": true, "generation": generation, "check": check.to_string() })
@@ -134,6 +142,8 @@ async fn answer(stream: UnixStream, station: &Station<Real>) -> io::Result<()> {
 
 /// What came of it.
 enum Done {
+    Ladder(Value),
+    Ladders(Vec<Value>),
     Batch(Box<BatchRow>),
     Key(KeyChanged),
 }
@@ -144,6 +154,8 @@ async fn obey(order: Order, station: &Station<Real>) -> Result<Done, String> {
             let row = close_batch(terminal, batch, (actor, reason), station).await?;
             Ok(Done::Batch(Box::new(row)))
         }
+        Order::Step(order) => enforce::step(order, station).await.map(Done::Ladder),
+        Order::Ladders => Ok(Done::Ladders(enforce::all(station))),
         Order::ChangeKey { issuer, which, actor, reason } => {
             change_key(&issuer, &which, (&actor, &reason), station).await.map(Done::Key)
         }
@@ -151,7 +163,7 @@ async fn obey(order: Order, station: &Station<Real>) -> Result<Done, String> {
 }
 
 /// Refuses what no person is called and what is no reason.
-fn signed(actor: &str, reason: &str) -> Result<(), String> {
+pub(super) fn signed(actor: &str, reason: &str) -> Result<(), String> {
     let said =
         |text: &str, most| !text.trim().is_empty() && text.chars().count() <= most && !text.contains(char::is_control);
     match said(actor, ACTOR) && said(reason, REASON) {

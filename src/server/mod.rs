@@ -12,6 +12,7 @@ mod crash;
 mod days;
 mod descriptors;
 mod door;
+pub mod enforce;
 pub mod entropy;
 pub mod expiry;
 pub mod hsm;

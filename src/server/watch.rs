@@ -6,6 +6,7 @@ use crate::ledger::Outcome;
 use crate::ledger::Owed;
 use crate::model::ResponseCode;
 use crate::model::TerminalId;
+use crate::risk::Hit;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,6 +96,10 @@ fn log(terminal: Option<&TerminalId>, event: &Event<'_>) {
         Event::Silent { why } => tracing::warn!(event = "silent", terminal, why),
         Event::MacFailed { .. } => tracing::warn!(event = "mac-failure", terminal),
         Event::MacVerified { .. } => {}
+        Event::Rule { hit: Hit { rule, action, evidence, shadow }, version, rrn } => tracing::warn!(
+            event = "rule", terminal, rule = &**rule, action = action.name(), evidence = &**evidence, shadow, version,
+            rrn = %rrn,
+        ),
         Event::Decided { kind, outcome, code, rrn, rule, issuer, repeat, took } => tracing::info!(
             event = "txn",
             terminal,
@@ -132,6 +137,15 @@ fn describe(event: &Event<'_>) -> Value {
             "event": "mac-ok",
             "covers": format!("bytes {}..{} of the message", range.start, range.end),
             "key (KCV)": key.as_ref().map(ToString::to_string),
+        }),
+        Event::Rule { hit: Hit { rule, action, evidence, shadow }, version, rrn } => json!({
+            "event": "rule",
+            "rule": &**rule,
+            "action": action.name(),
+            "evidence": &**evidence,
+            "shadow": shadow,
+            "version": version,
+            "rrn": rrn.as_str(),
         }),
         Event::Decided { kind, outcome, code, rrn, rule, issuer, repeat, took } => json!({
             "event": "decided",

@@ -18,6 +18,7 @@ use crate::sim::terminal::drive::Driver;
 use clap::Args;
 use counter::Counter;
 use options::Station;
+pub(super) use options::parse_amount;
 use std::io;
 use std::io::Write;
 use verbs::Action;

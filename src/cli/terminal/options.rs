@@ -381,7 +381,7 @@ fn device(digits: &str) -> Result<DeviceId, String> {
 }
 
 /// `12.34` as minor units; `12` is 12.00.
-pub(super) fn parse_amount(text: &str) -> Result<Amount, String> {
+pub(in crate::cli) fn parse_amount(text: &str) -> Result<Amount, String> {
     day::amount(text).ok_or_else(|| "an amount is written as 12.34".to_owned())
 }
 

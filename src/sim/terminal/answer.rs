@@ -160,7 +160,7 @@ impl Terminal {
         let byte = header.get(place / 2)?;
         let digit = if place % 2 == 0 { byte >> 4 } else { byte & 0x0F };
         let lists = DownloadSet::ALL.into_iter().map(RemoteRequest::Download);
-        std::iter::once(RemoteRequest::SignIn).chain(lists).find(|asked| asked.digit() == digit)
+        [RemoteRequest::SignIn, RemoteRequest::Upgrade].into_iter().chain(lists).find(|asked| asked.digit() == digit)
     }
 
     fn code(&self, message: &Message) -> Option<ResponseCode> {

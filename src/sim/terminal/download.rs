@@ -112,6 +112,8 @@ impl<A: Attendant> Driver<A> {
         match asked {
             RemoteRequest::SignIn => self.sign_in().await,
             RemoteRequest::Download(set) => self.download(set).await,
+            // Its software is never older: all that is left to say is that it is there.
+            RemoteRequest::Upgrade => self.echo().await,
         }
     }
 }

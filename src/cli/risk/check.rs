@@ -1,0 +1,48 @@
+//! `tollgate risk check` and `risk default`: rule files.
+
+use super::Exit;
+use super::Outcome;
+use crate::cli::Failure;
+use crate::model::Breach;
+use crate::risk::RuleSet;
+use clap::Args;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Read a rule file and say everything that is wrong with it
+#[derive(Args, Debug)]
+pub(super) struct Check {
+    /// The rules
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// Print a rule file with every kind of rule and values to begin with
+#[derive(Args, Debug)]
+pub(super) struct Default {}
+
+impl Check {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
+        let rules = read(&self.file)?;
+        writeln!(out, "{}: version {}, {} rules", self.file.display(), rules.version, rules.len())?;
+        Ok(Exit::Ok)
+    }
+}
+
+impl Default {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
+        write!(out, "{}", RuleSet::DEFAULT)?;
+        Ok(Exit::Ok)
+    }
+}
+
+/// Reads a rule file, or says all that is wrong with it.
+pub(super) fn read(file: &Path) -> Result<RuleSet, Failure> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::new(Exit::Config, format!("{name}: {error}")))?;
+    RuleSet::read(&name, &text).map_err(|breaches| {
+        let lines: Vec<_> = breaches.iter().map(Breach::to_string).collect();
+        Failure::new(Exit::Config, lines.join("\n"))
+    })
+}

@@ -1,0 +1,118 @@
+//! Steps on the enforcement ladder, as an operator orders them from a running station.
+
+use super::control::signed;
+use super::station::Real;
+use crate::flow::Station;
+use crate::ledger::Ledger;
+use crate::ledger::Stepped;
+use crate::model::Amount;
+use crate::model::Clock;
+use crate::model::Ladder;
+use crate::model::LadderEntry;
+use crate::model::LadderStep;
+use crate::model::MerchantId;
+use crate::model::RemoteAction;
+use crate::model::Subject;
+use crate::model::TerminalId;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::json;
+
+/// A step on the ladder: whose, which, who says so, why.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// DE 41, if it is a terminal's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<String>,
+    /// DE 42, if it is a merchant's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merchant: Option<String>,
+    /// `warn`, `fine`, `suspend`, `resume`, `terminate`; `sign-in`, `download`, `upgrade`.
+    pub step: String,
+    /// Of a fine, in minor units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<u64>,
+    /// Who says so.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Takes the step, and says where its subject stands then.
+pub(super) async fn step(order: Step, station: &Station<Real>) -> Result<Value, String> {
+    let subject = subject(&order, station)?;
+    let step = ladder_step(&order, &subject)?;
+    signed(&order.actor, &order.reason)?;
+    let Step { actor, reason, .. } = order;
+    tracing::warn!(event = "control", actor, reason, subject = %subject, step = %step, "an operator takes a step on the ladder");
+    let at = station.clock().wall();
+    let entry = LadderEntry { subject, step, actor: actor.into(), reason: reason.into(), at };
+    match station.ledger().step(entry).await {
+        Ok(Stepped::Done(ladder)) => Ok(row(&subject, &ladder)),
+        Ok(Stepped::Refused(why)) => Err(why.to_owned()),
+        Err(fault) => Err(fault.to_string()),
+    }
+}
+
+/// Where everybody stands who ever took a step.
+pub(super) fn all(station: &Station<Real>) -> Vec<Value> {
+    station.ledger().ladders().iter().map(|(subject, ladder)| row(subject, ladder)).collect()
+}
+
+fn subject(order: &Step, station: &Station<Real>) -> Result<Subject, String> {
+    match (&order.terminal, &order.merchant) {
+        (Some(terminal), None) => {
+            let terminal = TerminalId::parse(terminal.as_bytes()).ok_or("a terminal has 8 characters")?;
+            let known = station.registry().terminal(terminal).is_some();
+            known.then_some(Subject::Terminal(terminal)).ok_or_else(|| format!("terminal {terminal} is not listed"))
+        }
+        (None, Some(merchant)) => {
+            let merchant = MerchantId::parse(merchant.as_bytes()).ok_or("a merchant has 15 characters")?;
+            let known = station.registry().merchant(merchant).is_some();
+            known.then_some(Subject::Merchant(merchant)).ok_or_else(|| format!("merchant {merchant} is not listed"))
+        }
+        _ => Err("one terminal or one merchant".to_owned()),
+    }
+}
+
+fn ladder_step(order: &Step, subject: &Subject) -> Result<LadderStep, String> {
+    let of_terminal = matches!(subject, Subject::Terminal(_));
+    let step = match (&*order.step, order.amount) {
+        ("fine", Some(amount)) => Amount::new(amount).filter(|amount| *amount > Amount::ZERO).map(LadderStep::Fine),
+        ("fine", None) => return Err("a fine has an amount".to_owned()),
+        (_, Some(_)) => return Err("only a fine has an amount".to_owned()),
+        ("warn", None) => Some(LadderStep::Warn),
+        ("suspend", None) => Some(LadderStep::Suspend),
+        ("resume", None) => Some(LadderStep::Resume),
+        ("terminate", None) => Some(LadderStep::Terminate),
+        ("sign-in", None) if of_terminal => Some(LadderStep::Ask(RemoteAction::SignIn)),
+        ("download", None) if of_terminal => Some(LadderStep::Ask(RemoteAction::Download)),
+        ("upgrade", None) if of_terminal => Some(LadderStep::Ask(RemoteAction::Upgrade)),
+        _ => None,
+    };
+    step.ok_or_else(|| {
+        "no such step: warn, fine, suspend, resume, terminate; of a terminal also sign-in, download, upgrade".to_owned()
+    })
+}
+
+fn row(subject: &Subject, ladder: &Ladder) -> Value {
+    let entries = ladder.entries.iter().map(|entry| {
+        json!({
+            "step": entry.step.to_string(),
+            "actor": &*entry.actor,
+            "reason": &*entry.reason,
+            "at": entry.at.to_string(),
+        })
+    });
+    json!({
+        "subject": subject.to_string(),
+        "standing": ladder.standing.name(),
+        "warnings": ladder.warnings,
+        "fines": ladder.fines.0,
+        "fined": ladder.fines.1.minor(),
+        "asked": ladder.asked.iter().map(|action| action.name()).collect::<Vec<_>>(),
+        "entries": entries.collect::<Vec<_>>(),
+    })
+}
