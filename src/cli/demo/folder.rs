@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const STATION: &str = include_str!("../../../specs/demo/station.toml");
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("merchants.csv", include_str!("../../../specs/demo/merchants.csv")),
     ("terminals.csv", include_str!("../../../specs/demo/terminals.csv")),
     ("issuers.toml", include_str!("../../../specs/demo/issuers.toml")),
@@ -26,6 +26,7 @@ const FILES: [(&str, &str); 12] = [
     ("parameters.toml", include_str!("../../../specs/demo/parameters.toml")),
     ("capks.toml", include_str!("../../../specs/demo/capks.toml")),
     ("applications.toml", include_str!("../../../specs/demo/applications.toml")),
+    ("risk.toml", include_str!("../../../specs/demo/risk.toml")),
     ("contactless.toml", include_str!("../../../specs/demo/contactless.toml")),
 ];
 /// The door `tls`: `pos` over mutual TLS.

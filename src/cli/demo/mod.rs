@@ -2,6 +2,7 @@
 
 mod closing;
 mod folder;
+mod jumper;
 mod print;
 mod traffic;
 mod verify;
@@ -106,6 +107,7 @@ impl Demo {
         let started = Instant::now();
         let registry = running.parts().registry.load_full();
         let traffic = Traffic::start(&registry, &cards, pos_address(&running), (options.rate, options.seed), roll)?;
+        jumper::jump(out, &running, &cards, traffic::target(pos_address(&running)))?;
         watch(out, &running, &asked, options.time)?;
         let live = traffic.as_ref().map(|traffic| Arc::clone(&traffic.live));
         // A station that stopped itself has nobody to undo anything with.

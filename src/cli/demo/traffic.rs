@@ -64,12 +64,7 @@ impl Traffic {
         let live = Arc::new(Live::new().ok_or_else(|| broken("no histogram"))?);
         let plan = Plan {
             terminals: setups(registry).ok_or_else(|| broken("no profile pos"))?,
-            target: Target {
-                address: door.to_string(),
-                tls: None,
-                connect_within: CONNECT_WITHIN,
-                answer_within: ANSWER_WITHIN,
-            },
+            target: target(door),
             cards: cards.iter().filter(|card| card.used_by == CardUse::Traffic).cloned().collect(),
             rate,
             declines: DECLINES,
@@ -98,6 +93,11 @@ impl Traffic {
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
+}
+
+/// How a terminal of the demo calls.
+pub(super) fn target(door: SocketAddr) -> Target {
+    Target { address: door.to_string(), tls: None, connect_within: CONNECT_WITHIN, answer_within: ANSWER_WITHIN }
 }
 
 fn setups(registry: &Registry) -> Option<Vec<Setup>> {

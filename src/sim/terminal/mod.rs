@@ -160,6 +160,11 @@ impl Terminal {
         &self.setup
     }
 
+    /// Writes another merchant's number in its requests from now on, or its own again.
+    pub fn pretend(&mut self, claims: Option<MerchantId>) {
+        self.setup.habits.claims = claims;
+    }
+
     /// What it remembers.
     #[must_use]
     pub fn memory(&self) -> &Memory {
