@@ -11,6 +11,7 @@ use crate::model::Breach;
 use crate::model::IssuerName;
 use crate::registry::Breaches;
 use crate::registry::DownloadSources;
+use crate::registry::FleetSources;
 use crate::registry::Issuer as Row;
 use crate::registry::Registry;
 use crate::registry::Rules;
@@ -203,6 +204,7 @@ fn demo() -> Result<Station, Vec<Breach>> {
         defaults: config.defaults,
         merchants: Vec::new(),
         terminals: Vec::new(),
+        fleet: FleetSources::default(),
         issuers: vec![DEMO_ISSUERS],
         bins: Vec::new(),
         operators: Vec::new(),

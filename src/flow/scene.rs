@@ -85,10 +85,10 @@ fn home(facts: &TerminalFacts) -> Option<Region> {
 fn region(exchange: &Exchange<'_>, request: &Request, registry: &Registry, facts: &TerminalFacts) -> Option<Region> {
     let by_number = is_numbered(facts).then(|| request.merchant.region()).flatten();
     let name = exchange.message.role(Role::MerchantName);
-    let by_name = name.as_deref().and_then(|name| registry.regions().named_in(&String::from_utf8_lossy(name)));
+    let by_name = name.as_deref().and_then(|name| registry.region_named_in(&String::from_utf8_lossy(name)));
     let location = exchange.message.role(Role::Location);
-    let by_place = location.as_deref().and_then(device_data::position);
-    let by_place = by_place.and_then(|place| registry.regions().at(place.east, place.north));
+    let place = location.as_deref().and_then(device_data::position);
+    let by_place = place.and_then(|place| registry.region_at(place.east, place.north));
     let said = [by_number, by_name, by_place];
     let home = home(facts);
     let elsewhere = said.iter().flatten().find(|region| home.is_some_and(|home| **region != home));

@@ -1,6 +1,8 @@
 //! What the registry says of a terminal, as flows and risk use it.
 
-use super::{Acquirer, Amount, BusinessDate, Currency, DayRule, DeviceId, KeyName, MerchantId, TerminalId, Timestamp};
+use super::{
+    Acquirer, Amount, BusinessDate, Currency, DayRule, DeviceId, KeyName, MerchantId, Site, TerminalId, Timestamp,
+};
 use std::sync::Arc;
 
 /// Whether a terminal or merchant may trade.
@@ -14,6 +16,24 @@ pub enum Standing {
     Suspended,
     /// Never again: as suspended, and irreversible.
     Terminated,
+}
+
+impl Standing {
+    /// Whether a terminal or merchant that had the one may have the other: terminated is for good.
+    #[must_use]
+    pub fn may_become(self, next: Self) -> bool {
+        self != Self::Terminated || next == Self::Terminated
+    }
+
+    /// Its name in the lists.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Terminated => "terminated",
+        }
+    }
 }
 
 /// Bounds on what a terminal may sell. `None` is no bound.
@@ -30,7 +50,7 @@ pub struct Limits {
 }
 
 /// One terminal, joined with its merchant: an immutable row of the registry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TerminalFacts {
     /// DE 41.
     pub terminal: TerminalId,
@@ -60,6 +80,8 @@ pub struct TerminalFacts {
     pub device: Option<DeviceId>,
     /// SHA-256 of the client certificate that proves it, where it has one: then it signs in and off with that alone.
     pub certificate: Option<[u8; 32]>,
+    /// What else the registry says of it.
+    pub site: Site,
 }
 
 impl TerminalFacts {

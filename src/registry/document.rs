@@ -38,14 +38,14 @@ impl<'a> Document<'a> {
         breaches: &mut Breaches,
     ) -> Row<'_, N> {
         let Some((key, value)) = self.root.get_key_value(name) else {
-            return Row { file: self.source.file, line: 1, columns, cells: [None; N] };
+            return Row::new(self.source.file, 1, columns, [None; N]);
         };
         let line = line_of(self.source.text, key.span().start);
         match value.get_ref().as_table() {
             Some(table) => self.row(line, columns, table, breaches),
             None => {
                 breaches.add(self.source.file, line, format!("write [{name}]"));
-                Row { file: self.source.file, line, columns, cells: [None; N] }
+                Row::new(self.source.file, line, columns, [None; N])
             }
         }
     }
@@ -56,7 +56,7 @@ impl<'a> Document<'a> {
             let (key, value) = self.root.get_key_value(column)?;
             Some(Cell { value: cell_value(value.get_ref())?, line: line_of(self.source.text, key.span().start) })
         });
-        Row { file: self.source.file, line: 1, columns, cells }
+        Row::new(self.source.file, 1, columns, cells)
     }
 
     /// Every table `[[name]]`.
@@ -102,7 +102,7 @@ impl<'a> Document<'a> {
                 (Some(cell), Some(value)) => *cell = Some(Cell { value, line }),
             }
         }
-        Row { file: self.source.file, line, columns, cells }
+        Row::new(self.source.file, line, columns, cells)
     }
 }
 

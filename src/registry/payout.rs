@@ -40,9 +40,13 @@ pub struct Payout {
 impl Payout {
     /// The columns `mcc`, `account`, `cycle`, `cut_off`.
     pub(super) fn read<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Self {
+        let account = row.optional("account", "1 to 34 letters and digits", account, breaches);
+        if account.as_deref().is_some_and(|account| is_iban(account) && !has_right_check_digits(account)) {
+            breaches.add(row.file(), row.line(), "account: the check digits of this IBAN are wrong");
+        }
         Self {
             mcc: row.optional("mcc", "4 digits", Mcc::parse, breaches),
-            account: row.optional("account", "1 to 34 letters and digits", account, breaches),
+            account,
             cycle: row.optional("cycle", "D0 or T1", Cycle::parse, breaches).unwrap_or_default(),
             cut_off: row.optional("cut_off", "a time as 22:30", TimeOfDay::parse, breaches),
         }
@@ -52,4 +56,41 @@ impl Payout {
 fn account(text: &str) -> Option<Box<str>> {
     let is_account = (1..=34).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     is_account.then(|| text.into())
+}
+
+/// Two capital letters, two digits, and as long as IBANs are.
+fn is_iban(account: &str) -> bool {
+    let is_long = (15..=34).contains(&account.len());
+    let (letters, digits) = (account.as_bytes().get(..2), account.as_bytes().get(2..4));
+    is_long
+        && letters.is_some_and(|letters| letters.iter().all(u8::is_ascii_uppercase))
+        && digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_digit))
+}
+
+/// ISO 13616: the number behind its first four characters, letters counted from 10, is 1 more than a multiple of 97.
+fn has_right_check_digits(iban: &str) -> bool {
+    let (head, tail) = iban.split_at_checked(4).unwrap_or((iban, ""));
+    let rest = tail.chars().chain(head.chars()).try_fold(0, |rest: u32, character| {
+        let value = character.to_digit(36)?;
+        Some((rest * if value > 9 { 100 } else { 10 } + value) % 97)
+    });
+    rest == Some(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_iban_has_right_check_digits_and_other_accounts_have_none() {
+        for right in ["GB29NWBK60161331926819", "DE89370400440532013000", "BE68539007547034"] {
+            assert!(is_iban(right) && has_right_check_digits(right), "{right}");
+        }
+        for wrong in ["GB29NWBK60161331926891", "DE98370400440532013000", "BE68539007547035"] {
+            assert!(is_iban(wrong) && !has_right_check_digits(wrong), "{wrong}");
+        }
+        for other in ["TESTACCOUNT0001", "6222020200012345678", "DE89", "", "de89370400440532013000"] {
+            assert!(!is_iban(other), "{other}");
+        }
+    }
 }

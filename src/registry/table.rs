@@ -4,6 +4,7 @@
 
 use super::document::Document;
 use crate::model::Breach;
+use smallvec::SmallVec;
 use std::hint::black_box;
 use std::io::Read;
 use std::ops::RangeInclusive;
@@ -68,11 +69,22 @@ pub(super) enum CellValue<'a> {
 pub struct Row<'a, const N: usize> {
     pub(super) file: &'a str,
     pub(super) line: usize,
-    pub(super) columns: &'static [&'static str; N],
-    pub(super) cells: [Option<Cell<'a>>; N],
+    columns: &'static [&'static str; N],
+    cells: [Option<Cell<'a>>; N],
+    /// Where the column was that was looked for last: readers go through a row from left to right.
+    last: std::cell::Cell<usize>,
 }
 
 impl<'a, const N: usize> Row<'a, N> {
+    pub(super) fn new(
+        file: &'a str,
+        line: usize,
+        columns: &'static [&'static str; N],
+        cells: [Option<Cell<'a>>; N],
+    ) -> Self {
+        Self { file, line, columns, cells, last: std::cell::Cell::new(0) }
+    }
+
     /// The line on which the row starts.
     #[must_use]
     pub fn line(&self) -> usize {
@@ -86,8 +98,21 @@ impl<'a, const N: usize> Row<'a, N> {
     }
 
     fn cell(&self, column: &str) -> Option<Cell<'a>> {
-        let index = self.columns.iter().position(|name| *name == column)?;
+        let from = self.last.get();
+        let named = |name: &&str| *name == column;
+        let (before, after) = self.columns.split_at_checked(from)?;
+        let ahead = after.iter().position(named).map(|index| from + index);
+        let index = ahead.or_else(|| before.iter().position(named))?;
+        self.last.set(index);
         self.cells.get(index).copied().flatten()
+    }
+
+    /// Every column that the row has text in, and the text.
+    pub fn texts(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        self.columns.iter().zip(&self.cells).filter_map(|(column, cell)| match cell.as_ref()?.value {
+            CellValue::Text(text) => Some((*column, text)),
+            CellValue::List(_) => None,
+        })
     }
 
     /// The text of a column, if the row has one.
@@ -154,6 +179,20 @@ impl<'a, const N: usize> Row<'a, N> {
             breaches.add(self.file, cell.line, format!("{column}: has a value that is not {form}"));
         }
         values
+    }
+
+    /// A column with several words: a list in TOML, or in one text with `+` between them. `None` if it is left out;
+    /// the words of what has a breach are none.
+    pub fn words(&self, column: &str, form: &str, breaches: &mut Breaches) -> Option<SmallVec<[&'a str; 8]>> {
+        let cell = self.cell(column)?;
+        let words: Option<SmallVec<_>> = match cell.value {
+            CellValue::Text(text) => Some(text.split('+').map(str::trim).collect()),
+            CellValue::List(list) => list.iter().map(|value| value.get_ref().as_str()).collect(),
+        };
+        if words.is_none() {
+            breaches.add(self.file, cell.line, format!("{column}: is not {form}"));
+        }
+        Some(words.unwrap_or_default())
     }
 
     /// A column that must be there.
@@ -245,7 +284,7 @@ fn csv_rows<const N: usize>(
             let text = record.get(place?)?.trim();
             (!text.is_empty()).then_some(Cell { value: CellValue::Text(text), line })
         });
-        each(&Row { file, line, columns, cells }, breaches);
+        each(&Row::new(file, line, columns, cells), breaches);
     }
     // The rows that were read, too, are written over.
     record.clear();

@@ -18,6 +18,7 @@ use tollgate::registry::Defaults;
 use tollgate::registry::Document;
 use tollgate::registry::DownloadSources;
 use tollgate::registry::Duty;
+use tollgate::registry::FleetSources;
 use tollgate::registry::RENEWAL;
 use tollgate::registry::Registry;
 use tollgate::registry::Renewal;
@@ -43,6 +44,7 @@ fn load(operators: &str, downloads: DownloadSources<'_>) -> Result<Registry, Vec
         },
         merchants: vec![Source { file: "merchants.csv", text: MERCHANTS }],
         terminals: vec![Source { file: "terminals.csv", text: "terminal,merchant\n10000001,898110054110001\n" }],
+        fleet: FleetSources::default(),
         issuers: Vec::new(),
         bins: Vec::new(),
         operators: vec![Source { file: "operators.csv", text: operators }],

@@ -18,6 +18,7 @@ use tollgate::model::TerminalId;
 use tollgate::registry::Days;
 use tollgate::registry::Defaults;
 use tollgate::registry::DownloadSources;
+use tollgate::registry::FleetSources;
 use tollgate::registry::Registry;
 use tollgate::registry::Rules;
 use tollgate::registry::Sessions;
@@ -46,6 +47,7 @@ fn sources<'a>(merchants: &'a str, terminals: &'a str, issuers: &'a str, bins: &
         defaults: defaults(),
         merchants: vec![Source { file: "merchants.csv", text: merchants }],
         terminals: vec![Source { file: "terminals.csv", text: terminals }],
+        fleet: FleetSources::default(),
         issuers: vec![Source { file: "issuers.toml", text: issuers }],
         bins: vec![Source { file: "bins.csv", text: bins }],
         operators: Vec::new(),

@@ -14,6 +14,7 @@ use tollgate::model::Pan;
 use tollgate::model::PosEntryMode;
 use tollgate::model::ProcessingCode;
 use tollgate::model::Request;
+use tollgate::model::Site;
 use tollgate::model::Stan;
 use tollgate::model::Standing;
 use tollgate::model::TerminalFacts;
@@ -43,6 +44,7 @@ fn facts() -> TerminalFacts {
         sign_in_after: None,
         device: None,
         certificate: None,
+        site: Site::default(),
     }
 }
 

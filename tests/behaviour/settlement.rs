@@ -20,6 +20,7 @@ use tollgate::registry::Breaches;
 use tollgate::registry::Days;
 use tollgate::registry::Defaults;
 use tollgate::registry::DownloadSources;
+use tollgate::registry::FleetSources;
 use tollgate::registry::Registry;
 use tollgate::registry::Rules;
 use tollgate::registry::Source;
@@ -93,6 +94,7 @@ impl House {
             defaults,
             merchants: vec![Source { file: "merchants.csv", text: MERCHANTS }],
             terminals: vec![],
+            fleet: FleetSources::default(),
             issuers: vec![],
             bins: vec![],
             operators: vec![],

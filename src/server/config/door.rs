@@ -1,9 +1,10 @@
 //! A door: where the station listens, how it speaks there, who may come in.
 
 use crate::model::KeyName;
+use crate::model::Network;
 use crate::registry::Breaches;
 use crate::registry::Row;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// The columns of a `[[door]]`.
 pub(super) const COLUMNS: &[&str; 12] = &[
@@ -116,38 +117,5 @@ impl DoorTls {
             breaches.add(row.file(), row.line(), "client_ca and client_certificates go together");
         }
         Some(Self { certificate: certificate?, private_key: private_key?, client_ca, client_certificates })
-    }
-}
-
-/// A range of addresses: `10.0.0.0/8`, `2001:db8::/32`, or one address.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u8,
-}
-
-impl Network {
-    /// An address, or an address and the length of its prefix.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let address: IpAddr = address.parse().ok()?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Some(most), |bits| bits.parse().ok())?;
-        (bits <= most).then_some(Self { address, bits })
-    }
-
-    /// Whether `peer` is in it. An IPv4 address that came over an IPv6 socket counts as IPv4.
-    #[must_use]
-    pub fn contains(&self, peer: IpAddr) -> bool {
-        let same = |a: u128, b: u128, width: u32| {
-            let kept = u32::from(self.bits);
-            kept == 0 || (a ^ b).checked_shr(width.saturating_sub(kept)).unwrap_or(0) == 0
-        };
-        match (self.address, peer.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(peer)) => same(network.to_bits().into(), peer.to_bits().into(), 32),
-            (IpAddr::V6(network), IpAddr::V6(peer)) => same(network.to_bits(), peer.to_bits(), 128),
-            _ => false,
-        }
     }
 }

@@ -1,11 +1,15 @@
 //! Reads a station's file and every list it names.
 
+use super::super::clock::SystemClock;
 use super::needs;
 use super::needs::{StatedKey, Texts};
 use super::{Config, HsmSetup, KeyList, parse};
 use crate::model::Breach;
+use crate::model::Clock;
+use crate::model::Timestamp;
 use crate::registry::Breaches;
 use crate::registry::DownloadSources;
+use crate::registry::FleetSources;
 use crate::registry::Registry;
 use crate::registry::Source;
 use crate::registry::Sources;
@@ -13,7 +17,9 @@ use crate::risk::Checks;
 use crate::risk::RuleSet;
 use crate::settle::calendar::Calendar;
 use crate::settle::fees::Fees;
+use std::collections::HashMap;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -35,20 +41,47 @@ pub struct Loaded {
     pub checks: Checks,
 }
 
-/// Loads a station from its file.
+/// How a station's files are looked at.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// The instant whose rows count.
+    pub at: Timestamp,
+    /// Texts to be taken instead of those of files: what the files would be.
+    pub instead: HashMap<PathBuf, String>,
+}
+
+impl Look {
+    /// As the files are, at this instant.
+    #[must_use]
+    pub fn at(at: Timestamp) -> Self {
+        Self { at, instead: HashMap::new() }
+    }
+}
+
+/// Loads a station from its file, as it is now.
 ///
 /// # Errors
 /// Every breach of every file, missing files included. If the station's own file has breaches, its lists
 /// are not looked at.
 pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded, Vec<Breach>> {
+    load_as(path, profile_known, &Look::at(SystemClock::start().wall()))
+}
+
+/// Loads a station from its file, as it is at an instant, or as it would be.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as(path: &Path, profile_known: &dyn Fn(&str) -> bool, look: &Look) -> Result<Loaded, Vec<Breach>> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| vec![Breach::new(&file, 0, error.to_string())])?;
     let config = parse(Source { file: &file, text: &text }, profile_known)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut breaches = Breaches::default();
-    let mut read = |names: &[String]| -> Vec<(String, Zeroizing<String>)> { texts(folder, names, &mut breaches) };
+    let mut read = |names: &[String]| -> Vec<(String, Zeroizing<String>)> { texts(folder, names, look, &mut breaches) };
     let lists = &config.lists;
     let (merchants, terminals) = (read(&lists.merchants), read(&lists.terminals));
+    let (devices, templates) = (read(&lists.devices), read(&lists.templates));
+    let (groups, regions) = (read(&lists.groups), read(&lists.regions));
     let (issuers, bins, key_files) = (read(&lists.issuers), read(&lists.bins), read(&lists.keys));
     let (fees, holidays) = (read(&lists.fees), read(&lists.holidays));
     let operators = read(&lists.operators);
@@ -60,6 +93,13 @@ pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded,
         defaults: config.defaults.clone(),
         merchants: sources(&merchants),
         terminals: sources(&terminals),
+        fleet: FleetSources {
+            devices: sources(&devices),
+            templates: sources(&templates),
+            groups: sources(&groups),
+            regions: sources(&regions),
+            at: Some(look.at),
+        },
         issuers: sources(&issuers),
         bins: sources(&bins),
         operators: sources(&operators),
@@ -93,12 +133,13 @@ pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded,
 }
 
 /// The texts of lists, wiped when they were read: some hold keys.
-fn texts(folder: &Path, names: &[String], breaches: &mut Breaches) -> Vec<(String, Zeroizing<String>)> {
+fn texts(folder: &Path, names: &[String], look: &Look, breaches: &mut Breaches) -> Vec<(String, Zeroizing<String>)> {
     let mut texts = Vec::new();
     for name in names {
         let path = folder.join(name);
         let file = path.display().to_string();
-        match std::fs::read_to_string(&path) {
+        let instead = look.instead.get(&path).cloned();
+        match instead.map_or_else(|| std::fs::read_to_string(&path), Ok) {
             Ok(text) => texts.push((file, Zeroizing::new(text))),
             Err(error) => breaches.add(&file, 0, error.to_string()),
         }

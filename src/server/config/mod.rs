@@ -12,8 +12,9 @@ mod kept;
 mod keys;
 mod needs;
 
-pub use door::{ClientCertificates, Door, DoorTls, Network};
-pub use files::{Loaded, load};
+pub use crate::model::Network;
+pub use door::{ClientCertificates, Door, DoorTls};
+pub use files::{Loaded, Look, load, load_as};
 pub use hsm::{HostSetup, HostTlsFiles, HsmKind, HsmSetup, MasterPlace, PinPlace, SoftwareSetup, TokenSetup};
 pub use keeping::Keeping;
 pub use kept::{KeptKey, KeyState, kept_rows};
@@ -83,6 +84,14 @@ pub struct Lists {
     pub merchants: Vec<String>,
     /// Terminals.
     pub terminals: Vec<String>,
+    /// Devices.
+    pub devices: Vec<String>,
+    /// What rows of terminals are filled from.
+    pub templates: Vec<String>,
+    /// What terminals have in common.
+    pub groups: Vec<String>,
+    /// Names of regions.
+    pub regions: Vec<String>,
     /// Issuers.
     pub issuers: Vec<String>,
     /// Card number prefixes.
@@ -157,9 +166,13 @@ const LIMITS: &[&str; 9] = &[
     "write_buffer",
 ];
 const RISK: &[&str; 6] = &["least", "most", "daily_amount", "daily_count", "rules", "shadow"];
-const FILES: &[&str; 12] = &[
+const FILES: &[&str; 16] = &[
     "merchants",
     "terminals",
+    "devices",
+    "templates",
+    "groups",
+    "regions",
     "issuers",
     "bins",
     "keys",
@@ -338,6 +351,10 @@ fn lists<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Lists {
     Lists {
         merchants: list("merchants"),
         terminals: list("terminals"),
+        devices: list("devices"),
+        templates: list("templates"),
+        groups: list("groups"),
+        regions: list("regions"),
         issuers: list("issuers"),
         bins: list("bins"),
         keys: list("keys"),

@@ -27,6 +27,7 @@ use crate::registry::Breaches;
 use crate::registry::Days;
 use crate::registry::Defaults;
 use crate::registry::DownloadSources;
+use crate::registry::FleetSources;
 use crate::registry::Registry;
 use crate::registry::Rules;
 use crate::registry::Source;
@@ -160,6 +161,7 @@ fn registry(plan: &Plan) -> Option<Registry> {
         defaults,
         merchants: vec![Source { file: "merchants.csv", text: &merchants }],
         terminals: vec![Source { file: "terminals.csv", text: &terminals }],
+        fleet: FleetSources::default(),
         issuers: vec![Source { file: "issuers.toml", text: &issuers }],
         bins: vec![Source { file: "bins.csv", text: &bins }],
         operators: Vec::new(),
