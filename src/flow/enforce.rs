@@ -99,7 +99,7 @@ impl<W: World> Station<W> {
     /// What an operator asked of the terminal and it was not told yet.
     pub(super) fn asked_from_afar(&self, facts: &TerminalFacts) -> Option<RemoteAction> {
         let ladder = self.parts.ledger.ladder(&Subject::Terminal(facts.terminal))?;
-        ladder.asked.first().copied()
+        ladder.asked.iter().next()
     }
 
     /// Notes that what was asked of a terminal is done.
@@ -110,7 +110,7 @@ impl<W: World> Station<W> {
         action: RemoteAction,
     ) -> Result<(), Stop> {
         let subject = Subject::Terminal(facts.terminal);
-        if !self.parts.ledger.ladder(&subject).is_some_and(|ladder| ladder.asked.contains(&action)) {
+        if !self.parts.ledger.ladder(&subject).is_some_and(|ladder| ladder.asked.has(action)) {
             return Ok(());
         }
         let (actor, reason) = (SWITCH.into(), "it was told".into());

@@ -46,7 +46,14 @@ pub(super) async fn step(order: Step, station: &Station<Real>) -> Result<Value, 
     let step = ladder_step(&order, &subject)?;
     signed(&order.actor, &order.reason)?;
     let Step { actor, reason, .. } = order;
-    tracing::warn!(event = "control", actor, reason, subject = %subject, step = %step, "an operator takes a step on the ladder");
+    tracing::warn!(
+        event = "control",
+        actor,
+        reason,
+        subject = name(&subject),
+        step = word(&step),
+        "an operator takes a step on the ladder"
+    );
     let at = station.clock().wall();
     let entry = LadderEntry { subject, step, actor: actor.into(), reason: reason.into(), at };
     match station.ledger().step(entry).await {
@@ -97,17 +104,34 @@ fn ladder_step(order: &Step, subject: &Subject) -> Result<LadderStep, String> {
     })
 }
 
+/// A subject as commands and reports write it.
+fn name(subject: &Subject) -> String {
+    match subject {
+        Subject::Terminal(terminal) => format!("terminal {terminal}"),
+        Subject::Merchant(merchant) => format!("merchant {merchant}"),
+    }
+}
+
+/// A step as reports write it.
+fn word(step: &LadderStep) -> String {
+    match step {
+        LadderStep::Fine(amount) => format!("fine of {amount}"),
+        LadderStep::Ask(action) | LadderStep::Done(action) => format!("{} {}", step.name(), action.name()),
+        _ => step.name().to_owned(),
+    }
+}
+
 fn row(subject: &Subject, ladder: &Ladder) -> Value {
     let entries = ladder.entries.iter().map(|entry| {
         json!({
-            "step": entry.step.to_string(),
+            "step": word(&entry.step),
             "actor": &*entry.actor,
             "reason": &*entry.reason,
             "at": entry.at.to_string(),
         })
     });
     json!({
-        "subject": subject.to_string(),
+        "subject": name(subject),
         "standing": ladder.standing.name(),
         "warnings": ladder.warnings,
         "fines": ladder.fines.0,

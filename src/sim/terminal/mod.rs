@@ -165,6 +165,12 @@ impl Terminal {
         self.setup.habits.claims = claims;
     }
 
+    /// Says another serial number from now on, and in each request: a device that was swapped.
+    pub fn pretend_to_be(&mut self, serial: &str) {
+        self.setup.habits.serial = Some(serial.into());
+        self.setup.habits.tells = true;
+    }
+
     /// What it remembers.
     #[must_use]
     pub fn memory(&self) -> &Memory {

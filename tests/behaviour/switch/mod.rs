@@ -6,6 +6,7 @@ mod control;
 mod cut_over;
 mod downloads;
 mod dukpt;
+mod enforcement;
 mod follow_ups;
 mod forward;
 mod hsms;

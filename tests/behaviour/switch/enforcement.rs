@@ -1,0 +1,140 @@
+//! The enforcement ladder on the wire: warned, suspended, terminated; what devices say against themselves; what is asked
+//! from afar.
+
+use super::CARD_A;
+use super::rig::{KEPT, Recipe, Rig, Till};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+use tollgate::model::Kind;
+use tollgate::model::RemoteRequest;
+use tollgate::model::ResponseCode;
+use tollgate::sim::terminal::Habits;
+use tollgate::sim::terminal::Setup;
+
+const TERMINAL: u32 = 10_000_001;
+const FORBIDDEN: Option<ResponseCode> = Some(ResponseCode::TerminalForbidden);
+const APPROVED: Option<ResponseCode> = Some(ResponseCode::Approved);
+
+fn ask(rig: &Rig, order: &Value) -> Value {
+    let mut stream = UnixStream::connect(rig.file("ledger").join("control.sock")).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    writeln!(stream, "{order}").unwrap();
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).unwrap();
+    serde_json::from_str(&answer).unwrap()
+}
+
+fn step(rig: &Rig, step: &str) -> Value {
+    ask(rig, &json!({"do": "step", "terminal": "10000001", "step": step, "actor": "alice", "reason": "letter 118"}))
+}
+
+fn of_merchant(rig: &Rig, step: &str) -> Value {
+    ask(rig, &json!({"do": "step", "merchant": "898110054110001", "step": step, "actor": "alice", "reason": "r"}))
+}
+
+/// The demo's first terminal as a device of the lists.
+fn listed(rig: &Rig, habits: Habits) -> Till {
+    let setup = Setup { habits, ..rig.terminal(TERMINAL).terminal.setup().clone() };
+    Till::of(rig, setup, "pos")
+}
+
+fn with_devices() -> Rig {
+    let lists = [("devices.csv", "serial,terminal\nA920-0001,10000001\n")];
+    Rig::of(&Recipe { tables: KEPT, files: "devices = [\"devices.csv\"]\n", lists: &lists, ..Recipe::default() })
+}
+
+#[test]
+fn who_is_suspended_sells_nothing_from_the_next_message_on_and_may_still_undo_and_settle() {
+    let mut rig = Rig::kept(5_000);
+    let mut till = rig.signed_in(TERMINAL);
+    assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).code, APPROVED);
+    assert_eq!(step(&rig, "suspend")["ladder"]["standing"], "suspended");
+    assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).code, FORBIDDEN);
+    let sign_in = till.terminal.sign_in(super::rig::now()).unwrap();
+    assert_eq!(till.exchange(&sign_in).code, FORBIDDEN, "nor does it open its day");
+    let settlement = {
+        till.terminal.begin_settlement().unwrap();
+        till.terminal.settlement(super::rig::now()).unwrap().unwrap()
+    };
+    assert!(till.exchange(&settlement).approved, "what it sold is settled");
+    rig.stop();
+    rig.start_again();
+    let mut till = rig.terminal(TERMINAL);
+    let sign_in = till.terminal.sign_in(super::rig::now()).unwrap();
+    assert_eq!(till.exchange(&sign_in).code, FORBIDDEN, "also after a restart");
+    assert_eq!(step(&rig, "resume")["ladder"]["standing"], "active");
+    till.sign_in();
+    assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).code, APPROVED);
+}
+
+#[test]
+fn a_merchants_suspension_is_one_of_all_its_terminals_and_nobody_elses() {
+    let rig = Rig::kept(5_000);
+    let (mut own, mut other) = (rig.signed_in(TERMINAL), rig.signed_in(10_000_002));
+    assert_eq!(of_merchant(&rig, "suspend")["ok"], true);
+    assert_eq!(own.ask(Kind::Sale, 10_00, CARD_A).code, FORBIDDEN);
+    assert_eq!(other.ask(Kind::Sale, 10_00, CARD_A).code, APPROVED);
+}
+
+#[test]
+fn terminated_is_for_good_and_what_is_no_step_changes_nothing() {
+    let rig = Rig::kept(5_000);
+    assert_eq!(step(&rig, "warn")["ladder"]["warnings"], 1);
+    assert_eq!(step(&rig, "terminate")["ladder"]["standing"], "terminated");
+    for word in ["resume", "suspend", "warn", "shoot", "fine"] {
+        let said = step(&rig, word);
+        assert_eq!(said["ok"], false, "{word}: {said}");
+    }
+    let unknown = json!({"do": "step", "terminal": "99999999", "step": "warn", "actor": "alice", "reason": "r"});
+    assert!(ask(&rig, &unknown)["error"].as_str().unwrap().contains("not listed"));
+    let nobody = json!({"do": "step", "terminal": "10000001", "step": "warn", "actor": "", "reason": "r"});
+    assert!(ask(&rig, &nobody)["error"].as_str().unwrap().contains("an actor has"));
+    let ladders = ask(&rig, &json!({"do": "ladders"}));
+    assert_eq!(ladders["ladders"][0]["entries"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_device_that_was_opened_says_so_and_is_suspended_at_once() {
+    let rig = Rig::kept(5_000);
+    let mut till = listed(&rig, Habits { opened: true, ..Habits::default() });
+    till.sign_in();
+    assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).code, FORBIDDEN);
+    let ladders = ask(&rig, &json!({"do": "ladders"}));
+    assert_eq!(ladders["ladders"][0]["standing"], "suspended");
+    assert_eq!(ladders["ladders"][0]["entries"][0]["actor"], "switch");
+}
+
+#[test]
+fn another_serial_number_under_a_good_mac_suspends_and_one_that_anybody_can_write_does_not() {
+    let rig = with_devices();
+    let swapped = Habits { serial: Some("A920-0002".into()), tells: true, ..Habits::default() };
+    let mut till = listed(&rig, swapped);
+    let sign_in = till.terminal.sign_in(super::rig::now()).unwrap();
+    assert_eq!(till.exchange(&sign_in).code, FORBIDDEN);
+    assert_eq!(ask(&rig, &json!({"do": "ladders"}))["ladders"], json!([]), "a sign-in has no MAC");
+    let honest = Habits { serial: Some("A920-0001".into()), tells: true, ..Habits::default() };
+    let mut till = listed(&rig, honest);
+    till.sign_in();
+    assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).code, APPROVED);
+    till.terminal.pretend_to_be("A920-0002");
+    assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).code, FORBIDDEN);
+    assert_eq!(ask(&rig, &json!({"do": "ladders"}))["ladders"][0]["standing"], "suspended");
+}
+
+#[test]
+fn what_an_operator_asks_of_a_terminal_is_told_by_the_next_sign_in_or_echo_once() {
+    let rig = Rig::kept(5_000);
+    let mut till = rig.signed_in(TERMINAL);
+    assert_eq!(step(&rig, "upgrade")["ladder"]["asked"], json!(["upgrade"]));
+    assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).asked, None, "a sale is not disturbed");
+    let mut echo = || {
+        let sent = till.terminal.echo(super::rig::now()).unwrap();
+        till.exchange(&sent).asked
+    };
+    assert_eq!(echo(), Some(RemoteRequest::Upgrade));
+    assert_eq!(echo(), None);
+    step(&rig, "sign-in");
+    assert_eq!(echo(), Some(RemoteRequest::SignIn));
+}
