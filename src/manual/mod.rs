@@ -40,6 +40,11 @@ pub mod dukpt {
     #![doc = include_str!("dukpt.md")]
 }
 
+/// Who is warned, suspended, terminated, by whom and how; what rules know of a request.
+pub mod enforcement {
+    #![doc = include_str!("enforcement.md")]
+}
+
 /// What may go wrong, what happens then, and the tests that show it.
 pub mod faults {
     #![doc = include_str!("faults.md")]

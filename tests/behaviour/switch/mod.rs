@@ -18,6 +18,7 @@ mod operators;
 mod passed_through;
 mod peer;
 mod qr;
+mod reload_under_load;
 mod restart;
 pub(crate) mod rig;
 mod sessions;
