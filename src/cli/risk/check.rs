@@ -32,7 +32,7 @@ impl Check {
 
 impl Default {
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
-        write!(out, "{}", RuleSet::DEFAULT)?;
+        write!(out, "{}", RuleSet::SAMPLE)?;
         Ok(Exit::Ok)
     }
 }

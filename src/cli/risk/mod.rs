@@ -1,7 +1,9 @@
 //! `tollgate risk`: rules to check and to try on yesterday's traffic, decisions to explain, and the enforcement ladder.
 
 mod check;
+mod explain;
 mod ladder;
+mod replay;
 
 use super::Exit;
 use super::Outcome;
@@ -13,6 +15,8 @@ const EXAMPLES: &str = "\
 Examples:
   tollgate risk default > risk.toml                  # every kind of rule, with values to begin with
   tollgate risk check risk.toml
+  tollgate risk explain --data /var/lib/tollgate 632600000017
+  tollgate risk replay --data /var/lib/tollgate --rules risk-next.toml
   tollgate risk state --data /var/lib/tollgate --terminal 10000001
   tollgate risk suspend --data /var/lib/tollgate --terminal 10000001 --actor alice --reason 'letter 118'
   tollgate risk resume --data /var/lib/tollgate --terminal 10000001 --actor alice --reason 'device was seen'
@@ -35,6 +39,8 @@ pub(super) struct Risk {
 enum Command {
     Check(check::Check),
     Default(check::Default),
+    Explain(explain::Explain),
+    Replay(replay::Replay),
     State(ladder::State),
     Warn(ladder::Warn),
     Fine(ladder::Fine),
@@ -49,6 +55,8 @@ impl Risk {
         match self.command {
             Command::Check(command) => command.run(out),
             Command::Default(command) => command.run(out),
+            Command::Explain(command) => command.run(out),
+            Command::Replay(command) => command.run(out),
             Command::State(command) => command.run(out),
             Command::Warn(command) => command.run(out),
             Command::Fine(command) => command.run(out),

@@ -1,0 +1,3 @@
+//! Who watches over a running station, and tells people; and who tries tomorrow's rules on yesterday.
+
+pub mod backtest;
