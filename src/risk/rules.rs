@@ -1,5 +1,6 @@
 //! The rules that need no memory beyond the day's counters.
 
+use super::kind_set::KindSet;
 use super::{Counted, CounterKey, Refusal, Reservation};
 use crate::model::Amount;
 use crate::model::BusinessDate;
@@ -50,20 +51,7 @@ const AMOUNTS: &[Rule] = &[
 /// terminal never is (rules of the money, 5).
 #[must_use]
 pub fn may_refuse(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Sale
-            | Kind::Authorization
-            | Kind::Increment
-            | Kind::Transfer
-            | Kind::Balance
-            | Kind::Verification
-            | Kind::SaleVoid
-            | Kind::AuthorizationVoid
-            | Kind::Completion
-            | Kind::CompletionVoid
-            | Kind::Refund
-    )
+    KindSet::REFUSED.has(kind)
 }
 
 /// Every rule that refuses `request`, in the order of the tables: what an explanation shows.
