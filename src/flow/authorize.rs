@@ -38,6 +38,7 @@ use crate::model::TerminalId;
 use crate::risk;
 use crate::risk::Assessment;
 use crate::risk::Refusal;
+use crate::risk::RiskNote;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -66,7 +67,10 @@ impl<W: World> Station<W> {
         if let Intended::Adrift(code, _) = intended {
             self.adrift(facts, &mut intent, code);
         }
-        self.tell_rules(facts, &intent, &intended);
+        if let Some(note) = intended.note() {
+            self.tell_rules(facts, &intent, note);
+            self.take_rule_steps(exchange, facts, note).await?;
+        }
         let mut spoke = None;
         let (decided, rule, repeat) = match intended {
             Intended::Fresh | Intended::Flagged(_) | Intended::Adrift(..) => {
@@ -128,8 +132,7 @@ impl<W: World> Station<W> {
     }
 
     /// Which rules spoke, to whoever watches.
-    fn tell_rules(&self, facts: &TerminalFacts, intent: &Intent, intended: &Intended) {
-        let Some(note) = intended.note() else { return };
+    fn tell_rules(&self, facts: &TerminalFacts, intent: &Intent, note: &RiskNote) {
         for hit in &note.hits {
             let event = Event::Rule { hit, version: &note.version, rrn: intent.rrn };
             self.parts.witness.note(Some(&facts.terminal), &event);

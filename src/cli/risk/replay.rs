@@ -78,7 +78,13 @@ impl Replay {
         tally("declined by a rule then, let through now", &report.passed, out)?;
         tally("declined by another rule than then", &report.otherwise, out)?;
         for (rule, said) in &report.rules {
-            writeln!(out, "  {rule:<24} speaks of {:>8}, declines {:>8} that passed{}", said.spoke, said.declines.count, sums(&said.declines))?;
+            writeln!(
+                out,
+                "  {rule:<24} speaks of {:>8}, declines {:>8} that passed{}",
+                said.spoke,
+                said.declines.count,
+                sums(&said.declines)
+            )?;
         }
         for change in report.changes.iter().take(self.most) {
             writeln!(
