@@ -66,6 +66,7 @@ impl<W: World> Station<W> {
         if let Intended::Adrift(code, _) = intended {
             self.adrift(facts, &mut intent, code);
         }
+        let refused_by;
         let (decided, rule, repeat) = match intended {
             Intended::Fresh | Intended::Flagged(_) | Intended::Adrift(..) => {
                 if kinds::of(kind).is_advice {
@@ -79,9 +80,9 @@ impl<W: World> Station<W> {
                 issuer = fresh.issuer;
                 (fresh.decided, fresh.rule, false)
             }
-            Intended::Declined(decided, _) => {
-                let rule = intent.refusal.as_ref().map_or("counter-or-tombstone", |refusal| &*refusal.rule);
-                (decided, Some(rule), false)
+            Intended::Declined(decided, explained) => {
+                refused_by = explained.rule;
+                (decided, Some(&*refused_by), false)
             }
             Intended::Duplicate(decided) => (decided, None, true),
             Intended::Running(id) => {
