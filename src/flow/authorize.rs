@@ -71,7 +71,7 @@ impl<W: World> Station<W> {
             self.tell_rules(facts, &intent, note);
             self.take_rule_steps(exchange, facts, note).await?;
         }
-        let mut spoke = None;
+        let refused_by;
         let (decided, rule, repeat) = match intended {
             Intended::Fresh | Intended::Flagged(_) | Intended::Adrift(..) => {
                 if kinds::of(kind).is_advice {
@@ -86,8 +86,8 @@ impl<W: World> Station<W> {
                 (fresh.decided, fresh.rule, false)
             }
             Intended::Declined(decided, explained) => {
-                spoke = Some(explained.rule);
-                (decided, None, false)
+                refused_by = explained.rule;
+                (decided, Some(&*refused_by), false)
             }
             Intended::Duplicate(decided) => (decided, None, true),
             Intended::Running(id) => {
@@ -103,7 +103,6 @@ impl<W: World> Station<W> {
         };
         let took = self.parts.clock.monotonic().saturating_sub(started);
         let (outcome, code, rrn) = (decided.outcome, decided.answer.code, decided.rrn);
-        let rule = rule.or(spoke.as_deref());
         let event = Event::Decided { kind, outcome, code, rrn, rule, issuer: issuer.as_ref(), repeat, took };
         self.parts.witness.note(Some(&facts.terminal), &event);
         self.answer_decided(exchange, facts, authentic, &decided).await

@@ -17,6 +17,7 @@ use super::Recorded;
 use super::TxnId;
 use super::batches;
 use super::counters::Counters;
+use super::fates::Changed;
 use super::followers::Followers;
 use super::identities::Identities;
 use super::kinds;
@@ -34,17 +35,21 @@ use super::standing::Departed;
 use crate::model::Amount;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
+use crate::model::Ladder;
 use crate::model::ResponseCode;
+use crate::model::Revision;
 use crate::model::Rrn;
 use crate::model::SessionFacts;
 use crate::model::Stan;
+use crate::model::Subject;
 use crate::model::TerminalId;
 use crate::model::ZoneFacts;
 use crate::mutant;
 use crate::mutant::Mutant;
-use smallvec::SmallVec;
+use crate::risk::Memory;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,10 +76,14 @@ pub(super) struct Book {
     pub(super) originals: Originals,
     /// What left with closed days and was not taken yet.
     pub(super) departed: Vec<Departed>,
+    /// What rules remember of requests.
+    pub(super) memory: Memory,
+    pub(super) ladders: BTreeMap<Subject, Ladder>,
+    /// The last [`Revision::KEPT`], the oldest first.
+    pub(super) revisions: VecDeque<Revision>,
+    /// What fares otherwise than before, where somebody wants to know; no fact, and not kept.
+    pub(super) changes: Option<Vec<Changed>>,
 }
-
-/// Transactions, and whether each keeps what it reserved.
-pub(super) type Lives = SmallVec<[(TxnId, bool); 2]>;
 
 /// One transaction.
 #[derive(Clone, Debug)]
@@ -191,7 +200,19 @@ impl Book {
             }
             Record::Uploaded(terminal, batch, group) => self.batches.uploaded(*terminal, *batch, group),
             Record::Opened(terminal, batch) => self.batches.opened(*terminal, *batch),
+            // A row of another release's memory tells nothing: rules begin anew.
+            Record::Remembered(row) => drop(self.memory.restore(row)),
+            Record::Step(entry) => self.ladders.entry(entry.subject).or_default().take((**entry).clone()),
+            Record::Ladder(subject, ladder) => drop(self.ladders.insert(*subject, (**ladder).clone())),
+            Record::Revision(revision) => self.revise(revision),
         }
+    }
+
+    fn revise(&mut self, revision: &Revision) {
+        if self.revisions.len() >= Revision::KEPT {
+            self.revisions.pop_front();
+        }
+        self.revisions.push_back(revision.clone());
     }
 
     fn change(&mut self, id: TxnId, change: impl FnOnce(&mut Entry)) {
@@ -215,6 +236,7 @@ impl Book {
         if self.is_live(id) {
             self.counters.take(&intent.reservations);
         }
+        self.remember(id, &intent);
         self.tell_followed(&intent, state, intent.amount);
     }
 
@@ -241,7 +263,7 @@ impl Book {
     /// Moves a transaction and does what follows: reservations back, messages into or out of the queue, and
     /// what it means to the transaction it follows.
     fn move_to(&mut self, id: TxnId, to: State) {
-        let before = self.lives(id);
+        let before = self.fates(id);
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let change = Change::between(entry.state, to);
         entry.state = to;
@@ -267,7 +289,7 @@ impl Book {
     /// Tells the transaction that `intent` follows where it is now; and the one which that follows.
     fn tell_followed(&mut self, intent: &Intent, state: State, amount: Amount) {
         let Some(followed) = intent.follows else { return };
-        let before = self.lives(followed);
+        let before = self.fates(followed);
         let followers = self.followers.entry(followed).or_default();
         followers.note(intent, state, amount);
         let voided = followers.is_voided();
@@ -277,36 +299,6 @@ impl Book {
         let first = self.entries.get(&followed).and_then(|entry| entry.intent.follows);
         if let Some(followers) = first.and_then(|first| self.followers.get_mut(&first)) {
             followers.note_voided(followed, voided);
-        }
-    }
-
-    /// Whether it keeps what it reserved: it may have moved money, and no approved void cancelled it; what was
-    /// added to a hold lives no longer than the hold.
-    pub(super) fn is_live(&self, id: TxnId) -> bool {
-        let Some(entry) = self.entries.get(&id).filter(|entry| entry.state.is_live()) else { return false };
-        let voided = |id| self.followers.get(id).is_some_and(Followers::is_voided);
-        let hold = entry.intent.follows.filter(|_| kinds::adds(entry.intent.kind));
-        let hold = hold.and_then(|hold| self.entries.get(&hold));
-        !voided(&id) && hold.is_none_or(|hold| hold.state.is_live() && !voided(&hold.intent.id))
-    }
-
-    /// Whether it is live, and with it what was added to it.
-    pub(super) fn lives(&self, id: TxnId) -> Lives {
-        let added = self.followers.get(&id).into_iter().flat_map(Followers::increments);
-        let added = added.filter(|_| !mutant::is(Mutant::IncrementOutlivesHold));
-        [id].into_iter().chain(added).map(|id| (id, self.is_live(id))).collect()
-    }
-
-    /// Gives reservations back, or takes them again, where being live has changed.
-    pub(super) fn balance(&mut self, before: &Lives) {
-        for (id, live_before) in before {
-            let live = self.is_live(*id);
-            let Some(entry) = self.entries.get(id) else { continue };
-            if live && !live_before {
-                self.counters.take(&entry.intent.reservations);
-            } else if *live_before && !live && !mutant::is(Mutant::ReservationsKept) {
-                self.counters.give_back(&entry.intent.reservations);
-            }
         }
     }
 

@@ -1,8 +1,11 @@
 //! Counters of live reservations: sums and counts that limits are checked against.
 
 use crate::model::ResponseCode;
+use crate::risk::Counted;
 use crate::risk::CounterKey;
+use crate::risk::Refusal;
 use crate::risk::Reservation;
+use crate::risk::Sums;
 use std::collections::HashMap;
 
 /// What is reserved on one counter.
@@ -20,7 +23,7 @@ pub(super) struct Counters(HashMap<CounterKey, Sum>);
 
 impl Counters {
     /// Why these reservations cannot all be made, if they cannot: 61 before 65, by precedence.
-    pub(super) fn refusal(&self, reservations: &[Reservation]) -> Option<ResponseCode> {
+    pub(super) fn refusal(&self, reservations: &[Reservation]) -> Option<Refusal> {
         let of_one = |(index, reservation): (usize, &Reservation)| {
             let before = reservations.iter().take(index).filter(|earlier| earlier.key == reservation.key);
             let now = self.0.get(&reservation.key).copied().unwrap_or_default();
@@ -32,7 +35,9 @@ impl Counters {
             }
             reservation.count_limit.is_some_and(|limit| sum.count > limit).then_some(ResponseCode::CountLimit)
         };
-        reservations.iter().enumerate().filter_map(of_one).min()
+        let codes = reservations.iter().enumerate().filter_map(|(at, one)| Some((of_one((at, one))?, one)));
+        let (code, one) = codes.min_by_key(|(code, _)| *code)?;
+        Some(Refusal { code, rule: rule(&one.key.counted).into() })
     }
 
     /// All counters, for tests; in any order.
@@ -67,6 +72,25 @@ impl Counters {
     }
 }
 
+impl Sums for Counters {
+    fn sum(&self, key: &CounterKey) -> (u64, u32) {
+        self.0.get(key).map_or((0, 0), |sum| (sum.amount, sum.count))
+    }
+}
+
+/// By which name a full counter refuses.
+fn rule(counted: &Counted) -> &'static str {
+    match counted {
+        Counted::Terminal(_) => "terminal-daily",
+        Counted::StandInTerminal(_) => "stand-in-terminal-daily",
+        Counted::StandInCard(_) => "stand-in-card-daily",
+        Counted::Card(_) => "card-daily",
+        Counted::Merchant(_) => "merchant-daily",
+        Counted::Bin(_) => "range-daily",
+        Counted::Entry(..) => "entry-daily",
+    }
+}
+
 impl Sum {
     /// The sum with one more reservation, or `None` where it cannot be counted.
     fn with(self, reservation: &Reservation) -> Option<Self> {
@@ -81,7 +105,6 @@ mod tests {
     use crate::model::Amount;
     use crate::model::BusinessDate;
     use crate::model::TerminalId;
-    use crate::risk::Counted;
 
     fn reservation(day: i8, amount: u64, amount_limit: Option<u64>, count_limit: Option<u32>) -> Reservation {
         Reservation {
@@ -95,35 +118,39 @@ mod tests {
         }
     }
 
+    fn refused(counters: &Counters, reservations: &[Reservation]) -> Option<ResponseCode> {
+        counters.refusal(reservations).map(|refusal| refusal.code)
+    }
+
     #[test]
     fn a_limit_may_be_reached_and_not_passed() {
         let mut counters = Counters::default();
         let half = [reservation(21, 50, Some(100), Some(3))];
         counters.take(&half);
-        assert_eq!(counters.refusal(&half), None);
+        assert_eq!(refused(&counters, &half), None);
         counters.take(&half);
-        assert_eq!(counters.refusal(&half), Some(ResponseCode::AmountLimit));
+        assert_eq!(refused(&counters, &half), Some(ResponseCode::AmountLimit));
         let nothing = [reservation(21, 0, Some(100), Some(2))];
-        assert_eq!(counters.refusal(&nothing), Some(ResponseCode::CountLimit));
+        assert_eq!(refused(&counters, &nothing), Some(ResponseCode::CountLimit));
     }
 
     #[test]
     fn the_amount_limit_is_answered_before_the_count_limit() {
         let both = [reservation(21, 1, None, Some(0)), reservation(21, 1, Some(0), None)];
-        assert_eq!(Counters::default().refusal(&both), Some(ResponseCode::AmountLimit));
+        assert_eq!(refused(&Counters::default(), &both), Some(ResponseCode::AmountLimit));
     }
 
     #[test]
     fn two_reservations_on_one_counter_count_together() {
         let twice = [reservation(21, 60, Some(100), None), reservation(21, 60, Some(100), None)];
-        assert_eq!(Counters::default().refusal(&twice), Some(ResponseCode::AmountLimit));
+        assert_eq!(refused(&Counters::default(), &twice), Some(ResponseCode::AmountLimit));
     }
 
     #[test]
     fn each_business_date_has_its_own_counter() {
         let mut counters = Counters::default();
         counters.take(&[reservation(21, 100, Some(100), None)]);
-        assert_eq!(counters.refusal(&[reservation(22, 100, Some(100), None)]), None);
+        assert_eq!(refused(&counters, &[reservation(22, 100, Some(100), None)]), None);
         counters.give_back(&[reservation(21, 100, Some(100), None)]);
         assert!(counters.0.is_empty());
     }

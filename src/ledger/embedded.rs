@@ -28,6 +28,7 @@ use super::Owed;
 use super::Recorded;
 use super::Reversal;
 use super::Reversed;
+use super::Stepped;
 use super::TxnId;
 use super::Uploaded;
 use super::UploadedGroup;
@@ -48,10 +49,14 @@ use crate::model::BusinessDate;
 use crate::model::Clock;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
+use crate::model::Ladder;
+use crate::model::LadderEntry;
 use crate::model::PanToken;
+use crate::model::Revision;
 use crate::model::Rrn;
 use crate::model::SessionFacts;
 use crate::model::Stan;
+use crate::model::Subject;
 use crate::model::TerminalId;
 use crate::model::ZoneFacts;
 use crate::mutant;
@@ -454,6 +459,26 @@ impl Ledger for EmbeddedLedger {
         let close = |book: &Book| Ok(Commit::of([Record::Closed(date)], book.closes_in_parts(date)));
         while self.commit(close).await? {}
         Ok(())
+    }
+
+    async fn step(&self, entry: LadderEntry) -> Result<Stepped, LedgerFault> {
+        self.commit(|book| book.plan_step(entry)).await
+    }
+
+    fn ladder(&self, subject: &Subject) -> Option<Ladder> {
+        self.kept.lock().book.ladders.get(subject).cloned()
+    }
+
+    fn ladders(&self) -> Vec<(Subject, Ladder)> {
+        self.kept.lock().book.ladders.iter().map(|(subject, ladder)| (*subject, ladder.clone())).collect()
+    }
+
+    async fn revise(&self, revision: Revision) -> Result<Option<&'static str>, LedgerFault> {
+        self.commit(|book| book.plan_revision(revision)).await
+    }
+
+    fn revisions(&self) -> Vec<Revision> {
+        self.kept.lock().book.revisions.iter().cloned().collect()
     }
 
     fn records(&self) -> Vec<Recorded> {

@@ -13,11 +13,14 @@ mod closed;
 mod counters;
 mod durable;
 mod embedded;
+mod enforce;
+mod fates;
 mod followers;
 mod history;
 mod housekeeper;
 mod identities;
 pub mod journal;
+pub mod judged;
 pub mod kinds;
 mod lifecycle;
 mod moot;
@@ -26,6 +29,7 @@ mod owed;
 mod plan;
 mod recall;
 mod record;
+mod refused;
 mod standing;
 mod types;
 pub mod verify;
@@ -38,6 +42,7 @@ pub use batches::{
 };
 pub use durable::{Found, OpenedLedger};
 pub use embedded::EmbeddedLedger;
+pub use enforce::Stepped;
 pub use housekeeper::{Housekeeper, Housekeeping, Tidied};
 pub use kinds::FollowTerms;
 pub use originals::OriginalQuery;
@@ -51,10 +56,14 @@ use crate::model::BusinessDate;
 use crate::model::Clock;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
+use crate::model::Ladder;
+use crate::model::LadderEntry;
 use crate::model::PanToken;
+use crate::model::Revision;
 use crate::model::Rrn;
 use crate::model::SessionFacts;
 use crate::model::Stan;
+use crate::model::Subject;
 use crate::model::TerminalId;
 use crate::model::ZoneFacts;
 use std::future::Future;
@@ -242,6 +251,23 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Lets go what is finished of a business date; what is not stays until it is and the day is closed again.
     fn close_day(&self, date: BusinessDate) -> impl Future<Output = Result<(), LedgerFault>> + Send;
+
+    /// Takes a step on the enforcement ladder. It holds from the next message on: requests of who is suspended or
+    /// terminated are declined (58) in the commit that records them; what tells of money that has moved never is.
+    fn step(&self, entry: LadderEntry) -> impl Future<Output = Result<Stepped, LedgerFault>> + Send;
+
+    /// Where a subject stands on the ladder, if anything was ever done to it.
+    fn ladder(&self, subject: &Subject) -> Option<Ladder>;
+
+    /// Everybody to whom something was done, terminals first, each in order.
+    fn ladders(&self) -> Vec<(Subject, Ladder)>;
+
+    /// Records what is in force from now on; what is in force already changes nothing. The reply: what is wrong with
+    /// its texts, if anything is, and then nothing was recorded.
+    fn revise(&self, revision: Revision) -> impl Future<Output = Result<Option<&'static str>, LedgerFault>> + Send;
+
+    /// What was in force since when: the last [`Revision::KEPT`] changes, the oldest first.
+    fn revisions(&self) -> Vec<Revision>;
 
     /// Every record of the open days, in order of their numbers, for totals and verification.
     fn records(&self) -> Vec<Recorded>;

@@ -41,6 +41,8 @@ use crate::model::Stan;
 use crate::model::TerminalId;
 use crate::mutant;
 use crate::mutant::Mutant;
+use crate::risk::Checks;
+use crate::risk::Refusal;
 use std::sync::Arc;
 
 /// Reversals that are kept for each transaction there is room for: a full ledger still undoes.
@@ -49,13 +51,18 @@ const REVERSALS_A_TRANSACTION: usize = 2;
 pub(super) type Planned<T> = Result<Commit<T>, LedgerFault>;
 
 impl Book {
-    /// Duplicate, tombstone, sign-in, original, refusal, reservations: in this order, the first that has something
-    /// to say. `buried`: a closed day knows that a reversal of it came first.
-    pub(super) fn plan_intent(&self, mut intent: Intent, room: Room, buried: bool) -> Planned<Intended> {
+    /// Duplicate, tombstone, standing, sign-in, original, refusal, rules, reservations: in this order, the first that
+    /// has something to say. `buried`: a closed day knows that a reversal of it came first.
+    pub(super) fn plan_intent(
+        &self,
+        (mut intent, checks): (Intent, Option<&Checks>),
+        room: Room,
+        buried: bool,
+    ) -> Planned<Intended> {
         let known = self.identities.request(&intent.identity);
         if mutant::is(Mutant::RepeatDeclined)
             && known.is_some()
-            && let Some(code) = self.counters.refusal(&intent.reservations)
+            && let Some(Refusal { code, .. }) = self.counters.refusal(&intent.reservations)
         {
             let decided = Decided::of(&intent, Outcome::Declined, Answer::of(code, intent.received));
             return Ok(Commit::nothing(Intended::Declined(decided, Explained::default())));
@@ -71,6 +78,7 @@ impl Book {
             return Err(LedgerFault::Failed("a transaction number was used twice".to_owned()));
         }
         let row = kinds::of(intent.kind);
+        intent.risk = None;
         if !row.reserves {
             intent.reservations.clear();
         }
@@ -78,8 +86,9 @@ impl Book {
             intent.batch = None;
         }
         let buried = buried || self.identities.has_tombstone(&intent.identity);
-        let tombstone = buried.then_some(ResponseCode::RelatedInvalid);
-        if tombstone.is_none() && (self.batch_is_over(&intent) || must_sign_in(&intent)) {
+        let tombstone = buried.then(|| Refusal { code: ResponseCode::RelatedInvalid, rule: "tombstone".into() });
+        let barred = tombstone.or_else(|| self.barred(&intent));
+        if barred.is_none() && (self.batch_is_over(&intent) || must_sign_in(&intent)) {
             return Ok(Commit::nothing(Intended::NotNow));
         }
         let misfit = self.follow_refusal(&intent, row);
@@ -87,27 +96,33 @@ impl Book {
         if adrift.is_some() {
             (intent.follows, intent.outbound) = (None, None);
         }
-        let refusal = tombstone
-            .or(misfit.filter(|_| adrift.is_none()))
-            .or(intent.refusal.as_ref().map(|refusal| refusal.code))
-            .or_else(|| self.counters.refusal(&intent.reservations));
-        if refusal.is_none()
+        let misfit = misfit.filter(|_| adrift.is_none());
+        intent.refusal = barred.or_else(|| self.refusal(&mut intent, checks, misfit));
+        if intent.refusal.is_none()
             && let Some(earlier) = self.untold(&intent, row)
         {
             return Ok(Commit::nothing(Intended::Untold(earlier)));
         }
-        let intent = Arc::new(intent);
-        Ok(match refusal {
-            None => Commit::of(
-                [Record::Intended(intent)],
-                adrift.map_or(Intended::Fresh, |code| Intended::Adrift(code, None)),
-            ),
-            Some(code) => {
-                let answer = Answer::of(code, intent.received);
-                let decided = Decided::of(&intent, Outcome::Declined, answer.clone());
-                Commit::of([Record::Declined(intent, answer)], Intended::Declined(decided, Explained::default()))
-            }
-        })
+        Ok(self.entered(intent, adrift))
+    }
+
+    /// The commit of an intent that was looked at: declined where it has a refusal.
+    fn entered(&self, intent: Intent, adrift: Option<ResponseCode>) -> Commit<Intended> {
+        let note = intent.risk.clone();
+        let Some(Refusal { code, rule }) = intent.refusal.clone() else {
+            let told = match (adrift, note) {
+                (Some(code), note) => Intended::Adrift(code, note),
+                (None, Some(note)) => Intended::Flagged(note),
+                (None, None) => Intended::Fresh,
+            };
+            return Commit::of([Record::Intended(Arc::new(intent))], told);
+        };
+        let answer = Answer::of(code, intent.received);
+        let decided = Decided::of(&intent, Outcome::Declined, answer.clone());
+        let held = self.held(&intent);
+        let declined = Record::Declined(Arc::new(intent), answer);
+        let told = Intended::Declined(decided, Explained { rule, note });
+        Commit { records: [declined].into_iter().chain(held).collect(), reply: told }
     }
 
     /// The record of a terminal's facts, unless these or newer ones are kept.

@@ -93,7 +93,7 @@ impl EmbeddedLedger {
 
     /// An intent whose identity the book does not know, after what closed days know of it; and its terminal's facts.
     pub(super) fn intend_after(&self, asked: Asked) -> Result<(Intended, Ticket), LedgerFault> {
-        let Asked { intent, checks: _, noting: facts } = asked;
+        let Asked { intent, checks, noting: facts } = asked;
         let terminal = intent.identity.terminal;
         let (identity, date) = (intent.identity.clone(), intent.date);
         let (mut kept, memory) = self.remember(|closed| {
@@ -114,7 +114,7 @@ impl EmbeddedLedger {
         let line = intent.follows.map(|id| memory.line(id)).unwrap_or_default();
         let room = self.room();
         self.keep_with(&mut kept, line, |book| {
-            let mut commit = book.plan_intent(intent, room, buried)?;
+            let mut commit = book.plan_intent((intent, checks.as_deref()), room, buried)?;
             commit.records.extend(facts.and_then(|facts| book.note(terminal, facts)));
             Ok(commit)
         })

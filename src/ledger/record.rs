@@ -17,12 +17,17 @@ use crate::model::BatchNumber;
 use crate::model::BusinessDate;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
+use crate::model::Ladder;
+use crate::model::LadderEntry;
 use crate::model::ResponseCode;
+use crate::model::Revision;
 use crate::model::Rrn;
 use crate::model::SessionFacts;
 use crate::model::Stan;
+use crate::model::Subject;
 use crate::model::TerminalId;
 use crate::model::ZoneFacts;
+use crate::risk::MemoryRow;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -69,6 +74,14 @@ pub(super) enum Record {
     Opened(TerminalId, BatchNumber),
     /// The keys shared with an issuer, as they change.
     Zone(IssuerName, ZoneFacts),
+    /// A subject's part of what rules remember: in snapshots.
+    Remembered(MemoryRow),
+    /// A step on the enforcement ladder.
+    Step(Box<LadderEntry>),
+    /// Where a subject stands on the ladder: in snapshots.
+    Ladder(Subject, Box<Ladder>),
+    /// What is in force from here on.
+    Revision(Box<Revision>),
 }
 
 /// A transaction as it stands, with all that was done to it.

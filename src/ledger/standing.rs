@@ -41,6 +41,10 @@ impl Book {
         let stans = self.stans.iter().map(|(issuer, stan)| Record::Stan(issuer.clone(), *stan));
         let terminals = self.terminals.iter().map(|(terminal, facts)| Record::Terminal(*terminal, facts.clone()));
         let zones = self.zones.iter().map(|(issuer, facts)| Record::Zone(issuer.clone(), facts.clone()));
+        let memory = self.memory.rows().into_iter().map(Record::Remembered);
+        let ladders = self.ladders.iter();
+        let ladders = ladders.map(|(subject, ladder)| Record::Ladder(*subject, Box::new(ladder.clone())));
+        let revisions = self.revisions.iter().map(|revision| Record::Revision(Box::new(revision.clone())));
         let reversals = self.identities.all_reversals().into_iter();
         let reversals = reversals.map(|kept| Record::Reversal(Box::new(kept.clone())));
         let settled = self.entries.values().filter(|entry| entry.state.owes().is_none());
@@ -54,6 +58,9 @@ impl Book {
             .chain(zones)
             .chain(reversals)
             .chain(self.batches.dump())
+            .chain(memory)
+            .chain(ladders)
+            .chain(revisions)
             .chain(transactions)
     }
 
@@ -79,7 +86,7 @@ impl Book {
         if self.entries.contains_key(&id) {
             return;
         }
-        let before = self.lives(id);
+        let before = self.fates(id);
         self.marks.last = self.marks.last.max(id);
         self.identities.add_request(&intent.identity, id);
         self.rrns.insert(intent.rrn, id);
@@ -93,7 +100,7 @@ impl Book {
         let entry = Entry::standing(standing);
         let amount = entry.amount();
         self.entries.insert(id, entry);
-        self.balance(&before);
+        self.balance_counters(&before);
         if let Some(outbound) = intent.outbound.as_ref().filter(|_| standing.state.owes().is_some()) {
             self.owed.entry(outbound.issuer.clone()).or_default().push(intent.identity.terminal, id);
         }

@@ -71,5 +71,6 @@ fn line(row: &Row, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "{id:>10} {rrn} {received} {terminal} {stan} {kind:17} {masked_pan:19} {amount:>14} {currency} {code:2} {standing}"
-    )
+    )?;
+    row.risk.as_deref().unwrap_or_default().lines().try_for_each(|spoke| writeln!(out, "{:>10} rule {spoke}", ""))
 }

@@ -100,6 +100,9 @@ fn text(row: Option<&Row>, id: TxnId, events: &[Event], out: &mut dyn Write) -> 
         }
         None => writeln!(out, "reversal {}", id.0)?,
     }
+    for spoke in row.and_then(|row| row.risk.as_deref()).unwrap_or_default().lines() {
+        writeln!(out, "rule {spoke}")?;
+    }
     for event in events {
         writeln!(out, "  {}  group {:>8}.{:<3} {}", event.at, event.group, event.record, event.what)?;
     }

@@ -72,9 +72,10 @@ impl Reader for Feed<'_> {
 
 const INTENDED: &str = "INSERT OR IGNORE INTO txn (id, rrn, business_date, terminal, stan, scope, merchant, kind,
     processing_code, amount, currency, entry_mode, received, test_mode, masked_pan, token, issuer, issuer_stan,
-    follows, rule, offset_minutes, batch, product, foreign_card, operator, family, settled_on, standing, attempts, closed)
+    follows, rule, offset_minutes, batch, product, foreign_card, operator, family, settled_on, risk, standing,
+    attempts, closed)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-    ?24, ?25, ?26, ?27, 'open', 0, 0)";
+    ?24, ?25, ?26, ?27, ?28, 'open', 0, 0)";
 const DECIDED: &str = "UPDATE txn SET outcome = ?2, code = ?3, approval = ?4, approved_amount = ?5, standing = ?6,
     decided = ?7 WHERE id = ?1";
 const BATCH: &str = "INSERT OR REPLACE INTO batch (number, rrn, terminal, batch, merchant, test_mode, state, closed_on,
@@ -132,6 +133,7 @@ impl<'a> Feed<'a> {
             }
             Record::Batch(_) => true,
             Record::Uploaded(..) | Record::Opened(..) => false,
+            Record::Remembered(_) | Record::Step(_) | Record::Ladder(..) | Record::Revision(_) => false,
         }
     }
 
@@ -163,6 +165,7 @@ impl<'a> Feed<'a> {
             }
             Record::Batch(batch) => self.batch(batch),
             Record::Uploaded(..) | Record::Opened(..) => Ok(()),
+            Record::Remembered(_) | Record::Step(_) | Record::Ladder(..) | Record::Revision(_) => Ok(()),
         }
     }
 
@@ -218,6 +221,7 @@ impl<'a> Feed<'a> {
             intent.operator.as_ref().map(|operator| operator.as_str().to_owned()),
             integer(kinds::family_of(intent.kind, intent.id, intent.follows).0),
             intent.batch.is_none().then(|| intent.date.to_string()),
+            intent.risk.as_deref().map(words::risk),
         ];
         self.run(INTENDED, parameters)
     }

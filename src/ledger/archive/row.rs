@@ -90,6 +90,8 @@ pub struct Row {
     pub refused_on: Option<String>,
     /// The business date on which its issuer refused its reversal for good.
     pub undo_refused_on: Option<String>,
+    /// The rules that spoke of it, with action, version and evidence; one a line.
+    pub risk: Option<String>,
     /// `received` in microseconds since 1970.
     #[serde(skip)]
     pub received_micros: i64,
@@ -102,7 +104,7 @@ pub(super) const COLUMNS: &str = "id, rrn, business_date, received, terminal, st
     processing_code, amount, currency, entry_mode, test_mode, masked_pan, token, issuer, issuer_stan, follows, rule,
     outcome, code, approval, approved_amount, standing, decided, late, attempts, refused, closed,
     offset_minutes, batch, product, foreign_card, operator, settled_on, settled_at, undone_on, refused_on,
-    undo_refused_on";
+    undo_refused_on, risk";
 
 pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let time = |micros: i64| Timestamp(micros).to_string();
@@ -148,6 +150,7 @@ pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         undone_on: row.get(37)?,
         refused_on: row.get(38)?,
         undo_refused_on: row.get(39)?,
+        risk: row.get(40)?,
         received_micros: row.get(3)?,
         settled_micros: row.get(36)?,
     })

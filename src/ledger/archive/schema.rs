@@ -1,7 +1,7 @@
 //! The tables.
 
 /// Kept as `user_version`.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// The tables of the archive, with what each column means. Times are microseconds since 1970 UTC, amounts are
 /// minor units, numbers and codes are text as messages carry them.
@@ -53,7 +53,8 @@ CREATE TABLE txn (                 -- a transaction, as far as it got
     settled_at INTEGER,            -- when its batch was closed
     undone_on TEXT,                -- business date on which its terminal reversed it
     refused_on TEXT,               -- business date on which its issuer refused its advice for good
-    undo_refused_on TEXT           -- business date on which its issuer refused its reversal for good
+    undo_refused_on TEXT,          -- business date on which its issuer refused its reversal for good
+    risk TEXT                      -- the rules that spoke of it, with action, version and evidence; one a line
 ) STRICT;
 CREATE INDEX txn_rrn ON txn (rrn);
 CREATE INDEX txn_terminal ON txn (terminal, stan);
@@ -107,5 +108,5 @@ CREATE TABLE day (                 -- business dates that were closed
     business_date TEXT PRIMARY KEY,
     number INTEGER NOT NULL        -- group of the last close; 0: before the first group
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 ";

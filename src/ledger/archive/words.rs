@@ -11,6 +11,8 @@ use crate::ledger::verify::standing;
 use crate::model::Amount;
 use crate::model::Currency;
 use crate::model::ResponseCode;
+use crate::risk::Hit;
+use crate::risk::RiskNote;
 
 /// `12.00 156`.
 pub(super) fn money(amount: Amount, currency: Currency) -> String {
@@ -37,17 +39,44 @@ fn way(outbound: &Outbound) -> String {
     format!("{} under STAN {}", outbound.issuer, outbound.stan)
 }
 
+/// The rules that spoke, one a line: `velocity (decline, rules 7): 6 in 600 s`.
+pub(super) fn risk(note: &RiskNote) -> String {
+    let hit = |hit: &Hit| {
+        let shadow = if hit.shadow { ", in shadow" } else { "" };
+        let version = printable(&note.version);
+        format!(
+            "{} ({}{shadow}, rules {version}): {}",
+            printable(&hit.rule),
+            hit.action.name(),
+            printable(&hit.evidence)
+        )
+    };
+    note.hits.iter().map(hit).collect::<Vec<_>>().join("\n")
+}
+
+/// On one line, whoever wrote it.
+fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+/// The rules that spoke, behind what happened.
+fn spoke(intent: &Intent) -> String {
+    let note = intent.risk.as_deref();
+    note.map(|note| format!("; rules spoke: {}", risk(note).replace('\n', "; "))).unwrap_or_default()
+}
+
 pub(super) fn intended(intent: &Intent) -> String {
     let money = money(intent.amount, intent.currency);
     let way = intent.outbound.as_ref().map_or(", told to no issuer".to_owned(), |out| format!(", for {}", way(out)));
     let follows = intent.follows.map(|id| format!(", follows transaction {}", id.0)).unwrap_or_default();
-    format!("intended: {} {money}, card {}{way}{follows}", intent.kind.name(), intent.masked)
+    format!("intended: {} {money}, card {}{way}{follows}{}", intent.kind.name(), intent.masked, spoke(intent))
 }
 
 pub(super) fn declined(intent: &Intent, by: ResponseCode) -> String {
     let rule = intent.refusal.as_ref().map(|refusal| format!(", rule {}", refusal.rule)).unwrap_or_default();
     let money = money(intent.amount, intent.currency);
-    format!("declined here: {} {money}, card {}: {}{rule}", intent.kind.name(), intent.masked, code(by))
+    let (kind, spoke) = (intent.kind.name(), spoke(intent));
+    format!("declined here: {kind} {money}, card {}: {}{rule}{spoke}", intent.masked, code(by))
 }
 
 pub(super) fn rerouted(outbound: &Outbound) -> String {

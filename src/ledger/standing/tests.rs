@@ -137,7 +137,7 @@ impl History {
         match what % 13 {
             0..=3 => {
                 let intent = self.intent([a, b, c, d]);
-                let planned: Planned<Intended> = self.book.plan_intent(intent, ROOM, false);
+                let planned: Planned<Intended> = self.book.plan_intent((intent, None), ROOM, false);
                 self.keep(planned);
             }
             4 | 5 => {

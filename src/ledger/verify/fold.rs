@@ -9,6 +9,7 @@ use super::counters::Counters;
 use super::counters::Taken;
 use super::invariant::Invariant;
 use super::invariant::Violation;
+use super::ladders::Ladders;
 use super::lanes::IssuerIndex;
 use super::lanes::Lanes;
 use super::numbers::Numbers;
@@ -119,6 +120,7 @@ pub(in crate::ledger) struct Verifier {
     pub(super) numbers: Numbers,
     lanes: Lanes,
     pub(super) counters: Counters,
+    pub(super) ladders: Ladders,
     keys: HashSet<DataKeyName>,
     /// Approvals undone in this group whose terminal's reversal has not been seen yet, and their records.
     undone: Vec<(TxnId, u32)>,
@@ -189,7 +191,9 @@ impl Reader for Verifier {
             Record::Stan(issuer, _) => {
                 self.lanes.issuer(issuer);
             }
-            Record::Zone(..) => {}
+            Record::Zone(..) | Record::Remembered(_) | Record::Revision(_) => {}
+            Record::Step(entry) => self.stepped(entry),
+            Record::Ladder(subject, ladder) => self.ladders.set(*subject, ladder.standing),
             Record::Closed(date) => self.closed(*date),
             Record::Standing(standing) => self.stands(standing),
             Record::Marks(_) => {}
@@ -255,6 +259,7 @@ impl Verifier {
         let within = self.counters.within(&intent.reservations);
         self.check(Invariant::I10, within, "its reservations bring a counter above its limit");
         self.may_follow(intent);
+        self.may_ask(intent);
     }
 
     fn declined(&mut self, intent: &Intent, answer: &Answer) {

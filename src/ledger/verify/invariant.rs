@@ -32,11 +32,13 @@ pub enum Invariant {
     I11,
     /// The chain is unbroken and reaches the anchor.
     I12,
+    /// Nobody who is suspended or terminated makes a new request; what is terminated stays so.
+    I15,
 }
 
 impl Invariant {
     /// All of them, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::I1,
         Self::I2,
         Self::I3,
@@ -49,6 +51,7 @@ impl Invariant {
         Self::I10,
         Self::I11,
         Self::I12,
+        Self::I15,
     ];
 
     /// What it promises, in a few words.
@@ -67,6 +70,7 @@ impl Invariant {
             Self::I10 => "counters within limits",
             Self::I11 => "closed days and batches untouched",
             Self::I12 => "chain, anchor, segments, snapshots",
+            Self::I15 => "no request of who is suspended",
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Whether a journal kept the ledger's promises, as far as files can say: I1 to I12.
+//! Whether a journal kept the ledger's promises, as far as files can say: I1 to I12, and I15. (I13 and
+//! I14, that everything comes to an end and keys can be changed, only a running station shows.)
 //!
 //! Pure, and generic over [`Disk`]: the command line runs it over a folder, also one that a station is
 //! writing to, and the simulated world over its own disk. About 300 bytes of memory a transaction,
@@ -10,6 +11,7 @@ mod days;
 mod fold;
 mod follow_ups;
 mod invariant;
+mod ladders;
 mod lanes;
 mod lives;
 mod numbers;

@@ -209,9 +209,7 @@ impl Witness for Watcher {
                     (_, Some("batch")) => self.nature.sometimes(Sometimes::BatchOver),
                     (_, Some("stand-in")) => self.nature.sometimes(Sometimes::StandIn),
                     (Kind::Reversal, Some("original-unknown")) => self.nature.sometimes(Sometimes::Overtaken),
-                    (_, Some("counter-or-tombstone")) if *code == ResponseCode::RelatedInvalid => {
-                        self.nature.sometimes(Sometimes::Tombstone);
-                    }
+                    (_, Some("tombstone")) => self.nature.sometimes(Sometimes::Tombstone),
                     _ => {}
                 }
             }

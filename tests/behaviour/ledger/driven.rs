@@ -36,6 +36,7 @@ use tollgate::ledger::Owed;
 use tollgate::ledger::Recorded;
 use tollgate::ledger::Reversal;
 use tollgate::ledger::Reversed;
+use tollgate::ledger::Stepped;
 use tollgate::ledger::Tidied;
 use tollgate::ledger::TxnId;
 use tollgate::ledger::Uploaded;
@@ -56,10 +57,14 @@ use tollgate::model::BusinessDate;
 use tollgate::model::Clock;
 use tollgate::model::IssuerName;
 use tollgate::model::KeyBlock;
+use tollgate::model::Ladder;
+use tollgate::model::LadderEntry;
 use tollgate::model::PanToken;
+use tollgate::model::Revision;
 use tollgate::model::Rrn;
 use tollgate::model::SessionFacts;
 use tollgate::model::Stan;
+use tollgate::model::Subject;
 use tollgate::model::TerminalId;
 use tollgate::model::Timestamp;
 use tollgate::model::ZoneFacts;
@@ -420,6 +425,26 @@ where
 
     async fn close_day(&self, date: BusinessDate) -> Result<(), LedgerFault> {
         self.wait(self.ledger.close_day(date)).await
+    }
+
+    async fn step(&self, entry: LadderEntry) -> Result<Stepped, LedgerFault> {
+        self.wait(self.ledger.step(entry)).await
+    }
+
+    fn ladder(&self, subject: &Subject) -> Option<Ladder> {
+        self.ledger.ladder(subject)
+    }
+
+    fn ladders(&self) -> Vec<(Subject, Ladder)> {
+        self.ledger.ladders()
+    }
+
+    async fn revise(&self, revision: Revision) -> Result<Option<&'static str>, LedgerFault> {
+        self.wait(self.ledger.revise(revision)).await
+    }
+
+    fn revisions(&self) -> Vec<Revision> {
+        self.ledger.revisions()
     }
 
     fn records(&self) -> Vec<Recorded> {

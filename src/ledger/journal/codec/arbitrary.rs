@@ -20,6 +20,7 @@ use crate::model::IssuerName;
 use crate::model::KeyBlock;
 use crate::model::KeyName;
 use crate::model::Ksn;
+use crate::model::LadderStep;
 use crate::model::MaskedPan;
 use crate::model::Mcc;
 use crate::model::MerchantId;
@@ -31,22 +32,29 @@ use crate::model::PosEntryMode;
 use crate::model::ProcessingCode;
 use crate::model::Product;
 use crate::model::Region;
+use crate::model::RemoteAction;
+use crate::model::RemoteActions;
 use crate::model::ResponseCode;
+use crate::model::Revised;
 use crate::model::Rrn;
 use crate::model::SealedPan;
 use crate::model::Stan;
+use crate::model::Standing;
+use crate::model::Subject;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
 use crate::model::Versions;
 use crate::model::Voucher;
 use crate::risk::Action;
 use crate::risk::Counted;
+use crate::risk::MemoryRow;
 use crate::risk::RiskNote;
 use crate::risk::Signs;
 use bytes::Bytes;
 use proptest::prelude::Strategy;
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Any record.
@@ -116,6 +124,24 @@ make! {
     Signs: source => Signs::of_bits(u32::make(source) & 0x3ff).unwrap();
     Action: source => source.one_of(&[Action::Allow, Action::Alert, Action::StepUp, Action::Decline, Action::Hold]);
     RiskNote: source => RiskNote { version: Make::make(source), hits: Make::make(source) };
+    Standing: source => source.one_of(&[Standing::Active, Standing::Suspended, Standing::Terminated]);
+    RemoteAction: source => source.one_of(&RemoteAction::ALL);
+    RemoteActions: source => RemoteActions::of_bits(source.one_of(&[0, 1, 6, 7])).unwrap();
+    Revised: source => source.one_of(&Revised::ALL);
+    MemoryRow: source => MemoryRow(Make::make(source));
+    Subject: source => match bool::make(source) {
+        false => Subject::Terminal(TerminalId::make(source)),
+        true => Subject::Merchant(MerchantId::make(source)),
+    };
+    LadderStep: source => match source.one_of(&[0, 1, 2, 3, 4, 5, 6]) {
+        0 => LadderStep::Warn,
+        1 => LadderStep::Fine(Amount::make(source)),
+        2 => LadderStep::Suspend,
+        3 => LadderStep::Resume,
+        4 => LadderStep::Terminate,
+        5 => LadderStep::Ask(Make::make(source)),
+        _ => LadderStep::Done(Make::make(source)),
+    };
     TxnId: source => TxnId(u64::from_be_bytes(source.array()));
     Amount: source => Amount::new(source.below(1_000_000_000_000)).unwrap();
     Stan: source => Stan::new(u32::try_from(1 + source.below(999_999)).unwrap()).unwrap();
@@ -187,6 +213,19 @@ impl<T: Make> Make for Option<T> {
 impl<T: Make> Make for Arc<T> {
     fn make(source: &mut Source) -> Self {
         Self::new(T::make(source))
+    }
+}
+
+impl<T: Make> Make for VecDeque<T> {
+    fn make(source: &mut Source) -> Self {
+        let count = source.below(4);
+        (0..count).map(|_| T::make(source)).collect()
+    }
+}
+
+impl<T: Make, U: Make> Make for (T, U) {
+    fn make(source: &mut Source) -> Self {
+        (T::make(source), U::make(source))
     }
 }
 

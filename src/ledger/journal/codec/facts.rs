@@ -23,7 +23,10 @@ use crate::ledger::record::KeptReversal;
 use crate::ledger::record::Marks;
 use crate::ledger::record::Standing;
 use crate::model::BatchTotals;
+use crate::model::Ladder;
+use crate::model::LadderEntry;
 use crate::model::Opening;
+use crate::model::Revision;
 use crate::model::SerialMark;
 use crate::model::SessionFacts;
 use crate::model::Side;
@@ -114,6 +117,9 @@ fields!(BatchRecord {
 } later { told_as });
 fields!(Scene { region, home, mcc, registered_mcc, bin, firmware, fee, silent, mac_failures, signs });
 fields!(Hit { rule, action, evidence, shadow });
+fields!(LadderEntry { subject, step, actor, reason, at });
+fields!(Ladder { standing, warnings, fines, asked, entries });
+fields!(Revision { what, version, digest, actor, reason, at });
 fields!(Intent {
     id,
     rrn,

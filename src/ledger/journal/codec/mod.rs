@@ -9,6 +9,7 @@ mod additions;
 pub(in crate::ledger) mod arbitrary;
 mod closed;
 mod facts;
+mod ladder;
 mod nouns;
 #[cfg(test)]
 mod tests;
@@ -101,6 +102,10 @@ tags! {
     18 = Uploaded(terminal, batch, group);
     19 = Opened(terminal, batch);
     20 = Zone(issuer, facts);
+    21 = Remembered(row);
+    22 = Step(entry);
+    23 = Ladder(subject, ladder);
+    24 = Revision(revision);
 }
 
 /// Appends the record's bytes: tag and payload, without a length.

@@ -5,6 +5,7 @@ use crate::model::IssuerName;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// A value that has bytes.
@@ -196,6 +197,33 @@ where
             items.push(T::take(input)?);
         }
         Ok(items)
+    }
+}
+
+impl<T: Wire> Wire for VecDeque<T> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_length(self.len(), out);
+        self.iter().for_each(|item| item.put(out));
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        let count = input.length()?;
+        let mut items = Self::new();
+        for _ in 0..count {
+            items.push_back(T::take(input)?);
+        }
+        Ok(items)
+    }
+}
+
+impl<T: Wire, U: Wire> Wire for (T, U) {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+        self.1.put(out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecFault> {
+        Ok((T::take(input)?, U::take(input)?))
     }
 }
 

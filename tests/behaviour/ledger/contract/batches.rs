@@ -51,7 +51,7 @@ fn close(number: u8, batch: BatchNumber, claimed: Option<BatchTotals>) -> BatchC
         batch,
         told_as: None,
         apart: true,
-        merchant: tollgate::model::MerchantId::parse(b"898110054110001").unwrap(),
+        merchant: MerchantId::parse(b"898110054110001").unwrap(),
         test_mode: false,
         claimed,
         voids: VoidsInTotals::Removed,

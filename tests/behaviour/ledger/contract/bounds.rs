@@ -153,7 +153,7 @@ pub(in crate::ledger) async fn a_tip_goes_behind_one_that_is_under_way_and_has_a
 }
 
 /// An approval of a part.
-fn part(minor: u64, received: tollgate::model::Timestamp) -> Decision {
+fn part(minor: u64, received: Timestamp) -> Decision {
     let answer = Answer { amount: Some(whole(minor)), ..Answer::of(ResponseCode::ApprovedPartial, received) };
     Decision::of(Approved, answer)
 }

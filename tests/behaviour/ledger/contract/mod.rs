@@ -2,6 +2,7 @@
 
 mod batches;
 mod bounds;
+mod enforcement;
 mod memory;
 mod originals;
 mod owed;
@@ -10,6 +11,7 @@ mod reversals;
 
 pub(super) use batches::*;
 pub(super) use bounds::*;
+pub(super) use enforcement::*;
 pub(super) use memory::*;
 pub(super) use originals::*;
 pub(super) use owed::*;
@@ -39,20 +41,36 @@ use tollgate::ledger::Outcome::*;
 use tollgate::ledger::Owed;
 use tollgate::ledger::Recorded;
 use tollgate::ledger::Reversed;
+use tollgate::ledger::Stepped;
 use tollgate::ledger::TxnId;
 use tollgate::model::Amount;
 use tollgate::model::BatchNumber;
+use tollgate::model::Bin;
+use tollgate::model::EntryMethod;
 use tollgate::model::IssuerName;
 use tollgate::model::KeyBlock;
 use tollgate::model::Kind;
 use tollgate::model::Ksn;
+use tollgate::model::LadderEntry;
+use tollgate::model::LadderStep;
+use tollgate::model::MerchantId;
 use tollgate::model::MessageClass;
+use tollgate::model::PanToken;
+use tollgate::model::RemoteAction;
 use tollgate::model::ResponseCode;
+use tollgate::model::Revised;
+use tollgate::model::Revision;
 use tollgate::model::Rrn;
 use tollgate::model::SerialMark;
 use tollgate::model::SessionFacts;
 use tollgate::model::Stan;
+use tollgate::model::Standing;
+use tollgate::model::Subject;
+use tollgate::model::Timestamp;
+use tollgate::risk::Counted;
+use tollgate::risk::CounterKey;
 use tollgate::risk::Refusal;
+use tollgate::risk::Reservation;
 
 pub(super) const CAPACITY: usize = 32;
 const NOW: Duration = Duration::from_secs(100);
@@ -159,6 +177,14 @@ macro_rules! keeps_the_contract {
             a_void_is_of_the_same_terminal_batch_and_day
             what_comes_too_late_is_22
             what_is_repeated_after_silence_has_gone_once
+            a_full_counter_says_which_it_is
+            counters_of_cards_and_merchants_are_given_back_like_those_of_terminals
+            a_reversal_after_midnight_gives_a_card_back_its_own_day
+            a_tombstone_and_a_follow_up_that_does_not_fit_say_so
+            who_is_suspended_makes_no_new_request_from_the_next_message_on
+            a_suspended_merchant_takes_all_of_its_terminals_with_it
+            the_ladder_goes_one_way_at_its_end
+            what_is_in_force_since_when_is_on_record
             a_closed_day_leaves_the_book_but_for_what_is_open_or_owed
             the_first_data_key_of_a_name_stands
             the_last_trace_number_towards_an_issuer_is_on_record

@@ -1,0 +1,85 @@
+//! The enforcement ladder and what is in force: what people and rules do to terminals and merchants, on record.
+
+use super::Intent;
+use super::book::Book;
+use super::kinds;
+use super::plan::Planned;
+use super::record::Commit;
+use super::record::Record;
+use crate::model::Ladder;
+use crate::model::LadderEntry;
+use crate::model::LadderStep;
+use crate::model::ResponseCode;
+use crate::model::Revision;
+use crate::model::Standing;
+use crate::model::Subject;
+use crate::risk::Action;
+use crate::risk::Refusal;
+
+/// What became of a step on the ladder.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Stepped {
+    /// Recorded; where the subject stands now.
+    Done(Ladder),
+    /// It cannot be taken from where the subject stands, or says nothing: why. Nothing was recorded.
+    Refused(&'static str),
+}
+
+impl Book {
+    /// A step, if it can be taken.
+    pub(super) fn plan_step(&self, entry: LadderEntry) -> Planned<Stepped> {
+        let mut ladder = self.ladders.get(&entry.subject).cloned().unwrap_or_default();
+        if let Some(why) = entry.fault().or_else(|| ladder.refusal(&entry)) {
+            return Ok(Commit::nothing(Stepped::Refused(why)));
+        }
+        ladder.take(entry.clone());
+        Ok(Commit::of([Record::Step(Box::new(entry))], Stepped::Done(ladder)))
+    }
+
+    /// A revision, unless the same is in force.
+    pub(super) fn plan_revision(&self, revision: Revision) -> Planned<Option<&'static str>> {
+        if let Some(fault) = revision.fault() {
+            return Ok(Commit::nothing(Some(fault)));
+        }
+        let latest = self.revisions.iter().rfind(|earlier| earlier.what == revision.what);
+        if latest.is_some_and(|latest| latest.is_same(&revision)) {
+            return Ok(Commit::nothing(None));
+        }
+        Ok(Commit::of([Record::Revision(Box::new(revision))], None))
+    }
+
+    /// Why a request is refused whose terminal or merchant is suspended or worse, if it is.
+    pub(super) fn barred(&self, intent: &Intent) -> Option<Refusal> {
+        if self.ladders.is_empty() || !kinds::may_be_refused(intent.kind) {
+            return None;
+        }
+        let standing = |subject| self.ladders.get(&subject).map(|ladder| ladder.standing).unwrap_or_default();
+        let terminal = standing(Subject::Terminal(intent.identity.terminal));
+        let rule = match (terminal, standing(Subject::Merchant(intent.merchant))) {
+            (Standing::Terminated, _) => "terminal-terminated",
+            (_, Standing::Terminated) => "merchant-terminated",
+            (Standing::Suspended, _) => "terminal-suspended",
+            (_, Standing::Suspended) => "merchant-suspended",
+            (Standing::Active, Standing::Active) => return None,
+        };
+        Some(Refusal { code: ResponseCode::TerminalForbidden, rule: rule.into() })
+    }
+
+    /// The suspension of a terminal whose request a rule holds.
+    pub(super) fn held(&self, intent: &Intent) -> Option<Record> {
+        let note = intent.risk.as_deref().filter(|_| kinds::may_be_refused(intent.kind))?;
+        let hit = note.hits.iter().find(|hit| hit.action == Action::Hold && !hit.shadow)?;
+        let said = |text: &str, most| text.chars().filter(|letter| !letter.is_control()).take(most).collect::<String>();
+        let reason = if hit.evidence.trim().is_empty() { "held by a rule" } else { &hit.evidence };
+        let entry = LadderEntry {
+            subject: Subject::Terminal(intent.identity.terminal),
+            step: LadderStep::Suspend,
+            actor: said(&format!("rule:{}", hit.rule), LadderEntry::ACTOR).into(),
+            reason: said(reason, LadderEntry::REASON).into(),
+            at: intent.received,
+        };
+        let stands = self.ladders.get(&entry.subject);
+        let can_be = stands.is_none_or(|ladder| ladder.refusal(&entry).is_none());
+        can_be.then(|| Record::Step(Box::new(entry)))
+    }
+}

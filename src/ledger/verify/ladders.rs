@@ -1,0 +1,58 @@
+//! The enforcement ladder, reckoned apart from the one that the ledger keeps.
+
+use super::fold::Verifier;
+use super::invariant::Invariant;
+use crate::ledger::Intent;
+use crate::ledger::kinds;
+use crate::model::LadderEntry;
+use crate::model::LadderStep;
+use crate::model::Standing;
+use crate::model::Subject;
+use std::collections::HashMap;
+
+/// Who is suspended or terminated.
+#[derive(Debug, Default)]
+pub(super) struct Ladders(HashMap<Subject, Standing>);
+
+impl Ladders {
+    pub(super) fn set(&mut self, subject: Subject, standing: Standing) {
+        match standing {
+            Standing::Active => self.0.remove(&subject),
+            Standing::Suspended | Standing::Terminated => self.0.insert(subject, standing),
+        };
+    }
+
+    fn of(&self, subject: &Subject) -> Standing {
+        self.0.get(subject).copied().unwrap_or_default()
+    }
+}
+
+impl Verifier {
+    /// A step: nothing is done to who is terminated.
+    pub(super) fn stepped(&mut self, entry: &LadderEntry) {
+        self.subject = None;
+        let before = self.ladders.of(&entry.subject);
+        let lawful = match entry.step {
+            LadderStep::Resume => before == Standing::Suspended,
+            _ => before != Standing::Terminated,
+        };
+        self.check(Invariant::I15, lawful, "a step on the ladder that cannot be taken from where its subject stands");
+        let to = match entry.step {
+            LadderStep::Suspend => Standing::Suspended,
+            LadderStep::Terminate => Standing::Terminated,
+            LadderStep::Resume => Standing::Active,
+            LadderStep::Warn | LadderStep::Fine(_) | LadderStep::Ask(_) | LadderStep::Done(_) => return,
+        };
+        if before != Standing::Terminated {
+            self.ladders.set(entry.subject, to);
+        }
+    }
+
+    /// Nobody who is suspended or terminated makes a new request.
+    pub(super) fn may_ask(&mut self, intent: &Intent) {
+        let (terminal, merchant) = (Subject::Terminal(intent.identity.terminal), Subject::Merchant(intent.merchant));
+        let stands = self.ladders.of(&terminal) == Standing::Active && self.ladders.of(&merchant) == Standing::Active;
+        let lawful = stands || !kinds::may_be_refused(intent.kind);
+        self.check(Invariant::I15, lawful, "a request is let in of a terminal or merchant that is suspended");
+    }
+}
