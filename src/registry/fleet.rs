@@ -2,6 +2,8 @@
 
 use super::given::Given;
 use super::names::{LABEL_FORM, Names, label};
+use super::regions;
+use super::regions::Regions;
 use super::table::{Breaches, Row, Source, rows};
 use crate::model::BusinessDate;
 use crate::model::Firmware;
@@ -25,7 +27,7 @@ pub struct FleetSources<'a> {
     pub templates: Vec<Source<'a>>,
     /// `group` and what a terminal's row may leave out.
     pub groups: Vec<Source<'a>>,
-    /// `region,name`.
+    /// `region,name` and a box around it: `west,south,east,north`.
     pub regions: Vec<Source<'a>>,
     /// The instant whose rows count, where rows have one from which they hold; without it the latest ones do.
     pub at: Option<Timestamp>,
@@ -73,7 +75,6 @@ pub(super) const GROUP: &[&str; 16] = &[
 ];
 pub(super) const DEVICE: &[&str; 9] =
     &["serial", "check", "model", "maker", "firmware", "certification", "certified_until", "custodian", "terminal"];
-pub(super) const REGION: &[&str; 2] = &["region", "name"];
 
 /// How many templates may stand behind one another.
 const DEEP: usize = 16;
@@ -119,7 +120,7 @@ pub(super) struct AtTerminal<'a> {
 /// What was read, to fill terminals from.
 pub(super) struct Fleet<'a> {
     pub(super) names: Names,
-    pub(super) regions: HashMap<Region, Box<str>>,
+    pub(super) regions: Regions,
     pub(super) templates: HashMap<Arc<str>, Given>,
     pub(super) groups: HashMap<Arc<str>, Given>,
     pub(super) devices: HashSet<BySerial>,
@@ -163,16 +164,9 @@ impl<'a> Fleet<'a> {
 
     /// Reads the regions, which merchants need.
     pub(super) fn regions(sources: &FleetSources<'a>, breaches: &mut Breaches) -> Self {
-        let mut regions = HashMap::new();
+        let mut regions = Regions::default();
         for source in &sources.regions {
-            rows(*source, "region", REGION, breaches, |row, breaches| {
-                let region = row.required("region", "4 digits", |text| Region::parse(text.as_bytes()), breaches);
-                let name = row.required("name", "a name", |text| Some(Box::<str>::from(text)), breaches);
-                let (Some(region), Some(name)) = (region, name) else { return };
-                if regions.insert(region, name).is_some() {
-                    breaches.add(row.file(), row.line(), format!("region {region} is listed twice"));
-                }
-            });
+            rows(*source, "region", regions::COLUMNS, breaches, |row, breaches| regions.add(row, breaches));
         }
         Self {
             names: Names::default(),
@@ -192,7 +186,7 @@ impl<'a> Fleet<'a> {
         row: &Row<'_, N>,
         breaches: &mut Breaches,
     ) {
-        if let Some(region) = region.filter(|region| self.has_regions && !self.regions.contains_key(region)) {
+        if let Some(region) = region.filter(|region| self.has_regions && !self.regions.has(*region)) {
             breaches.add(row.file(), row.line(), format!("region {region} is not listed"));
         }
     }

@@ -6,6 +6,7 @@ use super::fleet::{BySerial, FleetSources};
 use super::issuer::{self, Issuer};
 use super::merchant::Merchant;
 use super::operators::{self, Operators};
+use super::regions::Regions;
 use super::renewal::Renewal;
 use super::sign_ins::KeyTerms;
 use super::table::{Breaches, Row, Source, rows};
@@ -113,7 +114,7 @@ pub struct Registry {
     renewal: Renewal,
     pub(super) devices: HashMap<DeviceId, TerminalId>,
     pub(super) hardware: HashSet<BySerial>,
-    regions: HashMap<Region, Box<str>>,
+    regions: Regions,
     at: Option<Timestamp>,
     changes: Vec<Timestamp>,
     dukpt_jump: DukptJump,
@@ -186,15 +187,20 @@ impl Registry {
     /// The region that a text names, where regions are listed: of several the one with the longest name.
     #[must_use]
     pub fn region_named_in(&self, text: &str) -> Option<Region> {
-        let text = text.to_lowercase();
-        let named = self.regions.iter().filter(|(_, name)| text.contains(&name.to_lowercase()));
-        named.max_by_key(|(region, name)| (name.len(), **region)).map(|(region, _)| *region)
+        self.regions.named_in(text)
     }
 
     /// What a region is called, where regions are listed.
     #[must_use]
     pub fn region(&self, region: Region) -> Option<&str> {
-        self.regions.get(&region).map(AsRef::as_ref)
+        self.regions.name(region)
+    }
+
+    /// The region around a place, in millionths of a degree, where regions are listed with theirs: of several the
+    /// smallest.
+    #[must_use]
+    pub fn region_at(&self, east: i32, north: i32) -> Option<Region> {
+        self.regions.at(east, north)
     }
 
     /// A terminal joined with its merchant.

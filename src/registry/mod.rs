@@ -16,6 +16,7 @@ mod names;
 mod operators;
 mod payout;
 mod pin_errors;
+mod regions;
 mod renewal;
 mod sessions;
 mod sign_ins;

@@ -7,6 +7,7 @@ use super::load::{Defaults, Registry, Sources};
 use super::merchant;
 use super::merchant::Merchant;
 use super::names::{LABEL_FORM, label};
+use super::regions::Regions;
 use super::table::{Breaches, Row, rows};
 use super::timeline::{Timeline, Turn};
 use crate::model::Acquirer;
@@ -16,7 +17,6 @@ use crate::model::Hardware;
 use crate::model::KeyName;
 use crate::model::MerchantId;
 use crate::model::Papers;
-use crate::model::Region;
 use crate::model::Site;
 use crate::model::TerminalFacts;
 use crate::model::TerminalId;
@@ -63,7 +63,7 @@ pub(super) struct Joined {
     pub(super) days: Vec<Arc<DayRule>>,
     pub(super) devices: HashMap<DeviceId, TerminalId>,
     pub(super) hardware: HashSet<BySerial>,
-    pub(super) regions: HashMap<Region, Box<str>>,
+    pub(super) regions: Regions,
     pub(super) changes: Vec<Timestamp>,
 }
 

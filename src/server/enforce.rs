@@ -135,7 +135,7 @@ fn row(subject: &Subject, ladder: &Ladder) -> Value {
         "standing": ladder.standing.name(),
         "warnings": ladder.warnings,
         "fines": ladder.fines.0,
-        "fined": ladder.fines.1.minor(),
+        "fined": ladder.fines.1,
         "asked": ladder.asked.iter().map(|action| action.name()).collect::<Vec<_>>(),
         "entries": entries.collect::<Vec<_>>(),
     })

@@ -56,7 +56,7 @@ pub(super) fn jump(out: &mut dyn Write, running: &Running, cards: &[TestCard], t
     let [first, second, third] = codes.map(|code| code.map_or("no answer", ResponseCode::code));
     writeln!(out, "terminal {terminal} sells in region 1100 ({first}), then in 2900 ({second}), then again ({third})")?;
     if let Some(ladder) = running.parts().ledger.ladder(&subject) {
-        let why = ladder.entries.last().map_or("", |entry| &entry.reason);
+        let why = ladder.entries.back().map_or("", |entry| &entry.reason);
         writeln!(
             out,
             "  it is {}: {why}; `tollgate risk state --data .. --terminal {terminal}`\n",

@@ -222,6 +222,14 @@ impl Witness for Watcher {
                     _ => {}
                 }
             }
+            Event::Rule { hit, .. } => {
+                self.nature.say(&format!(
+                    "station: {who} rule {} says {}: {}",
+                    hit.rule,
+                    hit.action.name(),
+                    hit.evidence
+                ));
+            }
             Event::Silent { why } => self.nature.say(&format!("station: {who} not answered: {why}")),
             Event::Forwarded { what, rrn, attempts, acknowledged, refused, .. } => {
                 let rare = match (what, refused.is_some(), acknowledged) {

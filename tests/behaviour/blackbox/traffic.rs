@@ -16,7 +16,6 @@ use tollgate::sim::load;
 use tollgate::sim::load::Belief;
 use tollgate::sim::load::Live;
 use tollgate::sim::load::Plan;
-use tollgate::sim::terminal::Habits;
 use tollgate::sim::terminal::Setup;
 use tollgate::sim::terminal::drive::Target;
 
@@ -108,6 +107,6 @@ fn setup(serial: u32) -> Setup {
         currency: Currency::CNY,
         offset_minutes: 480,
         encrypt_tracks: false,
-        habits: Habits::default(),
+        habits: tollgate::sim::terminal::Habits::default(),
     }
 }
