@@ -80,6 +80,11 @@ pub mod operations {
     #![doc = include_str!("operations.md")]
 }
 
+/// Risk rules: the file, every kind of rule, what follows, what is remembered and how exactly.
+pub mod risk {
+    #![doc = include_str!("risk.md")]
+}
+
 /// What is protected, how, and where protection ends.
 pub mod security {
     #![doc = include_str!("security.md")]

@@ -252,7 +252,7 @@ impl Trail {
             self.0.drain(..gone);
         }
         if self.0.len() >= most {
-            self.compact(most / 2);
+            self.compact(most);
         }
         if self.0.last().is_none_or(|last| last.at <= slot.at) {
             if self.0.spilled() && self.0.len() == self.0.capacity() {
@@ -269,20 +269,22 @@ impl Trail {
         }
     }
 
-    /// Tells the `oldest` slots in half as many: neighbours of one group together, at the newer one's time, so that
-    /// nothing is forgotten too soon.
-    fn compact(&mut self, oldest: usize) {
-        let mut waiting = [None; Group::ALL];
-        let mut told: Vec<Slot> = Vec::with_capacity(oldest);
-        for slot in self.0.drain(..oldest.min(self.0.len())) {
-            let Some(place) = waiting.get_mut(usize::from(slot.group.0)) else { continue };
-            match place.take() {
-                None => *place = Some(slot),
-                Some(older) => told.push(Slot::with(older, slot)),
+    /// Tells the older half of the slots in fewer: neighbours of one group together, at the newer one's time, so that
+    /// nothing is forgotten too soon. The more events are newer, the more may be told in one: what a window counts too
+    /// long is a part of what it counts.
+    fn compact(&mut self, most: usize) {
+        let Some((older, newer)) = self.0.split_at_checked(most / 2) else { return };
+        let mut counts = [0_u64; Group::ALL];
+        for slot in newer {
+            if let Some(count) = counts.get_mut(usize::from(slot.group.0)) {
+                *count += u64::from(slot.count);
             }
         }
-        told.extend(waiting.into_iter().flatten());
-        told.sort_by_key(|slot| slot.at);
+        // The finest that frees an eighth of the room.
+        let finest = [64, 32, 16, 8, 4, 2, 1].into_iter().map(|parts| told(older, counts, parts));
+        let fits = finest.into_iter().find(|told| told.len() <= most / 2 - most / 8);
+        let told = fits.unwrap_or_else(|| told(older, counts, 0));
+        self.0.drain(..most / 2);
         self.0.insert_many(0, told);
     }
 
@@ -311,4 +313,26 @@ impl Trail {
         self.add(event.of(to), most);
         true
     }
+}
+
+/// Slots, oldest first, told in fewer: together at most one `parts`th of the events of their group that are newer;
+/// all of a group in one, where `parts` is nought. `counts`: the newer events of each group.
+fn told(older: &[Slot], mut counts: [u64; Group::ALL], parts: u64) -> Vec<Slot> {
+    let mut open: [Option<Slot>; Group::ALL] = [None; Group::ALL];
+    let mut told = Vec::with_capacity(older.len());
+    for slot in older.iter().rev() {
+        let group = usize::from(slot.group.0);
+        let (Some(place), Some(newer)) = (open.get_mut(group), counts.get_mut(group)) else { continue };
+        let Some(current) = place.replace(*slot) else { continue };
+        let together = u64::from(current.count) + u64::from(slot.count);
+        if newer.checked_div(parts).is_none_or(|room| together <= room) {
+            *place = Some(slot.with(current));
+        } else {
+            *newer += u64::from(current.count);
+            told.push(current);
+        }
+    }
+    told.extend(open.into_iter().flatten());
+    told.sort_by_key(|slot| slot.at);
+    told
 }

@@ -46,7 +46,7 @@ per = \"shop\"
         "risk.toml:14: within_s: is not a whole number from 1 to 86400",
         "risk.toml:15: count: is not a whole number from 1 to 1000000",
         "risk.toml:17: id: is missing",
-        "risk.toml:17: kind: daily needs amount, count or both",
+        "risk.toml:18: kind: daily needs amount, count or both",
         "risk.toml:20: per: is not one of terminal, merchant, card, bin, entry",
     ];
     let faults = faults(text);

@@ -40,7 +40,7 @@ fn a_busy_trail_keeps_its_bound_and_counts_too_long_but_never_too_short() {
         assert!(row <= 64 + Memory::SLOTS * 32, "{row} bytes");
         // One a second: so many within the window, and this one.
         let (exact, told) = (u64::try_from(within).unwrap(), counted(&desk, &sale(5_000)));
-        assert!((exact..=exact * 2).contains(&told), "{told} of {exact}");
+        assert!((exact..=exact + exact / 4).contains(&told), "{told} of {exact}");
         if within == 60 {
             assert_eq!(told, exact, "the newest are told apart");
         }
@@ -138,6 +138,45 @@ fn a_row_is_taken_in_once() {
         assert_eq!(memory.restore(row), None);
     }
     assert_eq!(memory.rows(), rows);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Beside a list of all events, whatever becomes of them and whenever.
+    #[test]
+    fn a_window_of_a_busy_terminal_is_never_short(
+        steps in prop::collection::vec((0_i64..20, 0_usize..4, any::<prop::sample::Index>()), 300..1_200),
+        within in prop_oneof![Just(60_i64), Just(600), Just(3_600)],
+    ) {
+        let fates = [Fate::Live, Fate::Declined { pin: false }, Fate::Declined { pin: true }, Fate::Undone];
+        let mut desks = ["live", "attempts", "declines"].map(|of| counting(of, within));
+        let (mut events, mut second): (Vec<(Asked, Fate)>, i64) = (Vec::new(), 0);
+        for (after, fate, which) in steps {
+            second += after;
+            let asked = Asked { at: sale(second).at + i64::try_from(events.len()).unwrap(), ..sale(second) };
+            for desk in &mut desks {
+                desk.memory.note(&asked.situation(), Fate::Live);
+            }
+            events.push((asked, Fate::Live));
+            let (changed, from) = which.get(&events).clone();
+            for desk in &mut desks {
+                desk.memory.change(&changed.situation(), from, fates[fate]);
+            }
+            events[which.index(events.len())].1 = fates[fate];
+        }
+        let now = sale(second + 1);
+        let young = |event: &&(Asked, Fate)| now.at - event.0.at < within * 1_000_000;
+        let count = |is: &dyn Fn(Fate) -> bool| {
+            u64::try_from(events.iter().filter(young).filter(|event| is(event.1)).count()).unwrap() + 1
+        };
+        let declined = |fate| matches!(fate, Fate::Declined { .. });
+        let exact = [count(&|fate| fate == Fate::Live), count(&|_| true), count(&declined)];
+        for (desk, exact) in desks.iter().zip(exact) {
+            let told = desk.judge(&now).note.map_or(1, |_| counted(desk, &now));
+            prop_assert!(told >= exact && told <= exact + exact / 2 + 8, "{told} of {exact}");
+        }
+    }
 }
 
 proptest! {

@@ -222,6 +222,11 @@ proptest! {
         prop_assert_eq!(&desk.counters.0, &sums);
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn a_memory_restored_at_any_point_is_the_same_memory(
         happenings in prop::collection::vec(happening(), 1..200), cut in any::<prop::sample::Index>(),
