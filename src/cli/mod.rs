@@ -16,6 +16,8 @@ mod issuer;
 mod keys;
 mod ledger;
 mod recon;
+mod registry;
+mod reload;
 mod report;
 mod serve;
 mod settle;
@@ -112,6 +114,8 @@ enum Command {
     Keys(Box<keys::Keys>),
     Ledger(ledger::Ledger),
     Recon(recon::Recon),
+    Registry(registry::Registry),
+    Reload(reload::Reload),
     Report(report::Report),
     Serve(serve::Serve),
     Settle(settle::Settle),
@@ -129,6 +133,7 @@ impl Command {
             | Self::Hsm(_)
             | Self::Issuer(_)
             | Self::Keys(_)
+            | Self::Registry(_)
             | Self::Serve(_)
             | Self::Terminal(_) => true,
             Self::Batch(_)
@@ -136,6 +141,7 @@ impl Command {
             | Self::Encode(_)
             | Self::Ledger(_)
             | Self::Recon(_)
+            | Self::Reload(_)
             | Self::Report(_)
             | Self::Settle(_)
             | Self::Spec(_)
@@ -161,6 +167,8 @@ impl Cli {
             Command::Keys(command) => command.run(out),
             Command::Ledger(command) => command.run(out),
             Command::Recon(command) => command.run(out),
+            Command::Registry(command) => command.run(out),
+            Command::Reload(command) => command.run(out),
             Command::Report(command) => command.run(out),
             Command::Serve(command) => command.run(out),
             Command::Settle(command) => command.run(out),

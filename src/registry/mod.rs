@@ -4,6 +4,7 @@
 //! began with one table ends with it. What changes while terminals trade is in [`Sessions`].
 
 mod days;
+mod diff;
 mod document;
 mod downloads;
 mod fleet;
@@ -17,6 +18,7 @@ mod payout;
 mod pin_errors;
 mod renewal;
 mod sessions;
+mod sheet;
 mod sign_ins;
 mod state;
 mod table;
@@ -24,6 +26,7 @@ mod terminals;
 mod timeline;
 
 pub use days::{ACQUIRER, Days};
+pub use diff::{Change, ColumnChange, Diff, RowChange};
 pub use document::Document;
 pub use downloads::{Catalogue, DownloadSources, Downloads, Entry, Parameter, Parameters};
 pub use fleet::FleetSources;
@@ -35,6 +38,7 @@ pub use payout::{Cycle, Payout};
 pub use pin_errors::PinErrors;
 pub use renewal::{RENEWAL, Renewal};
 pub use sessions::{Changing, Sessions, Shown};
+pub use sheet::{List, Sheet, SheetForm, SheetRow};
 pub use sign_ins::{Asked, Flood, Flooded, KeyTerms, SignIns};
 pub use state::MerchantState;
 pub use table::{Breaches, Row, Source, rows};
