@@ -16,6 +16,8 @@ mod issuer;
 mod keys;
 mod ledger;
 mod recon;
+mod registry;
+mod reload;
 mod report;
 mod risk;
 mod serve;
@@ -113,6 +115,8 @@ enum Command {
     Keys(Box<keys::Keys>),
     Ledger(ledger::Ledger),
     Recon(recon::Recon),
+    Registry(registry::Registry),
+    Reload(reload::Reload),
     Report(report::Report),
     Risk(risk::Risk),
     Serve(serve::Serve),
@@ -131,6 +135,7 @@ impl Command {
             | Self::Hsm(_)
             | Self::Issuer(_)
             | Self::Keys(_)
+            | Self::Registry(_)
             | Self::Serve(_)
             | Self::Terminal(_) => true,
             Self::Batch(_)
@@ -138,6 +143,7 @@ impl Command {
             | Self::Encode(_)
             | Self::Ledger(_)
             | Self::Recon(_)
+            | Self::Reload(_)
             | Self::Report(_)
             | Self::Risk(_)
             | Self::Settle(_)
@@ -164,6 +170,8 @@ impl Cli {
             Command::Keys(command) => command.run(out),
             Command::Ledger(command) => command.run(out),
             Command::Recon(command) => command.run(out),
+            Command::Registry(command) => command.run(out),
+            Command::Reload(command) => command.run(out),
             Command::Report(command) => command.run(out),
             Command::Risk(command) => command.run(out),
             Command::Serve(command) => command.run(out),

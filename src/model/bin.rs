@@ -25,7 +25,7 @@ impl BinPrefix {
 }
 
 /// Card number prefixes and the issuers behind them. Immutable: a new table replaces it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct BinTable {
     rows: HashMap<BinPrefix, (CardClass, SmallVec<[IssuerName; 2]>)>,
     /// Whether any row has that many digits, so that no length is looked up in vain.

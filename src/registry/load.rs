@@ -161,6 +161,20 @@ impl Registry {
         Self { terminals, merchants, days, devices, hardware, regions, changes, ..Self::default() }
     }
 
+    /// Lists beside merchants, terminals and devices that differ.
+    pub(super) fn other_lists(&self, new: &Self) -> Vec<&'static str> {
+        let rules = (&self.renewal, self.dukpt_jump, &self.key_terms) != (&new.renewal, new.dukpt_jump, &new.key_terms);
+        let lists = [
+            ("issuers", self.issuers != new.issuers),
+            ("bins", self.bins != new.bins),
+            ("operators", self.operators != new.operators),
+            ("downloads", self.downloads != new.downloads),
+            ("regions", self.regions != new.regions),
+            ("keys", rules),
+        ];
+        lists.into_iter().filter(|(_, differ)| *differ).map(|(name, _)| name).collect()
+    }
+
     /// The instant whose rows these are, if the lists were read for one.
     #[must_use]
     pub fn at(&self) -> Option<Timestamp> {

@@ -5,6 +5,7 @@
 
 mod callers;
 mod days;
+mod diff;
 mod document;
 mod downloads;
 mod fleet;
@@ -19,6 +20,7 @@ mod pin_errors;
 mod regions;
 mod renewal;
 mod sessions;
+mod sheet;
 mod sign_ins;
 mod state;
 mod table;
@@ -27,6 +29,7 @@ mod timeline;
 
 pub use callers::{Callers, Heard};
 pub use days::{ACQUIRER, Days};
+pub use diff::{Change, ColumnChange, Diff, RowChange};
 pub use document::Document;
 pub use downloads::{Catalogue, DownloadSources, Downloads, Entry, Parameter, Parameters};
 pub use fleet::FleetSources;
@@ -38,6 +41,7 @@ pub use payout::{Cycle, Payout};
 pub use pin_errors::PinErrors;
 pub use renewal::{RENEWAL, Renewal};
 pub use sessions::{Changing, Sessions, Shown};
+pub use sheet::{List, Sheet, SheetForm, SheetRow};
 pub use sign_ins::{Asked, Flood, Flooded, KeyTerms, SignIns};
 pub use state::MerchantState;
 pub use table::{Breaches, Row, Source, rows};

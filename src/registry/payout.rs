@@ -15,6 +15,15 @@ pub enum Cycle {
 }
 
 impl Cycle {
+    /// As the lists write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SameDay => "D0",
+            Self::NextWorkingDay => "T1",
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         match text {
             "D0" => Some(Self::SameDay),

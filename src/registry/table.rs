@@ -107,11 +107,14 @@ impl<'a, const N: usize> Row<'a, N> {
         self.cells.get(index).copied().flatten()
     }
 
-    /// Every column that the row has text in, and the text.
-    pub fn texts(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-        self.columns.iter().zip(&self.cells).filter_map(|(column, cell)| match cell.as_ref()?.value {
-            CellValue::Text(text) => Some((*column, text)),
-            CellValue::List(_) => None,
+    /// What the row says in each of its columns; a list as one text, with `+` between its words.
+    pub fn texts(&self) -> impl Iterator<Item = Option<String>> {
+        self.cells.iter().map(|cell| match cell.as_ref()?.value {
+            CellValue::Text(text) => Some(text.to_owned()),
+            CellValue::List(list) => {
+                let words: Vec<&str> = list.iter().filter_map(|value| value.get_ref().as_str()).collect();
+                Some(words.join("+"))
+            }
         })
     }
 

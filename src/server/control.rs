@@ -2,9 +2,11 @@
 //! owner alone. One line of JSON asks, one line answers, then the connection is closed.
 //!
 //! `{"do":"close-batch","terminal":"10000001","batch":7,"actor":"alice","reason":"till is broken"}`
+//! `{"do":"reload","actor":"alice","reason":"new shop","check":false}`
 //! `{"do":"change-key","issuer":"bank-a","which":"mac","actor":"alice","reason":"its year is over"}`
 
 use super::enforce;
+use super::reload::{Reload, ReloadFault, Reloaded, say};
 use super::station::Real;
 use crate::flow::KeyChanged;
 use crate::flow::Station;
@@ -23,6 +25,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncReadExt;
@@ -44,6 +47,12 @@ const REASON: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// After a connection could not be taken.
 const AGAIN: Duration = Duration::from_millis(100);
+
+/// Breaches that an answer has at most.
+const BREACHES: usize = 1_000;
+
+/// What reads the lists again, once it is known from which file the station was started.
+pub(super) type Lists = OnceLock<Arc<Reload>>;
 
 /// What is asked.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -76,6 +85,16 @@ pub enum Order {
         /// Why.
         reason: String,
     },
+    /// Reads the lists again.
+    Reload {
+        /// Who says so.
+        actor: String,
+        /// Why.
+        reason: String,
+        /// Only says what would change.
+        #[serde(default)]
+        check: bool,
+    },
 }
 
 /// The socket, which is removed when it goes.
@@ -99,11 +118,11 @@ impl Control {
     }
 
     /// Serves one connection after the other.
-    pub(super) async fn serve(self, station: Arc<Station<Real>>) {
+    pub(super) async fn serve(self, station: Arc<Station<Real>>, lists: Arc<Lists>) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    if let Err(error) = answer(stream, &station).await {
+                    if let Err(error) = answer(stream, &station, &lists).await {
                         tracing::warn!(event = "control", fault = %error, "an operator's connection broke");
                     }
                 }
@@ -120,13 +139,13 @@ impl Drop for Control {
     }
 }
 
-async fn answer(stream: UnixStream, station: &Station<Real>) -> io::Result<()> {
+async fn answer(stream: UnixStream, station: &Station<Real>, lists: &Lists) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     timeout(PATIENCE, BufReader::new(read.take(LINE)).read_line(&mut line)).await??;
     let said = match serde_json::from_str(&line) {
-        Ok(order) => obey(order, station).await,
-        Err(_) => Err("not an order that this station knows".to_owned()),
+        Ok(order) => obey(order, station, lists).await,
+        Err(_) => Err(Refused::from("not an order that this station knows")),
     };
     let said = match said {
         Ok(Done::Ladder(row)) => json!({ "ok": true, "ladder": row }),
@@ -135,7 +154,11 @@ async fn answer(stream: UnixStream, station: &Station<Real>) -> io::Result<()> {
         Ok(Done::Key(KeyChanged { generation, check })) => {
             json!({ "ok": true, "generation": generation, "check": check.to_string() })
         }
-        Err(why) => json!({ "ok": false, "error": why }),
+        Ok(Done::Lists(Reloaded { terminals, diff })) => {
+            json!({ "ok": true, "terminals": terminals, "summary": diff.summary(), "diff": diff })
+        }
+        Err(Refused { why, breaches }) if breaches.is_empty() => json!({ "ok": false, "error": why }),
+        Err(Refused { why, breaches }) => json!({ "ok": false, "error": why, "breaches": breaches }),
     };
     timeout(PATIENCE, write.write_all(format!("{said}\n").as_bytes())).await?
 }
@@ -146,18 +169,36 @@ enum Done {
     Ladders(Vec<Value>),
     Batch(Box<BatchRow>),
     Key(KeyChanged),
+    Lists(Reloaded),
 }
 
-async fn obey(order: Order, station: &Station<Real>) -> Result<Done, String> {
+/// Why nothing came of it.
+struct Refused {
+    why: String,
+    /// Of files, a line each.
+    breaches: Vec<String>,
+}
+
+impl<T: Into<String>> From<T> for Refused {
+    fn from(why: T) -> Self {
+        Self { why: why.into(), breaches: Vec::new() }
+    }
+}
+
+async fn obey(order: Order, station: &Station<Real>, lists: &Lists) -> Result<Done, Refused> {
     match order {
         Order::CloseBatch { terminal, batch, actor, reason } => {
             let row = close_batch(terminal, batch, (actor, reason), station).await?;
             Ok(Done::Batch(Box::new(row)))
         }
-        Order::Step(order) => enforce::step(order, station).await.map(Done::Ladder),
+        Order::Step(order) => Ok(Done::Ladder(enforce::step(order, station).await?)),
         Order::Ladders => Ok(Done::Ladders(enforce::all(station))),
         Order::ChangeKey { issuer, which, actor, reason } => {
-            change_key(&issuer, &which, (&actor, &reason), station).await.map(Done::Key)
+            Ok(Done::Key(change_key(&issuer, &which, (&actor, &reason), station).await?))
+        }
+        Order::Reload { actor, reason, check } => {
+            signed(&actor, &reason)?;
+            reload((actor, reason), check, lists).await.map(Done::Lists)
         }
     }
 }
@@ -170,6 +211,28 @@ pub(super) fn signed(actor: &str, reason: &str) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("an actor has 1 to {ACTOR} characters, a reason 1 to {REASON}")),
     }
+}
+
+/// Reads the lists again, on a thread of its own: a million rows take seconds.
+async fn reload((actor, reason): (String, String), check: bool, lists: &Lists) -> Result<Reloaded, Refused> {
+    let lists = lists.get().cloned().ok_or("this station was not started from a file")?;
+    let work = move || {
+        if check {
+            return lists.look();
+        }
+        tracing::warn!(event = "control", actor, reason, "an operator has the lists read again");
+        let outcome = lists.run();
+        say(&outcome, "an operator");
+        outcome
+    };
+    let outcome = tokio::task::spawn_blocking(work).await.map_err(|_| "the lists could not be read")?;
+    outcome.map_err(|fault| match fault {
+        ReloadFault::Breaches(breaches) => Refused {
+            why: format!("the files have breaches, {} in all", breaches.len()),
+            breaches: breaches.iter().take(BREACHES).map(ToString::to_string).collect(),
+        },
+        fault => Refused::from(fault.to_string()),
+    })
 }
 
 async fn change_key(

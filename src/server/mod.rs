@@ -43,7 +43,7 @@ mod worker;
 pub use clock::SystemClock;
 pub use door::Door;
 pub use entropy::SystemEntropy;
-pub use reload::{Reload, ReloadFault};
+pub use reload::{Reload, ReloadFault, Reloaded};
 pub use serve::{Peer, Reading, Serve};
 pub use signals::{reload_on_hangup, stop_on_signals};
 pub use tap::{Direction, Seen, Tap};

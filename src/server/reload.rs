@@ -1,17 +1,23 @@
-//! `SIGHUP`: the lists are read again. The station goes on with the new ones, or, where they have a breach,
-//! with those it has.
+//! `SIGHUP`, `tollgate reload`, or a row whose time has come: the lists are read again. The station goes on with the
+//! new ones, or, where they have a breach, with those it has.
 
+use super::clock::SystemClock;
 use super::config;
-use super::config::Config;
+use super::config::{Config, Look};
 use crate::model::Breach;
+use crate::model::Clock;
 use crate::model::DownloadSet;
 use crate::model::IssuerName;
 use crate::model::TerminalId;
+use crate::model::Timestamp;
+use crate::registry::Diff;
 use crate::registry::Issuer;
 use crate::registry::Registry;
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why nothing was taken over.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +34,28 @@ pub enum ReloadFault {
     /// A terminal's row is gone: it could not undo any more what it was answered before.
     #[error("terminal {0} is gone from the lists: keep its row and terminate it")]
     TerminalGone(TerminalId),
+    /// Who was at an end would trade again.
+    #[error("{0}")]
+    Risen(String),
 }
 
-/// What can be read again while the station runs: merchants, terminals, routes and their limits; operators, what
+/// What was taken over, or would be.
+#[derive(Clone, Debug)]
+pub struct Reloaded {
+    /// How many terminals there are with it.
+    pub terminals: usize,
+    /// What differs from before.
+    pub diff: Diff,
+}
+
+/// Rows of a difference that are written out.
+const MOST: usize = 1_000;
+/// Rows of a difference that the log has.
+const LOGGED: usize = 20;
+/// How often is looked whether a row's time has come: wall clocks step.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// What can be read again while the station runs: merchants, terminals, devices, routes and their limits; operators, what
 /// terminals fetch, and when they are to sign in again.
 ///
 /// Doors, certificates, issuers, keys, the ledger and the station's own row are what they were at the start.
@@ -40,23 +65,67 @@ pub struct Reload {
     file: PathBuf,
     config: Config,
     registry: Arc<ArcSwap<Registry>>,
+    /// One at a time; in it the instant up to which rows were tried.
+    tried: Mutex<Timestamp>,
 }
 
 impl Reload {
     /// Reads `file`, with which the station was started as `config`, again when asked to.
     #[must_use]
     pub fn new(file: PathBuf, config: Config, registry: Arc<ArcSwap<Registry>>) -> Self {
-        Self { file, config, registry }
+        let tried = Mutex::new(registry.load().at().unwrap_or_default());
+        Self { file, config, registry, tried }
     }
 
-    /// Reads all files again and swaps the registry whole: a request sees the old rows or the new ones, never
-    /// some of both. Returns how many terminals there are now.
+    /// Reads all files again, as of now, and swaps the registry whole: a request sees the old rows or the new ones, never
+    /// some of both.
     ///
     /// # Errors
     /// Why not; the station goes on with what it has.
-    pub fn run(&self) -> Result<usize, ReloadFault> {
+    pub fn run(&self) -> Result<Reloaded, ReloadFault> {
+        self.run_at(SystemClock::start().wall())
+    }
+
+    /// The same at another instant. Rows that have taken effect stay so, also if the clock stepped back.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_at(&self, now: Timestamp) -> Result<Reloaded, ReloadFault> {
+        let mut tried = self.tried.lock();
+        let at = now.max(self.registry.load().at().unwrap_or(now));
+        *tried = at;
+        let (registry, reloaded) = self.read(at)?;
+        self.registry.store(Arc::new(registry));
+        Ok(reloaded)
+    }
+
+    /// Reads all files again and says what [`Self::run`] would do.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn look(&self) -> Result<Reloaded, ReloadFault> {
+        let now = SystemClock::start().wall();
+        let at = now.max(self.registry.load().at().unwrap_or(now));
+        self.read(at).map(|(_, reloaded)| reloaded)
+    }
+
+    /// Reads the files again if the time of a row has come by `now`. What was refused is not tried again for that row.
+    pub fn run_if_due(&self, now: Timestamp) -> Option<Result<Reloaded, ReloadFault>> {
+        let tried = *self.tried.lock();
+        let due = self.registry.load().next_change(tried).is_some_and(|due| due <= now);
+        due.then(|| self.run_at(now))
+    }
+
+    /// How long until [`Self::run_if_due`] is to be asked, at most half a minute.
+    #[must_use]
+    pub fn patience(&self, now: Timestamp) -> Duration {
+        let tried = *self.tried.lock();
+        self.registry.load().next_change(tried).map_or(LOOK, |due| due.since(now).min(LOOK))
+    }
+
+    fn read(&self, at: Timestamp) -> Result<(Registry, Reloaded), ReloadFault> {
         let known = |name: &str| crate::channel::builtin::profile(name).is_some();
-        let loaded = config::load(&self.file, &known).map_err(ReloadFault::Breaches)?;
+        let loaded = config::load_as(&self.file, &known, &Look::at(at)).map_err(ReloadFault::Breaches)?;
         if loaded.config.defaults.days != self.config.defaults.days {
             return Err(ReloadFault::NeedsRestart("a business day"));
         }
@@ -69,28 +138,49 @@ impl Reload {
         if as_before != self.config {
             return Err(ReloadFault::NeedsRestart("the station's file, beyond [files] and [risk],"));
         }
-        if rows(&loaded.registry) != rows(&self.registry.load()) {
+        let (old, new) = (self.registry.load(), loaded.registry);
+        if rows(&new) != rows(&old) {
             return Err(ReloadFault::NeedsRestart("an issuer"));
         }
-        if let Some(set) = loaded.registry.downloads().changed_unnoticed(self.registry.load().downloads()) {
+        if let Some(set) = new.downloads().changed_unnoticed(old.downloads()) {
             return Err(ReloadFault::SameVersion(set));
         }
-        let gone = |terminal: &TerminalId| loaded.registry.terminal(*terminal).is_none();
-        if let Some(facts) = self.registry.load().terminals().find(|facts| gone(&facts.terminal)) {
+        let gone = |terminal: &TerminalId| new.terminal(*terminal).is_none();
+        if let Some(facts) = old.terminals().find(|facts| gone(&facts.terminal)) {
             return Err(ReloadFault::TerminalGone(facts.terminal));
         }
-        let terminals = loaded.registry.terminals().count();
-        self.registry.store(Arc::new(loaded.registry));
-        Ok(terminals)
+        if let Some(what) = old.risen(&new) {
+            return Err(ReloadFault::Risen(what));
+        }
+        let reloaded = Reloaded { terminals: new.terminals().count(), diff: old.diff(&new, MOST) };
+        Ok((new, reloaded))
     }
 
-    /// The same, with its outcome in the log.
+    /// [`Self::run`], with its outcome in the log.
     pub fn run_and_say(&self) {
-        match self.run() {
-            Ok(terminals) => tracing::info!(event = "reloaded", terminals, "the lists were read again"),
-            Err(fault) => {
-                tracing::error!(event = "reload-refused", fault = %fault, "the station goes on with the lists it has");
+        say(&self.run(), "SIGHUP");
+    }
+
+    /// [`Self::run_if_due`], with its outcome in the log.
+    pub fn run_if_due_and_say(&self, now: Timestamp) {
+        if let Some(outcome) = self.run_if_due(now) {
+            say(&outcome, "the time of a row");
+        }
+    }
+}
+
+/// Logs what came of a reload, with the first rows that differ.
+pub(super) fn say(outcome: &Result<Reloaded, ReloadFault>, why: &str) {
+    match outcome {
+        Ok(Reloaded { terminals, diff }) => {
+            let summary = diff.summary();
+            tracing::info!(event = "reloaded", why, terminals, %summary, "the lists were read again");
+            for row in diff.rows.iter().take(LOGGED) {
+                tracing::info!(event = "row", "{row}");
             }
+        }
+        Err(fault) => {
+            tracing::error!(event = "reload-refused", why, %fault, "the station goes on with the lists it has");
         }
     }
 }

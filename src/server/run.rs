@@ -3,7 +3,7 @@
 use super::behind::{Behind, InHand};
 use super::config::Config;
 use super::config::Loaded;
-use super::control::Control;
+use super::control::{Control, Lists};
 use super::crash::CrashOnPanic;
 use super::days;
 use super::descriptors;
@@ -89,6 +89,7 @@ pub struct Running {
     config: Config,
     rest: JoinHandle<()>,
     stop_rest: CancellationToken,
+    lists: Arc<Lists>,
 }
 
 impl Running {
@@ -125,9 +126,11 @@ impl Running {
         let stop_rest = CancellationToken::new();
         let watched = trace.map(|listener| (listener, sources(&built, tap, &doors)));
         let place = config.keeping.folder.as_ref().map(|place| folder.join(place));
+        let lists = Arc::new(Lists::new());
         let control = place.and_then(|place| runtime.block_on(control(&place)));
+        let control = control.map(|control| (control, Arc::clone(&lists)));
         let rest = rest(runtime, &built, (watched, control), server.stopper(), stop_rest.clone())?;
-        Ok(Self { server, built, keeper, recovered, config, rest, stop_rest })
+        Ok(Self { server, built, keeper, recovered, config, rest, stop_rest, lists })
     }
 
     /// The doors, with the addresses they really have.
@@ -142,10 +145,12 @@ impl Running {
         &self.recovered
     }
 
-    /// Reads the lists again when asked to; `file` is the station's, with which it was started.
+    /// Reads the lists again when asked to; `file` is the station's, with which it was started. Operators may ask for it
+    /// from then on.
     #[must_use]
-    pub fn reload(&self, file: PathBuf) -> Reload {
-        Reload::new(file, self.config.clone(), Arc::clone(&self.parts().registry))
+    pub fn reload(&self, file: PathBuf) -> Arc<Reload> {
+        let make = || Arc::new(Reload::new(file, self.config.clone(), Arc::clone(&self.parts().registry)));
+        Arc::clone(self.lists.get_or_init(make))
     }
 
     /// Stops it, from anywhere.
@@ -369,7 +374,7 @@ fn sources(built: &Built, tap: Tap, doors: &[flow::Door]) -> Arc<trace::Sources>
 fn rest(
     runtime: Runtime,
     built: &Arc<Built>,
-    (watched, control): (Option<(TcpListener, Arc<trace::Sources>)>, Option<Control>),
+    (watched, control): (Option<(TcpListener, Arc<trace::Sources>)>, Option<(Control, Arc<Lists>)>),
     stopper: Stopper,
     stop: CancellationToken,
 ) -> io::Result<JoinHandle<()>> {
@@ -388,8 +393,8 @@ fn rest(
         if let Some((listener, sources)) = watched {
             tokio::spawn(trace::serve(listener, sources));
         }
-        if let Some(control) = control {
-            tokio::spawn(control.serve(Arc::clone(&station)));
+        if let Some((control, lists)) = control {
+            tokio::spawn(control.serve(Arc::clone(&station), lists));
         }
         let failed = built.parts().failed.clone();
         tokio::spawn(async move {

@@ -1,8 +1,11 @@
 //! `SIGTERM` and `SIGINT`: the first drains, the second forces. `SIGHUP`: the lists are read again.
 
+use super::clock::SystemClock;
 use super::reload::Reload;
 use super::worker::Stopper;
+use crate::model::Clock;
 use std::io;
+use std::sync::Arc;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -28,20 +31,27 @@ pub fn stop_on_signals(stopper: Stopper) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads the lists again at each `SIGHUP` from now on, on a thread of its own: until then that signal would
-/// end the process.
+/// Reads the lists again at each `SIGHUP` from now on, and when the time of a row has come, on a thread of its own:
+/// until then that signal would end the process.
 ///
 /// # Errors
 /// The handler cannot be installed.
-pub fn reload_on_hangup(reload: Reload) -> io::Result<()> {
+pub fn reload_on_hangup(reload: Arc<Reload>) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut hangup = {
         let _inside = runtime.enter();
         signal(SignalKind::hangup())?
     };
     let listen = async move {
-        while hangup.recv().await.is_some() {
-            reload.run_and_say();
+        let clock = SystemClock::start();
+        loop {
+            tokio::select! {
+                hung_up = hangup.recv() => match hung_up {
+                    Some(()) => reload.run_and_say(),
+                    None => break,
+                },
+                () = tokio::time::sleep(reload.patience(clock.wall())) => reload.run_if_due_and_say(clock.wall()),
+            }
         }
     };
     std::thread::Builder::new().name("reload".to_owned()).spawn(move || runtime.block_on(listen))?;

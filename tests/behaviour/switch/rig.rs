@@ -29,6 +29,7 @@ use tollgate::registry::Breaches;
 use tollgate::registry::Source;
 use tollgate::server::Ending;
 use tollgate::server::ReloadFault;
+use tollgate::server::Reloaded;
 use tollgate::server::SystemClock;
 use tollgate::server::SystemEntropy;
 use tollgate::server::config;
@@ -186,7 +187,7 @@ impl Rig {
     }
 
     /// Reads the station's lists again, as SIGHUP does.
-    pub(crate) fn reload(&self) -> Result<usize, ReloadFault> {
+    pub(crate) fn reload(&self) -> Result<Reloaded, ReloadFault> {
         self.running().reload(self.file("station.toml")).run()
     }
 

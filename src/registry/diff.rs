@@ -1,0 +1,295 @@
+//! What differs between two readings of the lists, for people and for scripts. Keys are never in it, nor what is
+//! personal: of those only that they differ.
+
+use super::load::Registry;
+use super::merchant::Merchant;
+use crate::model::Amount;
+use crate::model::Currency;
+use crate::model::Hardware;
+use crate::model::Limits;
+use crate::model::TerminalClass;
+use crate::model::TerminalFacts;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::fmt;
+use std::fmt::Display;
+use std::hash::Hash;
+
+/// What happened to a row.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// It is new.
+    Added,
+    /// It says something else.
+    Changed,
+    /// It is gone.
+    Removed,
+}
+
+/// A column that says something else.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct ColumnChange {
+    /// Its name.
+    pub column: &'static str,
+    /// What it said, empty if nothing; `None` if that is not shown.
+    pub old: Option<String>,
+    /// What it says, likewise.
+    pub new: Option<String>,
+}
+
+/// A row that differs.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct RowChange {
+    /// `merchant`, `terminal` or `device`.
+    pub list: &'static str,
+    /// The row's number.
+    pub id: String,
+    /// What happened to it.
+    pub change: Change,
+    /// Where it differs, of a row that changed.
+    pub columns: Vec<ColumnChange>,
+}
+
+/// What differs.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Diff {
+    /// How many rows are new.
+    pub added: usize,
+    /// How many rows say something else.
+    pub changed: usize,
+    /// How many rows are gone.
+    pub removed: usize,
+    /// Other lists that differ.
+    pub also: Vec<&'static str>,
+    /// The rows: merchants, terminals, devices, each in order of their numbers; the first ones, if there are too many.
+    pub rows: Vec<RowChange>,
+}
+
+impl Registry {
+    /// What is different in `new`, with at most so many rows written out.
+    #[must_use]
+    pub fn diff(&self, new: &Self, most: usize) -> Diff {
+        let mut diff = Diff::default();
+        diff.compare(("merchant", most), &self.merchants, &new.merchants, described_merchant);
+        diff.compare(("terminal", most), &self.terminals, &new.terminals, |facts| described_terminal(facts));
+        let [before, after] = [self, new].map(|registry| {
+            registry.all_hardware().map(|device| (&*device.serial, device.as_ref())).collect::<HashMap<_, _>>()
+        });
+        diff.compare(("device", most), &before, &after, |device| described_device(device));
+        diff.also = self.other_lists(new);
+        diff
+    }
+
+    /// The first terminal or merchant that was at its end and would trade again, in words.
+    #[must_use]
+    pub fn risen(&self, new: &Self) -> Option<String> {
+        let merchants = self.merchants.values().filter_map(|old| {
+            let now = new.merchants.get(&old.id)?.state;
+            (!now.may_come_of(old.state))
+                .then(|| format!("merchant {} was {}, and cannot become {}", old.id, old.state.name(), now.name()))
+        });
+        let terminals = self.terminals.values().filter_map(|old| {
+            let now = new.terminals.get(&old.terminal)?.standing;
+            (!old.standing.may_become(now))
+                .then(|| format!("terminal {} was terminated, and cannot become {}", old.terminal, now.name()))
+        });
+        merchants.chain(terminals).min()
+    }
+}
+
+impl Diff {
+    /// Whether nothing differs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.added + self.changed + self.removed == 0 && self.also.is_empty()
+    }
+
+    fn compare<K: Copy + Eq + Hash + Ord + Display, V: PartialEq>(
+        &mut self,
+        (list, most): (&'static str, usize),
+        old: &HashMap<K, V>,
+        new: &HashMap<K, V>,
+        describe: impl Fn(&V) -> Vec<Said>,
+    ) {
+        let mut keys: Vec<(K, Change)> = Vec::new();
+        keys.extend(old.keys().filter(|key| !new.contains_key(*key)).map(|key| (*key, Change::Removed)));
+        keys.extend(new.iter().filter_map(|(key, row)| match old.get(key) {
+            None => Some((*key, Change::Added)),
+            Some(before) if before != row => Some((*key, Change::Changed)),
+            Some(_) => None,
+        }));
+        for (_, change) in &keys {
+            match change {
+                Change::Added => self.added += 1,
+                Change::Changed => self.changed += 1,
+                Change::Removed => self.removed += 1,
+            }
+        }
+        keys.sort_unstable_by_key(|(key, _)| *key);
+        keys.truncate(most.saturating_sub(self.rows.len()));
+        for (key, change) in keys {
+            let columns = match (old.get(&key), new.get(&key)) {
+                (Some(old), Some(new)) => differing(describe(old), describe(new)),
+                _ => Vec::new(),
+            };
+            self.rows.push(RowChange { list, id: key.to_string().trim_end().to_owned(), change, columns });
+        }
+    }
+}
+
+/// One line a row, then how many there are in all.
+impl Display for Diff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for row in &self.rows {
+            writeln!(f, "{row}")?;
+        }
+        let rest = (self.added + self.changed + self.removed).saturating_sub(self.rows.len());
+        if rest > 0 {
+            writeln!(f, "and {rest} rows more")?;
+        }
+        write!(f, "{}", self.summary())
+    }
+}
+
+impl Diff {
+    /// In one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        if self.is_empty() {
+            return "nothing differs".to_owned();
+        }
+        let Self { added, changed, removed, also, .. } = self;
+        let rows = format!("{added} rows added, {changed} changed, {removed} removed");
+        if also.is_empty() { rows } else { format!("{rows}; also {}", also.join(", ")) }
+    }
+}
+
+impl Display for RowChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { list, id, columns, .. } = self;
+        let sign = match self.change {
+            Change::Added => '+',
+            Change::Changed => '~',
+            Change::Removed => '-',
+        };
+        write!(f, "{sign} {list} {id}")?;
+        for ColumnChange { column, old, new } in columns {
+            match (old, new) {
+                (Some(old), Some(new)) => write!(f, "  {column} {} -> {}", or_dash(old), or_dash(new))?,
+                _ => write!(f, "  {column} differs")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}
+
+/// What a column says; whether it may be shown.
+struct Said {
+    column: &'static str,
+    text: String,
+    is_shown: bool,
+}
+
+fn differing(old: Vec<Said>, new: Vec<Said>) -> Vec<ColumnChange> {
+    let pairs = old.into_iter().zip(new).filter(|(old, new)| old.text != new.text);
+    pairs
+        .map(|(old, new)| match old.is_shown {
+            true => ColumnChange { column: old.column, old: Some(old.text), new: Some(new.text) },
+            false => ColumnChange { column: old.column, old: None, new: None },
+        })
+        .collect()
+}
+
+fn shown(column: &'static str, value: impl Display) -> Said {
+    Said { column, text: value.to_string(), is_shown: true }
+}
+
+fn told<T: Display>(column: &'static str, value: Option<T>) -> Said {
+    Said { column, text: value.map_or_else(String::new, |value| value.to_string()), is_shown: true }
+}
+
+fn hidden<T: Display>(column: &'static str, value: Option<T>) -> Said {
+    Said { is_shown: false, ..told(column, value) }
+}
+
+fn limits(limits: &Limits) -> [Said; 4] {
+    let amount = |amount: Option<Amount>| amount.map(Amount::minor);
+    [
+        told("least", amount(limits.least)),
+        told("most", amount(limits.most)),
+        told("daily_amount", amount(limits.daily_amount)),
+        told("daily_count", limits.daily_count),
+    ]
+}
+
+fn digits(currency: Currency) -> String {
+    currency.digits().into_iter().map(char::from).collect()
+}
+
+fn described_merchant(of: &Merchant) -> Vec<Said> {
+    let mut said = vec![
+        shown("name", &of.name),
+        told("name_en", of.name_en.as_ref()),
+        shown("state", of.state.name()),
+        shown("acquirer", of.acquirer.as_str()),
+        told("mcc", of.payout.mcc),
+        hidden("account", of.payout.account.as_ref()),
+        shown("cycle", of.payout.cycle.name()),
+        told("cut_off", of.payout.cut_off),
+        shown("currency", digits(of.currency)),
+        shown("offset_minutes", of.offset_minutes),
+        told("region", of.region),
+        told("address", of.address.as_ref()),
+        hidden("contact", of.contact.as_ref()),
+        hidden("licence", of.licence.as_ref()),
+    ];
+    said.extend(limits(&of.limits));
+    said
+}
+
+fn described_terminal(of: &TerminalFacts) -> Vec<Said> {
+    let site = &of.site;
+    let papers = site.papers.as_deref().cloned().unwrap_or_default();
+    let mut said = vec![
+        shown("merchant", of.merchant),
+        shown("standing", of.standing.name()),
+        shown("merchant_standing", of.merchant_standing.name()),
+        shown("test_mode", of.test_mode),
+        shown("acquirer", of.acquirer.as_str()),
+        shown("currency", digits(of.currency)),
+        shown("offset_minutes", of.offset_minutes),
+        hidden("master_key", of.master_key.as_ref().map(|key| key.as_str())),
+        told("sign_in_after", of.sign_in_after),
+        hidden("ksn", of.device.map(|device| format!("{device:?}"))),
+        hidden("certificate", of.certificate.map(|hash| format!("{hash:?}"))),
+        told("mcc", site.shop.mcc),
+        told("region", site.region),
+        told("class", site.class.map(TerminalClass::name)),
+        told("capabilities", site.capabilities),
+        shown("network", &site.network),
+        told("device", site.hardware.as_ref().map(|device| &device.serial)),
+        told("firmware", site.hardware.as_ref().and_then(|device| device.firmware)),
+        told("address", papers.address),
+        told("custodian", papers.custodian),
+        told("template", papers.template),
+        told("group", papers.group),
+    ];
+    said.extend(limits(&of.limits));
+    said
+}
+
+fn described_device(of: &Hardware) -> Vec<Said> {
+    vec![
+        told("model", of.model.as_ref()),
+        told("maker", of.maker.as_ref()),
+        told("firmware", of.firmware),
+        told("certification", of.certification.as_ref()),
+        told("certified_until", of.certified_until),
+        told("custodian", of.custodian.as_ref()),
+    ]
+}
