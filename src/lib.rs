@@ -14,6 +14,7 @@
 //! * [`ledger`]: money's memory. Kinds, lifecycle, the book.
 //! * [`link`]: the issuer side. Correlation and connections.
 //! * [`settle`]: what merchants are owed and issuers owe. Fees, value dates, statements, reports.
+//! * [`ops`]: who watches over a station. Alarms.
 //! * [`sim`]: the world outside. Cards, issuers that misbehave, terminals.
 //! * [`cli`]: one file a subcommand.
 //!
@@ -30,6 +31,7 @@ pub mod link;
 pub mod manual;
 pub mod model;
 pub mod mutant;
+pub mod ops;
 pub mod registry;
 pub mod risk;
 pub mod route;

@@ -4,6 +4,8 @@
 //! `{"do":"close-batch","terminal":"10000001","batch":7,"actor":"alice","reason":"till is broken"}`
 //! `{"do":"change-key","issuer":"bank-a","which":"mac","actor":"alice","reason":"its year is over"}`
 
+use super::desk::Desk;
+use super::desk::DeskPlace;
 use super::station::Real;
 use crate::flow::KeyChanged;
 use crate::flow::Station;
@@ -93,11 +95,11 @@ impl Control {
     }
 
     /// Serves one connection after the other.
-    pub(super) async fn serve(self, station: Arc<Station<Real>>) {
+    pub(super) async fn serve(self, station: Arc<Station<Real>>, desk: DeskPlace) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    if let Err(error) = answer(stream, &station).await {
+                    if let Err(error) = answer(stream, &station, desk.get()).await {
                         tracing::warn!(event = "control", fault = %error, "an operator's connection broke");
                     }
                 }
@@ -114,10 +116,18 @@ impl Drop for Control {
     }
 }
 
-async fn answer(stream: UnixStream, station: &Station<Real>) -> io::Result<()> {
+async fn answer(stream: UnixStream, station: &Station<Real>, desk: Option<&Arc<dyn Desk>>) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     timeout(PATIENCE, BufReader::new(read.take(LINE)).read_line(&mut line)).await??;
+    if let Some(said) = desk.and_then(|desk| desk.answer(&line)) {
+        // It may take a while, and the next operator does not wait for it.
+        tokio::spawn(async move {
+            let said = format!("{}\n", said.await);
+            timeout(PATIENCE, write.write_all(said.as_bytes())).await
+        });
+        return Ok(());
+    }
     let said = match serde_json::from_str(&line) {
         Ok(order) => obey(order, station).await,
         Err(_) => Err("not an order that this station knows".to_owned()),
@@ -151,7 +161,10 @@ async fn obey(order: Order, station: &Station<Real>) -> Result<Done, String> {
 }
 
 /// Refuses what no person is called and what is no reason.
-fn signed(actor: &str, reason: &str) -> Result<(), String> {
+///
+/// # Errors
+/// Why, for the person.
+pub fn signed(actor: &str, reason: &str) -> Result<(), String> {
     let said =
         |text: &str, most| !text.trim().is_empty() && text.chars().count() <= most && !text.contains(char::is_control);
     match said(actor, ACTOR) && said(reason, REASON) {

@@ -7,7 +7,10 @@ use super::control::Control;
 use super::crash::CrashOnPanic;
 use super::days;
 use super::descriptors;
+use super::desk::Desk;
+use super::desk::DeskPlace;
 use super::expiry;
+use super::gauges::Gauges;
 use super::hsm;
 use super::keeper::Keeper;
 use super::reload::Reload;
@@ -89,6 +92,8 @@ pub struct Running {
     config: Config,
     rest: JoinHandle<()>,
     stop_rest: CancellationToken,
+    desk: DeskPlace,
+    gauges: Gauges,
 }
 
 impl Running {
@@ -125,9 +130,37 @@ impl Running {
         let stop_rest = CancellationToken::new();
         let watched = trace.map(|listener| (listener, sources(&built, tap, &doors)));
         let place = config.keeping.folder.as_ref().map(|place| folder.join(place));
-        let control = place.and_then(|place| runtime.block_on(control(&place)));
+        let control = place.as_ref().and_then(|place| runtime.block_on(control(place)));
+        let (desk, certificates) = (DeskPlace::default(), certificates(&config.doors, folder));
+        let gauges = Gauges { built: Arc::clone(&built), place, certificates };
+        let control = control.map(|control| (control, Arc::clone(&desk)));
         let rest = rest(runtime, &built, (watched, control), server.stopper(), stop_rest.clone())?;
-        Ok(Self { server, built, keeper, recovered, config, rest, stop_rest })
+        Ok(Self { server, built, keeper, recovered, config, rest, stop_rest, desk, gauges })
+    }
+
+    /// What the station was started as.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A look at it while it runs.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        self.gauges.clone()
+    }
+
+    /// Cancelled when it has come to its end.
+    #[must_use]
+    pub fn ending(&self) -> CancellationToken {
+        self.stop_rest.clone()
+    }
+
+    /// Lets `desk` answer the orders on the operator's socket that the station does not know. There is one such place;
+    /// whether it was free.
+    #[must_use]
+    pub fn attend(&self, desk: Arc<dyn Desk>) -> bool {
+        self.desk.set(desk).is_ok()
     }
 
     /// The doors, with the addresses they really have.
@@ -369,7 +402,7 @@ fn sources(built: &Built, tap: Tap, doors: &[flow::Door]) -> Arc<trace::Sources>
 fn rest(
     runtime: Runtime,
     built: &Arc<Built>,
-    (watched, control): (Option<(TcpListener, Arc<trace::Sources>)>, Option<Control>),
+    (watched, control): (Option<(TcpListener, Arc<trace::Sources>)>, Option<(Control, DeskPlace)>),
     stopper: Stopper,
     stop: CancellationToken,
 ) -> io::Result<JoinHandle<()>> {
@@ -388,8 +421,8 @@ fn rest(
         if let Some((listener, sources)) = watched {
             tokio::spawn(trace::serve(listener, sources));
         }
-        if let Some(control) = control {
-            tokio::spawn(control.serve(Arc::clone(&station)));
+        if let Some((control, desk)) = control {
+            tokio::spawn(control.serve(Arc::clone(&station), desk));
         }
         let failed = built.parts().failed.clone();
         tokio::spawn(async move {

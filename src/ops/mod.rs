@@ -1,0 +1,3 @@
+//! Who watches over a running station, and tells people.
+
+pub mod alarms;
