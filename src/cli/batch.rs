@@ -14,6 +14,7 @@ use crate::server::control::Order;
 use crate::server::control::SOCKET;
 use clap::Args;
 use clap::Subcommand;
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
 use std::io;
@@ -180,7 +181,7 @@ impl Close {
 }
 
 /// Asks a running station.
-pub(super) fn ask(socket: &Path, order: &Order) -> Result<Value, Failure> {
+pub(super) fn ask(socket: &Path, order: &impl Serialize) -> Result<Value, Failure> {
     let unreachable = |error: io::Error| {
         Failure::new(Exit::NoConnection, format!("{}: no station runs here: {error}", socket.display()))
     };

@@ -4,6 +4,7 @@
 //! To add one: a file, a `mod` line, a variant of `Command` and an arm in [`Cli::run`].
 //! Results go to standard output, everything else to standard error.
 
+mod alarms;
 mod batch;
 mod crypto;
 mod decode;
@@ -105,6 +106,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Alarms(alarms::Alarms),
     Batch(batch::Batch),
     Crypto(crypto::Crypto),
     Decode(decode::Decode),
@@ -138,7 +140,8 @@ impl Command {
             | Self::Registry(_)
             | Self::Serve(_)
             | Self::Terminal(_) => true,
-            Self::Batch(_)
+            Self::Alarms(_)
+            | Self::Batch(_)
             | Self::Decode(_)
             | Self::Encode(_)
             | Self::Ledger(_)
@@ -160,6 +163,7 @@ impl Cli {
     /// What kept the command from its answer, with the exit code for it.
     pub fn run(self, out: &mut dyn Write) -> Outcome {
         match self.command {
+            Command::Alarms(command) => command.run(out),
             Command::Batch(command) => command.run(out),
             Command::Crypto(command) => command.run(out),
             Command::Decode(command) => command.run(out),

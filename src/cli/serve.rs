@@ -7,6 +7,8 @@ use crate::hsm::HsmError;
 use crate::hsm::HsmProfile;
 use crate::ledger::journal::Fault;
 use crate::model::Breach;
+use crate::ops::alarms::AlarmPlan;
+use crate::ops::alarms::AlarmThread;
 use crate::server::Ending;
 use crate::server::config;
 use crate::server::config::{HsmKind, Loaded, StationProfile};
@@ -61,6 +63,7 @@ impl Serve {
     pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
         let loaded = load(&self.config)?;
         let folder = self.config.parent().unwrap_or(Path::new("")).to_owned();
+        let alarms = alarms(&loaded, &folder)?;
         if self.check {
             return self.checked(loaded, &folder, out);
         }
@@ -76,6 +79,7 @@ impl Serve {
         let drain = loaded.config.drain;
         let running = Running::start(loaded, &folder).map_err(|fault| start_failure(&fault))?;
         stop_on_signals(running.stopper())?;
+        let _watched = AlarmThread::start(alarms, &running)?;
         reload_on_hangup(running.reload(self.config))?;
         for door in running.doors() {
             writeln!(out, "door {} listens on {}, profile {}", door.name, door.listen, door.profile.name)?;
@@ -105,6 +109,11 @@ impl Serve {
         }
         Ok(Exit::Ok)
     }
+}
+
+/// What the alarms need besides the station.
+pub(super) fn alarms(loaded: &Loaded, folder: &Path) -> Result<AlarmPlan, Failure> {
+    AlarmPlan::read(&loaded.config, folder).map_err(|fault| Failure::new(Exit::Config, fault.to_string()))
 }
 
 /// Why a station does not start, as scripts see it.

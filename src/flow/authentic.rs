@@ -109,7 +109,7 @@ impl<W: World> Station<W> {
             }
         }
         self.mac_failed(exchange);
-        self.parts.witness.note(Some(terminal), &Event::MacFailed { range: 0..data.len(), tried });
+        self.parts.witness.note(Some(terminal), &Event::MacFailed { from: exchange.from, range: 0..data.len(), tried });
         Err(Stop::code(ResponseCode::MacFailure, "mac"))
     }
 

@@ -72,7 +72,7 @@ impl<W: World> Station<W> {
                 Ok(())
             }
             Verdict::NoMatch => {
-                witness.note(terminal, &Event::MacFailed { range, tried: Vec::new() });
+                witness.note(terminal, &Event::MacFailed { from: exchange.from, range, tried: Vec::new() });
                 Err(Stop::code(ResponseCode::MacFailure, "mac"))
             }
         }

@@ -4,6 +4,7 @@ use crate::hsm::Kcv;
 use crate::iso8583::DecodeError;
 use crate::ledger::Outcome;
 use crate::ledger::Owed;
+use crate::model::Caller;
 use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::ResponseCode;
@@ -35,6 +36,8 @@ pub enum Event<'a> {
     },
     /// Its MAC does not verify.
     MacFailed {
+        /// Where it came from.
+        from: Caller,
         /// Which bytes of the message the MAC covers.
         range: Range<usize>,
         /// The check values of the keys tried, newest first.

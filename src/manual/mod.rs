@@ -1,5 +1,10 @@
 //! The manual, as modules, so that its links are checked with everything else.
 
+/// What a person is told to look at: which alarms there are, when they come and go, and who is told.
+pub mod alarms {
+    #![doc = include_str!("alarms.md")]
+}
+
 /// The rooms, and one authorization's way through them.
 pub mod architecture {
     #![doc = include_str!("architecture.md")]

@@ -1,7 +1,8 @@
 //! A list as people write it: rows of texts, to be exported, merged and written again. What they mean is not looked at.
 
-use super::fleet::{DEVICE, GROUP, REGION, TEMPLATE};
+use super::fleet::{DEVICE, GROUP, TEMPLATE};
 use super::merchant;
+use super::regions::COLUMNS as REGION;
 use super::table::{Breaches, Source, rows};
 use super::terminals::TERMINAL;
 use crate::model::Breach;

@@ -5,6 +5,8 @@
 //! `{"do":"reload","actor":"alice","reason":"new shop","check":false}`
 //! `{"do":"change-key","issuer":"bank-a","which":"mac","actor":"alice","reason":"its year is over"}`
 
+use super::desk::Desk;
+use super::desk::DeskPlace;
 use super::enforce;
 use super::reload::{Reload, ReloadFault, Reloaded, say};
 use super::station::Real;
@@ -118,11 +120,11 @@ impl Control {
     }
 
     /// Serves one connection after the other.
-    pub(super) async fn serve(self, station: Arc<Station<Real>>, lists: Arc<Lists>) {
+    pub(super) async fn serve(self, station: Arc<Station<Real>>, lists: Arc<Lists>, desk: DeskPlace) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    if let Err(error) = answer(stream, &station, &lists).await {
+                    if let Err(error) = answer(stream, &station, (&lists, desk.get())).await {
                         tracing::warn!(event = "control", fault = %error, "an operator's connection broke");
                     }
                 }
@@ -139,10 +141,22 @@ impl Drop for Control {
     }
 }
 
-async fn answer(stream: UnixStream, station: &Station<Real>, lists: &Lists) -> io::Result<()> {
+async fn answer(
+    stream: UnixStream,
+    station: &Station<Real>,
+    (lists, desk): (&Lists, Option<&Arc<dyn Desk>>),
+) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     timeout(PATIENCE, BufReader::new(read.take(LINE)).read_line(&mut line)).await??;
+    if let Some(said) = desk.and_then(|desk| desk.answer(&line)) {
+        // It may take a while, and the next operator does not wait for it.
+        tokio::spawn(async move {
+            let said = format!("{}\n", said.await);
+            timeout(PATIENCE, write.write_all(said.as_bytes())).await
+        });
+        return Ok(());
+    }
     let said = match serde_json::from_str(&line) {
         Ok(order) => obey(order, station, lists).await,
         Err(_) => Err(Refused::from("not an order that this station knows")),
@@ -204,7 +218,10 @@ async fn obey(order: Order, station: &Station<Real>, lists: &Lists) -> Result<Do
 }
 
 /// Refuses what no person is called and what is no reason.
-pub(super) fn signed(actor: &str, reason: &str) -> Result<(), String> {
+///
+/// # Errors
+/// Why, for the person.
+pub fn signed(actor: &str, reason: &str) -> Result<(), String> {
     let said =
         |text: &str, most| !text.trim().is_empty() && text.chars().count() <= most && !text.contains(char::is_control);
     match said(actor, ACTOR) && said(reason, REASON) {

@@ -7,7 +7,10 @@ use super::control::{Control, Lists};
 use super::crash::CrashOnPanic;
 use super::days;
 use super::descriptors;
+use super::desk::Desk;
+use super::desk::DeskPlace;
 use super::expiry;
+use super::gauges::Gauges;
 use super::hsm;
 use super::keeper::Keeper;
 use super::reload::Reload;
@@ -90,6 +93,8 @@ pub struct Running {
     rest: JoinHandle<()>,
     stop_rest: CancellationToken,
     lists: Arc<Lists>,
+    desk: DeskPlace,
+    gauges: Gauges,
 }
 
 impl Running {
@@ -127,10 +132,37 @@ impl Running {
         let watched = trace.map(|listener| (listener, sources(&built, tap, &doors)));
         let place = config.keeping.folder.as_ref().map(|place| folder.join(place));
         let lists = Arc::new(Lists::new());
-        let control = place.and_then(|place| runtime.block_on(control(&place)));
-        let control = control.map(|control| (control, Arc::clone(&lists)));
+        let control = place.as_ref().and_then(|place| runtime.block_on(control(place)));
+        let (desk, certificates) = (DeskPlace::default(), certificates(&config.doors, folder));
+        let gauges = Gauges { built: Arc::clone(&built), place, certificates };
+        let control = control.map(|control| (control, Arc::clone(&lists), Arc::clone(&desk)));
         let rest = rest(runtime, &built, (watched, control), server.stopper(), stop_rest.clone())?;
-        Ok(Self { server, built, keeper, recovered, config, rest, stop_rest, lists })
+        Ok(Self { server, built, keeper, recovered, config, rest, stop_rest, lists, desk, gauges })
+    }
+
+    /// What the station was started as.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A look at it while it runs.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        self.gauges.clone()
+    }
+
+    /// Cancelled when it has come to its end.
+    #[must_use]
+    pub fn ending(&self) -> CancellationToken {
+        self.stop_rest.clone()
+    }
+
+    /// Lets `desk` answer the orders on the operator's socket that the station does not know. There is one such place;
+    /// whether it was free.
+    #[must_use]
+    pub fn attend(&self, desk: Arc<dyn Desk>) -> bool {
+        self.desk.set(desk).is_ok()
     }
 
     /// The doors, with the addresses they really have.
@@ -374,7 +406,7 @@ fn sources(built: &Built, tap: Tap, doors: &[flow::Door]) -> Arc<trace::Sources>
 fn rest(
     runtime: Runtime,
     built: &Arc<Built>,
-    (watched, control): (Option<(TcpListener, Arc<trace::Sources>)>, Option<(Control, Arc<Lists>)>),
+    (watched, control): (Option<(TcpListener, Arc<trace::Sources>)>, Option<(Control, Arc<Lists>, DeskPlace)>),
     stopper: Stopper,
     stop: CancellationToken,
 ) -> io::Result<JoinHandle<()>> {
@@ -393,8 +425,8 @@ fn rest(
         if let Some((listener, sources)) = watched {
             tokio::spawn(trace::serve(listener, sources));
         }
-        if let Some((control, lists)) = control {
-            tokio::spawn(control.serve(Arc::clone(&station), lists));
+        if let Some((control, lists, desk)) = control {
+            tokio::spawn(control.serve(Arc::clone(&station), lists, desk));
         }
         let failed = built.parts().failed.clone();
         tokio::spawn(async move {

@@ -48,14 +48,20 @@ pub(super) fn private_bytes(opened: File, file: &Path) -> Result<Zeroizing<Vec<u
 }
 
 /// The first line of a file that its owner alone may read.
-pub(super) fn secret_file(file: &Path) -> Result<Zeroizing<String>, SecretFault> {
+///
+/// # Errors
+/// It is not to be had, or others may read it.
+pub fn secret_file(file: &Path) -> Result<Zeroizing<String>, SecretFault> {
     let opened = File::open(file).map_err(|fault| SecretFault::Io { file: file.to_owned(), fault })?;
     let bytes = private_bytes(opened, file)?;
     first_line(&bytes).ok_or_else(|| SecretFault::Form(file.display().to_string()))
 }
 
 /// An environment variable.
-pub(super) fn secret_variable(name: &str) -> Result<Zeroizing<String>, SecretFault> {
+///
+/// # Errors
+/// It is not set, or holds no secret.
+pub fn secret_variable(name: &str) -> Result<Zeroizing<String>, SecretFault> {
     let value = std::env::var_os(name).ok_or_else(|| SecretFault::Unset(name.to_owned()))?;
     let bytes = Zeroizing::new(value.into_vec());
     first_line(&bytes).ok_or_else(|| SecretFault::Form(format!("the variable {name}")))

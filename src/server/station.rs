@@ -5,6 +5,7 @@ use super::config;
 use super::config::Keeping;
 use super::config::Loaded;
 use super::entropy::SystemEntropy;
+use super::gauges::Links;
 use super::hsm;
 use super::hsm::{HsmFault, OpenHsm, Opening, Watched};
 use super::keeper;
@@ -34,6 +35,7 @@ use crate::ledger::Found;
 use crate::ledger::Ledger;
 use crate::ledger::LedgerFault;
 use crate::ledger::journal::JournalFault;
+use crate::link::IssuerLink;
 use crate::link::StanSpace;
 use crate::link::tcp::Asked;
 use crate::link::tcp::TcpLink;
@@ -48,10 +50,12 @@ use crate::registry;
 use crate::registry::Registry;
 use crate::registry::Sessions;
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Weak;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -137,6 +141,8 @@ pub struct Built {
     parts: Parts<Real>,
     issuers: Vec<IssuerSide>,
     in_flight: usize,
+    /// The links of all workers, for those who look.
+    links: Mutex<Vec<Weak<TcpLink>>>,
     /// Keys that the HSM is asked for behind the start, until somebody takes them.
     keys: Option<Watched>,
 }
@@ -184,6 +190,7 @@ impl Built {
         let issuers = loaded.registry.issuers().map(side).collect::<Result<Vec<_>, BuildFault>>()?;
         let built = Self {
             issuers,
+            links: Mutex::default(),
             keys: Some(keys),
             in_flight: loaded.config.ceilings.in_flight_per_link,
             parts: Parts {
@@ -241,7 +248,21 @@ impl Built {
             mac: MacKey(KeyRef::Named(row.mac_key.clone())),
             pin: PinKey(KeyRef::Named(row.pin_key.clone())),
         };
-        Issuer { profile: Arc::clone(profile), keys, timeout: row.timeout, link: Arc::new(TcpLink::start(setup)) }
+        let link = Arc::new(TcpLink::start(setup));
+        self.links.lock().push(Arc::downgrade(&link));
+        Issuer { profile: Arc::clone(profile), keys, timeout: row.timeout, link }
+    }
+
+    /// The links to each issuer as they are now.
+    #[must_use]
+    pub fn links(&self) -> Vec<Links> {
+        let links: Vec<Arc<TcpLink>> = self.links.lock().iter().filter_map(Weak::upgrade).collect();
+        let of = |side: &IssuerSide| {
+            let own = links.iter().filter(|link| *link.issuer() == side.row.name);
+            let (up, of) = own.fold((0, 0), |(up, of), link| (up + usize::from(link.is_up()), of + 1));
+            Links { issuer: side.row.name.clone(), up, of }
+        };
+        self.issuers.iter().map(of).collect()
     }
 
     /// Decides what an earlier run left open. Before the first door opens.

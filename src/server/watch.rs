@@ -9,6 +9,8 @@ use crate::model::TerminalId;
 use crate::risk::Hit;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::broadcast;
 
@@ -28,6 +30,7 @@ pub struct TraceLine {
 pub struct Watch {
     trace: broadcast::Sender<TraceLine>,
     codes: [AtomicU64; ResponseCode::ALL.len()],
+    onward: OnceLock<Arc<dyn Witness>>,
 }
 
 impl Default for Watch {
@@ -35,11 +38,17 @@ impl Default for Watch {
         Self {
             trace: broadcast::channel(TRACE_BACKLOG).0,
             codes: [const { AtomicU64::new(0) }; ResponseCode::ALL.len()],
+            onward: OnceLock::new(),
         }
     }
 }
 
 impl Watch {
+    /// Tells another witness of everything from now on. There is one such place; whether it was free.
+    pub fn tell_too(&self, witness: Arc<dyn Witness>) -> bool {
+        self.onward.set(witness).is_ok()
+    }
+
     /// Follows the trace from now on. Dropping the receiver ends it.
     pub fn follow(&self) -> broadcast::Receiver<TraceLine> {
         self.trace.subscribe()
@@ -72,6 +81,9 @@ impl Watch {
 impl Witness for Watch {
     fn note(&self, terminal: Option<&TerminalId>, event: &Event<'_>) {
         log(terminal, event);
+        if let Some(witness) = self.onward.get() {
+            witness.note(terminal, event);
+        }
         match event {
             Event::Decided { code, .. } | Event::Refused { code, .. } => self.count(*code),
             Event::Rejected { .. } => self.count(ResponseCode::FormatError),
@@ -128,7 +140,7 @@ fn describe(event: &Event<'_>) -> Value {
             json!({ "event": "refuse", "answer": code.code(), "meaning": code.text(), "check": rule })
         }
         Event::Silent { why } => json!({ "event": "silent", "why": why }),
-        Event::MacFailed { range, tried } => json!({
+        Event::MacFailed { range, tried, .. } => json!({
             "event": "mac-failure",
             "covers": format!("bytes {}..{} of the message: MTI, bitmap as sent, all before the MAC", range.start, range.end),
             "keys tried (KCV)": tried.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -2,6 +2,7 @@
 // A test says what it found by panicking; the lints' own exception does not reach what tests share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod alarms;
 mod blackbox;
 mod business_day;
 mod chip_cards;

@@ -25,6 +25,9 @@ pub(crate) enum Io {
 
 const SHELL_SEES: &[&str] =
     &["model", "iso8583", "channel", "hsm", "registry", "risk", "route", "ledger", "flow", "link", "settle"];
+/// Who watches over a station sees all of it.
+const OPS_SEES: &[&str] =
+    &["model", "iso8583", "channel", "hsm", "registry", "risk", "route", "ledger", "flow", "link", "settle", "server"];
 const SIM_SEES: &[&str] = &[
     "model", "iso8583", "channel", "hsm", "registry", "risk", "route", "ledger", "flow", "link", "settle", "server",
     "ops",
@@ -52,7 +55,7 @@ pub(crate) const ROOMS: &[Room] = &[
     },
     Room { name: "settle", may_import: &["model", "ledger", "registry"], io: Io::No },
     Room { name: "server", may_import: SHELL_SEES, io: Io::Yes },
-    Room { name: "ops", may_import: SHELL_SEES, io: Io::Yes },
+    Room { name: "ops", may_import: OPS_SEES, io: Io::Yes },
     Room { name: "sim", may_import: SIM_SEES, io: Io::NotIn(&["world"]) },
     Room { name: "cli", may_import: &["*"], io: Io::Yes },
     Room { name: "manual", may_import: &[], io: Io::No },

@@ -13,6 +13,7 @@ use super::{Exit, Failure, Outcome, serve};
 use crate::channel;
 use crate::hsm::software::SoftwareHsm;
 use crate::model::IssuerName;
+use crate::ops::alarms::AlarmThread;
 use crate::registry::Issuer;
 use crate::server::Stopper;
 use crate::server::SystemEntropy;
@@ -98,7 +99,9 @@ impl Demo {
         let banks = loaded.registry.issuers().map(|row| bank(row, &loaded, &cards, &folder));
         let banks = banks.collect::<Result<Vec<_>, _>>()?;
         let roll = folder.kept("terminals.log").map(|path| till_roll(&path)).transpose()?;
+        let alarms = serve::alarms(&loaded, folder.path())?;
         let running = Running::start(loaded, folder.path()).map_err(|fault| serve::start_failure(&fault))?;
+        let _watched = AlarmThread::start(alarms, &running)?;
         let asked = Stopper::default();
         stop_on_signals(asked.clone())?;
         leave_at_once_when_forced(asked.clone(), folder.scratch())?;

@@ -3,6 +3,7 @@
 //! [`parse`] is pure; [`load`] reads the files and joins everything. Both report every breach of every
 //! file at once, with its line; an unknown key is a breach.
 
+mod alarms;
 mod door;
 mod field;
 mod files;
@@ -13,6 +14,7 @@ mod keys;
 mod needs;
 
 pub use crate::model::Network;
+pub use alarms::{Alarms, Thresholds, TokenPlace, Webhook};
 pub use door::{ClientCertificates, Door, DoorTls};
 pub use files::{Loaded, Look, load, load_as};
 pub use hsm::{HostSetup, HostTlsFiles, HsmKind, HsmSetup, MasterPlace, PinPlace, SoftwareSetup, TokenSetup};
@@ -55,6 +57,8 @@ pub struct Config {
     pub doors: Vec<Door>,
     /// What it never goes beyond.
     pub ceilings: Ceilings,
+    /// When a person is told.
+    pub alarms: Alarms,
     /// Where and how the ledger is kept.
     pub keeping: Keeping,
     /// Which HSM it asks.
@@ -193,7 +197,20 @@ pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result
     let mut breaches = Breaches::default();
     let document = Document::parse(source, &mut breaches);
     document.only(
-        &["station", "acquirer", "door", "ledger", "hsm", "limits", "risk", "follow_ups", "operators", "keys", "files"],
+        &[
+            "station",
+            "acquirer",
+            "door",
+            "ledger",
+            "hsm",
+            "limits",
+            "risk",
+            "alarms",
+            "follow_ups",
+            "operators",
+            "keys",
+            "files",
+        ],
         &mut breaches,
     );
     let mut doors: Vec<Door> = Vec::new();
@@ -227,8 +244,10 @@ pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result
     }
     let hsm = HsmSetup::read(&document, profile, &mut breaches);
     let keeping = Keeping::read(&document, hsm.as_ref(), &mut breaches);
-    let config = station.zip(ceilings).zip(keeping.zip(hsm));
-    let config = config.map(|((station, ceilings), (keeping, hsm))| Config {
+    let alarms = Alarms::read(&document, &mut breaches);
+    let config = station.zip(ceilings).zip(keeping.zip(hsm).zip(alarms));
+    let config = config.map(|((station, ceilings), ((keeping, hsm), alarms))| Config {
+        alarms,
         doors,
         ceilings,
         keeping,
@@ -268,6 +287,7 @@ fn station<const N: usize>(row: &Row<'_, N>, limits: Limits, days: Days, breache
         trace,
         doors: Vec::new(),
         ceilings: Ceilings::default(),
+        alarms: Alarms::default(),
         keeping: Keeping::default(),
         hsm: HsmSetup::default(),
         defaults: Defaults { acquirer: acquirer?, currency: currency?, offset_minutes: offset_minutes?, days, limits },

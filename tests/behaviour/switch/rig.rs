@@ -25,6 +25,9 @@ use tollgate::model::ResponseCode;
 use tollgate::model::SessionFacts;
 use tollgate::model::TerminalId;
 use tollgate::model::ZoneFacts;
+use tollgate::ops::alarms::AlarmPlan;
+use tollgate::ops::alarms::AlarmThread;
+use tollgate::ops::alarms::Noted;
 use tollgate::registry::Breaches;
 use tollgate::registry::Source;
 use tollgate::server::Ending;
@@ -107,6 +110,7 @@ impl Default for Recipe<'_> {
 
 /// A running station with its banks.
 pub(crate) struct Rig {
+    alarms: Option<AlarmThread>,
     running: Option<Running>,
     pub(crate) bank_a: OpenBank,
     pub(crate) bank_b: OpenBank,
@@ -152,7 +156,7 @@ impl Rig {
         let (bank_a, bank_b, wallets) = (bank("bank-a"), bank("bank-b"), bank("qr-a"));
         write_station(folder.path(), [&bank_a, &bank_b, &wallets], recipe);
         std::fs::write(folder.path().join("bins.csv"), recipe.bins).unwrap();
-        let mut rig = Self { running: None, bank_a, bank_b, wallets, folder };
+        let mut rig = Self { alarms: None, running: None, bank_a, bank_b, wallets, folder };
         rig.run();
         rig
     }
@@ -166,6 +170,17 @@ impl Rig {
         let known = |name: &str| profile(name).is_some();
         let loaded = config::load(&self.folder.path().join("station.toml"), &known).unwrap();
         Running::start(loaded, self.folder.path())
+    }
+
+    /// Watches over the station, as `serve` does.
+    pub(crate) fn watch_over(&mut self) {
+        let plan = AlarmPlan::read(self.running().config(), self.folder.path()).unwrap();
+        self.alarms = Some(AlarmThread::start(plan, self.running()).unwrap());
+    }
+
+    /// Tells those who watch over it of something.
+    pub(crate) fn note_alarm(&self, noted: &Noted) {
+        self.alarms.as_ref().unwrap().note(noted);
     }
 
     /// Stops the switch where it stands.
