@@ -62,6 +62,10 @@ impl Reload {
         for row in rows.into_iter().flatten() {
             line(row, out)?;
         }
+        if let Some([before, now]) = said.get("rules").and_then(Value::as_array).map(Vec::as_slice) {
+            let version = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            writeln!(out, "rules {} -> {}", version(before), version(now))?;
+        }
         let done = if self.check { "would be read again" } else { "were read again" };
         writeln!(out, "the lists {done}: {}", word(&said, "summary"))?;
         Ok(Exit::Ok)

@@ -168,8 +168,8 @@ async fn answer(
         Ok(Done::Key(KeyChanged { generation, check })) => {
             json!({ "ok": true, "generation": generation, "check": check.to_string() })
         }
-        Ok(Done::Lists(Reloaded { terminals, diff })) => {
-            json!({ "ok": true, "terminals": terminals, "summary": diff.summary(), "diff": diff })
+        Ok(Done::Lists(Reloaded { terminals, diff, rules, .. })) => {
+            json!({ "ok": true, "terminals": terminals, "summary": diff.summary(), "diff": diff, "rules": rules })
         }
         Err(Refused { why, breaches }) if breaches.is_empty() => json!({ "ok": false, "error": why }),
         Err(Refused { why, breaches }) => json!({ "ok": false, "error": why, "breaches": breaches }),
@@ -233,16 +233,18 @@ pub fn signed(actor: &str, reason: &str) -> Result<(), String> {
 /// Reads the lists again, on a thread of its own: a million rows take seconds.
 async fn reload((actor, reason): (String, String), check: bool, lists: &Lists) -> Result<Reloaded, Refused> {
     let lists = lists.get().cloned().ok_or("this station was not started from a file")?;
-    let work = move || {
-        if check {
-            return lists.look();
-        }
+    if !check {
         tracing::warn!(event = "control", actor, reason, "an operator has the lists read again");
-        let outcome = lists.run();
-        say(&outcome, "an operator");
-        outcome
-    };
+    }
+    let reading = Arc::clone(&lists);
+    let work = move || if check { reading.look() } else { reading.run() };
     let outcome = tokio::task::spawn_blocking(work).await.map_err(|_| "the lists could not be read")?;
+    if !check {
+        say(&outcome, "an operator");
+        if let Ok(reloaded) = &outcome {
+            lists.note(reloaded, &actor, &reason).await;
+        }
+    }
     outcome.map_err(|fault| match fault {
         ReloadFault::Breaches(breaches) => Refused {
             why: format!("the files have breaches, {} in all", breaches.len()),

@@ -18,6 +18,7 @@ pub mod entropy;
 pub mod expiry;
 mod gauges;
 pub mod hsm;
+mod in_force;
 pub mod keeper;
 mod lanes;
 pub mod lines;

@@ -4,6 +4,10 @@
 use super::clock::SystemClock;
 use super::config;
 use super::config::{Config, Look};
+use super::in_force::InForce;
+use super::station::Real;
+use crate::flow::Parts;
+use crate::ledger::EmbeddedLedger;
 use crate::model::Breach;
 use crate::model::Clock;
 use crate::model::DownloadSet;
@@ -13,6 +17,7 @@ use crate::model::Timestamp;
 use crate::registry::Diff;
 use crate::registry::Issuer;
 use crate::registry::Registry;
+use crate::risk::Checks;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::path::PathBuf;
@@ -46,6 +51,10 @@ pub struct Reloaded {
     pub terminals: usize,
     /// What differs from before.
     pub diff: Diff,
+    /// The versions of the rules, where those that decide or those that only count are others: before and now.
+    pub rules: Option<[Box<str>; 2]>,
+    /// SHA-256 of the lists' texts.
+    pub(super) digest: [u8; 32],
 }
 
 /// Rows of a difference that are written out.
@@ -60,11 +69,12 @@ const LOOK: Duration = Duration::from_secs(30);
 ///
 /// Doors, certificates, issuers, keys, the ledger and the station's own row are what they were at the start.
 /// A terminal whose master key is new to the station can sign in after the next restart.
-#[derive(Debug)]
 pub struct Reload {
     file: PathBuf,
     config: Config,
     registry: Arc<ArcSwap<Registry>>,
+    checks: Arc<ArcSwap<Checks>>,
+    ledger: Arc<EmbeddedLedger>,
     /// One at a time; in it the instant up to which rows were tried.
     tried: Mutex<Timestamp>,
 }
@@ -72,9 +82,10 @@ pub struct Reload {
 impl Reload {
     /// Reads `file`, with which the station was started as `config`, again when asked to.
     #[must_use]
-    pub fn new(file: PathBuf, config: Config, registry: Arc<ArcSwap<Registry>>) -> Self {
-        let tried = Mutex::new(registry.load().at().unwrap_or_default());
-        Self { file, config, registry, tried }
+    pub fn new(file: PathBuf, config: Config, parts: &Parts<Real>) -> Self {
+        let tried = Mutex::new(parts.registry.load().at().unwrap_or_default());
+        let (registry, checks) = (Arc::clone(&parts.registry), Arc::clone(&parts.checks));
+        Self { file, config, registry, checks, ledger: Arc::clone(&parts.ledger), tried }
     }
 
     /// Reads all files again, as of now, and swaps the registry whole: a request sees the old rows or the new ones, never
@@ -94,9 +105,17 @@ impl Reload {
         let mut tried = self.tried.lock();
         let at = now.max(self.registry.load().at().unwrap_or(now));
         *tried = at;
-        let (registry, reloaded) = self.read(at)?;
+        let (registry, checks, reloaded) = self.read(at)?;
         self.registry.store(Arc::new(registry));
+        self.checks.store(Arc::new(checks));
         Ok(reloaded)
+    }
+
+    /// Keeps on record what is in force now.
+    pub(super) async fn note(&self, reloaded: &Reloaded, actor: &str, reason: &str) {
+        let (registry, checks) = (self.registry.load_full(), self.checks.load_full());
+        let in_force = InForce { registry: &registry, digest: reloaded.digest, checks: &checks };
+        in_force.note(&*self.ledger, actor, reason).await;
     }
 
     /// Reads all files again and says what [`Self::run`] would do.
@@ -106,7 +125,7 @@ impl Reload {
     pub fn look(&self) -> Result<Reloaded, ReloadFault> {
         let now = SystemClock::start().wall();
         let at = now.max(self.registry.load().at().unwrap_or(now));
-        self.read(at).map(|(_, reloaded)| reloaded)
+        self.read(at).map(|(_, _, reloaded)| reloaded)
     }
 
     /// Reads the files again if the time of a row has come by `now`. What was refused is not tried again for that row.
@@ -123,7 +142,7 @@ impl Reload {
         self.registry.load().next_change(tried).map_or(LOOK, |due| due.since(now).min(LOOK))
     }
 
-    fn read(&self, at: Timestamp) -> Result<(Registry, Reloaded), ReloadFault> {
+    fn read(&self, at: Timestamp) -> Result<(Registry, Checks, Reloaded), ReloadFault> {
         let known = |name: &str| crate::channel::builtin::profile(name).is_some();
         let loaded = config::load_as(&self.file, &known, &Look::at(at)).map_err(ReloadFault::Breaches)?;
         if loaded.config.defaults.days != self.config.defaults.days {
@@ -152,19 +171,34 @@ impl Reload {
         if let Some(what) = old.risen(&new) {
             return Err(ReloadFault::Risen(what));
         }
-        let reloaded = Reloaded { terminals: new.terminals().count(), diff: old.diff(&new, MOST) };
-        Ok((new, reloaded))
+        let versions = |checks: &Checks| {
+            let shadow = checks.shadow.as_ref().map(|rules| format!(", in shadow {}", rules.version));
+            format!("{}{}", checks.live.version, shadow.unwrap_or_default()).into_boxed_str()
+        };
+        let digests = |checks: &Checks| (checks.live.digest(), checks.shadow.as_ref().map(|rules| rules.digest()));
+        let (before, now) = (self.checks.load(), loaded.checks);
+        let rules = (digests(&before) != digests(&now)).then(|| [versions(&before), versions(&now)]);
+        let (terminals, diff) = (new.terminals().count(), old.diff(&new, MOST));
+        let reloaded = Reloaded { terminals, diff, rules, digest: loaded.digest };
+        Ok((new, now, reloaded))
     }
 
-    /// [`Self::run`], with its outcome in the log.
-    pub fn run_and_say(&self) {
-        say(&self.run(), "SIGHUP");
+    /// [`Self::run`], with its outcome in the log and on record.
+    pub async fn run_and_say(&self) {
+        self.conclude(self.run(), "SIGHUP").await;
     }
 
-    /// [`Self::run_if_due`], with its outcome in the log.
-    pub fn run_if_due_and_say(&self, now: Timestamp) {
+    /// [`Self::run_if_due`], with its outcome in the log and on record.
+    pub async fn run_if_due_and_say(&self, now: Timestamp) {
         if let Some(outcome) = self.run_if_due(now) {
-            say(&outcome, "the time of a row");
+            self.conclude(outcome, "the time of a row").await;
+        }
+    }
+
+    async fn conclude(&self, outcome: Result<Reloaded, ReloadFault>, why: &str) {
+        say(&outcome, why);
+        if let Ok(reloaded) = &outcome {
+            self.note(reloaded, "switch", why).await;
         }
     }
 }
@@ -172,7 +206,10 @@ impl Reload {
 /// Logs what came of a reload, with the first rows that differ.
 pub(super) fn say(outcome: &Result<Reloaded, ReloadFault>, why: &str) {
     match outcome {
-        Ok(Reloaded { terminals, diff }) => {
+        Ok(Reloaded { terminals, diff, rules, .. }) => {
+            if let Some([before, now]) = rules {
+                tracing::info!(event = "rules", why, %before, %now, "other rules judge");
+            }
             let summary = diff.summary();
             tracing::info!(event = "reloaded", why, terminals, %summary, "the lists were read again");
             for row in diff.rows.iter().take(LOGGED) {

@@ -181,7 +181,7 @@ impl Running {
     /// from then on.
     #[must_use]
     pub fn reload(&self, file: PathBuf) -> Arc<Reload> {
-        let make = || Arc::new(Reload::new(file, self.config.clone(), Arc::clone(&self.parts().registry)));
+        let make = || Arc::new(Reload::new(file, self.config.clone(), self.parts()));
         Arc::clone(self.lists.get_or_init(make))
     }
 

@@ -47,10 +47,10 @@ pub fn reload_on_hangup(reload: Arc<Reload>) -> io::Result<()> {
         loop {
             tokio::select! {
                 hung_up = hangup.recv() => match hung_up {
-                    Some(()) => reload.run_and_say(),
+                    Some(()) => reload.run_and_say().await,
                     None => break,
                 },
-                () = tokio::time::sleep(reload.patience(clock.wall())) => reload.run_if_due_and_say(clock.wall()),
+                () = tokio::time::sleep(reload.patience(clock.wall())) => reload.run_if_due_and_say(clock.wall()).await,
             }
         }
     };

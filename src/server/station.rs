@@ -8,6 +8,7 @@ use super::entropy::SystemEntropy;
 use super::gauges::Links;
 use super::hsm;
 use super::hsm::{HsmFault, OpenHsm, Opening, Watched};
+use super::in_force::InForce;
 use super::keeper;
 use super::keeper::Keeper;
 use super::keeper::KeeperFault;
@@ -183,6 +184,8 @@ impl Built {
         sessions.refill(ledger.terminals());
         sessions.refill_zones(ledger.zones());
         tell_zones(&loaded.registry, &sessions);
+        let in_force = InForce { registry: &loaded.registry, digest: loaded.digest, checks: &loaded.checks };
+        in_force.note(&*ledger, "switch", "the station's start").await;
         let side = |row: &Arc<registry::Issuer>| {
             let stans = Arc::new(stans(ledger.last_stan(&row.name)));
             Ok(IssuerSide { row: Arc::clone(row), profile: profile(&row.profile)?, stans })

@@ -17,6 +17,8 @@ use crate::risk::Checks;
 use crate::risk::RuleSet;
 use crate::settle::calendar::Calendar;
 use crate::settle::fees::Fees;
+use sha2::Digest;
+use sha2::Sha256;
 use std::collections::HashMap;
 use std::path::Path;
 use std::path::PathBuf;
@@ -39,6 +41,8 @@ pub struct Loaded {
     pub calendar: Calendar,
     /// The rules that judge requests.
     pub checks: Checks,
+    /// SHA-256 of the texts of the registry's lists.
+    pub digest: [u8; 32],
 }
 
 /// How a station's files are looked at.
@@ -117,13 +121,15 @@ pub fn load_as(path: &Path, profile_known: &dyn Fn(&str) -> bool, look: &Look) -
     let fees = Fees::load(&sources(&fees), &mut breaches);
     let calendar = Calendar::load(&sources(&holidays), &mut breaches);
     let checks = checks(&rules, &shadow, &mut breaches);
+    let all = [&merchants, &terminals, &devices, &templates, &groups, &regions, &issuers, &bins, &operators];
+    let digest = digest(&all);
     match registry {
         Ok(registry) => {
             let station = Source { file: &file, text: &text };
             let texts = Texts { station, issuers: &sources(&issuers), terminals: &sources(&terminals) };
             needs::check(&config, &registry, &mut stated, &texts, &mut breaches);
             check_doors(&config, &texts, &mut breaches);
-            breaches.or(Loaded { config, registry, keys, stated, fees, calendar, checks })
+            breaches.or(Loaded { config, registry, keys, stated, fees, calendar, checks, digest })
         }
         Err(found) => {
             breaches.extend(found);
@@ -164,6 +170,19 @@ fn checks(
         }
     };
     Checks { live: read(live).unwrap_or_default(), shadow: read(shadow) }
+}
+
+/// Names what the lists say.
+fn digest(lists: &[&Vec<(String, Zeroizing<String>)>]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for list in lists {
+        for (_, text) in *list {
+            hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(text.as_bytes());
+        }
+        hash.update([0xFF]);
+    }
+    hash.finalize().into()
 }
 
 fn sources(texts: &[(String, Zeroizing<String>)]) -> Vec<Source<'_>> {
