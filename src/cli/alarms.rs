@@ -14,6 +14,8 @@ use std::io;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
+use std::time::Instant;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,6 +29,9 @@ whose user must be yours. What an alarm is raised and cleared by, `[alarms]` of 
 Exit codes: 0 yes (`list`: no alarm, or acknowledged ones only), 1 no (`list`: there are alarms that nobody has
 acknowledged; `acknowledge`: no such live alarm, or somebody was first), 2 usage, 4 no station runs there,
 5 it does not answer.";
+
+/// Between two questions whether something changed.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Shows the alarms of a running station, and acknowledges them
 #[derive(Args, Debug)]
@@ -117,7 +122,12 @@ impl Watch {
     fn run(&self, out: &mut dyn Write) -> Outcome {
         let mut sequence = number(&ask(&self.data, &AlarmOrder::Alarms { all: false })?, "sequence");
         loop {
+            let asked = Instant::now();
             let said = ask(&self.data, &AlarmOrder::AlarmsSince { sequence })?;
+            if rows(&said, "events").is_empty() {
+                // Where too many wait, the station does not let one wait more.
+                std::thread::sleep(PAUSE.saturating_sub(asked.elapsed()));
+            }
             if said.get("missed") == Some(&Value::Bool(true)) {
                 eprintln!("the station was started again, or more happened than it keeps");
             }

@@ -401,12 +401,17 @@ fn sources(built: &Built, tap: Tap, doors: &[flow::Door]) -> Arc<trace::Sources>
     Arc::new(trace::Sources { watch: Arc::clone(&built.parts().witness), tap, profiles })
 }
 
+/// The trace door, and what it shows.
+type Watched = (TcpListener, Arc<trace::Sources>);
+/// The operators' socket, and who answers there what the station does not.
+type Attended = (Control, Arc<Lists>, DeskPlace);
+
 /// The thread beside the workers: store-and-forward to every issuer, the trace door, operators' orders, and the watch
 /// over the ledger.
 fn rest(
     runtime: Runtime,
     built: &Arc<Built>,
-    (watched, control): (Option<(TcpListener, Arc<trace::Sources>)>, Option<(Control, Arc<Lists>, DeskPlace)>),
+    (watched, attended): (Option<Watched>, Option<Attended>),
     stopper: Stopper,
     stop: CancellationToken,
 ) -> io::Result<JoinHandle<()>> {
@@ -425,7 +430,7 @@ fn rest(
         if let Some((listener, sources)) = watched {
             tokio::spawn(trace::serve(listener, sources));
         }
-        if let Some((control, lists, desk)) = control {
+        if let Some((control, lists, desk)) = attended {
             tokio::spawn(control.serve(Arc::clone(&station), lists, desk));
         }
         let failed = built.parts().failed.clone();

@@ -61,14 +61,15 @@ fn a_link_that_goes_down_is_an_alarm_that_is_acknowledged_and_cleared_when_it_is
     let alarm = about(&rig, "link-down", "bank-a").unwrap();
     assert_eq!((alarm["state"].as_str(), alarm["severity"].as_str()), (Some("raised"), Some("critical")));
     assert_eq!(alarms(&rig, &["list"]).0, Exit::No, "nobody knows");
-    let id = alarm["id"].to_string();
+    let number = alarm["id"].as_u64();
+    let id = number.unwrap().to_string();
     let (exit, said) = alarms(&rig, &["acknowledge", &id, "--actor", "alice", "--reason", "the bank is on it"]);
     assert!(exit == Exit::Ok && said.contains("acknowledged") && said.contains("[alice: the bank is on it]"), "{said}");
     let (exit, said) = alarms(&rig, &["acknowledge", &id, "--actor", "bob", "--reason", "r"]);
     assert!(exit == Exit::No && said.contains("alice has acknowledged it already"), "{said}");
     Rig::reopen(&mut rig.bank_a, address);
     await_that("it is cleared", || about(&rig, "link-down", "bank-a").is_none());
-    let over = listed(&rig, true).into_iter().find(|alarm| alarm["id"].to_string() == id).unwrap();
+    let over = listed(&rig, true).into_iter().find(|alarm| alarm["id"].as_u64() == number).unwrap();
     assert_eq!((over["state"].as_str(), over["acknowledged"]["actor"].as_str()), (Some("cleared"), Some("alice")));
     assert!(over["cleared"].is_string());
     let (exit, said) = alarms(&rig, &["acknowledge", &id, "--actor", "bob", "--reason", "r"]);
@@ -143,6 +144,26 @@ fn whoever_asks_what_happened_since_waits_until_something_does_and_keeps_nobody_
     let nothing = ask(&rig, &format!("{{\"do\":\"alarms-since\",\"sequence\":{}}}", sequence + 1));
     assert_eq!(nothing["events"].as_array().unwrap().len(), 0);
     assert!((4..10).contains(&began.elapsed().as_secs()), "five seconds");
+}
+
+#[test]
+fn whoever_watches_sees_each_change_until_the_station_ends() {
+    let mut rig = watched("", &[]);
+    let folder = rig.file("").to_str().unwrap().to_owned();
+    let watching = std::thread::spawn(move || {
+        let mut out = Vec::new();
+        let ended = cli::run_from(["tollgate", "alarms", "watch", "--data", &folder], &mut out);
+        (ended.unwrap_err().exit, String::from_utf8(out).unwrap())
+    });
+    // Until it asks, there is nothing to see that it would show.
+    std::thread::sleep(Duration::from_millis(500));
+    rig.note_alarm(&risk("terminal 10000001"));
+    std::thread::sleep(Duration::from_millis(500));
+    rig.drain();
+    let (exit, said) = watching.join().unwrap();
+    assert!(matches!(exit, Exit::NoConnection | Exit::Timeout), "{exit:?}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("raised") && said.contains("R1 terminal 10000001") && said.contains("two regions"), "{said}");
 }
 
 #[test]

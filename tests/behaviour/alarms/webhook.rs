@@ -3,9 +3,10 @@
 use super::s;
 use super::station::watched;
 use crate::switch::rig::{KEPT, Recipe, Rig, await_that};
+use rustls::{ServerConnection, StreamOwned};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,9 +17,13 @@ use tollgate::ops::alarms::Noted;
 use tollgate::ops::alarms::Outgoing;
 use tollgate::ops::alarms::WAITING_MOST;
 use tollgate::server::config::Alarms;
+use tollgate::server::config::ClientCertificates;
 use tollgate::server::config::Config;
 use tollgate::server::config::TokenPlace;
 use tollgate::server::config::Webhook;
+use tollgate::server::tls;
+use tollgate::server::tls::Identity;
+use tollgate::sim::certificates;
 
 const SECRET: &str = "s3cret-of-the-hook";
 
@@ -54,7 +59,7 @@ fn listener(manners: &'static [Manner]) -> (u16, Requests) {
     (port, requests)
 }
 
-fn read(stream: &mut TcpStream) -> (String, Value) {
+fn read(stream: &mut impl Read) -> (String, Value) {
     let mut reader = BufReader::new(stream);
     let (mut head, mut length) = (String::new(), 0);
     loop {
@@ -112,6 +117,51 @@ fn hooked(table: &str, lists: &[(&str, &str)]) -> Rig {
     }
     rig.watch_over();
     rig
+}
+
+/// A listener with a certificate, what was posted there, and the authority behind it.
+fn secure_listener() -> (u16, Requests, String) {
+    let folder = tempfile::tempdir().unwrap();
+    certificates::write(folder.path()).unwrap();
+    let file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    let identity = Identity { certificates: &file("server.pem"), key: &file("server.key") };
+    let config = tls::server(identity, ClientCertificates::None, &[]).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, requests) = (listener.local_addr().unwrap().port(), Requests::default());
+    let kept = Arc::clone(&requests);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(connection, stream.unwrap());
+            // Nobody who does not trust it says anything.
+            if stream.conn.complete_io(&mut stream.sock).is_ok() && !stream.conn.is_handshaking() {
+                kept.lock().unwrap().push(read(&mut stream));
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            }
+        }
+    });
+    (port, requests, String::from_utf8(file("ca.pem")).unwrap())
+}
+
+#[test]
+fn a_hook_with_a_certificate_is_told_and_one_whose_authority_is_not_trusted_learns_nothing() {
+    let (port, requests, authority) = secure_listener();
+    let (other_port, other_requests, _) = secure_listener();
+    let table = |port: u16| {
+        format!("webhook = \"https://localhost:{port}/\"\nwebhook_ca = \"ca.pem\"\nwebhook_token = \"hook.token\"\n")
+    };
+    let lists = [("hook.token", SECRET), ("ca.pem", authority.as_str())];
+    let (rig, strangers) = (hooked(&table(port), &lists), hooked(&table(other_port), &lists));
+    strangers.note_alarm(&risk("one"));
+    rig.note_alarm(&risk("one"));
+    rig.note_alarm(&risk("two"));
+    await_that("both are taken", || requests.lock().unwrap().len() >= 2);
+    let (head, body) = requests.lock().unwrap()[0].clone();
+    assert!(head.to_lowercase().contains(&format!("authorization: bearer {SECRET}")));
+    assert_eq!(body["alarm"]["subject"], "R1 one");
+    // It is tried again after a second.
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert!(other_requests.lock().unwrap().is_empty());
 }
 
 #[test]
