@@ -78,6 +78,7 @@ response_codes! {
     FraudSuspected = "59", "suspected fraud", "有作弊嫌疑";
     PinTriesExceeded = "38", "PIN tries exceeded, capture", "密码错误次数超限";
     PinTriesLimit = "75", "PIN tries exceeded", "密码输入次数超限";
+    PinRequired = "70", "PIN required", "请输入密码";
     PinFormat = "99", "PIN block error, sign in again", "PIN格式错,重新签到";
     PinWrong = "55", "wrong PIN", "密码错误";
     NotAuthenticated = "05", "do not honour", "身份认证失败";

@@ -1,6 +1,8 @@
 //! Risk per terminal: pure, explainable, decided before a byte leaves.
 
 mod judge;
+mod kind_set;
+mod kinds;
 mod memory;
 mod note;
 mod rule_set;
@@ -8,10 +10,10 @@ mod rules;
 mod scene;
 mod situation;
 
-pub use judge::{Checks, Judgement, Sums, judge};
+pub use judge::{Checks, Judgement, Sums, judge, judge_both};
 pub use memory::{Fate, Memory, MemoryRow};
 pub use note::{Action, Hit, RiskNote};
-pub use rule_set::RuleSet;
+pub use rule_set::{RuleSet, RuleStep};
 pub use rules::{Assessment, assess, refusals};
 pub use scene::{Scene, Signs};
 pub use situation::Situation;

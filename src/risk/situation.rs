@@ -1,9 +1,10 @@
 //! One request as rules see it.
 
-use super::Scene;
+use super::{Scene, Signs};
 use crate::model::Amount;
 use crate::model::BusinessDate;
 use crate::model::Currency;
+use crate::model::EntryMethod;
 use crate::model::Kind;
 use crate::model::MerchantId;
 use crate::model::PanToken;
@@ -36,4 +37,12 @@ pub struct Situation<'a> {
     pub offset_minutes: i16,
     /// The rest.
     pub scene: &'a Scene,
+}
+
+impl Situation<'_> {
+    /// Whether the card was held to the reader and no PIN was entered.
+    #[must_use]
+    pub fn is_bare_tap(&self) -> bool {
+        self.entry.method() == EntryMethod::Tap && !self.scene.signs.has(Signs::PIN)
+    }
 }

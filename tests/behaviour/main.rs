@@ -34,6 +34,7 @@ mod pos_host;
 mod profiles;
 mod registry;
 mod risk;
+mod risk_rules;
 mod round_trip;
 mod route;
 mod sample_terminal;

@@ -1,0 +1,86 @@
+//! What a subject may do in a sliding window.
+
+use super::{Per, Said, Speaks, View, money};
+use crate::model::Amount;
+use crate::model::ResponseCode;
+use crate::risk::Fate;
+use crate::risk::kind_set::KindSet;
+use crate::risk::memory::{Class, Slot};
+use crate::risk::rule_set::Row;
+use std::time::Duration;
+
+/// Which earlier requests are counted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Counting {
+    /// Purchases and holds that stand.
+    Live,
+    /// All that were asked for.
+    Attempts,
+    /// Any request that was declined.
+    Declines,
+}
+
+/// `per`, `within_s`, `counting`, `amount`, `count`: the most within the window, this request counted in; it may be
+/// reached.
+#[derive(Debug)]
+pub(in crate::risk) struct Velocity {
+    per: Per,
+    within: Duration,
+    counting: Counting,
+    amount: Option<Amount>,
+    count: Option<u32>,
+}
+
+impl Velocity {
+    fn counts(&self, slot: &Slot) -> bool {
+        match self.counting {
+            Counting::Live => slot.class() == Class::Spend && slot.is_live(),
+            Counting::Attempts => slot.class() == Class::Spend,
+            Counting::Declines => matches!(slot.fate(), Fate::Declined { .. }),
+        }
+    }
+}
+
+impl Speaks for Velocity {
+    const SCOPE: KindSet = KindSet::SPENDING;
+
+    fn read(row: &mut Row<'_>) -> Option<Self> {
+        let subjects =
+            [("terminal", Per::Terminal), ("merchant", Per::Merchant), ("card", Per::Card), ("bin", Per::Bin)];
+        let per = row.word("per", &subjects);
+        let per = row.need("per", per);
+        let within = row.window();
+        let within = row.need("within_s", within);
+        let counting = [("live", Counting::Live), ("attempts", Counting::Attempts), ("declines", Counting::Declines)];
+        let counting = row.word("counting", &counting).unwrap_or(Counting::Live);
+        let (amount, count) = (row.amount("amount"), row.count("count", 1_000_000));
+        if !row.has("amount") && !row.has("count") {
+            row.fault("kind", "kind: velocity needs amount, count or both");
+        }
+        Some(Self { per: per?, within: within?, counting, amount, count })
+    }
+
+    fn speaks(&self, view: &View<'_>) -> Option<Said> {
+        let (mut sum, mut count) = (view.amount().minor(), 1_u32);
+        if let Some(trail) = view.trail(self.per) {
+            for slot in trail.within(view.now(), self.within).filter(|slot| self.counts(slot)) {
+                sum = sum.saturating_add(slot.amount());
+                count = count.saturating_add(slot.count());
+            }
+        }
+        let within = self.within.as_secs();
+        let what = || match self.counting {
+            Counting::Live => "",
+            Counting::Attempts => " attempts",
+            Counting::Declines => " declines",
+        };
+        let name = || self.per.name(view.s);
+        if let Some(most) = self.amount.filter(|most| sum > most.minor()) {
+            let evidence = format!("{}: {}{} within {within} s, {most} at most", name(), money(sum), what());
+            return Said::new(ResponseCode::AmountLimit, evidence);
+        }
+        let most = self.count.filter(|most| count > *most)?;
+        let evidence = format!("{}: {count}{} within {within} s, {most} at most", name(), what());
+        Said::new(ResponseCode::CountLimit, evidence)
+    }
+}
