@@ -9,7 +9,7 @@ use crate::risk::Hit;
 use crate::risk::Judgement;
 use crate::risk::Refusal;
 use crate::risk::RiskNote;
-use crate::risk::judge;
+use crate::risk::judge_both;
 use std::sync::Arc;
 
 /// The check of DE 42 against the registry. A rule that refuses the same request says more.
@@ -44,7 +44,7 @@ impl Book {
     }
 
     fn judged(&self, intent: &Intent, checks: &Checks) -> Judgement {
-        judge(&checks.live, &intent.situation(), &self.memory, &self.counters)
+        judge_both(checks, &intent.situation(), &self.memory, &self.counters)
     }
 }
 
