@@ -147,6 +147,19 @@ impl History {
         }
     }
 
+    /// A step on the ladder, or a revision.
+    fn enforce(&mut self, is_step: bool, [a, b, c, d]: [u8; 4]) {
+        let (actor, reason, at) = ("zhao".into(), "why".into(), Timestamp(i64::from(d)));
+        if is_step {
+            let subject = if a % 3 == 0 { Subject::Merchant(merchant()) } else { Subject::Terminal(terminal(a)) };
+            let step = Make::make(&mut Source::new(vec![b % 7, c, d]));
+            return self.keep(self.book.plan_step(LadderEntry { subject, step, actor, reason, at }));
+        }
+        let what = Source::new(vec![b]).one_of(&Revised::ALL);
+        let version = c.to_string().into();
+        self.keep(self.book.plan_revision(Revision { what, version, digest: [0; 32], actor, reason, at }));
+    }
+
     fn step(&mut self, [what, a, b, c, d]: [u8; 5]) {
         let id = self.picked(a);
         let outcome = OUTCOMES[usize::from(b) % OUTCOMES.len()];
@@ -196,33 +209,7 @@ impl History {
                 1 => Record::DataKey(DataKeyName::Seal(day(c)), KeyBlock::new("block")),
                 _ => Record::Stan(issuer(c), Stan::new(u32::from(d) + 1).unwrap()),
             }),
-            12 => {
-                let subject = if a % 3 == 0 { Subject::Merchant(merchant()) } else { Subject::Terminal(terminal(a)) };
-                let mut source = Source::new(vec![b % 7, c, d]);
-                let at = Timestamp(i64::from(d));
-                let entry = LadderEntry {
-                    subject,
-                    step: Make::make(&mut source),
-                    actor: "zhao".into(),
-                    reason: "why".into(),
-                    at,
-                };
-                self.keep(self.book.plan_step(entry));
-            }
-            13 => {
-                let at = Timestamp(i64::from(d));
-                let revised = Source::new(vec![b]).one_of(&Revised::ALL);
-                let (actor, reason) = ("zhao".into(), "why".into());
-                let version = c.to_string().into();
-                self.keep(self.book.plan_revision(Revision {
-                    what: revised,
-                    version,
-                    digest: [0; 32],
-                    actor,
-                    reason,
-                    at,
-                }));
-            }
+            12 | 13 => self.enforce(what % 2 == 0, [a, b, c, d]),
             _ => self.note(Record::Closed(day(b))),
         }
     }
