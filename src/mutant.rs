@@ -85,6 +85,10 @@ mutants! {
     SerialNotKept = "mark of a device not kept",
     /// A closed day forgets what a copy must be told.
     ClosedForgotten = "closed days forgotten at a start",
+    /// What rules remember is known to the process only.
+    MemoryForgotten = "memory forgotten at a start",
+    /// Who is suspended is known to the process only.
+    LadderForgotten = "ladder forgotten at a start",
 }
 
 #[cfg(feature = "mutants")]

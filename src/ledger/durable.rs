@@ -22,6 +22,7 @@ use super::journal::codec::Decoder;
 use super::journal::replay::Torn;
 use crate::mutant;
 use crate::mutant::Mutant;
+use crate::risk::Memory;
 use std::sync::Arc;
 
 /// What a ledger's folder held when it was opened.
@@ -76,6 +77,12 @@ impl EmbeddedLedger {
             })?);
         if mutant::is(Mutant::OwedForgotten) {
             book.owed.clear();
+        }
+        if mutant::is(Mutant::MemoryForgotten) {
+            book.memory = Memory::default();
+        }
+        if mutant::is(Mutant::LadderForgotten) {
+            book.ladders.clear();
         }
         for departed in book.take_departed().into_iter().filter(|_| !mutant::is(Mutant::ClosedForgotten)) {
             closed.add(departed);

@@ -61,6 +61,7 @@ use crate::model::TerminalId;
 use crate::model::ZoneFacts;
 use crate::mutant;
 use crate::mutant::Mutant;
+use crate::risk::MemoryRow;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -185,6 +186,12 @@ impl EmbeddedLedger {
             out
         };
         kept.book.dump().map(encoded).collect()
+    }
+
+    /// What rules remember, as snapshots keep it.
+    #[must_use]
+    pub fn remembered(&self) -> Vec<MemoryRow> {
+        self.kept.lock().book.memory.rows()
     }
 
     /// Everything that is in the book now.

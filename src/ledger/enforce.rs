@@ -6,6 +6,7 @@ use super::kinds;
 use super::plan::Planned;
 use super::record::Commit;
 use super::record::Record;
+use super::record::Records;
 use crate::model::Ladder;
 use crate::model::LadderEntry;
 use crate::model::LadderStep;
@@ -13,8 +14,9 @@ use crate::model::ResponseCode;
 use crate::model::Revision;
 use crate::model::Standing;
 use crate::model::Subject;
-use crate::risk::Action;
+use crate::risk::Checks;
 use crate::risk::Refusal;
+use crate::risk::RuleStep;
 
 /// What became of a step on the ladder.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,21 +67,36 @@ impl Book {
         Some(Refusal { code: ResponseCode::TerminalForbidden, rule: rule.into() })
     }
 
-    /// The suspension of a terminal whose request a rule holds.
-    pub(super) fn held(&self, intent: &Intent) -> Option<Record> {
-        let note = intent.risk.as_deref().filter(|_| kinds::may_be_refused(intent.kind))?;
-        let hit = note.hits.iter().find(|hit| hit.action == Action::Hold && !hit.shadow)?;
-        let said = |text: &str, most| text.chars().filter(|letter| !letter.is_control()).take(most).collect::<String>();
-        let reason = if hit.evidence.trim().is_empty() { "held by a rule" } else { &hit.evidence };
-        let entry = LadderEntry {
-            subject: Subject::Terminal(intent.identity.terminal),
-            step: LadderStep::Suspend,
-            actor: said(&format!("rule:{}", hit.rule), LadderEntry::ACTOR).into(),
-            reason: said(reason, LadderEntry::REASON).into(),
-            at: intent.received,
-        };
-        let stands = self.ladders.get(&entry.subject);
-        let can_be = stands.is_none_or(|ladder| ladder.refusal(&entry).is_none());
-        can_be.then(|| Record::Step(Box::new(entry)))
+    /// The steps on its terminal's ladder that follow from what rules said of a request: all that can be taken.
+    pub(super) fn steps(&self, intent: &Intent, checks: Option<&Checks>) -> Records {
+        let mut records = Records::new();
+        let Some((note, checks)) = intent.risk.as_deref().zip(checks) else { return records };
+        let subject = Subject::Terminal(intent.identity.terminal);
+        let mut ladder = self.ladders.get(&subject).cloned().unwrap_or_default();
+        for (rule, step) in checks.live.steps(note) {
+            let evidence = note.hits.iter().find(|hit| *hit.rule == *rule && !hit.shadow);
+            let evidence = evidence.map(|hit| &*hit.evidence).filter(|text| !text.trim().is_empty());
+            let entry = LadderEntry {
+                subject,
+                step: match step {
+                    RuleStep::Warn => LadderStep::Warn,
+                    RuleStep::Fine(amount) => LadderStep::Fine(amount),
+                    RuleStep::Suspend => LadderStep::Suspend,
+                },
+                actor: said(&format!("rule:{rule}"), LadderEntry::ACTOR),
+                reason: said(evidence.unwrap_or("its rule spoke"), LadderEntry::REASON),
+                at: intent.received,
+            };
+            if entry.fault().or_else(|| ladder.refusal(&entry)).is_none() {
+                ladder.take(entry.clone());
+                records.push(Record::Step(Box::new(entry)));
+            }
+        }
+        records
     }
+}
+
+/// As much as has room, on one line.
+fn said(text: &str, most: usize) -> Box<str> {
+    text.chars().filter(|letter| !letter.is_control()).take(most).collect()
 }

@@ -103,26 +103,29 @@ impl Book {
         {
             return Ok(Commit::nothing(Intended::Untold(earlier)));
         }
-        Ok(self.entered(intent, adrift))
+        Ok(self.entered(intent, checks, adrift))
     }
 
-    /// The commit of an intent that was looked at: declined where it has a refusal.
-    fn entered(&self, intent: Intent, adrift: Option<ResponseCode>) -> Commit<Intended> {
-        let note = intent.risk.clone();
-        let Some(Refusal { code, rule }) = intent.refusal.clone() else {
-            let told = match (adrift, note) {
-                (Some(code), note) => Intended::Adrift(code, note),
-                (None, Some(note)) => Intended::Flagged(note),
-                (None, None) => Intended::Fresh,
-            };
-            return Commit::of([Record::Intended(Arc::new(intent))], told);
+    /// The commit of an intent that was looked at, declined where it has a refusal; and of what rules do to its terminal.
+    fn entered(&self, intent: Intent, checks: Option<&Checks>, adrift: Option<ResponseCode>) -> Commit<Intended> {
+        let (steps, note) = (self.steps(&intent, checks), intent.risk.clone());
+        let (record, reply) = match intent.refusal.clone() {
+            None => {
+                let told = match (adrift, note) {
+                    (Some(code), note) => Intended::Adrift(code, note),
+                    (None, Some(note)) => Intended::Flagged(note),
+                    (None, None) => Intended::Fresh,
+                };
+                (Record::Intended(Arc::new(intent)), told)
+            }
+            Some(Refusal { code, rule }) => {
+                let answer = Answer::of(code, intent.received);
+                let decided = Decided::of(&intent, Outcome::Declined, answer.clone());
+                let told = Intended::Declined(decided, Explained { rule, note });
+                (Record::Declined(Arc::new(intent), answer), told)
+            }
         };
-        let answer = Answer::of(code, intent.received);
-        let decided = Decided::of(&intent, Outcome::Declined, answer.clone());
-        let held = self.held(&intent);
-        let declined = Record::Declined(Arc::new(intent), answer);
-        let told = Intended::Declined(decided, Explained { rule, note });
-        Commit { records: [declined].into_iter().chain(held).collect(), reply: told }
+        Commit { records: [record].into_iter().chain(steps).collect(), reply }
     }
 
     /// The record of a terminal's facts, unless these or newer ones are kept.

@@ -25,11 +25,17 @@ use crate::model::Currency;
 use crate::model::IssuerName;
 use crate::model::KeyBlock;
 use crate::model::Kind;
+use crate::model::LadderEntry;
+use crate::model::MerchantId;
 use crate::model::MessageClass;
+use crate::model::PanToken;
 use crate::model::ResponseCode;
+use crate::model::Revised;
+use crate::model::Revision;
 use crate::model::Rrn;
 use crate::model::SessionFacts;
 use crate::model::Stan;
+use crate::model::Subject;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
 use crate::risk::Counted;
@@ -68,6 +74,10 @@ fn day(number: u8) -> BusinessDate {
 
 fn issuer(number: u8) -> IssuerName {
     IssuerName::parse(["bank-a", "bank-b"][usize::from(number % 2)]).unwrap()
+}
+
+fn merchant() -> MerchantId {
+    MerchantId::parse(b"898110054110001").unwrap()
 }
 
 fn terminal(number: u8) -> TerminalId {
@@ -112,6 +122,9 @@ impl History {
         let amount = follows.map_or(Amount::new(u64::from(c % 4)).unwrap(), |(_, amount)| amount);
         let key = CounterKey { counted: Counted::Terminal(terminal(a)), date };
         let reservation = Reservation { key, amount, amount_limit: None, count_limit: Some(8) };
+        let token = PanToken([c % 3; 32]);
+        let key = CounterKey { counted: Counted::Card(token), date };
+        let card = Reservation { key, amount, amount_limit: None, count_limit: None };
         let outbound = Outbound { issuer: issuer(d), stan: Stan::FIRST, sent: Timestamp(i64::from(a)), icc: None };
         Intent {
             id,
@@ -123,7 +136,10 @@ impl History {
             currency: Currency::CNY,
             test_mode: false,
             refusal: None,
-            reservations: SmallVec::from_slice(&[reservation]),
+            reservations: SmallVec::from_slice(&[reservation, card]),
+            token,
+            merchant: merchant(),
+            received: Timestamp(i64::from(a) * 60_000_000),
             outbound: (c > 20).then_some(outbound),
             // An advice may name what nobody knows.
             follows: follows.map(|(id, _)| if kind == Kind::CompletionAdvice { TxnId(9_999) } else { id }),
@@ -131,10 +147,23 @@ impl History {
         }
     }
 
+    /// A step on the ladder, or a revision.
+    fn enforce(&mut self, is_step: bool, [a, b, c, d]: [u8; 4]) {
+        let (actor, reason, at) = ("zhao".into(), "why".into(), Timestamp(i64::from(d)));
+        if is_step {
+            let subject = if a % 3 == 0 { Subject::Merchant(merchant()) } else { Subject::Terminal(terminal(a)) };
+            let step = Make::make(&mut Source::new(vec![b % 7, c, d]));
+            return self.keep(self.book.plan_step(LadderEntry { subject, step, actor, reason, at }));
+        }
+        let what = Source::new(vec![b]).one_of(&Revised::ALL);
+        let version = c.to_string().into();
+        self.keep(self.book.plan_revision(Revision { what, version, digest: [0; 32], actor, reason, at }));
+    }
+
     fn step(&mut self, [what, a, b, c, d]: [u8; 5]) {
         let id = self.picked(a);
         let outcome = OUTCOMES[usize::from(b) % OUTCOMES.len()];
-        match what % 13 {
+        match what % 16 {
             0..=3 => {
                 let intent = self.intent([a, b, c, d]);
                 let planned: Planned<Intended> = self.book.plan_intent((intent, None), ROOM, false);
@@ -180,6 +209,7 @@ impl History {
                 1 => Record::DataKey(DataKeyName::Seal(day(c)), KeyBlock::new("block")),
                 _ => Record::Stan(issuer(c), Stan::new(u32::from(d) + 1).unwrap()),
             }),
+            12 | 13 => self.enforce(what % 2 == 0, [a, b, c, d]),
             _ => self.note(Record::Closed(day(b))),
         }
     }
@@ -208,6 +238,8 @@ fn told(book: &Book) -> Vec<String> {
     all.extend(book.identities.told());
     all.extend(book.counters.told());
     all.extend(book.owed.iter().flat_map(|(issuer, queue)| queue.all().map(move |id| format!("{issuer} {id:?}"))));
+    all.extend(book.memory.rows().iter().map(|row| format!("{row:?}")));
+    all.push(format!("{:?} {:?}", book.ladders, book.revisions));
     all.extend([format!("{:?} {:?} {:?}", book.terminals, book.data_keys, book.stans), format!("{:?}", book.marks)]);
     all.sort_unstable();
     all

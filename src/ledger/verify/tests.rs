@@ -3,6 +3,7 @@
 
 mod batches;
 mod follow_ups;
+mod ladder;
 
 use super::*;
 use crate::ledger::Answer;

@@ -133,6 +133,20 @@ fn class(class: MessageClass) -> u8 {
     u8::from(class == MessageClass::Authorization)
 }
 
+/// What rules remember and who was warned is known from the disk too.
+pub(super) fn is_remembered(running: &EmbeddedLedger, on_disk: &EmbeddedLedger) -> Option<String> {
+    let told = |ledger: &EmbeddedLedger| {
+        let ladders = ledger.ladders();
+        (ledger.remembered(), ladders)
+    };
+    let ((memory, ladders), (kept, kept_ladders)) = (told(running), told(on_disk));
+    if memory != kept {
+        return Some(format!("what rules remember is lost: {} rows of {}", kept.len(), memory.len()));
+    }
+    (ladders != kept_ladders)
+        .then(|| format!("the ladder is lost: {} subjects of {}", kept_ladders.len(), ladders.len()))
+}
+
 /// What must hold when nothing is under way any more.
 pub(super) fn at_rest(
     seen: &Seen,

@@ -219,6 +219,9 @@ impl Running {
     fn check_disk(&mut self) {
         let Some(ledger) = aside::ledger(&self.outside) else { return };
         let mut breaches = Vec::new();
+        if let Some(station) = self.outside.front() {
+            breaches.extend(checks::is_remembered(station.ledger(), &ledger));
+        }
         self.outside.history.read(|seen| {
             let records = Records::all(&ledger, seen, &mut breaches);
             checks::always(seen, &records, &mut self.decisions, &mut breaches);

@@ -25,12 +25,18 @@ use crate::hsm::PinKey;
 use crate::ledger::EmbeddedLedger;
 use crate::ledger::FollowTerms;
 use crate::ledger::Ledger;
+use crate::ledger::LedgerFault;
 use crate::ledger::OpenedLedger;
 use crate::ledger::journal::Fault;
 use crate::ledger::journal::JournalId;
 use crate::ledger::journal::Options;
 use crate::model::Entropy;
+use crate::model::LadderEntry;
+use crate::model::LadderStep;
 use crate::model::Stan;
+use crate::model::Subject;
+use crate::model::TerminalId;
+use crate::model::Timestamp;
 use crate::registry::Registry;
 use crate::registry::Sessions;
 use arc_swap::ArcSwap;
@@ -88,6 +94,9 @@ pub(super) async fn boot(outside: Arc<Outside>, ground: Arc<Ground>, life: u32) 
             return outside.nature.cut_now();
         }
     }
+    if station.ledger().ladders().is_empty() && warn_somebody(station.ledger()).await.is_err() {
+        return outside.nature.cut_now();
+    }
     for name in names {
         let station = Arc::clone(&station);
         outside.spawner.spawn(Realm::Station, async move { station.forward(&name).await });
@@ -99,6 +108,14 @@ pub(super) async fn boot(outside: Arc<Outside>, ground: Arc<Ground>, life: u32) 
     failed.cancelled().await;
     outside.nature.say("station: the ledger failed, the process ends");
     outside.nature.cut_now();
+}
+
+/// So that there is something on the ladder to be forgotten.
+async fn warn_somebody(ledger: &EmbeddedLedger) -> Result<(), LedgerFault> {
+    let Some(terminal) = TerminalId::parse(b"99999999") else { return Ok(()) };
+    let (actor, reason, at) = ("the world".into(), "to be remembered".into(), Timestamp(0));
+    let entry = LadderEntry { subject: Subject::Terminal(terminal), step: LadderStep::Warn, actor, reason, at };
+    ledger.step(entry).await.map(drop)
 }
 
 /// The ledger, with its journal at work. `None`: the process has ended.

@@ -51,6 +51,8 @@ use tollgate::ledger::journal::Step;
 use tollgate::ledger::journal::layout::segment_number;
 use tollgate::ledger::journal::layout::snapshot_number;
 use tollgate::ledger::journal::replay;
+use tollgate::ledger::judged::Visitor;
+use tollgate::ledger::judged::judged;
 use tollgate::ledger::verify::verify;
 use tollgate::model::BatchNumber;
 use tollgate::model::BusinessDate;
@@ -148,6 +150,11 @@ impl<D: Disk, Guard> Driven<D, Guard> {
     /// The ledger's own records.
     pub(super) fn dump(&self) -> Vec<Vec<u8>> {
         self.ledger.dump()
+    }
+
+    /// What rules would have seen.
+    pub(super) fn judged(&self, visitor: &mut impl Visitor) {
+        judged(&mut self.disk.clone(), visitor).unwrap();
     }
 
     /// All records of the journal so far.

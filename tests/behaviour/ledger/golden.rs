@@ -5,6 +5,8 @@ use super::shop::*;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
+use tollgate::ledger::Asked;
 use tollgate::ledger::BatchClose;
 use tollgate::ledger::ClosedBy;
 use tollgate::ledger::DataKeyName;
@@ -19,24 +21,38 @@ use tollgate::ledger::UploadedItem;
 use tollgate::ledger::journal::codec;
 use tollgate::model::BatchNumber;
 use tollgate::model::BatchTotals;
+use tollgate::model::Bin;
 use tollgate::model::CardClass;
+use tollgate::model::Firmware;
 use tollgate::model::IssuerName;
 use tollgate::model::KeyBlock;
 use tollgate::model::KeyName;
 use tollgate::model::Kind;
 use tollgate::model::Ksn;
+use tollgate::model::LadderEntry;
+use tollgate::model::LadderStep;
+use tollgate::model::Mcc;
 use tollgate::model::Opening;
 use tollgate::model::Operator;
 use tollgate::model::Product;
+use tollgate::model::Region;
+use tollgate::model::RemoteAction;
 use tollgate::model::ResponseCode;
+use tollgate::model::Revised;
+use tollgate::model::Revision;
 use tollgate::model::SerialMark;
 use tollgate::model::SessionFacts;
 use tollgate::model::Stan;
+use tollgate::model::Subject;
 use tollgate::model::VoidsInTotals;
 use tollgate::model::WorkingKeys;
 use tollgate::model::ZoneFacts;
 use tollgate::model::ZoneLine;
+use tollgate::risk::Checks;
 use tollgate::risk::Refusal;
+use tollgate::risk::RuleSet;
+use tollgate::risk::Scene;
+use tollgate::risk::Signs;
 
 fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/golden/journal/records"].iter().collect()
@@ -138,6 +154,36 @@ async fn later<L: Ledger>(ledger: &L) {
     ledger.note_zone(&IssuerName::parse("bank-a").unwrap(), facts).await.unwrap();
 }
 
+/// What rules see and say, what is done to terminals, what is in force.
+async fn enforced<L: Ledger>(ledger: &L) {
+    let rules = "version = \"7\"\n[[rule]]\nid = \"other-address\"\nkind = \"source-change\"\naction = \"alert\"\n";
+    let live = Arc::new(RuleSet::read("risk.toml", rules).unwrap());
+    let scene = Scene {
+        region: Region::new(1_100),
+        home: Region::new(2_900),
+        mcc: Mcc::new(5_411),
+        registered_mcc: Mcc::new(5_812),
+        bin: Bin::new(622_500),
+        firmware: Firmware::parse("2.1"),
+        fee: Some(38),
+        silent: Some(3_600),
+        mac_failures: 2,
+        signs: Signs::PIN.with(Signs::SOURCE_CHANGED),
+    };
+    let intent = Intent { scene, ..sale(ledger, 3, 5, 300) };
+    let checks = Some(Arc::new(Checks { live, shadow: None }));
+    ledger.intend(Asked { checks, ..intent.clone().into() }).await.unwrap();
+    let fine = LadderStep::Fine(intent.amount);
+    for step in [fine, LadderStep::Suspend, LadderStep::Ask(RemoteAction::Download)] {
+        let subject = Subject::Terminal(terminal(3));
+        let (actor, reason, at) = ("zhao".into(), "seen on camera".into(), intent.received);
+        ledger.step(LadderEntry { subject, step, actor, reason, at }).await.unwrap();
+    }
+    let (actor, reason, at) = ("zhao".into(), "reload".into(), intent.received);
+    let revision = Revision { what: Revised::Rules, version: "7".into(), digest: [9; 32], actor, reason, at };
+    ledger.revise(revision).await.unwrap();
+}
+
 /// Records that were given an addition after their tags had golden files: when a refusal was, how far a DUKPT device
 /// has come, what a terminal calls its batch.
 const WITH_ADDITION: [[u8; 2]; 3] = [[16, 7], [16, 10], [16, 17]];
@@ -145,8 +191,14 @@ const WITH_ADDITION: [[u8; 2]; 3] = [[16, 7], [16, 10], [16, 17]];
 /// Session facts with further generations of keys.
 const GENERATIONS: &str = "16-10-12";
 
+/// A request that rules spoke of.
+const JUDGED: &str = "16-01-14";
+
 /// The name of a record's golden file.
 fn name(record: &[u8]) -> String {
+    if record.starts_with(&[16, 1]) && codec::describe(record).is_ok_and(|told| told.contains("risk: Some")) {
+        return JUDGED.to_owned();
+    }
     if record.starts_with(&[16, 10]) && codec::describe(record).is_ok_and(|told| told.contains("before_until: Some")) {
         return GENERATIONS.to_owned();
     }
@@ -162,7 +214,11 @@ fn records() -> BTreeMap<String, Vec<u8>> {
         day_in_the_shop(&ledger).await;
         let newer = driven::in_memory(100);
         later(&newer).await;
-        for record in ledger.written().into_iter().chain(ledger.dump()).chain(newer.written()).chain(newer.dump()) {
+        let newest = driven::in_memory(100);
+        enforced(&newest).await;
+        let first = ledger.written().into_iter().chain(ledger.dump());
+        let then = first.chain(newer.written()).chain(newer.dump());
+        for record in then.chain(newest.written()).chain(newest.dump()) {
             records.entry(name(&record)).or_insert(record);
         }
     });
@@ -184,7 +240,7 @@ fn every_record_is_read_as_its_golden_file_says() {
         }
     }
     let names = codec::TAGS.iter().map(|tag| name(&[*tag])).chain(WITH_ADDITION.iter().map(|added| name(added)));
-    let names = names.chain([GENERATIONS.to_owned()]);
+    let names = names.chain([GENERATIONS.to_owned(), JUDGED.to_owned()]);
     for said in names {
         let path = folder().join(format!("{said}.hex"));
         let bytes = unhex(&fs::read_to_string(&path).unwrap());

@@ -21,11 +21,14 @@ use tollgate::ledger::Owed;
 use tollgate::ledger::Recorded;
 use tollgate::ledger::Reversed;
 use tollgate::ledger::TxnId;
-use tollgate::model::BusinessDate;
 use tollgate::model::Kind;
+use tollgate::model::PanToken;
 use tollgate::model::ResponseCode;
 use tollgate::model::Stan;
 use tollgate::model::TerminalId;
+use tollgate::risk::Counted;
+use tollgate::risk::CounterKey;
+use tollgate::risk::Reservation;
 
 /// One thing that happens. Numbers are few, so that messages meet their copies and reversals.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +99,13 @@ impl Watcher {
                 intent.kind = if inquiry { Kind::Balance } else { Kind::Sale };
                 intent.date = day(date);
                 intent.batch = Some(self.tills.batch(terminal));
-                intent.reservations.push(reservation(terminal, intent.date, amount));
+                // Two cards, at all terminals.
+                intent.token = PanToken([u8::try_from(stan % 2).unwrap(); 32]);
+                for counted in counted(&intent) {
+                    let own = reservation(terminal, intent.date, amount);
+                    let key = CounterKey { counted, ..own.key };
+                    intent.reservations.push(Reservation { key, ..own });
+                }
                 intend(ledger, intent).await;
             }
             Step::Decide { pick, outcome } => {
@@ -159,8 +168,8 @@ impl Watcher {
         for record in records {
             self.look_at(record);
         }
-        for ((terminal, date), (amount, count)) in live(records) {
-            assert!(amount <= AMOUNT_LIMIT && count <= COUNT_LIMIT, "I10: {terminal} {date} {amount} {count}");
+        for (key, (amount, count)) in live(records) {
+            assert!(amount <= AMOUNT_LIMIT && count <= COUNT_LIMIT, "I10: {key:?} {amount} {count}");
         }
         let reversing = records.iter().filter(|record| record.effect == Effect::Reversing).count();
         assert_eq!(ledger.owed().iter().map(|(_, count)| count).sum::<usize>(), reversing, "I4: all are queued");
@@ -201,11 +210,12 @@ impl Watcher {
 async fn intend<L: Ledger>(ledger: &L, intent: Intent) {
     let before = ledger.records();
     let known = before.iter().find(|record| record.intent.identity == intent.identity);
-    let key = (intent.identity.terminal, intent.date);
-    let (amount, count) = live(&before).get(&key).copied().unwrap_or_default();
+    let sums = live(&before);
+    let sum = |counted| sums.get(&CounterKey { counted, date: intent.date }).copied().unwrap_or_default();
+    let sums = counted(&intent).map(sum);
     let limited = intent.kind == Kind::Sale;
-    let over_amount = limited && amount + intent.amount.minor() > AMOUNT_LIMIT;
-    let over_count = limited && count + 1 > COUNT_LIMIT;
+    let over_amount = limited && sums.iter().any(|(amount, _)| amount + intent.amount.minor() > AMOUNT_LIMIT);
+    let over_count = limited && sums.iter().any(|(_, count)| count + 1 > COUNT_LIMIT);
     let told = ledger.intend(intent.clone()).await.unwrap();
     match (known, told) {
         (Some(known), Intended::Mismatch) => assert_ne!(known.intent.content, intent.content),
@@ -261,17 +271,24 @@ fn picked<L: Ledger>(ledger: &L, pick: usize) -> Option<Recorded> {
     (!records.is_empty()).then(|| records.swap_remove(pick % records.len()))
 }
 
+/// What a sale is counted for.
+fn counted(intent: &Intent) -> [Counted; 2] {
+    [Counted::Terminal(intent.identity.terminal), Counted::Card(intent.token)]
+}
+
 /// Sum and count of live reservations per counter.
-fn live(records: &[Recorded]) -> HashMap<(TerminalId, BusinessDate), (u64, u32)> {
+fn live(records: &[Recorded]) -> HashMap<CounterKey, (u64, u32)> {
     let mut sums = HashMap::new();
     let is_live = |record: &&Recorded| {
         let approved = record.decided.as_ref().is_none_or(|decided| decided.outcome == Outcome::Approved);
         approved && record.effect == Effect::Live
     };
     for record in records.iter().filter(is_live).filter(|record| record.intent.kind == Kind::Sale) {
-        let sum: &mut (u64, u32) = sums.entry((record.intent.identity.terminal, record.intent.date)).or_default();
-        sum.0 += record.intent.amount.minor();
-        sum.1 += 1;
+        for counted in counted(&record.intent) {
+            let sum: &mut (u64, u32) = sums.entry(CounterKey { counted, date: record.intent.date }).or_default();
+            sum.0 += record.intent.amount.minor();
+            sum.1 += 1;
+        }
     }
     sums
 }

@@ -6,6 +6,7 @@ mod driven;
 mod follow_histories;
 mod golden;
 pub(crate) mod histories;
+mod judged;
 mod races;
 pub(crate) mod shop;
 mod tills;

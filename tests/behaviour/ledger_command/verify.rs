@@ -19,6 +19,7 @@ fn a_ledger_in_order_is_told_with_counts_also_while_it_is_in_use() {
         "7 intents, 1 declined here, 6 decisions",
         "open 1, owed bank-a 1, dead letters 0",
         "I12  chain, anchor, segments, snapshots",
+        "I15  no request of who is suspended",
         "every promise was kept",
     ] {
         assert!(said.contains(wanted), "{wanted} in {said}");
@@ -27,7 +28,7 @@ fn a_ledger_in_order_is_told_with_counts_also_while_it_is_in_use() {
     let (exit, json) = ledger(&["verify", text(folder.path()), "--json"]);
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((exit, &json["ok"], &json["broken"]), (Exit::Ok, &Value::Bool(true), &0.into()));
-    assert_eq!(json["promises"].as_array().unwrap().len(), 12);
+    assert_eq!(json["promises"].as_array().unwrap().len(), 13);
 }
 
 #[test]

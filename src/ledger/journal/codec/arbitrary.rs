@@ -78,7 +78,7 @@ impl Source {
         u64::from_be_bytes(self.array()) % limit
     }
 
-    pub(super) fn one_of<T: Copy>(&mut self, values: &[T]) -> T {
+    pub(in crate::ledger) fn one_of<T: Copy>(&mut self, values: &[T]) -> T {
         let [byte] = self.array();
         values[usize::from(byte) % values.len()]
     }

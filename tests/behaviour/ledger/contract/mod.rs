@@ -3,6 +3,7 @@
 mod batches;
 mod bounds;
 mod enforcement;
+mod judged;
 mod memory;
 mod originals;
 mod owed;
@@ -12,6 +13,7 @@ mod reversals;
 pub(super) use batches::*;
 pub(super) use bounds::*;
 pub(super) use enforcement::*;
+pub(super) use judged::*;
 pub(super) use memory::*;
 pub(super) use originals::*;
 pub(super) use owed::*;
@@ -21,6 +23,7 @@ pub(super) use reversals::*;
 use super::shop::*;
 use futures_util::poll;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tollgate::ledger::Asked;
@@ -56,6 +59,7 @@ use tollgate::model::LadderStep;
 use tollgate::model::MerchantId;
 use tollgate::model::MessageClass;
 use tollgate::model::PanToken;
+use tollgate::model::Region;
 use tollgate::model::RemoteAction;
 use tollgate::model::ResponseCode;
 use tollgate::model::Revised;
@@ -67,10 +71,16 @@ use tollgate::model::Stan;
 use tollgate::model::Standing;
 use tollgate::model::Subject;
 use tollgate::model::Timestamp;
+use tollgate::risk::Action;
+use tollgate::risk::Checks;
 use tollgate::risk::Counted;
 use tollgate::risk::CounterKey;
 use tollgate::risk::Refusal;
 use tollgate::risk::Reservation;
+use tollgate::risk::RiskNote;
+use tollgate::risk::RuleSet;
+use tollgate::risk::Scene;
+use tollgate::risk::Signs;
 
 pub(super) const CAPACITY: usize = 32;
 const NOW: Duration = Duration::from_secs(100);
@@ -185,6 +195,11 @@ macro_rules! keeps_the_contract {
             a_suspended_merchant_takes_all_of_its_terminals_with_it
             the_ladder_goes_one_way_at_its_end
             what_is_in_force_since_when_is_on_record
+            a_rule_declines_in_the_commit_that_records_the_request
+            a_rule_that_holds_suspends_the_terminal_in_the_same_commit
+            an_alert_is_told_and_recorded_with_what_goes_on
+            a_rule_is_named_before_the_binding_and_behind_all_else
+            rules_remember_across_the_end_of_a_day
             a_closed_day_leaves_the_book_but_for_what_is_open_or_owed
             the_first_data_key_of_a_name_stands
             the_last_trace_number_towards_an_issuer_is_on_record
