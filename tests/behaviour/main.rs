@@ -33,6 +33,7 @@ mod pkcs11;
 mod pos_host;
 mod profiles;
 mod registry;
+mod registry_lists;
 mod risk;
 mod round_trip;
 mod route;
