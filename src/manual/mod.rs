@@ -75,6 +75,11 @@ pub mod operations {
     #![doc = include_str!("operations.md")]
 }
 
+/// Merchants, terminals, devices: every column, templates, rows for later, reload, import and export.
+pub mod registry {
+    #![doc = include_str!("registry.md")]
+}
+
 /// What is protected, how, and where protection ends.
 pub mod security {
     #![doc = include_str!("security.md")]
