@@ -30,8 +30,8 @@ use std::time::Duration;
 /// Run the switch.
 ///
 /// Doors, issuers, terminals, routes and limits are in the station's file and the lists it names.
-/// SIGTERM answers what is in flight and ends; a second one ends at once. SIGHUP reads merchants, terminals,
-/// routes and risk limits again; if they have a breach, the log says so and nothing changes.
+/// SIGTERM answers what is in flight and ends; a second one ends at once. SIGHUP, and tollgate reload, read merchants,
+/// terminals, devices, routes and risk limits again; if they have a breach, the log says so and nothing changes.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  tollgate serve -c specs/demo/station.toml\n  tollgate serve -c station.toml --check\n\n\

@@ -85,6 +85,11 @@ pub mod operations {
     #![doc = include_str!("operations.md")]
 }
 
+/// Merchants, terminals, devices: every column, templates, rows for later, reload, import and export.
+pub mod registry {
+    #![doc = include_str!("registry.md")]
+}
+
 /// Risk rules: the file, every kind of rule, what follows, what is remembered and how exactly.
 pub mod risk {
     #![doc = include_str!("risk.md")]

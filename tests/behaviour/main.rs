@@ -34,6 +34,7 @@ mod pkcs11;
 mod pos_host;
 mod profiles;
 mod registry;
+mod registry_lists;
 mod risk;
 mod risk_rules;
 mod round_trip;

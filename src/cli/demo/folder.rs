@@ -14,9 +14,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const STATION: &str = include_str!("../../../specs/demo/station.toml");
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 15] = [
     ("merchants.csv", include_str!("../../../specs/demo/merchants.csv")),
     ("terminals.csv", include_str!("../../../specs/demo/terminals.csv")),
+    ("devices.csv", include_str!("../../../specs/demo/devices.csv")),
+    ("regions.csv", include_str!("../../../specs/demo/regions.csv")),
     ("issuers.toml", include_str!("../../../specs/demo/issuers.toml")),
     ("bins.csv", include_str!("../../../specs/demo/bins.csv")),
     ("fees.toml", include_str!("../../../specs/demo/fees.toml")),
@@ -202,7 +204,7 @@ impl Visitor {
         let (terminal, merchant) = (self.terminal.as_str().trim_end(), self.merchant.as_str().trim_end());
         let row = match file {
             "merchants.csv" if text.lines().any(|line| first(line) == merchant) => return text.to_owned(),
-            "merchants.csv" => format!("{merchant},访客商店,Visiting shop,5411,TESTACCOUNTVISIT,T1,"),
+            "merchants.csv" => format!("{merchant},访客商店,Visiting shop,5411,TESTACCOUNTVISIT,T1,,"),
             "terminals.csv" => format!("{terminal},{merchant}"),
             "keys.csv" => format!("terminal/{terminal}/tmk,kek,tdes2,{}", self.key),
             _ => return text.to_owned(),

@@ -4,6 +4,7 @@
 mod counter;
 mod crowd;
 mod full_disk;
+mod hang_up;
 mod kill;
 mod means;
 #[cfg(target_os = "linux")]

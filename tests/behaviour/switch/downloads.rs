@@ -86,7 +86,7 @@ fn the_query_for_public_keys_is_answered_as_the_sample_to_the_byte() {
     };
     let capks = format!("version = 5\n{}{}", key("02"), key("03"));
     let (merchants, terminals) = (
-        include_str!("../../../specs/demo/merchants.csv").to_owned() + "123456789012345,样例商店,Sample shop,,,,\n",
+        include_str!("../../../specs/demo/merchants.csv").to_owned() + "123456789012345,样例商店,Sample shop,,,,,\n",
         "terminal,merchant,master_key\n12345678,123456789012345,none\n10000009,898110054110009,\n".to_owned(),
     );
     let lists = [("capks.toml", &*capks), ("merchants.csv", &*merchants), ("terminals.csv", &*terminals)];

@@ -246,7 +246,7 @@ impl Rig {
         self.running().parts().sessions.read(terminal, Clone::clone).unwrap_or_default()
     }
 
-    fn running(&self) -> &Running {
+    pub(crate) fn running(&self) -> &Running {
         self.running.as_ref().unwrap()
     }
 

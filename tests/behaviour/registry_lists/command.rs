@@ -1,0 +1,170 @@
+//! `tollgate registry` as an operator calls it.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use tollgate::cli::Exit;
+use tollgate::cli::run_from;
+
+/// A copy of the demo's files.
+struct Station(tempfile::TempDir);
+
+impl Station {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/demo")).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        fs::write(self.path(name), text).unwrap();
+        self.path(name).display().to_string()
+    }
+
+    /// Runs `tollgate registry VERB -c station.toml …`.
+    fn run(&self, verb: &str, arguments: &[&str]) -> (Exit, String) {
+        let file = self.path("station.toml").display().to_string();
+        run(&[&[verb, "-c", &file], arguments].concat())
+    }
+
+    /// The same, signed.
+    fn signed(&self, verb: &str, arguments: &[&str]) -> (Exit, String) {
+        self.run(verb, &[arguments, &["--actor", "alice", "--reason", "a test"]].concat())
+    }
+}
+
+fn run(arguments: &[&str]) -> (Exit, String) {
+    let mut out = Vec::new();
+    let outcome = run_from([&["tollgate", "registry"], arguments].concat(), &mut out);
+    let text = String::from_utf8(out).unwrap();
+    match outcome {
+        Ok(exit) => (exit, text),
+        Err(failure) => (failure.exit, text + &failure.message),
+    }
+}
+
+#[test]
+fn a_station_in_order_is_counted_and_one_that_is_not_has_every_breach_told() {
+    let station = Station::new();
+    let (exit, said) = station.run("check", &[]);
+    assert_eq!((exit, said.as_str()), (Exit::Ok, "in order: 200 merchants (200 active), 200 terminals, 10 devices\n"));
+    station.write("devices.csv", "serial,check,terminal\n7700100015,luhn,10000001\nA-1,,99999999\n");
+    let (exit, said) = station.run("check", &[]);
+    assert_eq!(exit, Exit::Config);
+    assert!(said.contains("devices.csv:2: serial: its check digit is wrong"), "{said}");
+    assert!(said.contains("devices.csv:3: terminal 99999999 is not listed"), "{said}");
+}
+
+#[test]
+fn what_is_exported_and_imported_again_changes_nothing() {
+    let station = Station::new();
+    for (list, file) in [("merchants", "merchants.csv"), ("terminals", "terminals.csv"), ("devices", "devices.csv")] {
+        for (form, name) in [("csv", "rows.csv"), ("toml", "rows.toml")] {
+            let (exit, rows) = station.run("export", &[list, "--format", form]);
+            assert_eq!(exit, Exit::Ok);
+            let rows = station.write(name, &rows);
+            let (exit, said) = station.signed("import", &[list, &rows, "--replace"]);
+            assert_eq!(exit, Exit::Ok, "{said}");
+            assert!(said.starts_with("nothing differs\n"), "{said}");
+            assert!(station.text(file).starts_with("# The demo's"), "the head of the file stays");
+        }
+    }
+}
+
+#[test]
+fn many_terminals_are_made_rehearsed_and_brought_in_and_who_did_it_is_kept() {
+    let station = Station::new();
+    let templates =
+        station.text("station.toml").replace("# templates = [\"templates.toml\"]", "templates = [\"templates.toml\"]");
+    station.write("station.toml", &templates);
+    station.write("templates.toml", "[[template]]\ntemplate = \"counter\"\nclass = \"fixed\"\nmaster_key = \"none\"\n");
+    let merchant = "898110054110001";
+    let (_, rows) =
+        run(&["make", "--from", "20000001", "--count", "500", "--template", "counter", "--merchant", merchant]);
+    assert_eq!(rows.lines().count(), 501);
+    assert_eq!(rows.lines().last(), Some("20000500,counter,898110054110001"));
+    let (before, rows) = (station.text("terminals.csv"), station.write("new.csv", &rows));
+    let (exit, said) = station.signed("import", &["terminals", &rows, "--dry-run"]);
+    assert_eq!((exit, said.lines().rev().nth(1)), (Exit::Ok, Some("500 rows added, 0 changed, 0 removed")));
+    assert_eq!((station.text("terminals.csv"), station.path("station.toml.changes.jsonl").exists()), (before, false));
+    let (exit, said) = station.signed("import", &["terminals", &rows]);
+    assert_eq!(exit, Exit::Ok, "{said}");
+    assert!(station.run("check", &[]).1.contains("700 terminals"));
+    let kept = station.text("station.toml.changes.jsonl");
+    let line: serde_json::Value = serde_json::from_str(kept.lines().last().unwrap()).unwrap();
+    assert_eq!((line["actor"].as_str(), line["reason"].as_str()), (Some("alice"), Some("a test")));
+    assert_eq!(line["what"], "import of 500 terminals");
+    assert_eq!(line["after"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn nothing_is_written_of_rows_of_which_the_last_is_wrong() {
+    let station = Station::new();
+    let before = station.text("terminals.csv");
+    let rows = "terminal,merchant\n10000001,898110054110001\n20000001,898110054119999\n";
+    let rows = station.write("new.csv", rows);
+    let (exit, said) = station.signed("import", &["terminals", &rows]);
+    assert_eq!(exit, Exit::Config);
+    assert!(said.contains("nothing was written") && said.contains("merchant 898110054119999 is not listed"), "{said}");
+    assert_eq!(station.text("terminals.csv"), before);
+    let unknown = station.write("new.csv", "terminal,colour\n20000001,red\n");
+    assert!(station.signed("import", &["terminals", &unknown]).1.contains("unknown column \"colour\""));
+}
+
+#[test]
+fn another_device_takes_a_terminals_place() {
+    let station = Station::new();
+    let spare = "7700100998";
+    let (exit, said) = station.signed("swap", &["10000001", spare]);
+    assert_eq!(exit, Exit::Ok, "{said}");
+    assert!(said.contains("~ terminal 10000001  device 7700100014 -> 7700100998"), "{said}");
+    assert!(said.contains("it must sign in") && said.contains("Its batch goes on"), "{said}");
+    let row =
+        |serial: &str| station.text("devices.csv").lines().find(|line| line.starts_with(serial)).unwrap().to_owned();
+    assert!(row(spare).ends_with(",10000001") && row("7700100014").ends_with(','));
+    let (exit, said) = station.signed("swap", &["10000001", spare]);
+    assert_eq!(exit, Exit::No, "{said}");
+    let (exit, said) = station.signed("swap", &["10000001", "A-9"]);
+    assert!(exit == Exit::Usage && said.contains("device A-9 is not listed"), "{said}");
+    // A device that is at another terminal is taken from there: that one has none now.
+    assert_eq!(station.signed("swap", &["10000001", "7700100022"]).0, Exit::Ok);
+    assert!(station.run("check", &[]).0 == Exit::Ok && row("7700100022").ends_with(",10000001"));
+}
+
+#[test]
+fn two_stations_are_compared() {
+    let (old, new) = (Station::new(), Station::new());
+    let compare = || {
+        let [one, other] = [&old, &new].map(|station| station.path("station.toml").display().to_string());
+        run(&["diff", &one, &other])
+    };
+    assert_eq!(compare(), (Exit::Ok, "nothing differs\n".to_owned()));
+    let merchants = new.text("merchants.csv").replace("898110054110001,示范商店001", "898110054110001,新店");
+    new.write("merchants.csv", &merchants);
+    new.write("bins.csv", "prefix,issuer\n62,bank-a\n");
+    let (exit, said) = compare();
+    assert_eq!(exit, Exit::No);
+    assert!(said.contains("~ merchant 898110054110001  name 示范商店001 -> 新店"), "{said}");
+    assert!(said.contains("also bins"), "{said}");
+}
+
+#[test]
+fn an_empty_list_has_every_column_and_can_be_read() {
+    for list in ["merchants", "terminals", "devices", "templates", "groups", "regions"] {
+        let (exit, text) = run(&["template", list]);
+        assert_eq!(exit, Exit::Ok);
+        let header = text.lines().nth(1).unwrap();
+        assert!(header.contains(list.trim_end_matches('s')) || header.starts_with("serial"), "{header}");
+    }
+}
