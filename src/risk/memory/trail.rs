@@ -137,7 +137,7 @@ impl Slot {
     }
 
     pub(in crate::risk) fn is_live(&self) -> bool {
-        self.group.0 % 4 == 0
+        self.group.0.is_multiple_of(4)
     }
 
     /// Whether cards were tapped, without a PIN.

@@ -163,7 +163,8 @@ proptest! {
             for desk in &mut desks {
                 desk.memory.change(&changed.situation(), from, fates[fate]);
             }
-            events[which.index(events.len())].1 = fates[fate];
+            let place = which.index(events.len());
+            events[place].1 = fates[fate];
         }
         let now = sale(second + 1);
         let young = |event: &&(Asked, Fate)| now.at - event.0.at < within * 1_000_000;
