@@ -131,16 +131,15 @@ fn reserve(rules: &RuleSet, s: &Situation<'_>, asked: usize, into: &mut SmallVec
     if !KindSet::RESERVING.has(s.kind) {
         return;
     }
-    for per in rules.counts.iter().copied().filter(|per| *per != Per::Terminal) {
+    for (per, limiting) in rules.counts.iter().filter(|(per, _)| *per != Per::Terminal) {
         let Some(counted) = per.counted(s) else { continue };
         let key = CounterKey { counted, date: s.date };
         if into.iter().all(|reservation| reservation.key != key) {
             into.push(Reservation { key, amount: s.amount, amount_limit: None, count_limit: None });
         }
         let Some(reservation) = into.iter_mut().find(|reservation| reservation.key == key) else { continue };
-        let declines = |rule: &&Rule| !rule.shadow && matches!(rule.action, Action::Decline | Action::Hold);
-        for rule in rules.rules.iter().take(asked).filter(declines).filter(|rule| rule.is_for(s)) {
-            let Some(daily) = rule.test.limits().filter(|daily| daily.per() == per) else { continue };
+        for rule in limiting.iter().filter(|place| **place < asked).filter_map(|place| rules.rules.get(*place)) {
+            let Some(daily) = rule.test.limits().filter(|_| rule.is_for(s)) else { continue };
             reservation.amount_limit = least(reservation.amount_limit, daily.amount);
             reservation.count_limit = least(reservation.count_limit, daily.count);
         }

@@ -37,6 +37,10 @@ impl Speaks for CardTesting {
             return None;
         }
         let trail = view.trail(Per::Terminal)?;
+        let events = usize::try_from(trail.events()).unwrap_or(usize::MAX);
+        if events.saturating_add(1) < self.cards || (self.declines > 0 && !trail.has_declines()) {
+            return None;
+        }
         let mut cards: SmallVec<[u64; 16]> = SmallVec::from_slice(&[card_tag(view.s)]);
         let mut declines = 0_u32;
         for slot in trail.within(view.now(), self.within) {

@@ -10,9 +10,11 @@ use std::time::Duration;
 /// The most purchases that a pattern may ask for: so many are always told apart.
 const MOST: u32 = 100;
 
-/// Purchases of the terminal that stand, this one counted in, as far as they are told apart.
-fn alike(view: &View<'_>, within: Duration, is_alike: impl Fn(u64) -> bool) -> usize {
-    let earlier = view.trail(Per::Terminal).into_iter().flat_map(|trail| trail.within(view.now(), within));
+/// Purchases of the terminal that stand, this one counted in, as far as they are told apart; one, if all together are
+/// fewer than `least`.
+fn alike(view: &View<'_>, within: Duration, least: u32, is_alike: impl Fn(u64) -> bool) -> usize {
+    let trail = view.trail(Per::Terminal).filter(|trail| trail.events().saturating_add(1) >= least);
+    let earlier = trail.into_iter().flat_map(|trail| trail.within(view.now(), within));
     let counts =
         |slot: &&Slot| slot.is_exact() && slot.is_live() && slot.class() == Class::Spend && is_alike(slot.amount());
     earlier.filter(counts).count() + 1
@@ -46,7 +48,7 @@ impl Speaks for RoundAmounts {
         if !is_round(view.amount().minor()) {
             return None;
         }
-        let count = alike(view, self.within, is_round);
+        let count = alike(view, self.within, self.count, is_round);
         let evidence = || format!("{count} purchases of whole {} within {} s", money(self.unit), self.within.as_secs());
         let enough = count >= usize::try_from(self.count).unwrap_or(usize::MAX);
         enough.then(evidence).and_then(|evidence| Said::new(ResponseCode::FraudSuspected, evidence))
@@ -70,7 +72,7 @@ impl Speaks for RepeatedAmounts {
 
     fn speaks(&self, view: &View<'_>) -> Option<Said> {
         let amount = view.amount();
-        let count = alike(view, self.within, |minor| minor == amount.minor());
+        let count = alike(view, self.within, self.count, |minor| minor == amount.minor());
         let evidence = || format!("{count} purchases of {amount} within {} s", self.within.as_secs());
         let enough = count >= usize::try_from(self.count).unwrap_or(usize::MAX);
         enough.then(evidence).and_then(|evidence| Said::new(ResponseCode::FraudSuspected, evidence))

@@ -24,7 +24,8 @@ impl Speaks for PinTries {
     }
 
     fn speaks(&self, view: &View<'_>) -> Option<Said> {
-        let earlier = view.trail(Per::Card)?.within(view.now(), self.within);
+        let trail = view.trail(Per::Card).filter(|trail| trail.has_declines())?;
+        let earlier = trail.within(view.now(), self.within);
         let wrong = earlier.filter(|slot| slot.fate() == Fate::Declined { pin: true });
         let tries = wrong.fold(0_u32, |sum, slot| sum.saturating_add(slot.count()));
         let evidence = || format!("{}: {tries} wrong PINs within {} s", Per::Card.name(view.s), self.within.as_secs());

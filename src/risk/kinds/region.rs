@@ -35,7 +35,7 @@ impl Speaks for RegionJump {
         let here = view.s.scene.region?;
         let now = view.now();
         [(Per::Terminal, self.terminal), (Per::Card, self.card)].into_iter().find_map(|(per, looked_at)| {
-            let trail = view.trail(per).filter(|_| looked_at)?;
+            let trail = view.trail(per).filter(|trail| looked_at && trail.may_be_elsewhere(here))?;
             let mut earlier = trail.within(now, self.within);
             let other =
                 earlier.find(|slot| slot.is_live() && slot.class() != Class::Look && slot.is_elsewhere(here))?;

@@ -5,7 +5,7 @@ use crate::model::Amount;
 use crate::model::ResponseCode;
 use crate::risk::Fate;
 use crate::risk::kind_set::KindSet;
-use crate::risk::memory::{Class, Slot};
+use crate::risk::memory::{Class, Slot, Trail};
 use crate::risk::rule_set::Row;
 use std::time::Duration;
 
@@ -41,6 +41,15 @@ impl Velocity {
     }
 }
 
+impl Velocity {
+    /// Whether all that is remembered of the subject could pass a limit.
+    fn may_pass(&self, trail: &Trail, amount: u64) -> bool {
+        let by_amount = |most: Amount| trail.amount().saturating_add(amount) > most.minor();
+        let passes = self.amount.is_some_and(by_amount) || self.count.is_some_and(|most| trail.events() >= most);
+        passes && (self.counting != Counting::Declines || trail.has_declines())
+    }
+}
+
 impl Speaks for Velocity {
     const SCOPE: KindSet = KindSet::SPENDING;
 
@@ -62,7 +71,8 @@ impl Speaks for Velocity {
 
     fn speaks(&self, view: &View<'_>) -> Option<Said> {
         let (mut sum, mut count) = (view.amount().minor(), 1_u32);
-        if let Some(trail) = view.trail(self.per) {
+        let trail = view.trail(self.per);
+        if let Some(trail) = trail.filter(|trail| self.may_pass(trail, sum)) {
             for slot in trail.within(view.now(), self.within).filter(|slot| self.counts(slot)) {
                 sum = sum.saturating_add(slot.amount());
                 count = count.saturating_add(slot.count());

@@ -137,7 +137,7 @@ impl Slot {
     }
 
     pub(in crate::risk) fn is_live(&self) -> bool {
-        self.group.0 % 4 == 0
+        self.group.0.is_multiple_of(4)
     }
 
     /// Whether cards were tapped, without a PIN.
@@ -226,46 +226,113 @@ impl Slot {
 }
 
 /// The slots of one subject, oldest first; never more than the bound they are added under.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(in crate::risk) struct Trail(SmallVec<[Slot; 1]>);
+///
+/// Most rules have nothing to say of most subjects: what bounds all slots together tells them so without a walk.
+#[derive(Clone, Debug, Default)]
+pub(in crate::risk) struct Trail {
+    slots: SmallVec<[Slot; 1]>,
+    /// At least what all slots say together.
+    bound: Bound,
+}
+
+/// What no part of a trail passes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bound {
+    /// Minor units.
+    amount: u64,
+    events: u32,
+    /// A bit for each group that there is.
+    groups: u32,
+    /// The region, if all that are known are the same.
+    region: Option<u16>,
+}
+
+impl Bound {
+    fn with(self, slot: &Slot) -> Self {
+        let region = match (self.region, slot.region) {
+            (None, here) => Some(here),
+            (Some(there), here) if there == here || here == NOWHERE => Some(there),
+            (Some(NOWHERE), here) => Some(here),
+            _ => Some(SEVERAL_PLACES),
+        };
+        Self {
+            amount: self.amount.saturating_add(slot.amount),
+            events: self.events.saturating_add(slot.count),
+            groups: self.groups | (1 << slot.group.0),
+            region,
+        }
+    }
+
+    fn of(slots: &[Slot]) -> Self {
+        slots.iter().fold(Self::default(), Self::with)
+    }
+}
 
 impl Trail {
     /// `None` if they are not in the order of time.
     pub(super) fn of(slots: SmallVec<[Slot; 1]>) -> Option<Self> {
-        slots.is_sorted_by_key(|slot| slot.at).then_some(Self(slots))
+        let bound = Bound::of(&slots);
+        slots.is_sorted_by_key(|slot| slot.at).then_some(Self { slots, bound })
     }
 
     pub(super) fn slots(&self) -> &[Slot] {
-        &self.0
+        &self.slots
+    }
+
+    /// At least as many events as any window has.
+    pub(in crate::risk) fn events(&self) -> u32 {
+        self.bound.events
+    }
+
+    /// At least the minor units of any window.
+    pub(in crate::risk) fn amount(&self) -> u64 {
+        self.bound.amount
+    }
+
+    /// Whether there may be an event that was declined.
+    pub(in crate::risk) fn has_declines(&self) -> bool {
+        // Places 1 and 2 of each four groups.
+        self.bound.groups & 0x0066_6666 != 0
+    }
+
+    /// Whether there may be an event elsewhere than `here`.
+    pub(in crate::risk) fn may_be_elsewhere(&self, here: Region) -> bool {
+        self.bound.region.is_some_and(|region| region != NOWHERE && region != here.value())
     }
 
     /// What happened less than `window` before `now`, newest first. What lies ahead counts as of now.
     pub(in crate::risk) fn within(&self, now: i64, window: Duration) -> impl Iterator<Item = &Slot> {
-        self.0.iter().rev().take_while(move |slot| slot.age(now) < window)
+        let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+        let beyond = now.saturating_sub(window);
+        self.slots.iter().rev().take_while(move |slot| slot.at > beyond)
     }
 
     /// Adds an event; at `most` slots, older ones are told together.
     pub(super) fn add(&mut self, slot: Slot, most: usize) {
         // By the length, not by the room: equal histories make equal trails.
-        if self.0.len() >= most || (self.0.len() >= 4 && self.0.len().is_power_of_two()) {
-            let gone = self.0.partition_point(|old| old.at <= slot.at.saturating_sub(DAY));
-            self.0.drain(..gone);
+        if self.slots.len() >= most || (self.slots.len() >= 4 && self.slots.len().is_power_of_two()) {
+            let gone = self.slots.partition_point(|old| old.at <= slot.at.saturating_sub(DAY));
+            if gone > 0 {
+                self.slots.drain(..gone);
+                self.bound = Bound::of(&self.slots);
+            }
         }
-        if self.0.len() >= most {
+        if self.slots.len() >= most {
             self.compact(most);
         }
-        if self.0.last().is_none_or(|last| last.at <= slot.at) {
-            if self.0.spilled() && self.0.len() == self.0.capacity() {
-                self.0.reserve_exact(self.0.len() / 2 + 1);
+        self.bound = self.bound.with(&slot);
+        if self.slots.last().is_none_or(|last| last.at <= slot.at) {
+            if self.slots.spilled() && self.slots.len() == self.slots.capacity() {
+                self.slots.reserve_exact(self.slots.len() / 2 + 1);
             }
-            return self.0.push(slot);
+            return self.slots.push(slot);
         }
-        let after = self.0.partition_point(|old| old.at < slot.at);
-        let newer = self.0.iter_mut().skip(after);
+        let after = self.slots.partition_point(|old| old.at < slot.at);
+        let newer = self.slots.iter_mut().skip(after);
         // What was merged of a group lies before what was not: a late event belongs among the merged.
         match newer.into_iter().find(|old| old.merged && old.group == slot.group) {
             Some(merged) => *merged = slot.with(*merged),
-            None => self.0.insert(self.0.partition_point(|old| old.at <= slot.at), slot),
+            None => self.slots.insert(self.slots.partition_point(|old| old.at <= slot.at), slot),
         }
     }
 
@@ -273,7 +340,7 @@ impl Trail {
     /// nothing is forgotten too soon. The more events are newer, the more may be told in one: what a window counts too
     /// long is a part of what it counts.
     fn compact(&mut self, most: usize) {
-        let Some((older, newer)) = self.0.split_at_checked(most / 2) else { return };
+        let Some((older, newer)) = self.slots.split_at_checked(most / 2) else { return };
         let mut counts = [0_u64; Group::ALL];
         for slot in newer {
             if let Some(count) = counts.get_mut(usize::from(slot.group.0)) {
@@ -284,30 +351,31 @@ impl Trail {
         let finest = [64, 32, 16, 8, 4, 2, 1].into_iter().map(|parts| told(older, counts, parts));
         let fits = finest.into_iter().find(|told| told.len() <= most / 2 - most / 8);
         let told = fits.unwrap_or_else(|| told(older, counts, 0));
-        self.0.drain(..most / 2);
-        self.0.insert_many(0, told);
+        self.slots.drain(..most / 2);
+        self.slots.insert_many(0, told);
     }
 
     /// Moves an event from the group it is in to another. `false` if it is in no slot.
     pub(super) fn mark(&mut self, event: Slot, to: Group, most: usize) -> bool {
-        let first = self.0.partition_point(|slot| slot.at < event.at);
-        let same = self.0.iter_mut().skip(first).take_while(|slot| slot.at == event.at).find(|slot| {
+        let first = self.slots.partition_point(|slot| slot.at < event.at);
+        let same = self.slots.iter_mut().skip(first).take_while(|slot| slot.at == event.at).find(|slot| {
             !slot.merged && slot.group == event.group && slot.tag == event.tag && slot.amount == event.amount
         });
         if let Some(slot) = same {
             slot.group = to;
+            self.bound.groups |= 1 << to.0;
             return true;
         }
-        let told = self.0.iter().skip(first).position(|slot| {
+        let told = self.slots.iter().skip(first).position(|slot| {
             let may_hold = slot.merged && (slot.tag == SEVERAL || slot.tag == event.tag);
             may_hold && slot.group == event.group && slot.amount >= event.amount
         });
         let Some(place) = told.map(|place| place + first) else { return false };
-        if let Some(slot) = self.0.get_mut(place) {
+        if let Some(slot) = self.slots.get_mut(place) {
             slot.count = slot.count.saturating_sub(1);
             slot.amount = slot.amount.saturating_sub(event.amount);
             if slot.count == 0 {
-                self.0.remove(place);
+                self.slots.remove(place);
             }
         }
         self.add(event.of(to), most);

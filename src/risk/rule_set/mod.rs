@@ -62,8 +62,8 @@ pub struct RuleSet {
     /// Its version, as the file says.
     pub version: Arc<str>,
     pub(super) rules: Vec<Rule>,
-    /// What its daily rules count.
-    pub(super) counts: Vec<Per>,
+    /// What its daily rules count, and the places of those that limit it.
+    pub(super) counts: Vec<(Per, Vec<usize>)>,
     places: HashMap<Arc<str>, usize>,
     digest: [u8; 32],
 }

@@ -9,7 +9,7 @@ use crate::model::ResponseCode;
 use crate::model::line_of;
 use crate::risk::Action;
 use crate::risk::kind_set::KindSet;
-use crate::risk::kinds::{Test, kind_names};
+use crate::risk::kinds::{Per, Test, kind_names};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -53,14 +53,25 @@ pub(super) fn read(file: &str, text: &str) -> Result<RuleSet, Vec<Breach>> {
         breaches.sort_by_key(|breach| breach.line);
         return Err(breaches);
     }
-    let mut counts = Vec::new();
-    for per in rules.iter().filter_map(|rule| rule.test.counts()) {
-        if !counts.contains(&per) {
-            counts.push(per);
-        }
-    }
+    let counts = counts(&rules);
     let version = version.unwrap_or_default();
     Ok(RuleSet { version, rules, counts, places, digest: Sha256::digest(text).into() })
+}
+
+/// What daily rules count, and the places of those that limit it.
+fn counts(rules: &[Rule]) -> Vec<(Per, Vec<usize>)> {
+    let mut counts: Vec<(Per, Vec<usize>)> = Vec::new();
+    for (place, rule) in rules.iter().enumerate() {
+        let Some(per) = rule.test.counts() else { continue };
+        if counts.iter().all(|(known, _)| *known != per) {
+            counts.push((per, Vec::new()));
+        }
+        let limits = !rule.shadow && matches!(rule.action, Action::Decline | Action::Hold);
+        if let Some((_, places)) = counts.iter_mut().find(|(known, _)| limits && *known == per) {
+            places.push(place);
+        }
+    }
+    counts
 }
 
 /// What stands outside the rules.
