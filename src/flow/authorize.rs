@@ -69,7 +69,6 @@ impl<W: World> Station<W> {
         }
         if let Some(note) = intended.note() {
             self.tell_rules(facts, &intent, note);
-            self.take_rule_steps(exchange, facts, note).await?;
         }
         let refused_by;
         let (decided, rule, repeat) = match intended {

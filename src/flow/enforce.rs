@@ -17,8 +17,6 @@ use crate::model::ResponseCode;
 use crate::model::Standing;
 use crate::model::Subject;
 use crate::model::TerminalFacts;
-use crate::risk::RiskNote;
-use crate::risk::RuleStep;
 
 /// Who acts where the switch does by itself.
 const SWITCH: &str = "switch";
@@ -96,29 +94,6 @@ impl<W: World> Station<W> {
     /// Takes a step on the ladder.
     pub(super) async fn step(&self, entry: LadderEntry) -> Result<Stepped, Stop> {
         self.parts.ledger.step(entry).await.map_err(|fault| self.ledger_stop(&fault))
-    }
-
-    /// The steps that follow from what rules said of a request that was recorded just now. A hold's suspension went with
-    /// the request, and is refused here.
-    pub(super) async fn take_rule_steps(
-        &self,
-        exchange: &Exchange<'_>,
-        facts: &TerminalFacts,
-        note: &RiskNote,
-    ) -> Result<(), Stop> {
-        let checks = self.parts.checks.load_full();
-        for (rule, step) in checks.live.steps(note) {
-            let step = match step {
-                RuleStep::Warn => LadderStep::Warn,
-                RuleStep::Fine(amount) => LadderStep::Fine(amount),
-                RuleStep::Suspend => LadderStep::Suspend,
-            };
-            let evidence = note.hits.iter().find(|hit| *hit.rule == *rule).map(|hit| hit.evidence.clone());
-            let (actor, reason) = (format!("rule:{rule}").into(), evidence.unwrap_or_default());
-            let subject = Subject::Terminal(facts.terminal);
-            self.step(LadderEntry { subject, step, actor, reason, at: exchange.received }).await?;
-        }
-        Ok(())
     }
 
     /// What an operator asked of the terminal and it was not told yet.
