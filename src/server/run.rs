@@ -369,12 +369,17 @@ fn sources(built: &Built, tap: Tap, doors: &[flow::Door]) -> Arc<trace::Sources>
     Arc::new(trace::Sources { watch: Arc::clone(&built.parts().witness), tap, profiles })
 }
 
+/// The trace door, and what it shows.
+type Watched = (TcpListener, Arc<trace::Sources>);
+/// The operators' socket, and what reads the lists again.
+type Ordered = (Control, Arc<Lists>);
+
 /// The thread beside the workers: store-and-forward to every issuer, the trace door, operators' orders, and the watch
 /// over the ledger.
 fn rest(
     runtime: Runtime,
     built: &Arc<Built>,
-    (watched, control): (Option<(TcpListener, Arc<trace::Sources>)>, Option<(Control, Arc<Lists>)>),
+    (watched, control): (Option<Watched>, Option<Ordered>),
     stopper: Stopper,
     stop: CancellationToken,
 ) -> io::Result<JoinHandle<()>> {
