@@ -135,6 +135,9 @@ struct Raw<'a> {
     place: Place<'a>,
 }
 
+/// Templates by their names.
+type RawTemplates<'a> = HashMap<Arc<str>, Raw<'a>>;
+
 impl<'a> Fleet<'a> {
     /// Reads all its other lists. `merchant_known`: templates may name a merchant.
     pub(super) fn fill(
@@ -147,7 +150,7 @@ impl<'a> Fleet<'a> {
         for source in &sources.groups {
             rows(*source, "group", GROUP, breaches, |row, breaches| fleet.add_group(row, breaches));
         }
-        let mut raw = HashMap::new();
+        let mut raw = RawTemplates::new();
         for source in &sources.templates {
             rows(*source, "template", TEMPLATE, breaches, |row, breaches| {
                 fleet.add_template(row, source.file, (&mut raw, merchant_known), breaches);
@@ -213,7 +216,7 @@ impl<'a> Fleet<'a> {
         &mut self,
         row: &Row<'_, N>,
         file: &'a str,
-        (raw, merchant_known): (&mut HashMap<Arc<str>, Raw<'a>>, &dyn Fn(&MerchantId) -> bool),
+        (raw, merchant_known): (&mut RawTemplates<'a>, &dyn Fn(&MerchantId) -> bool),
         breaches: &mut Breaches,
     ) {
         let name = row.required("template", LABEL_FORM, label, breaches).map(|name| self.names.shared(name));
@@ -233,7 +236,7 @@ impl<'a> Fleet<'a> {
 
     fn add_device<const N: usize>(&mut self, row: &Row<'_, N>, file: &'a str, breaches: &mut Breaches) {
         let serial = row.required("serial", SERIAL_FORM, serial, breaches);
-        let checked = row.optional("check", "luhn or none", |text| check(text), breaches).unwrap_or(false);
+        let checked = row.optional("check", "luhn or none", check, breaches).unwrap_or(false);
         if checked && serial.is_some_and(|serial| !is_luhn(serial)) {
             breaches.add(row.file(), row.line(), "serial: its check digit is wrong");
         }
@@ -259,13 +262,13 @@ impl<'a> Fleet<'a> {
 }
 
 /// What a template says, and what those behind it say.
-fn resolved(name: &Arc<str>, raw: &HashMap<Arc<str>, Raw<'_>>) -> Given {
+fn resolved(name: &Arc<str>, raw: &RawTemplates<'_>) -> Given {
     let chain = std::iter::successors(raw.get(name), |template| raw.get(template.inherits.as_ref()?));
     chain.take(DEEP).fold(Given::default(), |given, behind| given.or(&behind.given))
 }
 
 /// What is wrong with the templates behind a template.
-fn fault<'a>(name: &Arc<str>, template: &Raw<'a>, raw: &HashMap<Arc<str>, Raw<'a>>) -> Option<(Place<'a>, String)> {
+fn fault<'a>(name: &Arc<str>, template: &Raw<'a>, raw: &RawTemplates<'a>) -> Option<(Place<'a>, String)> {
     let parent = template.inherits.as_ref()?;
     if !raw.contains_key(parent) {
         return Some((template.place, format!("inherits: template {parent} is not listed")));

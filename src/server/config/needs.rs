@@ -12,6 +12,7 @@ use crate::registry::Breaches;
 use crate::registry::Registry;
 use crate::registry::Source;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
@@ -85,7 +86,7 @@ pub(super) fn check(
         }
     }
     // Issuers and terminals come in no order.
-    let mut found: Vec<Breach> = Vec::new();
+    let mut found = Vec::new();
     for used in uses(config, registry) {
         let key = places.get(used.name).and_then(|place| stated.get_mut(*place));
         let fault = match key {
@@ -99,11 +100,17 @@ pub(super) fn check(
             Some(_) => "has another usage",
             None => "is not in the list of keys",
         };
-        let (kind, which) = used.whose;
-        let (file, line) = texts.place(used.whose);
-        let whose = if kind == "hsm" { format!("[hsm] {which}") } else { format!("{kind} {which}") };
-        found.push(Breach::new(file, line, format!("{whose}: key {} {fault}", used.name.as_str())));
+        found.push((used.whose, used.name, fault));
     }
+    let terminals = texts.terminal_lines(found.iter().map(|(whose, ..)| *whose));
+    let found = found.into_iter().map(|(whose, name, fault)| {
+        let (kind, which) = whose;
+        let (file, line) =
+            terminals.get(which).filter(|_| kind == "terminal").copied().unwrap_or_else(|| texts.place(whose));
+        let whose = if kind == "hsm" { format!("[hsm] {which}") } else { format!("{kind} {which}") };
+        Breach::new(file, line, format!("{whose}: key {} {fault}", name.as_str()))
+    });
+    let mut found: Vec<Breach> = found.collect();
     found.sort();
     breaches.extend(found);
 }
@@ -142,6 +149,27 @@ fn uses<'a>(config: &'a Config, registry: &'a Registry) -> Vec<Use<'a>> {
 }
 
 impl<'a> Texts<'a> {
+    /// Where the rows of these terminals stand, found in one pass: a million may lack their keys.
+    fn terminal_lines<'b>(
+        &self,
+        wanted: impl Iterator<Item = (&'static str, &'b str)>,
+    ) -> HashMap<&'b str, (&'a str, usize)> {
+        let wanted: HashSet<&str> = wanted.filter(|(kind, _)| *kind == "terminal").map(|(_, which)| which).collect();
+        let mut places = HashMap::new();
+        if wanted.is_empty() {
+            return places;
+        }
+        for source in self.terminals.iter().filter(|source| !source.file.ends_with(".toml")) {
+            let lines = source.text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#'));
+            for (index, cell) in lines.flat_map(|(index, line)| line.split(',').map(move |cell| (index, cell.trim()))) {
+                if let Some(which) = wanted.get(cell) {
+                    places.entry(*which).or_insert((source.file, index + 1));
+                }
+            }
+        }
+        places
+    }
+
     /// The file and the line of a row; line 0, which is none, if it cannot be told.
     pub(super) fn place(&self, (kind, which): (&str, &str)) -> (&'a str, usize) {
         let sources = match kind {
