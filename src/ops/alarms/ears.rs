@@ -15,8 +15,16 @@ use tokio::sync::mpsc;
 
 /// Rare events that may wait to be looked at; further ones are counted and dropped.
 const RARE_WAITING: usize = 4_096;
-/// The rules by which a terminal without standing is declined, and the one by which its sign-in is.
-const STANDING: [&str; 3] = ["terminal-standing", "merchant-standing", "standing"];
+/// The rules by which who may not trade is refused: by the registry, by the ladder.
+const STANDING: [&str; 7] = [
+    "terminal-standing",
+    "merchant-standing",
+    "standing",
+    "terminal-suspended",
+    "merchant-suspended",
+    "terminal-terminated",
+    "merchant-terminated",
+];
 
 #[derive(Default)]
 struct Tally {
@@ -122,6 +130,11 @@ impl Witness for Ears {
             }
             Event::Refused { rule: "duplicate-mismatch", .. } => {
                 self.say(Noted::DuplicateMismatch { terminal: terminal.copied() });
+            }
+            Event::Rule { hit, .. } if !hit.shadow => {
+                let subject = terminal.map_or_else(|| "-".to_owned(), ToString::to_string);
+                let (rule, evidence) = (hit.rule.to_string().into(), hit.evidence.to_string().into());
+                self.say(Noted::Risk { rule, subject: subject.into(), evidence });
             }
             Event::Refused { rule: "ledger-full", .. } => self.say(Noted::LedgerFull),
             Event::Refused { rule, .. } if STANDING.contains(rule) => {

@@ -34,7 +34,6 @@ use crate::sim::cards::TestCard;
 use crate::sim::terminal::Answer;
 use crate::sim::terminal::Card;
 use crate::sim::terminal::Entry;
-use crate::sim::terminal::Habits;
 use crate::sim::terminal::Heard;
 use crate::sim::terminal::MacCheck;
 use crate::sim::terminal::Memory;
@@ -104,7 +103,7 @@ impl Till {
             currency: Currency::CNY,
             offset_minutes: OFFSET_MINUTES,
             encrypt_tracks: false,
-            habits: Habits::default(),
+            habits: Default::default(),
         };
         let terminal = switched_on(setup, Memory::default(), &entropy)?;
         let (sender, inbox) = mpsc::unbounded_channel();

@@ -21,6 +21,7 @@ mod qr;
 mod reload_under_load;
 mod restart;
 pub(crate) mod rig;
+mod risk;
 mod sessions;
 mod settlement;
 mod sign_ins;

@@ -1,0 +1,145 @@
+//! Rules on the wire: a terminal that jumps between regions, what is said of it afterwards, and rules tried on the past.
+
+use super::CARD_A;
+use super::rig::{KEPT, Recipe, Rig, Till, await_that};
+use serde_json::Value;
+use std::path::PathBuf;
+use tollgate::cli;
+use tollgate::cli::Exit;
+use tollgate::model::Kind;
+use tollgate::model::MerchantId;
+use tollgate::model::ResponseCode;
+
+const TERMINAL: u32 = 10_000_001;
+const DEMO: &str = include_str!("../../../specs/demo/risk.toml");
+
+fn ruled(rules: &str) -> Rig {
+    let tables = format!("{KEPT}[risk]\nrules = \"risk.toml\"\n");
+    Rig::of(&Recipe { tables: &tables, lists: &[("risk.toml", rules)], ..Recipe::default() })
+}
+
+/// Runs a command.
+fn run(words: &[&str]) -> (Exit, String) {
+    let mut out = Vec::new();
+    match cli::run_from(words, &mut out) {
+        Ok(exit) => (exit, String::from_utf8(out).unwrap()),
+        Err(failure) => (failure.exit, failure.message),
+    }
+}
+
+fn text(path: PathBuf) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+fn explained(rig: &Rig, rrn: &str) -> Value {
+    let (exit, said) = run(&["tollgate", "risk", "explain", "--data", &text(rig.file("ledger")), rrn, "--json"]);
+    assert_eq!(exit, Exit::Ok, "{said}");
+    serde_json::from_str(&said).unwrap()
+}
+
+fn replayed(rig: &Rig, rules: &str) -> (Exit, Value) {
+    let file = rig.file("tried.toml");
+    std::fs::write(&file, rules).unwrap();
+    let (data, file) = (text(rig.file("ledger")), text(file));
+    let (exit, said) = run(&["tollgate", "risk", "replay", "--data", &data, "--rules", &file, "--json"]);
+    (exit, serde_json::from_str(&said).unwrap_or(Value::String(said)))
+}
+
+/// Sells in region 1100, then under a number of region 2900.
+fn jump(till: &mut Till) -> ResponseCode {
+    assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).code, Some(ResponseCode::Approved));
+    till.terminal.pretend(MerchantId::parse(b"898290054110001"));
+    let second = till.ask(Kind::Sale, 20_00, CARD_A);
+    till.terminal.pretend(None);
+    second.code.unwrap()
+}
+
+#[test]
+fn a_terminal_that_jumps_between_regions_is_declined_suspended_shown_and_explained() {
+    let mut rig = ruled(DEMO);
+    rig.watch_over();
+    let mut till = rig.signed_in(TERMINAL);
+    assert_eq!(
+        jump(&mut till),
+        ResponseCode::FraudSuspected,
+        "the rule's answer, not that of another merchant's number"
+    );
+    assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).code, Some(ResponseCode::TerminalForbidden), "suspended at once");
+    let folder = text(rig.file(""));
+    let (_, state) = run(&["tollgate", "risk", "state", "--data", &folder, "--terminal", "10000001"]);
+    assert!(state.contains("suspended") && state.contains("rule:region-jump"), "{state}");
+    let declined = rig.records().into_iter().find(|record| record.intent.amount.minor() == 20_00).unwrap();
+    let said = explained(&rig, declined.intent.rrn.as_str());
+    assert_eq!((&said["rule"], &said["version"]), (&"region-jump".into(), &"demo-1".into()), "{said}");
+    assert_eq!(
+        (&said["seen"]["region"], &said["seen"]["registered region"]),
+        (&"2900".into(), &"1100".into()),
+        "{said}"
+    );
+    assert!(!said.to_string().contains(CARD_A), "no card number");
+    let listed = || run(&["tollgate", "alarms", "list", "--data", &folder]).1;
+    await_that("an alarm of the rule and one of who tries all the same", || {
+        let listed = listed();
+        listed.contains("region-jump") && listed.contains("suspended-terminal")
+    });
+}
+
+#[test]
+fn what_is_suspended_by_a_rule_stays_so_after_a_crash() {
+    let mut rig = ruled(DEMO);
+    let mut till = rig.signed_in(TERMINAL);
+    assert_eq!(jump(&mut till), ResponseCode::FraudSuspected);
+    rig.stop();
+    rig.start_again();
+    let sign_in = till.terminal.sign_in(super::rig::now()).unwrap();
+    let mut till = Till::of(&rig, till.terminal.setup().clone(), "pos");
+    assert_eq!(till.exchange(&sign_in).code, Some(ResponseCode::TerminalForbidden));
+}
+
+#[test]
+fn rules_are_tried_on_the_past_and_the_same_ledger_gives_the_same_report() {
+    let rig = ruled("version = \"none\"\n");
+    let mut till = rig.signed_in(TERMINAL);
+    assert_eq!(jump(&mut till), ResponseCode::MerchantInvalid, "without a rule it is the number that is refused");
+    for minor in [10_00, 30_00, 50_00] {
+        assert_eq!(till.ask(Kind::Sale, minor, CARD_A).code, Some(ResponseCode::Approved));
+    }
+    let (exit, same) = replayed(&rig, "version = \"nothing\"\n");
+    assert_eq!((exit, &same["report"]["declined"]["count"]), (Exit::Ok, &0.into()), "{same}");
+    let single = "version = \"s\"\n[[rule]]\nid = \"large\"\nkind = \"single\"\naction = \"decline\"\nmost = 2500\n";
+    let (exit, report) = replayed(&rig, single);
+    assert_eq!(exit, Exit::No);
+    assert_eq!(report["report"]["declined"]["count"], 2, "{report}");
+    assert_eq!(report["report"]["rules"]["large"]["declines"]["sums"]["156"], 80_00, "{report}");
+    assert_eq!(replayed(&rig, single).1, report, "twice the same");
+    let (exit, breaches) = replayed(&rig, "version = \"s\"\n[[rule]]\nid = \"large\"\nkind = \"singel\"\n");
+    assert_eq!(exit, Exit::Config, "{breaches}");
+    assert!(breaches.as_str().unwrap().contains("tried.toml:"), "{breaches}");
+}
+
+#[test]
+fn rules_that_come_with_a_reload_judge_the_next_request_and_a_typo_in_them_keeps_the_old_ones() {
+    let rig = ruled("version = \"one\"\n");
+    let mut till = rig.signed_in(TERMINAL);
+    assert_eq!(till.ask(Kind::Sale, 30_00, CARD_A).code, Some(ResponseCode::Approved));
+    let rule = "[[rule]]\nid = \"large\"\nkind = \"single\"\naction = \"decline\"\nmost = 2500\n";
+    std::fs::write(rig.file("risk.toml"), format!("version = \"two\"\n{rule}")).unwrap();
+    let reloaded = rig.reload().unwrap();
+    assert_eq!(reloaded.rules.unwrap().map(String::from), ["one", "two"]);
+    assert_eq!(till.ask(Kind::Sale, 30_00, CARD_A).code, Some(ResponseCode::AmountLimit));
+    std::fs::write(rig.file("risk.toml"), format!("version = \"three\"\n{rule}most = 1\n")).unwrap();
+    assert!(rig.reload().is_err());
+    assert_eq!(till.ask(Kind::Sale, 20_00, CARD_A).code, Some(ResponseCode::Approved), "as before");
+}
+
+#[test]
+fn rules_in_shadow_only_count() {
+    let rule = "version = \"s\"\n[[rule]]\nid = \"large\"\nkind = \"single\"\naction = \"decline\"\nmost = 2500\n";
+    let tables = format!("{KEPT}[risk]\nshadow = \"shadow.toml\"\n");
+    let rig = Rig::of(&Recipe { tables: &tables, lists: &[("shadow.toml", rule)], ..Recipe::default() });
+    let mut till = rig.signed_in(TERMINAL);
+    assert_eq!(till.ask(Kind::Sale, 30_00, CARD_A).code, Some(ResponseCode::Approved));
+    let record = rig.records().into_iter().find(|record| record.intent.amount.minor() == 30_00).unwrap();
+    let said = explained(&rig, record.intent.rrn.as_str());
+    assert_eq!((&said["declined"], &said["hits"][0]["shadow"]), (&false.into(), &true.into()), "{said}");
+}
