@@ -28,11 +28,15 @@ use crate::sim::terminal::Settlement;
 use crate::sim::terminal::Setup;
 use crate::sim::terminal::Terminal;
 use crate::sim::terminal::demo_pin_pad;
+use crate::sim::terminal::demo_serial;
 use crate::sim::terminal::drive::Driver;
+use crate::sim::terminal::drive::Outcome;
 use crate::sim::terminal::drive::Target;
 use std::fmt::Display;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
 use tokio::runtime::Builder;
 
 /// Who jumps.
@@ -41,6 +45,9 @@ const TERMINAL: &[u8; 8] = b"10000009";
 const NUMBERS: [&[u8; 15]; 2] = [b"898110054110009", b"898290054110009"];
 /// How much it sells, in minor units.
 const MINOR: u64 = 100;
+/// How long links may take to come up, and how often is looked.
+const LINKS_UP_WITHIN: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// Lets the terminal jump and says what came of it. One that was caught in an earlier run of the same folder stays
 /// where it is.
@@ -76,17 +83,34 @@ async fn sales(terminal: TerminalId, cards: &[TestCard], target: Target) -> Resu
     let pin = ClearPin::parse(card.pin().as_bytes()).ok();
     let card = Card::of(card);
     let Some(amount) = Amount::new(MINOR) else { return Ok(codes) };
+    let purchase = |kind| Purchase { kind, amount, card: &card, entry: Entry::Chip, pin: pin.as_ref() };
+    wait_for_issuer(&mut driver, &purchase(Kind::Balance)).await?;
     for (code, claims) in codes.iter_mut().zip([None, Some(away), None]) {
         driver.terminal_mut().pretend(claims);
-        let purchase = Purchase { kind: Kind::Sale, amount, card: &card, entry: Entry::Chip, pin: pin.as_ref() };
-        if let Served::Asked(_, outcome) = driver.serve(&Order::Purchase(&purchase)).await.map_err(broken)? {
-            *code = outcome.answer().and_then(|answer| answer.code);
-        }
+        *code = asked(&mut driver, &purchase(Kind::Sale)).await?;
     }
     match driver.settle().await.map_err(broken)? {
         Settlement::Closed(_) | Settlement::ByHost => Ok(codes),
-        Settlement::Stopped(_) => Err(broken("a suspended terminal could not settle")),
+        Settlement::Stopped(last) => {
+            let answer = last.as_ref().and_then(Outcome::answer).map_or("no answer", |answer| &answer.wire_code);
+            Err(broken(format!("a suspended terminal could not settle: {answer}")))
+        }
     }
+}
+
+/// Inquires until the card's issuer answers: the links of a station that starts come up one by one.
+async fn wait_for_issuer(driver: &mut Driver, inquiry: &Purchase<'_>) -> Result<(), Failure> {
+    let until = Instant::now() + LINKS_UP_WITHIN;
+    while asked(driver, inquiry).await? != Some(ResponseCode::Approved) && Instant::now() < until {
+        tokio::time::sleep(AGAIN).await;
+    }
+    Ok(())
+}
+
+async fn asked(driver: &mut Driver, purchase: &Purchase<'_>) -> Result<Option<ResponseCode>, Failure> {
+    let served = driver.serve(&Order::Purchase(purchase)).await.map_err(broken)?;
+    let Served::Asked(_, outcome) = served else { return Ok(None) };
+    Ok(outcome.answer().and_then(|answer| answer.code))
 }
 
 fn merchants() -> Option<[MerchantId; 2]> {
@@ -105,7 +129,7 @@ fn driver(terminal: TerminalId, merchant: MerchantId, target: Target) -> Result<
         currency: Currency::CNY,
         offset_minutes: 480,
         encrypt_tracks: false,
-        habits: Habits::default(),
+        habits: Habits { serial: demo_serial(terminal), ..Habits::default() },
     };
     Ok(Driver::new(Terminal::new(setup, pad, Memory::default()).map_err(broken)?, target, ()))
 }

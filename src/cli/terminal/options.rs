@@ -26,6 +26,7 @@ use crate::sim::terminal::Setup;
 use crate::sim::terminal::day;
 use crate::sim::terminal::demo_dukpt_pad;
 use crate::sim::terminal::demo_pin_pad;
+use crate::sim::terminal::demo_serial;
 use crate::sim::terminal::drive::Target;
 use crate::sim::terminal::state_file::StateFile;
 use clap::Args;
@@ -79,7 +80,7 @@ pub(super) struct Station {
     /// Another merchant number in requests, as a jump machine writes one
     #[arg(global = true, long, value_name = "MID")]
     claim_mid: Option<String>,
-    /// The device's serial number, in sign-ins, and then also in requests
+    /// Another serial number than the demo's device has, in sign-ins and in requests
     #[arg(global = true, long)]
     serial: Option<String>,
     /// Somebody opened the device, and it says so in each request
@@ -147,11 +148,11 @@ impl Station {
         };
         let merchant = merchant.ok_or_else(|| usage("--mid: 15 characters are needed"))?;
         let encrypt_tracks = self.encrypt_track;
-        let habits = self.habits()?;
+        let habits = self.habits(terminal)?;
         Ok(Setup { profile, terminal, merchant, currency: Currency::CNY, offset_minutes: 480, encrypt_tracks, habits })
     }
 
-    fn habits(&self) -> Result<Habits, Failure> {
+    fn habits(&self, terminal: TerminalId) -> Result<Habits, Failure> {
         let claims = self
             .claim_mid
             .as_ref()
@@ -163,7 +164,7 @@ impl Station {
             return Err(usage("--serial: 1 to 32 letters, digits or hyphens"));
         }
         Ok(Habits {
-            serial: self.serial.as_deref().map(Box::from),
+            serial: self.serial.as_deref().map(Box::from).or_else(|| demo_serial(terminal)),
             claims: claims.transpose()?,
             tells: self.serial.is_some(),
             opened: self.opened,

@@ -26,6 +26,17 @@ fn test_key(name: &str) -> Option<&'static NamedKey> {
     keys.iter().find(|key| key.name.as_str() == name)
 }
 
+/// `specs/demo/devices.csv`: made-up serial numbers.
+const DEVICES: &str = include_str!("../../../specs/demo/devices.csv");
+
+/// The serial number of the demo's device of a terminal, where its lists give the terminal one.
+#[must_use]
+pub fn demo_serial(terminal: TerminalId) -> Option<Box<str>> {
+    let rows = DEVICES.lines().filter(|line| !line.starts_with('#'));
+    let mut own = rows.filter(|line| line.rsplit(',').next() == Some(terminal.as_str()));
+    own.next().and_then(|line| line.split(',').next()).map(Box::from)
+}
+
 /// The demo's name of a terminal as a DUKPT device: key set FFFF98, the terminal's eight digits, E0.
 #[must_use]
 pub fn demo_device(terminal: TerminalId) -> Option<DeviceId> {
