@@ -131,10 +131,10 @@ fn limits_of_the_file_and_the_terminals_that_have_them_are_named() {
     let (exit, said) = demos(&[("station.toml", "most = 10000000", "most = 5000")]);
     assert_eq!(exit, Exit::No);
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines[0], "~ terminal 10000001  most 10000000 -> 5000");
+    assert_eq!(lines[0], "~ merchant 898110054110001  most 10000000 -> 5000");
     assert_eq!(
         lines[3..],
-        ["and 197 rows more", "0 rows added, 200 changed, 0 removed", "~ limit most 10000000 -> 5000"]
+        ["and 397 rows more", "0 rows added, 400 changed, 0 removed", "~ limit most 10000000 -> 5000"]
     );
 }
 
@@ -295,18 +295,37 @@ fn routes_change_where_cards_go_and_nothing_else() {
 #[test]
 fn lists_change_who_may_trade_and_nothing_else() {
     let traded = Traded::new();
-    let row = |row: &'static str| {
-        [
-            ("terminals.csv", "terminal,merchant\n", "terminal,merchant,standing,currency\n"),
-            ("terminals.csv", "10000002,898110054110002", row),
-        ]
+    let tried = |row: &str| {
+        let rows = include_str!("../../specs/demo/terminals.csv").lines().filter(|line| !line.starts_with('#'));
+        let rows = rows.map(|line| match line {
+            "terminal,merchant" => "terminal,merchant,standing,currency\n".to_owned(),
+            "10000002,898110054110002" => format!("{row}\n"),
+            _ => format!("{line},,\n"),
+        });
+        traded.turned(&[], &[("terminals.csv", &rows.collect::<String>())])
     };
     let at_b = |would: &str| vec![(20_00, "to bank-b".to_owned(), would.to_owned())];
-    let tried = |text| traded.turned(&row(text), &[]);
     assert_eq!(tried("10000002,898110054110002,suspended,"), at_b("58 terminal-standing"));
     assert_eq!(tried("10000002,898110054110003,,"), at_b("03 merchant-binding"));
     assert_eq!(tried("10000002,898110054110002,,840"), at_b("13 currency"));
-    assert_eq!(tried("10000302,898110054110002,,"), at_b("97 terminal-unknown"));
+    assert_eq!(tried("# gone"), at_b("97 terminal-unknown"));
+}
+
+#[test]
+fn what_would_have_been_declined_and_was_undone_is_given_back_once() {
+    let mut rig = Rig::of(&Recipe { tables: KEPT, ..Recipe::default() });
+    let mut till = rig.signed_in(10_000_001);
+    assert_eq!(till.ask(Kind::Sale, 200_00, CARD_A).code, Some(ResponseCode::Approved));
+    assert!(till.terminal.undo_last());
+    let reversal = till.terminal.reversal(crate::switch::rig::now()).unwrap().unwrap();
+    assert_eq!(till.exchange(&reversal).code, Some(ResponseCode::Approved));
+    for minor in [60_00, 80_00, 70_00] {
+        assert_eq!(till.ask(Kind::Sale, minor, CARD_A).code, Some(ResponseCode::Approved));
+    }
+    rig.stop();
+    let daily = ("station.toml", "[hsm]", "[risk]\ndaily_amount = 13000\n[hsm]");
+    let turned = Traded(rig).turned(&[daily], &[]);
+    assert_eq!(turned, at_a(&[(200_00, "61 terminal-daily"), (80_00, "61 terminal-daily")]));
 }
 
 #[test]

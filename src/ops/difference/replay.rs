@@ -136,7 +136,7 @@ pub struct Comparison<'a> {
     ways: HashMap<Option<Bin>, Ways<'a>>,
     span: Span,
     most: usize,
-    /// The newest date, and what is kept of those behind it.
+    /// The newest date that was met: what is long before it is forgotten.
     newest: Option<BusinessDate>,
     reasons: BTreeMap<(String, String), Tally>,
     report: Decisions,
@@ -260,14 +260,16 @@ impl Comparison<'_> {
 
 /// What a full counter of a terminal's day refuses by.
 const TERMINAL_DAILY: &str = "terminal-daily";
-/// By which names counters of rules refuse, and routes.
-const COMPARED: [&str; 6] = [TERMINAL_DAILY, "card-daily", "merchant-daily", "range-daily", "entry-daily", "route"];
+/// By which names full counters refuse that lists and rules limit.
+const COUNTERS: [&str; 5] = [TERMINAL_DAILY, "card-daily", "merchant-daily", "range-daily", "entry-daily"];
 
 /// Whether it was declined then for a reason that has nothing to do with what is compared: it would be again.
 fn stands(intent: &Intent) -> bool {
     let Some(refusal) = &intent.refusal else { return false };
     let rule = &*refusal.rule;
-    past_rule(intent).is_none() && !risk::is_built_in(rule) && !COMPARED.contains(&rule)
+    // A link that was down is no matter of routes.
+    let is_unrouted = rule == "route" && refusal.code == ResponseCode::IssuerUnknown;
+    past_rule(intent).is_none() && !risk::is_built_in(rule) && !COUNTERS.contains(&rule) && !is_unrouted
 }
 
 /// What a station makes of a request, and why.
@@ -372,7 +374,7 @@ impl<'a> Seat<'a> {
         }
     }
 
-    /// Drops what is older than the day before.
+    /// Drops what is more than two days old.
     fn forget(&mut self, newest: BusinessDate) {
         let is_young = |date: BusinessDate| newest.days_after(date) <= 2;
         self.moved.retain(|key, _| is_young(key.date));
