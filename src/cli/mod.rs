@@ -10,6 +10,7 @@ mod crypto;
 mod decode;
 mod demo;
 mod dialects;
+mod diff_config;
 mod encode;
 mod hsm;
 mod input;
@@ -111,6 +112,7 @@ enum Command {
     Crypto(crypto::Crypto),
     Decode(decode::Decode),
     Demo(demo::Demo),
+    DiffConfig(Box<diff_config::DiffConfig>),
     Encode(encode::Encode),
     Hsm(hsm::Hsm),
     Issuer(issuer::Issuer),
@@ -134,6 +136,7 @@ impl Command {
         match self {
             Self::Crypto(_)
             | Self::Demo(_)
+            | Self::DiffConfig(_)
             | Self::Hsm(_)
             | Self::Issuer(_)
             | Self::Keys(_)
@@ -168,6 +171,7 @@ impl Cli {
             Command::Crypto(command) => command.run(out),
             Command::Decode(command) => command.run(out),
             Command::Demo(command) => command.run(out),
+            Command::DiffConfig(command) => command.run(out),
             Command::Encode(command) => command.run(out),
             Command::Hsm(command) => command.run(out),
             Command::Issuer(command) => command.run(out),

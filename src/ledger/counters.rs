@@ -25,15 +25,10 @@ impl Counters {
     /// Why these reservations cannot all be made, if they cannot: 61 before 65, by precedence.
     pub(super) fn refusal(&self, reservations: &[Reservation]) -> Option<Refusal> {
         let of_one = |(index, reservation): (usize, &Reservation)| {
-            let before = reservations.iter().take(index).filter(|earlier| earlier.key == reservation.key);
+            let mut before = reservations.iter().take(index).filter(|earlier| earlier.key == reservation.key);
             let now = self.0.get(&reservation.key).copied().unwrap_or_default();
-            let Some(sum) = before.chain([reservation]).try_fold(now, Sum::with) else {
-                return Some(ResponseCode::AmountLimit);
-            };
-            if reservation.amount_limit.is_some_and(|limit| sum.amount > limit.minor()) {
-                return Some(ResponseCode::AmountLimit);
-            }
-            reservation.count_limit.is_some_and(|limit| sum.count > limit).then_some(ResponseCode::CountLimit)
+            let Some(sum) = before.try_fold(now, Sum::with) else { return Some(ResponseCode::AmountLimit) };
+            reservation.refusal(sum.amount, sum.count)
         };
         let codes = reservations.iter().enumerate().filter_map(|(at, one)| Some((of_one((at, one))?, one)));
         let (code, one) = codes.min_by_key(|(code, _)| *code)?;

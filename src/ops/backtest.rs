@@ -68,7 +68,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, currency: Currency, amount: Amount) {
+    pub(super) fn add(&mut self, currency: Currency, amount: Amount) {
         self.count += 1;
         *self.sums.entry(currency.to_string()).or_default() += u128::from(amount.minor());
     }
@@ -172,7 +172,7 @@ impl Visitor for Backtest<'_> {
 }
 
 /// The rule that declined a request then, if a rule of a file did.
-fn past_rule(intent: &Intent) -> Option<&str> {
+pub(super) fn past_rule(intent: &Intent) -> Option<&str> {
     let refusal = intent.refusal.as_ref()?;
     let hits = &intent.risk.as_ref()?.hits;
     let declines = |action| matches!(action, Action::StepUp | Action::Decline | Action::Hold);

@@ -71,6 +71,14 @@ pub fn judge_both(checks: &Checks, situation: &Situation<'_>, memory: &Memory, s
     judgement
 }
 
+/// What the daily rules of a set count of a request that is let through, without their limits.
+#[must_use]
+pub fn counted(rules: &RuleSet, situation: &Situation<'_>) -> SmallVec<[Reservation; 2]> {
+    let mut reservations = SmallVec::new();
+    reserve(rules, situation, 0, &mut reservations);
+    reservations
+}
+
 /// Asks the rules one by one, in the order of the file. How many were asked: one that allows is the last.
 fn spoken(rules: &RuleSet, view: &View<'_>, shadow: bool, into: &mut Judgement) -> usize {
     let refusable = KindSet::REFUSED.has(view.s.kind);

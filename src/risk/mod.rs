@@ -10,11 +10,11 @@ mod rules;
 mod scene;
 mod situation;
 
-pub use judge::{Checks, Judgement, Sums, judge, judge_both};
+pub use judge::{Checks, Judgement, Sums, counted, judge, judge_both};
 pub use memory::{Fate, Memory, MemoryRow};
 pub use note::{Action, Hit, RiskNote};
 pub use rule_set::{RuleSet, RuleStep};
-pub use rules::{Assessment, assess, may_refuse, refusals};
+pub use rules::{Assessment, assess, assess_again, is_built_in, may_refuse, refusals};
 pub use scene::{Scene, Signs};
 pub use situation::Situation;
 
@@ -70,6 +70,20 @@ pub struct Reservation {
     pub amount_limit: Option<Amount>,
     /// The count may not pass this (65).
     pub count_limit: Option<u32>,
+}
+
+impl Reservation {
+    /// What is answered if a counter would pass its most with it; the amount's limit comes first. What cannot be counted
+    /// passes any limit.
+    #[must_use]
+    pub fn refusal(&self, amount: u64, count: u32) -> Option<ResponseCode> {
+        let sums = amount.checked_add(self.amount.minor()).zip(count.checked_add(1));
+        let Some((amount, count)) = sums else { return Some(ResponseCode::AmountLimit) };
+        if self.amount_limit.is_some_and(|limit| amount > limit.minor()) {
+            return Some(ResponseCode::AmountLimit);
+        }
+        self.count_limit.is_some_and(|limit| count > limit).then_some(ResponseCode::CountLimit)
+    }
 }
 
 /// A decline by a rule: the answer, and the rule that made it, for logs and explanation.

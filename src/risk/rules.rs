@@ -1,10 +1,12 @@
 //! The rules that need no memory beyond the day's counters.
 
 use super::kind_set::KindSet;
-use super::{Counted, CounterKey, Refusal, Reservation};
+use super::{Counted, CounterKey, Refusal, Reservation, Situation};
 use crate::model::Amount;
 use crate::model::BusinessDate;
+use crate::model::Currency;
 use crate::model::Kind;
+use crate::model::MerchantId;
 use crate::model::Request;
 use crate::model::ResponseCode;
 use crate::model::Standing;
@@ -21,8 +23,29 @@ pub struct Assessment {
     pub reservations: SmallVec<[Reservation; 2]>,
 }
 
+/// What these rules look at: the same of a request that comes and of one that is on record.
+#[derive(Clone, Copy)]
+struct Plain {
+    kind: Kind,
+    merchant: MerchantId,
+    currency: Currency,
+    amount: Amount,
+}
+
+impl From<&Request> for Plain {
+    fn from(of: &Request) -> Self {
+        Self { kind: of.kind, merchant: of.merchant, currency: of.currency, amount: of.amount }
+    }
+}
+
+impl From<&Situation<'_>> for Plain {
+    fn from(of: &Situation<'_>) -> Self {
+        Self { kind: of.kind, merchant: of.merchant, currency: of.currency, amount: of.amount }
+    }
+}
+
 /// A rule's id, its answer, and whether it refuses.
-type Rule = (&'static str, ResponseCode, fn(&Request, &TerminalFacts) -> bool);
+type Rule = (&'static str, ResponseCode, fn(&Plain, &TerminalFacts) -> bool);
 
 /// Rules for every kind that risk may refuse.
 const PARTIES: &[Rule] = &[
@@ -59,6 +82,16 @@ pub fn may_refuse(kind: Kind) -> bool {
 /// Reversals, advices and management are never refused (rules of the money, 5), but for an advice of nothing. A
 /// balance inquiry has no amount to look at.
 pub fn refusals(request: &Request, facts: &TerminalFacts) -> impl Iterator<Item = Refusal> {
+    refusing(request.into(), facts)
+}
+
+/// Whether a rule of this id is one of these: no file has it.
+#[must_use]
+pub fn is_built_in(id: &str) -> bool {
+    PARTIES.iter().chain(SOMETHING).chain(AMOUNTS).any(|(rule, ..)| *rule == id)
+}
+
+fn refusing(request: Plain, facts: &TerminalFacts) -> impl Iterator<Item = Refusal> {
     let (parties, amounts): (&[Rule], &[Rule]) = match request.kind {
         Kind::Sale | Kind::Authorization | Kind::Increment | Kind::Transfer => (PARTIES, AMOUNTS),
         Kind::Balance
@@ -84,7 +117,7 @@ pub fn refusals(request: &Request, facts: &TerminalFacts) -> impl Iterator<Item 
         | Kind::KeyChange => (&[], &[]),
     };
     let all = parties.iter().chain(SOMETHING).chain(amounts);
-    let refusing = all.filter(|(_, _, refuses)| refuses(request, facts));
+    let refusing = all.filter(move |(_, _, refuses)| refuses(&request, facts));
     refusing.map(|(rule, code, _)| Refusal { code: *code, rule: Cow::Borrowed(rule) })
 }
 
@@ -93,7 +126,17 @@ pub fn refusals(request: &Request, facts: &TerminalFacts) -> impl Iterator<Item 
 /// Money is reserved even where the terminal has no limit: a limit set at noon then knows the morning.
 #[must_use]
 pub fn assess(request: &Request, facts: &TerminalFacts, date: BusinessDate) -> Assessment {
-    let refusal = refusals(request, facts).min_by_key(|refusal| refusal.code);
+    assessed(request.into(), facts, date)
+}
+
+/// Assesses a request that is on record, as [`assess`] would have by these facts.
+#[must_use]
+pub fn assess_again(situation: &Situation<'_>, facts: &TerminalFacts) -> Assessment {
+    assessed(situation.into(), facts, situation.date)
+}
+
+fn assessed(request: Plain, facts: &TerminalFacts, date: BusinessDate) -> Assessment {
+    let refusal = refusing(request, facts).min_by_key(|refusal| refusal.code);
     let takes = matches!(request.kind, Kind::Sale | Kind::Authorization | Kind::Increment | Kind::Transfer)
         && refusal.is_none();
     let reservation = Reservation {

@@ -13,6 +13,7 @@ mod crypto_command;
 mod crypto_hiding;
 mod crypto_vectors;
 mod dialects;
+mod diff_config;
 mod faults;
 mod field_lists;
 mod golden;

@@ -5,6 +5,8 @@ mod explain;
 mod ladder;
 mod replay;
 
+pub(super) use replay::{instant, tally};
+
 use super::Exit;
 use super::Outcome;
 use clap::Args;

@@ -106,7 +106,8 @@ impl Replay {
     }
 }
 
-fn tally(what: &str, tally: &Tally, out: &mut dyn Write) -> io::Result<()> {
+/// A line of a tally.
+pub(in crate::cli) fn tally(what: &str, tally: &Tally, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  {what}: {}{}", tally.count, sums(tally))
 }
 
@@ -115,6 +116,7 @@ fn sums(tally: &Tally) -> String {
     tally.sums.iter().map(|(currency, sum)| format!(", {sum} of {currency}")).collect()
 }
 
-fn instant(text: &str) -> Result<Timestamp, &'static str> {
+/// Reads an instant of a command line.
+pub(in crate::cli) fn instant(text: &str) -> Result<Timestamp, &'static str> {
     Timestamp::parse(text).ok_or("an instant is written as 2026-11-20T00:00:00+08:00")
 }

@@ -3,6 +3,7 @@
 mod filters;
 mod read;
 mod row;
+mod wording;
 
 pub(super) use filters::{ENTRIES, merchant, terminal};
 pub(super) use row::Row;
@@ -17,6 +18,7 @@ use crate::model::Timestamp;
 use filters::Filters;
 use std::collections::HashMap;
 use std::sync::Arc;
+use wording::Wording;
 
 /// What a rule does to the terminal besides answering.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,6 +46,8 @@ pub(super) struct Rule {
     from: Option<Timestamp>,
     until: Option<Timestamp>,
     filters: Option<Box<Filters>>,
+    /// What its file says.
+    wording: Wording,
 }
 
 impl Rule {
@@ -110,6 +114,11 @@ impl RuleSet {
     /// The rules' ids, in the order of the file.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().map(|rule| &*rule.id)
+    }
+
+    /// The rules' ids with what the file says of each, key by key in order of the keys; in the order of the file.
+    pub fn wordings(&self) -> impl Iterator<Item = (&str, &[(Box<str>, Box<str>)])> {
+        self.rules.iter().map(|rule| (&*rule.id, &*rule.wording))
     }
 
     /// What the rule of this id does to a terminal besides answering. A rule that holds terminals suspends them.

@@ -2,7 +2,7 @@
 
 use super::filters::Filters;
 use super::row::{Row, meant};
-use super::{Rule, RuleSet, RuleStep};
+use super::{Rule, RuleSet, RuleStep, wording};
 use crate::model::Breach;
 use crate::model::Kind;
 use crate::model::ResponseCode;
@@ -163,7 +163,8 @@ fn rule(row: &mut Row<'_>, places: &mut HashMap<Arc<str>, usize>, place: usize) 
     row.nothing_else();
     let action = action?;
     contradictions(row, &name, action, kinds, narrowed);
-    Some(Rule { id: id?, test: test?, action, code, step, shadow, kinds, from, until, filters })
+    let wording = wording::of(row.table);
+    Some(Rule { id: id?, test: test?, action, code, step, shadow, kinds, from, until, filters, wording })
 }
 
 fn step(row: &mut Row<'_>) -> Option<RuleStep> {
