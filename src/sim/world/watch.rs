@@ -206,7 +206,6 @@ impl Witness for Watcher {
                     self.nature.sometimes(Sometimes::FollowUpRefused);
                 }
                 match (kind, *rule) {
-                    (_, Some("batch")) => self.nature.sometimes(Sometimes::BatchOver),
                     (_, Some("stand-in")) => self.nature.sometimes(Sometimes::StandIn),
                     (Kind::Reversal, Some("original-unknown")) => self.nature.sometimes(Sometimes::Overtaken),
                     (_, Some("tombstone")) => self.nature.sometimes(Sometimes::Tombstone),
@@ -216,6 +215,7 @@ impl Witness for Watcher {
             Event::Refused { code, rule } => {
                 self.nature.say(&format!("station: {who} refused with {code}, {rule}"));
                 match *rule {
+                    "batch" => self.nature.sometimes(Sometimes::BatchOver),
                     "duplicate-mismatch" => self.nature.sometimes(Sometimes::OtherContent),
                     "ledger-full" => self.nature.sometimes(Sometimes::DiskFull),
                     "ksn-back" => self.nature.sometimes(Sometimes::SerialBack),
