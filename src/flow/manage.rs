@@ -16,7 +16,7 @@ use bytes::Bytes;
 impl<W: World> Station<W> {
     /// Echo test: 00, with the switch's time.
     pub(super) async fn echo(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<Bytes, Stop> {
-        let afar = self.from_afar(exchange, facts).await?;
+        let afar = self.told_from_afar(exchange, facts).await?;
         self.manage_answer(exchange, facts, afar, |_| Ok(()))
     }
 

@@ -28,7 +28,7 @@ impl<W: World> Station<W> {
 
     /// What an operator asked of the terminal, to be told in the answer to this sign-in or echo test; noted as told
     /// before the answer leaves.
-    pub(super) async fn from_afar(
+    pub(super) async fn told_from_afar(
         &self,
         exchange: &Exchange<'_>,
         facts: &TerminalFacts,

@@ -93,7 +93,7 @@ impl<W: World> Station<W> {
             }
         };
         self.done(exchange, facts, RemoteAction::SignIn).await?;
-        let afar = self.from_afar(exchange, facts).await?;
+        let afar = self.told_from_afar(exchange, facts).await?;
         self.manage_answer(exchange, facts, afar, |builder| {
             put(builder, Role::Batch, &batch.digits())?;
             put(builder, Role::KeyData, &layout)

@@ -31,6 +31,9 @@ pub enum RuleStep {
     Suspend,
 }
 
+/// A key of a rule and what the file says of it.
+pub type Said = (Box<str>, Box<str>);
+
 /// One rule.
 #[derive(Debug)]
 pub(super) struct Rule {
@@ -117,7 +120,7 @@ impl RuleSet {
     }
 
     /// The rules' ids with what the file says of each, key by key in order of the keys; in the order of the file.
-    pub fn wordings(&self) -> impl Iterator<Item = (&str, &[(Box<str>, Box<str>)])> {
+    pub fn wordings(&self) -> impl Iterator<Item = (&str, &[Said])> {
         self.rules.iter().map(|rule| (&*rule.id, &*rule.wording))
     }
 
