@@ -13,7 +13,7 @@ mod situation;
 pub use judge::{Checks, Judgement, Sums, counted, judge, judge_both};
 pub use memory::{Fate, Memory, MemoryRow};
 pub use note::{Action, Hit, RiskNote};
-pub use rule_set::{RuleSet, RuleStep, Said};
+pub use rule_set::{RuleSet, RuleStep, Wording};
 pub use rules::{Assessment, assess, assess_again, is_built_in, may_refuse, refusals};
 pub use scene::{Scene, Signs};
 pub use situation::Situation;

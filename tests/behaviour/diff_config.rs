@@ -179,12 +179,12 @@ impl Traded {
     fn new() -> Self {
         let mut rig = Rig::of(&Recipe { tables: &format!("{KEPT}[risk]\nmost = 15000\n"), ..Recipe::default() });
         let mut till = rig.signed_in(10_000_001);
-        for minor in [100_00, 60_00, 30_00] {
+        for minor in [10_000, 6_000, 3_000] {
             assert_eq!(till.ask(Kind::Sale, minor, CARD_A).code, Some(ResponseCode::Approved));
         }
-        assert_eq!(till.ask(Kind::Sale, 200_00, CARD_A).code, Some(ResponseCode::AmountLimit));
+        assert_eq!(till.ask(Kind::Sale, 20_000, CARD_A).code, Some(ResponseCode::AmountLimit));
         let mut other = rig.signed_in(10_000_002);
-        assert_eq!(other.ask(Kind::Sale, 20_00, CARD_B).code, Some(ResponseCode::Approved));
+        assert_eq!(other.ask(Kind::Sale, 2_000, CARD_B).code, Some(ResponseCode::Approved));
         rig.stop();
         Self(rig)
     }
@@ -229,20 +229,20 @@ fn limits_change_what_is_above_them_and_nothing_else() {
 
     let (exit, lower) = traded.tried(&[("station.toml", "most = 15000", "most = 5000")], &[]);
     assert_eq!(exit, Exit::No);
-    assert_eq!(sales(&lower), at_a(&[(100_00, "61 amount-above-most"), (60_00, "61 amount-above-most")]));
+    assert_eq!(sales(&lower), at_a(&[(10_000, "61 amount-above-most"), (6_000, "61 amount-above-most")]));
     assert_eq!(lower["declined"]["count"], 2);
-    assert_eq!(lower["declined"]["sums"]["156"], 160_00);
+    assert_eq!(lower["declined"]["sums"]["156"], 16_000);
 
     let (_, higher) = traded.tried(&[("station.toml", "most = 15000", "most = 20000")], &[]);
-    let passed = [(200_00, "61 amount-above-most".to_owned(), "to bank-a".to_owned())];
+    let passed = [(20_000, "61 amount-above-most".to_owned(), "to bank-a".to_owned())];
     assert_eq!(sales(&higher), passed);
     assert_eq!((&higher["passed"]["count"], &higher["declined"]["count"]), (&1.into(), &0.into()));
 
     // 100.00 and 30.00 reach the day's most: what would have been declined takes nothing of it.
     let daily = traded.turned(&[("station.toml", "most = 15000", "most = 15000\ndaily_amount = 13000")], &[]);
-    assert_eq!(daily, at_a(&[(60_00, "61 terminal-daily")]));
+    assert_eq!(daily, at_a(&[(6_000, "61 terminal-daily")]));
     let daily = traded.turned(&[("station.toml", "most = 15000", "most = 15000\ndaily_count = 2")], &[]);
-    assert_eq!(daily, at_a(&[(30_00, "65 terminal-daily")]));
+    assert_eq!(daily, at_a(&[(3_000, "65 terminal-daily")]));
     // And what would have been let through does.
     let both = ("station.toml", "most = 15000", "most = 20000\ndaily_amount = 39000\ndaily_count = 4");
     assert_eq!(traded.turned(&[both], &[]), passed);
@@ -256,12 +256,12 @@ fn rules_change_what_they_speak_of_and_nothing_else() {
                kinds = [\"sale\"]\n";
     let (exit, decisions) = traded.tried(&[named], &[("new.toml", bin)]);
     let [only] = &sales(&decisions)[..] else { panic!("{decisions}") };
-    assert_eq!((exit, only.0, only.1.as_str()), (Exit::No, 20_00, "to bank-b"));
+    assert_eq!((exit, only.0, only.1.as_str()), (Exit::No, 2_000, "to bank-b"));
     assert!(only.2.ends_with(" no-visa"), "{}", only.2);
 
     // Nobody counted cards then; the second of three is declined, and takes nothing from the day.
     let daily = "version = \"1\"\n[[rule]]\nid = \"card\"\nkind = \"daily\"\nper = \"card\"\naction = \"decline\"\namount = 13000\n";
-    assert_eq!(traded.turned(&[named], &[("new.toml", daily)]), at_a(&[(60_00, "61 card")]));
+    assert_eq!(traded.turned(&[named], &[("new.toml", daily)]), at_a(&[(6_000, "61 card")]));
     let (_, evident) = traded.tried(&[named], &[("new.toml", daily)]);
     let why = evident["changes"][0]["evidence"].as_str().unwrap();
     assert!(why.contains("160.00 of 130.00"), "{why}");
@@ -277,17 +277,17 @@ fn routes_change_where_cards_go_and_nothing_else() {
     let traded = Traded::new();
     let (exit, decisions) = traded.tried(&[("bins.csv", "622500,bank-a,", "622500,bank-b,")], &[]);
     assert_eq!(exit, Exit::No);
-    assert_eq!(sales(&decisions), at_a(&[(100_00, "to bank-b"), (60_00, "to bank-b"), (30_00, "to bank-b")]));
-    assert_eq!(decisions["routed"]["sums"]["156"], 190_00, "what was declined goes nowhere, with either");
+    assert_eq!(sales(&decisions), at_a(&[(10_000, "to bank-b"), (6_000, "to bank-b"), (3_000, "to bank-b")]));
+    assert_eq!(decisions["routed"]["sums"]["156"], 19_000, "what was declined goes nowhere, with either");
     assert_eq!(decisions["untold"]["count"], 0);
 
     let gone = traded.turned(&[("bins.csv", "4,bank-b,,credit,VIS\n", "")], &[]);
-    assert_eq!(gone, [(20_00, "to bank-b".to_owned(), "15 route".to_owned())]);
+    assert_eq!(gone, [(2_000, "to bank-b".to_owned(), "15 route".to_owned())]);
 
     let longer = ("bins.csv", "622500,bank-a,,debit,", "622500,bank-a,,debit,\n6225000000,bank-b,,debit,");
     let (exit, decisions) = traded.tried(&[longer], &[]);
     assert_eq!((exit, decisions["changes"].as_array().unwrap().len()), (Exit::No, 0));
-    assert_eq!(decisions["untold"]["sums"]["156"], 190_00, "six digits do not tell");
+    assert_eq!(decisions["untold"]["sums"]["156"], 19_000, "six digits do not tell");
     let to_the_same = ("bins.csv", "622500,bank-a,,debit,", "622500,bank-a,,debit,\n6225000000,bank-a,,debit,");
     assert_eq!(traded.tried(&[to_the_same], &[]).0, Exit::Ok, "nor need they, to one issuer");
 }
@@ -304,7 +304,7 @@ fn lists_change_who_may_trade_and_nothing_else() {
         });
         traded.turned(&[], &[("terminals.csv", &rows.collect::<String>())])
     };
-    let at_b = |would: &str| vec![(20_00, "to bank-b".to_owned(), would.to_owned())];
+    let at_b = |would: &str| vec![(2_000, "to bank-b".to_owned(), would.to_owned())];
     assert_eq!(tried("10000002,898110054110002,suspended,"), at_b("58 terminal-standing"));
     assert_eq!(tried("10000002,898110054110003,,"), at_b("03 merchant-binding"));
     assert_eq!(tried("10000002,898110054110002,,840"), at_b("13 currency"));
@@ -315,17 +315,17 @@ fn lists_change_who_may_trade_and_nothing_else() {
 fn what_would_have_been_declined_and_was_undone_is_given_back_once() {
     let mut rig = Rig::of(&Recipe { tables: KEPT, ..Recipe::default() });
     let mut till = rig.signed_in(10_000_001);
-    assert_eq!(till.ask(Kind::Sale, 200_00, CARD_A).code, Some(ResponseCode::Approved));
+    assert_eq!(till.ask(Kind::Sale, 20_000, CARD_A).code, Some(ResponseCode::Approved));
     assert!(till.terminal.undo_last());
     let reversal = till.terminal.reversal(crate::switch::rig::now()).unwrap().unwrap();
     assert_eq!(till.exchange(&reversal).code, Some(ResponseCode::Approved));
-    for minor in [60_00, 80_00, 70_00] {
+    for minor in [6_000, 8_000, 7_000] {
         assert_eq!(till.ask(Kind::Sale, minor, CARD_A).code, Some(ResponseCode::Approved));
     }
     rig.stop();
     let daily = ("station.toml", "[hsm]", "[risk]\ndaily_amount = 13000\n[hsm]");
     let turned = Traded(rig).turned(&[daily], &[]);
-    assert_eq!(turned, at_a(&[(200_00, "61 terminal-daily"), (80_00, "61 terminal-daily")]));
+    assert_eq!(turned, at_a(&[(20_000, "61 terminal-daily"), (8_000, "61 terminal-daily")]));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::registry::Diff;
 use crate::registry::Registry;
 use crate::risk::Checks;
 use crate::risk::RuleSet;
+use crate::risk::Wording;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -183,7 +184,7 @@ fn item(id: String, old: Option<Said>, new: Option<Said>) -> Option<Item> {
 
 fn rules(old: &RuleSet, new: &RuleSet, most: usize) -> RulesDifference {
     let by_id = |rules: &RuleSet| -> HashMap<String, Said> {
-        let said = |wording: &[(Box<str>, Box<str>)]| -> Said {
+        let said = |wording: &Wording| -> Said {
             wording.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
         };
         rules.wordings().map(|(id, wording)| (id.to_owned(), said(wording))).collect()

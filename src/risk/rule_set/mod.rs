@@ -7,6 +7,7 @@ mod wording;
 
 pub(super) use filters::{ENTRIES, merchant, terminal};
 pub(super) use row::Row;
+pub use wording::Wording;
 
 use super::kind_set::KindSet;
 use super::kinds::{Per, Test};
@@ -18,7 +19,6 @@ use crate::model::Timestamp;
 use filters::Filters;
 use std::collections::HashMap;
 use std::sync::Arc;
-use wording::Wording;
 
 /// What a rule does to the terminal besides answering.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,9 +30,6 @@ pub enum RuleStep {
     /// It is suspended.
     Suspend,
 }
-
-/// A key of a rule and what the file says of it.
-pub type Said = (Box<str>, Box<str>);
 
 /// One rule.
 #[derive(Debug)]
@@ -50,7 +47,7 @@ pub(super) struct Rule {
     until: Option<Timestamp>,
     filters: Option<Box<Filters>>,
     /// What its file says.
-    wording: Wording,
+    wording: Box<Wording>,
 }
 
 impl Rule {
@@ -120,7 +117,7 @@ impl RuleSet {
     }
 
     /// The rules' ids with what the file says of each, key by key in order of the keys; in the order of the file.
-    pub fn wordings(&self) -> impl Iterator<Item = (&str, &[Said])> {
+    pub fn wordings(&self) -> impl Iterator<Item = (&str, &Wording)> {
         self.rules.iter().map(|rule| (&*rule.id, &*rule.wording))
     }
 

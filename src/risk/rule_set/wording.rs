@@ -2,11 +2,11 @@
 
 use toml::de::{DeTable, DeValue};
 
-/// A rule's keys and their values, in order of the keys.
-pub(super) type Wording = Box<[(Box<str>, Box<str>)]>;
+/// A rule's keys and what its file says of each, in order of the keys.
+pub type Wording = [(Box<str>, Box<str>)];
 
 /// The wording of a rule's table: comments, line breaks and the order of its keys say nothing.
-pub(super) fn of(table: &DeTable<'_>) -> Wording {
+pub(super) fn of(table: &DeTable<'_>) -> Box<Wording> {
     let mut said: Vec<(Box<str>, Box<str>)> =
         table.iter().map(|(key, value)| (key.get_ref().as_ref().into(), written(value.get_ref()).into())).collect();
     said.sort();

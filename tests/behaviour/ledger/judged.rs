@@ -14,10 +14,13 @@ use tollgate::risk::Memory;
 use tollgate::risk::Reservation;
 use tollgate::risk::Sums;
 
+/// A request's number, whether it was declined, sum and count of its terminal and its card, terminals remembered.
+type Shown = (u64, bool, (u64, u32), (u64, u32), usize);
+
 /// Writes down what it is shown, and counts cards, which nobody did then.
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Notes {
-    asked: Vec<(u64, bool, (u64, u32), (u64, u32), usize)>,
+    asked: Vec<Shown>,
     fared: Vec<(u64, Fate)>,
 }
 
