@@ -58,6 +58,7 @@ pub(super) fn welcome(out: &mut dyn Write, running: &Running, folder: &Folder, c
          tollgate terminal sale 12.51 --card visitor-a      declined 51: the cents choose the answer\n  \
          tollgate terminal sale 666.02 --card visitor-b     the issuer is silent: 68, and the money is undone\n  \
          tollgate terminal --door dukpt sale 12.00          as a DUKPT device, a key for each transaction\n  \
+         tollgate terminal --tid 10000002 sale 5.00         then again with --claim-mid 898290054110002: a jump, suspended\n  \
          tollgate terminal sale 5.00 --bad-arqc             a copied chip: 05\n  \
          tollgate terminal qr-sale 5.00 --code 62210000000000180001   a customer's code, good once\n  \
          tollgate trace --tid 10000001                      every frame, masked, and why it was refused\n  \
