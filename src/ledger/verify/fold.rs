@@ -46,6 +46,7 @@ use crate::model::Currency;
 use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::Rrn;
+use crate::model::Subject;
 use crate::model::TerminalId;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -121,15 +122,17 @@ pub(in crate::ledger) struct Verifier {
     lanes: Lanes,
     pub(super) counters: Counters,
     pub(super) ladders: Ladders,
+    /// Terminals that rules held in this group and that were not suspended yet, and the records.
+    pub(super) held: Vec<(Subject, u32)>,
     keys: HashSet<DataKeyName>,
     /// Approvals undone in this group whose terminal's reversal has not been seen yet, and their records.
     undone: Vec<(TxnId, u32)>,
     group: u64,
-    record: u32,
+    pub(super) record: u32,
     /// Whose record it is.
     pub(super) subject: Option<(TxnId, Option<Rrn>)>,
     /// Reading what a snapshot says: states, not how they came about.
-    in_snapshot: bool,
+    pub(super) in_snapshot: bool,
     /// Reading began with a snapshot: what left before it is not known.
     is_based: bool,
 }
@@ -159,6 +162,7 @@ impl Reader for Verifier {
     }
 
     fn group_ends(&mut self) {
+        self.holds_follow();
         for (id, record) in std::mem::take(&mut self.undone) {
             self.record = record;
             self.about(id);
@@ -279,6 +283,7 @@ impl Verifier {
         self.check(Invariant::I6, fresh_request, "a request of this identity is on record already");
         let reserves = kinds::of(intent.kind).reserves || intent.reservations.is_empty();
         self.check(Invariant::I10, reserves, "a kind that reserves nothing has reservations");
+        self.may_hold(intent);
         if fresh {
             self.admit(intent, answer, state);
         }
