@@ -264,6 +264,7 @@ impl Verifier {
         self.check(Invariant::I10, within, "its reservations bring a counter above its limit");
         self.may_follow(intent);
         self.may_ask(intent);
+        self.may_hold(intent);
     }
 
     fn declined(&mut self, intent: &Intent, answer: &Answer) {
@@ -271,6 +272,7 @@ impl Verifier {
         self.subject = Some((intent.id, Some(intent.rrn)));
         self.check(Invariant::I1, !answer.code.is_approval(), "declined with an answer that approves");
         self.enter(intent, Some(answer), State::Stands(Outcome::Declined));
+        self.may_hold(intent);
     }
 
     /// Adds a transaction; false if its number is in use, and then nothing else is believed of it.
@@ -283,7 +285,6 @@ impl Verifier {
         self.check(Invariant::I6, fresh_request, "a request of this identity is on record already");
         let reserves = kinds::of(intent.kind).reserves || intent.reservations.is_empty();
         self.check(Invariant::I10, reserves, "a kind that reserves nothing has reservations");
-        self.may_hold(intent);
         if fresh {
             self.admit(intent, answer, state);
         }
