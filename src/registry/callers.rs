@@ -1,9 +1,9 @@
 //! From where terminals call, and how often a source brought a MAC that is none.
 
 use crate::model::TerminalId;
+use core::net::IpAddr;
 use dashmap::DashMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// For how long MAC failures of a source are counted together.

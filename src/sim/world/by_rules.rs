@@ -29,7 +29,7 @@ pub(super) fn by_rules() -> [Scenario; 4] {
     let midnight = [(Way::Host, &next_day[..]), (Way::Host, &after[..])];
     let midnight = scenario("undone on the next day, the card used again", &midnight, quiet());
     let declined = sale(DECLINED, CARD_A, Plain);
-    let held = [Step::SignIn, sold, Step::Mark, declined, declined, sold, sold, Step::Undo];
+    let held = [Step::SignIn, sold, Step::Mark, declined, declined, sold, sold, Step::Undo, Step::Rest(11_000), sold];
     let back = [Step::Settle { lies: false }, Step::Rest(65_000), sold];
     let held = scenario("terminal held, served and resumed", &[(Way::Pos, &[&held[..], &back].concat())], quiet());
     let of = |mut scenario: Scenario, rules| {

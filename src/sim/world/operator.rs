@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Between two looks at who is suspended, in milliseconds: so long may a terminal stay so.
-const LOOKS_MS: [u64; 2] = [5_000, 60_000];
+const LOOKS_MS: [u64; 2] = [20_000, 60_000];
 /// The same when all faults have stopped.
 const CALM_LOOK: Duration = Duration::from_secs(2);
 

@@ -30,7 +30,7 @@ kind = "velocity"
 action = "hold"
 per = "terminal"
 counting = "declines"
-within_s = 30
+within_s = 10
 count = 2
 "#;
 
