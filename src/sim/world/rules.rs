@@ -37,7 +37,7 @@ count = 2
 impl Rules {
     /// Limits that no scenario meets, and nobody is held.
     pub(super) const WIDE: Self =
-        Self { card: 100_000_00, merchant: 100_000_00, entry: 100_000_00, range_count: 1_000, holds: false };
+        Self { card: 10_000_000, merchant: 10_000_000, entry: 10_000_000, range_count: 1_000, holds: false };
 
     /// The rule set, as an operator would write it.
     pub(super) fn checks(&self) -> Option<Checks> {

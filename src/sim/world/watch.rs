@@ -244,7 +244,6 @@ impl Witness for Watcher {
                     limited(rule).into_iter().for_each(|rare| self.nature.sometimes(rare));
                 }
                 match (kind, *rule) {
-                    (_, Some("batch")) => self.nature.sometimes(Sometimes::BatchOver),
                     (_, Some("stand-in")) => self.nature.sometimes(Sometimes::StandIn),
                     (Kind::Reversal, Some("original-unknown")) => self.nature.sometimes(Sometimes::Overtaken),
                     (_, Some("tombstone")) => self.nature.sometimes(Sometimes::Tombstone),
@@ -255,6 +254,7 @@ impl Witness for Watcher {
                 self.nature.say(&format!("station: {who} refused with {code}, {rule}"));
                 match *rule {
                     "duplicate-mismatch" => self.nature.sometimes(Sometimes::OtherContent),
+                    "batch" => self.nature.sometimes(Sometimes::BatchOver),
                     "ledger-full" => self.nature.sometimes(Sometimes::DiskFull),
                     "ksn-back" => self.nature.sometimes(Sometimes::SerialBack),
                     _ => {}
