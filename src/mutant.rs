@@ -89,6 +89,14 @@ mutants! {
     MemoryForgotten = "memory forgotten at a start",
     /// Who is suspended is known to the process only.
     LadderForgotten = "ladder forgotten at a start",
+    /// What did not come about keeps what it reserved on its card.
+    CardKept = "card keeps its reservation",
+    /// What is undone after midnight is given back to the new day.
+    GivenBackToday = "given back to today",
+    /// A terminal is held, and the commit of the decline does not say so.
+    HoldNotRecorded = "hold not in the commit of its decline",
+    /// Who is suspended makes requests.
+    SuspendedLetIn = "suspended terminal let in",
 }
 
 #[cfg(feature = "mutants")]

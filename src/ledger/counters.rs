@@ -1,6 +1,8 @@
 //! Counters of live reservations: sums and counts that limits are checked against.
 
 use crate::model::ResponseCode;
+use crate::mutant;
+use crate::mutant::Mutant;
 use crate::risk::Counted;
 use crate::risk::CounterKey;
 use crate::risk::Refusal;
@@ -35,6 +37,11 @@ impl Counters {
         Some(Refusal { code, rule: rule(&one.key.counted).into() })
     }
 
+    /// Every counter on which something is reserved: its sum in minor units and its count; in any order.
+    pub(super) fn all(&self) -> impl Iterator<Item = (CounterKey, u64, u32)> {
+        self.0.iter().map(|(key, sum)| (*key, sum.amount, sum.count))
+    }
+
     /// All counters, for tests; in any order.
     #[cfg(test)]
     pub(super) fn told(&self) -> Vec<String> {
@@ -53,7 +60,12 @@ impl Counters {
     /// Gives them back to the counters they were taken from, whatever the date is now.
     pub(super) fn give_back(&mut self, reservations: &[Reservation]) {
         for reservation in reservations {
-            let Some(sum) = self.0.get_mut(&reservation.key) else {
+            let is_kept = mutant::is(Mutant::CardKept) && matches!(reservation.key.counted, Counted::Card(_));
+            if is_kept {
+                continue;
+            }
+            let key = self.of_then(reservation.key);
+            let Some(sum) = self.0.get_mut(&key) else {
                 debug_assert!(false, "given back twice");
                 continue;
             };
@@ -61,9 +73,16 @@ impl Counters {
             sum.amount = sum.amount.saturating_sub(reservation.amount.minor());
             sum.count = sum.count.saturating_sub(1);
             if sum.count == 0 {
-                self.0.remove(&reservation.key);
+                self.0.remove(&key);
             }
         }
+    }
+
+    /// The counter that was taken from: of the date then.
+    fn of_then(&self, key: CounterKey) -> CounterKey {
+        let newest = || self.0.keys().filter(|other| other.counted == key.counted).map(|other| other.date).max();
+        let date = mutant::is(Mutant::GivenBackToday).then(newest).flatten();
+        CounterKey { date: date.unwrap_or(key.date), ..key }
     }
 }
 

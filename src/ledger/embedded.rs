@@ -61,6 +61,7 @@ use crate::model::TerminalId;
 use crate::model::ZoneFacts;
 use crate::mutant;
 use crate::mutant::Mutant;
+use crate::risk::CounterKey;
 use crate::risk::MemoryRow;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -192,6 +193,12 @@ impl EmbeddedLedger {
     #[must_use]
     pub fn remembered(&self) -> Vec<MemoryRow> {
         self.kept.lock().book.memory.rows()
+    }
+
+    /// Every counter on which something is reserved: its sum in minor units and its count; in any order.
+    #[must_use]
+    pub fn reserved(&self) -> Vec<(CounterKey, u64, u32)> {
+        self.kept.lock().book.counters.all().collect()
     }
 
     /// Everything that is in the book now.

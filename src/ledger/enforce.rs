@@ -14,6 +14,8 @@ use crate::model::ResponseCode;
 use crate::model::Revision;
 use crate::model::Standing;
 use crate::model::Subject;
+use crate::mutant;
+use crate::mutant::Mutant;
 use crate::risk::Checks;
 use crate::risk::Refusal;
 use crate::risk::RuleStep;
@@ -52,7 +54,7 @@ impl Book {
 
     /// Why a request is refused whose terminal or merchant is suspended or worse, if it is.
     pub(super) fn barred(&self, intent: &Intent) -> Option<Refusal> {
-        if self.ladders.is_empty() || !kinds::may_be_refused(intent.kind) {
+        if self.ladders.is_empty() || mutant::is(Mutant::SuspendedLetIn) || !kinds::may_be_refused(intent.kind) {
             return None;
         }
         let standing = |subject| self.ladders.get(&subject).map(|ladder| ladder.standing).unwrap_or_default();

@@ -125,6 +125,7 @@ impl Book {
                 (Record::Declined(Arc::new(intent), answer), told)
             }
         };
+        let steps = steps.into_iter().filter(|_| !mutant::is(Mutant::HoldNotRecorded));
         Commit { records: [record].into_iter().chain(steps).collect(), reply }
     }
 

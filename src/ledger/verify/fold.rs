@@ -46,6 +46,7 @@ use crate::model::Currency;
 use crate::model::IssuerName;
 use crate::model::Kind;
 use crate::model::Rrn;
+use crate::model::Subject;
 use crate::model::TerminalId;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -121,15 +122,17 @@ pub(in crate::ledger) struct Verifier {
     lanes: Lanes,
     pub(super) counters: Counters,
     pub(super) ladders: Ladders,
+    /// Terminals that rules held in this group and that were not suspended yet, and the records.
+    pub(super) held: Vec<(Subject, u32)>,
     keys: HashSet<DataKeyName>,
     /// Approvals undone in this group whose terminal's reversal has not been seen yet, and their records.
     undone: Vec<(TxnId, u32)>,
     group: u64,
-    record: u32,
+    pub(super) record: u32,
     /// Whose record it is.
     pub(super) subject: Option<(TxnId, Option<Rrn>)>,
     /// Reading what a snapshot says: states, not how they came about.
-    in_snapshot: bool,
+    pub(super) in_snapshot: bool,
     /// Reading began with a snapshot: what left before it is not known.
     is_based: bool,
 }
@@ -159,6 +162,7 @@ impl Reader for Verifier {
     }
 
     fn group_ends(&mut self) {
+        self.holds_follow();
         for (id, record) in std::mem::take(&mut self.undone) {
             self.record = record;
             self.about(id);
@@ -260,6 +264,7 @@ impl Verifier {
         self.check(Invariant::I10, within, "its reservations bring a counter above its limit");
         self.may_follow(intent);
         self.may_ask(intent);
+        self.may_hold(intent);
     }
 
     fn declined(&mut self, intent: &Intent, answer: &Answer) {
@@ -267,6 +272,7 @@ impl Verifier {
         self.subject = Some((intent.id, Some(intent.rrn)));
         self.check(Invariant::I1, !answer.code.is_approval(), "declined with an answer that approves");
         self.enter(intent, Some(answer), State::Stands(Outcome::Declined));
+        self.may_hold(intent);
     }
 
     /// Adds a transaction; false if its number is in use, and then nothing else is believed of it.

@@ -32,7 +32,8 @@ pub enum Invariant {
     I11,
     /// The chain is unbroken and reaches the anchor.
     I12,
-    /// Nobody who is suspended or terminated makes a new request; what is terminated stays so.
+    /// Nobody who is suspended or terminated makes a new request; what is terminated stays so; who is held by a rule is
+    /// suspended with it.
     I15,
 }
 

@@ -8,6 +8,7 @@ use crate::model::LadderEntry;
 use crate::model::LadderStep;
 use crate::model::Standing;
 use crate::model::Subject;
+use crate::risk::Action;
 use std::collections::HashMap;
 
 /// Who is suspended or terminated.
@@ -45,6 +46,27 @@ impl Verifier {
         };
         if before != Standing::Terminated {
             self.ladders.set(entry.subject, to);
+        }
+        if to != Standing::Active {
+            self.held.retain(|(held, _)| *held != entry.subject);
+        }
+    }
+
+    /// A terminal that a rule holds is suspended, or is so in the same commit.
+    pub(super) fn may_hold(&mut self, intent: &Intent) {
+        let terminal = Subject::Terminal(intent.identity.terminal);
+        let mut hits = intent.risk.iter().flat_map(|note| &note.hits);
+        let holds = hits.any(|hit| hit.action == Action::Hold && !hit.shadow);
+        if holds && !self.in_snapshot && self.ladders.of(&terminal) == Standing::Active {
+            self.held.push((terminal, self.record));
+        }
+    }
+
+    /// A group ends, and with it its commits.
+    pub(super) fn holds_follow(&mut self) {
+        for (_, record) in std::mem::take(&mut self.held) {
+            (self.record, self.subject) = (record, None);
+            self.check(Invariant::I15, false, "a rule holds a terminal, and it is not suspended");
         }
     }
 

@@ -162,6 +162,28 @@ sometimes! {
     ZoneKeyUnknown = "zone key sent and not acknowledged",
     /// The station went down with a zone key on its way.
     CrashZoneKey = "crash while a zone key was on its way",
+    /// A card had reached its limit of the day.
+    CardLimit = "card's limit of a day met",
+    /// A merchant had.
+    MerchantLimit = "merchant's limit of a day met",
+    /// One way of entry at one terminal had.
+    EntryLimit = "limit of a day of one way of entry met",
+    /// A range of cards had.
+    RangeLimit = "limit of a day of a range of cards met",
+    /// A rule declined an amount.
+    RuleDeclined = "declined by a rule",
+    /// A rule told of a request.
+    RuleAlerted = "alert of a rule",
+    /// A rule in shadow spoke.
+    RuleInShadow = "rule in shadow spoke",
+    /// A rule held a terminal.
+    Held = "terminal held by a rule",
+    /// A terminal that was suspended made a request.
+    SuspendedTried = "request of a suspended terminal declined",
+    /// A terminal that was suspended told, undid or settled something.
+    SuspendedServed = "reversal, advice or settlement of a suspended terminal served",
+    /// An operator let a suspended terminal trade again.
+    Resumed = "suspended terminal resumed by an operator",
     /// A journal segment was full and another one followed.
     NextSegment = "next journal segment",
 }

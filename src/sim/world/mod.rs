@@ -5,9 +5,11 @@
 //! plan gives the same history, to the byte.
 
 mod aside;
+mod by_rules;
 mod chance;
 mod checks;
 mod counter;
+mod counters;
 mod coverage;
 mod days;
 mod disk;
@@ -17,9 +19,12 @@ mod host;
 mod journal;
 mod keeping;
 mod nature;
+mod operator;
 mod outside;
 mod plan;
+mod probe;
 mod records;
+mod rules;
 mod run;
 mod scenario;
 mod setup;

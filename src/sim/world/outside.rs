@@ -9,6 +9,7 @@ use super::history::History;
 use super::history::Wish;
 use super::host::Host;
 use super::nature::Nature;
+use super::operator;
 use super::plan::Keeping;
 use super::plan::Way;
 use super::records::Records;
@@ -253,6 +254,8 @@ async fn serve(outside: Arc<Outside>, station: Arc<Station<SimWorld>>, line: Lin
     }
     let shown = read.as_ref().ok().and_then(|message| watch::shown(&outside, line.terminal, message));
     let received = outside.nature.wall();
+    let kind = read.as_ref().ok().and_then(|message| door.profile.dialect.kind_of(message));
+    let before = operator::suspended(&station, line.terminal);
     let answer = station.answer(&door, &frame, read, (received, line.from)).await;
     if outside.calendar.date(received) < outside.today() {
         outside.nature.sometimes(Sometimes::CutOver);
@@ -271,6 +274,9 @@ async fn serve(outside: Arc<Outside>, station: Arc<Station<SimWorld>>, line: Lin
     }
     if let Some(shown) = shown.filter(|_| seen.rrn.is_some()) {
         watch::served(&outside, shown, &unit);
+    }
+    if before.is_some() && before == operator::suspended(&station, line.terminal) {
+        watch::while_suspended(&outside, &seen, kind, received);
     }
     watch::answered(&outside, seen);
     outside.to_terminal(line, answer);

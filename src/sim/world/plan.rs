@@ -1,6 +1,7 @@
 //! What a world is made of: who takes part, what they do, what goes wrong.
 
 use super::disk::Loss;
+use super::rules::Rules;
 use super::weather::Faults;
 use crate::model::CutOver;
 use crate::model::Kind;
@@ -139,6 +140,8 @@ pub struct Plan {
     pub(super) cut_over: CutOver,
     /// Zone keys change so many times in the course of the day, at any moment.
     pub(super) key_changes: u32,
+    /// What rules the station judges by.
+    pub(super) rules: Rules,
 }
 
 impl Plan {
@@ -156,6 +159,7 @@ impl Plan {
             keeping: Keeping::default(),
             cut_over: CutOver::default(),
             key_changes: 0,
+            rules: Rules::WIDE,
         }
     }
 

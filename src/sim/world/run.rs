@@ -5,6 +5,7 @@ use super::chance::Chance;
 use super::chance::SimEntropy;
 use super::checks;
 use super::checks::Decisions;
+use super::counters;
 use super::coverage::Coverage;
 use super::coverage::Sometimes;
 use super::disk::Loss;
@@ -15,11 +16,13 @@ use super::history::History;
 use super::host::Host;
 use super::nature::Cut;
 use super::nature::Nature;
+use super::operator;
 use super::outside::Day;
 use super::outside::Outside;
 use super::plan::Crash;
 use super::plan::Plan;
 use super::records::Records;
+use super::rules::Rules;
 use super::setup;
 use super::station;
 use super::station::Ground;
@@ -74,6 +77,7 @@ struct Running {
     next: Option<Crash>,
     life: u32,
     decisions: Decisions,
+    rules: Rules,
     before_rest: u64,
 }
 
@@ -115,16 +119,21 @@ impl Running {
             zone::in_the_course(&outside, plan.key_changes);
             executor.spawner.spawn(Realm::Outside, zone::last_look(Arc::clone(&outside)));
         }
+        let others = plan.tills.len() + usize::from(changes_keys);
+        if plan.rules.holds {
+            executor.spawner.spawn(Realm::Outside, operator::watch(Arc::clone(&outside), others));
+        }
         weather::rage(&weather, &nature, &executor.spawner);
         let mut running = Self {
             executor,
             outside,
             ground,
-            parts: plan.tills.len() + usize::from(changes_keys),
+            parts: others + usize::from(plan.rules.holds),
             crashes: plan.crashes.clone().into_iter(),
             next: None,
             life: 0,
             decisions: Decisions::new(),
+            rules: plan.rules,
             before_rest: 0,
         };
         running.next_crash();
@@ -255,6 +264,7 @@ impl Running {
                 let books = self.outside.hosts.iter().map(|host| (host.name().clone(), host.bank().books()));
                 checks::at_rest(seen, &records, &books.collect::<Vec<_>>(), &mut breaches);
                 checks::batches_agree(seen, station.ledger(), &mut breaches);
+                counters::agree(station.ledger(), &self.rules, &mut breaches);
             }
         });
         self.outside.history.note(|seen| seen.breaches.extend(breaches));

@@ -1,5 +1,6 @@
 //! Named scenarios, small enough to crash at every effect.
 
+use super::by_rules;
 use super::days;
 use super::disk::Loss;
 use super::plan::Crash;
@@ -109,6 +110,7 @@ pub fn scenarios() -> Vec<Scenario> {
     all.extend(beside());
     all.extend(zone_keys());
     all.extend(days::days());
+    all.extend(by_rules::by_rules());
     let steps: [&[Step]; 2] = [
         &[Step::Buy(Kind::Authorization, 10_00, CARD_A, Plain), Step::Undo],
         &[Step::SignIn, sale(SILENT, CARD_B, Plain)],

@@ -48,6 +48,8 @@ use zeroize::Zeroizing;
 
 /// The first and the last of a world's terminals.
 pub(super) const TERMINALS: [u32; 2] = [10_000_001, 10_000_004];
+/// Stands in the first one's shop.
+const SECOND: u32 = TERMINALS[0] + 1;
 const BANKS: [&str; 2] = ["bank-a", "bank-b"];
 /// The most that is approved on behalf of an issuer, in minor units.
 const STAND_IN_MOST: u64 = 50_00;
@@ -55,6 +57,12 @@ const STAND_IN_MOST: u64 = 50_00;
 pub(super) const OFFSET_MINUTES: i16 = 480;
 /// When an issuer's own late answers come.
 const LATE: Duration = Duration::from_secs(9);
+
+/// Whose a terminal is.
+pub(super) fn merchant(terminal: u32) -> String {
+    let shop = if terminal == SECOND { TERMINALS[0] } else { terminal };
+    format!("89811005411{:04}", shop.saturating_sub(10_000_000))
+}
 
 /// The demo's keys that a world needs, read once.
 fn keys() -> &'static [NamedKey] {
@@ -119,7 +127,8 @@ pub(super) fn ground(plan: &Plan, outside: &Outside, entropy: &Arc<SimEntropy>) 
         own.fold(builder, |builder, key| builder.key(key.name.clone(), key.usage, key.algorithm, key.key.clone()));
     let software = builder.build().ok()?;
     let hsm = Arc::new(Vault::new(software, Arc::clone(&outside.nature), Arc::clone(&outside.weather)));
-    Some(Ground { hsm, registry: Arc::new(registry(plan)?), entropy: shared })
+    let checks = Arc::new(plan.rules.checks()?);
+    Some(Ground { hsm, registry: Arc::new(registry(plan)?), checks, entropy: shared })
 }
 
 /// Which business date an instant belongs to.
@@ -130,10 +139,11 @@ pub(super) fn calendar(plan: &Plan) -> DayRule {
 fn registry(plan: &Plan) -> Option<Registry> {
     let (mut merchants, mut terminals) = ("merchant,name\n".to_owned(), "terminal,merchant\n".to_owned());
     for number in TERMINALS[0]..=TERMINALS[1] {
-        let merchant = format!("89811005411{:04}", number - 10_000_000);
         // Writing to a text does not fail.
-        let _ = writeln!(merchants, "{merchant},shop {number}");
-        let _ = writeln!(terminals, "{number},{merchant}");
+        if number != SECOND {
+            let _ = writeln!(merchants, "{},shop {number}", merchant(number));
+        }
+        let _ = writeln!(terminals, "{number},{}", merchant(number));
     }
     let stand_in = match plan.stand_in {
         StandIn::Never => String::new(),

@@ -39,6 +39,7 @@ use crate::model::TerminalId;
 use crate::model::Timestamp;
 use crate::registry::Registry;
 use crate::registry::Sessions;
+use crate::risk::Checks;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -67,6 +68,8 @@ impl World for SimWorld {
 pub(super) struct Ground {
     pub(super) hsm: Arc<Vault>,
     pub(super) registry: Arc<Registry>,
+    /// The rules by which requests are judged.
+    pub(super) checks: Arc<Checks>,
     pub(super) entropy: Arc<SimEntropy>,
 }
 
@@ -178,7 +181,7 @@ async fn parts(
         sealer: Arc::new(sealer),
         witness: Arc::new(Watcher { nature: Arc::clone(&outside.nature), history: Arc::clone(&outside.history), life }),
         registry: Arc::new(ArcSwap::new(Arc::clone(&ground.registry))),
-        checks: Arc::default(),
+        checks: Arc::new(ArcSwap::new(Arc::clone(&ground.checks))),
         sessions: Arc::new(sessions),
         failed,
     })

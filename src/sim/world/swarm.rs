@@ -10,6 +10,7 @@ use super::plan::StandIn;
 use super::plan::Step;
 use super::plan::TillPlan;
 use super::plan::Way;
+use super::rules::Rules;
 use super::setup::TERMINALS;
 use super::weather::Faults;
 use crate::model::CutOver;
@@ -39,6 +40,7 @@ pub fn seeded(seed: u64) -> Plan {
         keeping: keeping(&mut chance),
         cut_over: cut_over(&mut chance),
         key_changes: key_changes(&mut chance),
+        rules: rules(&mut chance),
     }
 }
 
@@ -190,6 +192,14 @@ fn cut_over(chance: &mut Chance) -> CutOver {
 fn key_changes(chance: &mut Chance) -> u32 {
     let most = 1 + chance.below(4);
     if chance.below(2) == 0 { u32::try_from(most).unwrap_or(1) } else { 0 }
+}
+
+/// Limits that some worlds meet and others do not; one world in three has a rule that holds terminals.
+fn rules(chance: &mut Chance) -> Rules {
+    let mut limit = |least: u64, most: u64| 100 * (least + chance.below(most - least));
+    let (card, merchant, entry) = (limit(300, 2_500), limit(400, 3_500), limit(300, 2_500));
+    let range_count = 2 + chance.below(8);
+    Rules { card, merchant, entry, range_count, holds: chance.below(3) == 0 }
 }
 
 fn stand_in(chance: &mut Chance) -> StandIn {

@@ -10,6 +10,7 @@ use super::plan::Manner;
 use super::plan::Step;
 use super::plan::TillPlan;
 use super::plan::Way;
+use super::setup;
 use super::setup::OFFSET_MINUTES;
 use super::weather;
 use super::zone;
@@ -95,11 +96,10 @@ impl Till {
             Way::Host => "host",
             Way::Device => "dukpt",
         };
-        let serial = plan.number.checked_sub(10_000_000)?;
         let setup = Setup {
             profile: builtin::profile(door)?,
             terminal: TerminalId::parse(plan.number.to_string().as_bytes())?,
-            merchant: MerchantId::parse(format!("89811005411{serial:04}").as_bytes())?,
+            merchant: MerchantId::parse(setup::merchant(plan.number).as_bytes())?,
             currency: Currency::CNY,
             offset_minutes: OFFSET_MINUTES,
             encrypt_tracks: false,
@@ -148,37 +148,6 @@ impl Till {
         }
         self.probe_limit().await;
         self.outside.day.closed();
-    }
-
-    /// I10: what is left of the day's limit can be sold, and not a cent more.
-    async fn probe_limit(&mut self) {
-        let Some(limit) = self.outside.daily_amount else { return };
-        let date = self.outside.today();
-        let left = limit.saturating_sub(self.outside.sold_on(self.line.terminal, date));
-        let whole = left / 100 * 100;
-        if whole > 0 && self.sells(whole).await == Some(ResponseCode::AmountLimit) {
-            let terminal = self.line.terminal;
-            self.outside.history.breach(format!("I10: {terminal} is refused {whole} with {left} left of its limit"));
-        }
-        let left = limit.saturating_sub(self.outside.sold_on(self.line.terminal, date));
-        let sells = left < 100 && self.sells(100).await.is_some_and(ResponseCode::is_approval);
-        if sells && self.outside.today() == date {
-            self.outside.history.breach(format!("I10: {} sells 100 with {left} left of its limit", self.line.terminal));
-        }
-    }
-
-    /// What a sale is answered.
-    async fn sells(&mut self, minor: u64) -> Option<ResponseCode> {
-        self.ready(CALM_TRIES).await;
-        let number = self.outside.history.read(|seen| seen.deals.len());
-        self.buy(Kind::Sale, minor, 0, Manner::Plain, CALM_TRIES).await;
-        let rrn = self.outside.history.read(|seen| {
-            seen.deals.iter().skip(number).find(|deal| deal.terminal == self.line.terminal).and_then(|deal| deal.rrn)
-        })?;
-        self.outside.history.read(|seen| {
-            let answer = seen.answered.iter().rfind(|answer| answer.rrn == Some(rrn))?;
-            ResponseCode::parse(&answer.code)
-        })
     }
 
     /// One sale with no fault about must be approved.
@@ -387,7 +356,7 @@ impl Till {
     }
 
     /// One purchase, and its reversal if it needs one.
-    async fn buy(&mut self, kind: Kind, minor: u64, card: usize, manner: Manner, tries: usize) {
+    pub(super) async fn buy(&mut self, kind: Kind, minor: u64, card: usize, manner: Manner, tries: usize) {
         if self.terminal.memory().pending.is_some() || self.terminal.needs_sign_in() {
             return;
         }

@@ -20,6 +20,8 @@ use crate::model::Ksn;
 use crate::model::MessageClass;
 use crate::model::ResponseCode;
 use crate::model::TerminalId;
+use crate::model::Timestamp;
+use crate::risk::Action;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -169,6 +171,39 @@ fn approved(kind: Kind, code: ResponseCode) -> Option<Sometimes> {
     })
 }
 
+/// I15: a terminal that was suspended when its message came is served only what is never refused.
+pub(super) fn while_suspended(outside: &Outside, answer: &Answered, kind: Option<Kind>, received: Timestamp) {
+    let Some(kind) = kind.filter(|kind| !matches!(kind, Kind::SignIn | Kind::SignOff | Kind::Echo)) else { return };
+    let approved = ResponseCode::parse(&answer.code).is_some_and(ResponseCode::is_approval);
+    let (terminal, what) = (answer.terminal, kind.name());
+    if !kinds::may_be_refused(kind) {
+        if answer.code == ResponseCode::TerminalForbidden.code() {
+            outside.history.breach(format!("I15: {terminal} is suspended, and its {what} is refused"));
+        } else if approved {
+            outside.nature.sometimes(Sometimes::SuspendedServed);
+        }
+        return;
+    }
+    // What was on record before it was suspended is answered as before.
+    let records = outside.front().map(|station| station.ledger().records()).unwrap_or_default();
+    let fresh = |rrn| records.iter().any(|record| record.intent.rrn == rrn && record.intent.received == received);
+    if approved && answer.rrn.is_some_and(fresh) {
+        outside.history.breach(format!("I15: {terminal} is suspended, and its {what} is approved"));
+    }
+}
+
+/// What a decline by a rule or by who stands how counts as.
+fn limited(rule: &str) -> Option<Sometimes> {
+    Some(match rule {
+        "card-day" => Sometimes::CardLimit,
+        "merchant-day" => Sometimes::MerchantLimit,
+        "entry-day" => Sometimes::EntryLimit,
+        "range-day" => Sometimes::RangeLimit,
+        "terminal-suspended" => Sometimes::SuspendedTried,
+        _ => return None,
+    })
+}
+
 /// A settlement is answered: I6, the same again if it comes again.
 fn settled(outside: &Outside, answer: Answered) {
     let before = outside.history.read(|seen| {
@@ -205,6 +240,9 @@ impl Witness for Watcher {
                 if kinds::of(*kind).follows.is_some() && *outcome == Outcome::Declined && local {
                     self.nature.sometimes(Sometimes::FollowUpRefused);
                 }
+                if let Some(rule) = rule.filter(|_| !again) {
+                    limited(rule).into_iter().for_each(|rare| self.nature.sometimes(rare));
+                }
                 match (kind, *rule) {
                     (_, Some("stand-in")) => self.nature.sometimes(Sometimes::StandIn),
                     (Kind::Reversal, Some("original-unknown")) => self.nature.sometimes(Sometimes::Overtaken),
@@ -217,12 +255,19 @@ impl Witness for Watcher {
                 match *rule {
                     "batch" => self.nature.sometimes(Sometimes::BatchOver),
                     "duplicate-mismatch" => self.nature.sometimes(Sometimes::OtherContent),
+                    "batch" => self.nature.sometimes(Sometimes::BatchOver),
                     "ledger-full" => self.nature.sometimes(Sometimes::DiskFull),
                     "ksn-back" => self.nature.sometimes(Sometimes::SerialBack),
                     _ => {}
                 }
             }
             Event::Rule { hit, .. } => {
+                self.nature.sometimes(match (hit.shadow, hit.action) {
+                    (true, _) => Sometimes::RuleInShadow,
+                    (_, Action::Hold) => Sometimes::Held,
+                    (_, Action::Alert | Action::Allow) => Sometimes::RuleAlerted,
+                    (_, Action::StepUp | Action::Decline) => Sometimes::RuleDeclined,
+                });
                 self.nature.say(&format!(
                     "station: {who} rule {} says {}: {}",
                     hit.rule,

@@ -4,6 +4,9 @@ use super::*;
 use crate::model::LadderEntry;
 use crate::model::LadderStep;
 use crate::model::Subject;
+use crate::risk::Action;
+use crate::risk::Hit;
+use crate::risk::RiskNote;
 
 fn step(subject: Subject, step: LadderStep) -> Record {
     let (actor, reason) = ("zhao".into(), "why".into());
@@ -52,4 +55,22 @@ fn i10_a_card_above_its_limit_at_two_terminals() {
     for counted in [Counted::Card(PanToken([7; 32])), merchant, Counted::Bin(crate::model::Bin::new(1).unwrap())] {
         finds(I10, "above its limit", 2, 2, vec![vec![on(1, counted)], vec![on(2, counted)]]);
     }
+}
+
+#[test]
+fn i15_a_terminal_that_a_rule_holds_is_suspended_in_the_same_commit() {
+    let hit = |shadow| Hit { rule: "declines".into(), action: Action::Hold, evidence: "3 of 2".into(), shadow };
+    let declined = |shadow| {
+        let note = RiskNote { version: "1".into(), hits: [hit(shadow)].into_iter().collect() };
+        let intent = Intent { risk: Some(Box::new(note)), ..sale(1, 1) };
+        Record::Declined(Arc::new(intent), answer(ResponseCode::CountLimit))
+    };
+    let suspended = || step(till(), LadderStep::Suspend);
+    for commits in [vec![vec![declined(false)]], vec![vec![declined(false)], vec![suspended()]]] {
+        let found = report(commits).violations;
+        assert!(found.iter().any(|found| found.invariant == I15 && found.what.contains("holds")), "{found:?}");
+    }
+    assert_eq!(report(vec![vec![declined(false), suspended()]]).violations, []);
+    assert_eq!(report(vec![vec![suspended(), declined(false)]]).violations, []);
+    assert_eq!(report(vec![vec![declined(true)]]).violations, []);
 }
