@@ -255,7 +255,6 @@ impl Witness for Watcher {
                 match *rule {
                     "batch" => self.nature.sometimes(Sometimes::BatchOver),
                     "duplicate-mismatch" => self.nature.sometimes(Sometimes::OtherContent),
-                    "batch" => self.nature.sometimes(Sometimes::BatchOver),
                     "ledger-full" => self.nature.sometimes(Sometimes::DiskFull),
                     "ksn-back" => self.nature.sometimes(Sometimes::SerialBack),
                     _ => {}
