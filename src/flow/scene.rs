@@ -9,6 +9,7 @@ use crate::model::Clock;
 use crate::model::Firmware;
 use crate::model::Mcc;
 use crate::model::NetworkPolicy;
+use crate::model::Priced;
 use crate::model::Region;
 use crate::model::Request;
 use crate::model::ResponseCode;
@@ -44,7 +45,13 @@ impl<W: World> Station<W> {
             registered_mcc: facts.site.shop.mcc,
             bin: Some(request.pan.bin()),
             firmware: said.firmware.or(facts.site.hardware.as_ref().and_then(|hardware| hardware.firmware)),
-            fee: None,
+            fee: self.parts.rates.load().rate(&Priced {
+                merchant: facts.merchant,
+                mcc: facts.site.shop.mcc,
+                card: registry.bins().class(&request.pan),
+                currency: request.currency,
+                date: facts.date(request.received),
+            }),
             silent: heard.silent.map(|silent| u32::try_from(silent.as_secs()).unwrap_or(u32::MAX)),
             mac_failures: callers.failures(exchange.from.household, now),
             signs: signs(exchange, request, facts, &said)

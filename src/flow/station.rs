@@ -18,6 +18,7 @@ use crate::link::IssuerLink;
 use crate::model::Caller;
 use crate::model::Clock;
 use crate::model::Kind;
+use crate::model::RateTable;
 use crate::model::ResponseCode;
 use crate::model::SessionFacts;
 use crate::model::TerminalId;
@@ -63,6 +64,8 @@ pub struct Parts<W: World> {
     pub registry: Arc<ArcSwap<Registry>>,
     /// The rules that judge requests; swapped whole.
     pub checks: Arc<ArcSwap<Checks>>,
+    /// What merchants pay; swapped whole.
+    pub rates: Arc<ArcSwap<RateTable>>,
     /// Session facts of the terminals, as the ledger keeps them.
     pub sessions: Arc<Sessions>,
     /// Cancelled when the ledger fails: the station must stop.
@@ -80,6 +83,7 @@ impl<W: World> Clone for Parts<W> {
             witness: Arc::clone(&self.witness),
             registry: Arc::clone(&self.registry),
             checks: Arc::clone(&self.checks),
+            rates: Arc::clone(&self.rates),
             sessions: Arc::clone(&self.sessions),
             failed: self.failed.clone(),
         }

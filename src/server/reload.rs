@@ -12,6 +12,7 @@ use crate::model::Breach;
 use crate::model::Clock;
 use crate::model::DownloadSet;
 use crate::model::IssuerName;
+use crate::model::RateTable;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
 use crate::registry::Diff;
@@ -74,6 +75,7 @@ pub struct Reload {
     config: Config,
     registry: Arc<ArcSwap<Registry>>,
     checks: Arc<ArcSwap<Checks>>,
+    rates: Arc<ArcSwap<RateTable>>,
     ledger: Arc<EmbeddedLedger>,
     /// One at a time; in it the instant up to which rows were tried.
     tried: Mutex<Timestamp>,
@@ -85,7 +87,8 @@ impl Reload {
     pub fn new(file: PathBuf, config: Config, parts: &Parts<Real>) -> Self {
         let tried = Mutex::new(parts.registry.load().at().unwrap_or_default());
         let (registry, checks) = (Arc::clone(&parts.registry), Arc::clone(&parts.checks));
-        Self { file, config, registry, checks, ledger: Arc::clone(&parts.ledger), tried }
+        let rates = Arc::clone(&parts.rates);
+        Self { file, config, registry, checks, rates, ledger: Arc::clone(&parts.ledger), tried }
     }
 
     /// Reads all files again, as of now, and swaps the registry whole: a request sees the old rows or the new ones, never
@@ -105,9 +108,10 @@ impl Reload {
         let mut tried = self.tried.lock();
         let at = now.max(self.registry.load().at().unwrap_or(now));
         *tried = at;
-        let (registry, checks, reloaded) = self.read(at)?;
+        let (registry, (checks, rates), reloaded) = self.read(at)?;
         self.registry.store(Arc::new(registry));
         self.checks.store(Arc::new(checks));
+        self.rates.store(Arc::new(rates));
         Ok(reloaded)
     }
 
@@ -142,7 +146,7 @@ impl Reload {
         self.registry.load().next_change(tried).map_or(LOOK, |due| due.since(now).min(LOOK))
     }
 
-    fn read(&self, at: Timestamp) -> Result<(Registry, Checks, Reloaded), ReloadFault> {
+    fn read(&self, at: Timestamp) -> Result<(Registry, (Checks, RateTable), Reloaded), ReloadFault> {
         let known = |name: &str| crate::channel::builtin::profile(name).is_some();
         let loaded = config::load_as(&self.file, &known, &Look::at(at)).map_err(ReloadFault::Breaches)?;
         if loaded.config.defaults.days != self.config.defaults.days {
@@ -180,7 +184,7 @@ impl Reload {
         let rules = (digests(&before) != digests(&now)).then(|| [versions(&before), versions(&now)]);
         let (terminals, diff) = (new.terminals().count(), old.diff(&new, MOST));
         let reloaded = Reloaded { terminals, diff, rules, digest: loaded.digest };
-        Ok((new, now, reloaded))
+        Ok((new, (now, RateTable(Some(Box::new(loaded.fees)))), reloaded))
     }
 
     /// [`Self::run`], with its outcome in the log and on record.

@@ -44,6 +44,7 @@ use crate::link::tcp::TcpLinkSetup;
 use crate::model::Clock;
 use crate::model::IssuerName;
 use crate::model::KeyName;
+use crate::model::RateTable;
 use crate::model::Stan;
 use crate::model::ZoneFacts;
 use crate::model::ZoneUse;
@@ -204,6 +205,7 @@ impl Built {
                 witness: Arc::new(Watch::default()),
                 registry: Arc::new(ArcSwap::from_pointee(loaded.registry)),
                 checks: Arc::new(ArcSwap::from_pointee(loaded.checks)),
+                rates: Arc::new(ArcSwap::from_pointee(RateTable(Some(Box::new(loaded.fees))))),
                 sessions,
                 failed,
             },

@@ -5,7 +5,9 @@ use crate::model::BusinessDate;
 use crate::model::Currency;
 use crate::model::Mcc;
 use crate::model::MerchantId;
+use crate::model::Priced;
 use crate::model::Product;
+use crate::model::Rates;
 use crate::registry::Breaches;
 use crate::registry::Document;
 use crate::registry::Row;
@@ -201,6 +203,17 @@ impl Fees {
     #[must_use]
     pub fn surcharge(&self, asked: &Asked) -> Surcharge {
         best(&self.surcharges, asked)
+    }
+}
+
+impl Rates for Fees {
+    fn rate(&self, priced: &Priced) -> Option<u16> {
+        if self.fees.is_empty() {
+            return None;
+        }
+        let Priced { merchant, mcc, card, currency, date } = *priced;
+        let asked = Asked { merchant, mcc, product: card.product, foreign: card.foreign, currency, date };
+        u16::try_from(self.fee(&asked).rate / 10).ok()
     }
 }
 

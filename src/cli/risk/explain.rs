@@ -147,6 +147,7 @@ impl Found {
             ("registered category", scene.registered_mcc.map(|mcc| mcc.to_string())),
             ("card range", scene.bin.map(|bin| bin.to_string())),
             ("firmware", scene.firmware.map(|firmware| firmware.to_string())),
+            ("fee", scene.fee.map(|fee| format!("{}.{:02} %", fee / 100, fee % 100))),
             ("silent for", scene.silent.map(|seconds| format!("{seconds} s"))),
             ("MAC failures of source", (scene.mac_failures > 0).then(|| scene.mac_failures.to_string())),
             ("signs", signs(scene.signs)),

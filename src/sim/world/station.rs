@@ -181,6 +181,7 @@ async fn parts(
         sealer: Arc::new(sealer),
         witness: Arc::new(Watcher { nature: Arc::clone(&outside.nature), history: Arc::clone(&outside.history), life }),
         registry: Arc::new(ArcSwap::new(Arc::clone(&ground.registry))),
+        rates: Arc::default(),
         checks: Arc::new(ArcSwap::new(Arc::clone(&ground.checks))),
         sessions: Arc::new(sessions),
         failed,

@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use tollgate::cli;
 use tollgate::cli::Exit;
+use tollgate::ledger::Recorded;
 use tollgate::model::Kind;
 use tollgate::model::MerchantId;
 use tollgate::model::ResponseCode;
@@ -142,4 +143,22 @@ fn rules_in_shadow_only_count() {
     let record = rig.records().into_iter().find(|record| record.intent.amount.minor() == 30_00).unwrap();
     let said = explained(&rig, record.intent.rrn.as_str());
     assert_eq!((&said["declined"], &said["hits"][0]["shadow"]), (&false.into(), &true.into()), "{said}");
+}
+
+#[test]
+fn a_merchant_that_pays_less_than_anybody_of_its_trade_is_noticed() {
+    let rule = "version = \"f\"\n[[rule]]\nid = \"cheap\"\nkind = \"fee-floor\"\naction = \"alert\"\nleast = 50\n";
+    let fees = "[[fee]]\nrate = 600\n[[fee]]\nmerchant = \"898110054110001\"\nrate = 380\n";
+    let tables = format!("{KEPT}[risk]\nrules = \"risk.toml\"\n");
+    let lists = [("risk.toml", rule), ("fees.toml", fees)];
+    let rig =
+        Rig::of(&Recipe { tables: &tables, files: "fees = [\"fees.toml\"]\n", lists: &lists, ..Recipe::default() });
+    for (number, hits) in [(TERMINAL, 1), (TERMINAL + 1, 0)] {
+        let mut till = rig.signed_in(number);
+        assert_eq!(till.ask(Kind::Sale, 30_00, CARD_A).code, Some(ResponseCode::Approved));
+        let of = |record: &Recorded| record.intent.identity.terminal == till.terminal.setup().terminal;
+        let record = rig.records().into_iter().find(of).unwrap();
+        let said = explained(&rig, record.intent.rrn.as_str());
+        assert_eq!(said["hits"].as_array().unwrap().len(), hits, "{said}");
+    }
 }
