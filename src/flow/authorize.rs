@@ -159,6 +159,7 @@ impl<W: World> Station<W> {
     ) -> Result<(Intent, Way), Stop> {
         let request = &asking.request;
         let date = facts.date(exchange.received);
+        let heard = self.heard(exchange, facts);
         let token = self.parts.sealer.token(&request.pan);
         let Assessment { refusal, mut reservations } = risk::assess(request, facts, date);
         let Chosen { way, issuer, reservations: more } = self.choose(asking, facts.test_mode, token, date);
@@ -169,7 +170,7 @@ impl<W: World> Station<W> {
             .or_else(|| self.pin_refusal(request, authentic))
             .or_else(|| self.code_refusal(exchange, request))
             .or(asking.original_unknown.then(unknown))
-            .or(source_refusal(exchange, facts, request))
+            .or(source_refusal(exchange, facts, request, &heard))
             .or(refusal)
             .or(issuer.as_ref().err().cloned());
         let outbound = issuer.ok().filter(|_| refusal.is_none()).map(|issuer| Outbound {
@@ -210,7 +211,7 @@ impl<W: World> Station<W> {
             batch: self.batch_for(facts.terminal, request),
             card: self.parts.registry.load().bins().class(&request.pan),
             operator: authentic.opening.operator,
-            scene: self.scene(exchange, facts, request),
+            scene: self.scene(exchange, facts, request, &heard),
             risk: None,
         };
         Ok((intent, way))

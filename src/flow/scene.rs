@@ -14,6 +14,7 @@ use crate::model::Region;
 use crate::model::Request;
 use crate::model::ResponseCode;
 use crate::model::TerminalFacts;
+use crate::registry::Heard;
 use crate::registry::Registry;
 use crate::risk;
 use crate::risk::Refusal;
@@ -28,10 +29,15 @@ struct Said<'a> {
 
 impl<W: World> Station<W> {
     /// The scene of a request whose MAC verified.
-    pub(super) fn scene(&self, exchange: &Exchange<'_>, facts: &TerminalFacts, request: &Request) -> Scene {
+    pub(super) fn scene(
+        &self,
+        exchange: &Exchange<'_>,
+        facts: &TerminalFacts,
+        request: &Request,
+        heard: &Heard,
+    ) -> Scene {
         let registry = self.parts.registry.load();
         let (callers, now) = (self.parts.sessions.callers(), self.parts.clock.monotonic());
-        let heard = callers.heard(facts.terminal, exchange.from.household, now);
         let data = exchange.message.role(Role::TerminalData);
         let said = Said {
             serial: data.as_deref().and_then(device_data::serial_number),
@@ -59,18 +65,34 @@ impl<W: World> Station<W> {
         }
     }
 
+    /// From where a request came whose MAC verified, and after how long.
+    pub(super) fn heard(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Heard {
+        let stays = matches!(facts.site.network, NetworkPolicy::Pin | NetworkPolicy::Warn);
+        let (callers, now) = (self.parts.sessions.callers(), self.parts.clock.monotonic());
+        callers.heard(facts.terminal, exchange.from.household, now, stays)
+    }
+
     /// Counts a MAC that is none against who sent it.
     pub(super) fn mac_failed(&self, exchange: &Exchange<'_>) {
         self.parts.sessions.callers().failed(exchange.from.household, self.parts.clock.monotonic());
     }
 }
 
-/// A terminal whose address the registry knows comes from there (58); reversals and advices from anywhere.
-pub(super) fn source_refusal(exchange: &Exchange<'_>, facts: &TerminalFacts, request: &Request) -> Option<Refusal> {
-    let NetworkPolicy::Among(networks) = &facts.site.network else { return None };
-    let known = networks.iter().any(|network| network.contains(exchange.from.household));
-    (!known && risk::may_refuse(request.kind))
-        .then(|| Refusal { code: ResponseCode::TerminalForbidden, rule: "source-address".into() })
+/// A terminal whose addresses the registry knows comes from one of them, and one that is pinned from where it was first
+/// heard (58); reversals and advices come from anywhere.
+pub(super) fn source_refusal(
+    exchange: &Exchange<'_>,
+    facts: &TerminalFacts,
+    request: &Request,
+    heard: &Heard,
+) -> Option<Refusal> {
+    let strays = match &facts.site.network {
+        NetworkPolicy::Among(networks) => !networks.iter().any(|network| network.contains(exchange.from.household)),
+        NetworkPolicy::Pin => heard.moved,
+        NetworkPolicy::Any | NetworkPolicy::Learn | NetworkPolicy::Warn => false,
+    };
+    let refused = strays && risk::may_refuse(request.kind);
+    refused.then(|| Refusal { code: ResponseCode::TerminalForbidden, rule: "source-address".into() })
 }
 
 /// Whether the acquirer numbers merchants in the Chinese way: the terminal's own number says what the registry says.

@@ -47,13 +47,20 @@ impl fmt::Debug for Callers {
 }
 
 impl Callers {
-    /// Takes note of a message whose MAC verified. Only terminals of the registry may be noted.
-    pub fn heard(&self, terminal: TerminalId, household: IpAddr, now: Duration) -> Heard {
-        let before = self.seen.insert(terminal, Seen { household, at: now });
-        before.map_or_else(Heard::default, |before| Heard {
-            moved: before.household != household,
-            silent: Some(now.saturating_sub(before.at)),
-        })
+    /// Takes note of a message whose MAC verified. Only terminals of the registry may be noted. `stays`: where it was
+    /// first heard from is where it is; else a terminal that moved is from then on where it moved to.
+    pub fn heard(&self, terminal: TerminalId, household: IpAddr, now: Duration, stays: bool) -> Heard {
+        let mut first = false;
+        let mut seen = self.seen.entry(terminal).or_insert_with(|| {
+            first = true;
+            Seen { household, at: now }
+        });
+        let before = std::mem::replace(&mut seen.at, now);
+        let moved = seen.household != household;
+        if moved && !stays {
+            seen.household = household;
+        }
+        Heard { moved, silent: (!first).then(|| now.saturating_sub(before)) }
     }
 
     /// When a terminal was heard last.
@@ -97,11 +104,19 @@ mod tests {
     fn a_terminal_that_calls_from_elsewhere_has_moved_once() {
         let (callers, terminal) = (Callers::default(), TerminalId::parse(b"10000001").unwrap());
         let [home, away]: [IpAddr; 2] = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse().unwrap());
-        assert_eq!(callers.heard(terminal, home, at(1)), Heard::default());
-        assert_eq!(callers.heard(terminal, home, at(31)), Heard { moved: false, silent: Some(at(30)) });
-        assert!(callers.heard(terminal, away, at(32)).moved);
-        assert!(!callers.heard(terminal, away, at(33)).moved);
+        assert_eq!(callers.heard(terminal, home, at(1), false), Heard::default());
+        assert_eq!(callers.heard(terminal, home, at(31), false), Heard { moved: false, silent: Some(at(30)) });
+        assert!(callers.heard(terminal, away, at(32), false).moved);
+        assert!(!callers.heard(terminal, away, at(33), false).moved);
         assert_eq!(callers.last(terminal), Some(at(33)));
+    }
+
+    #[test]
+    fn a_terminal_that_stays_has_moved_as_long_as_it_calls_from_elsewhere() {
+        let (callers, terminal) = (Callers::default(), TerminalId::parse(b"10000001").unwrap());
+        let [home, away]: [IpAddr; 2] = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse().unwrap());
+        let moved = [home, away, away, home].map(|from| callers.heard(terminal, from, at(1), true).moved);
+        assert_eq!(moved, [false, true, true, false]);
     }
 
     #[test]

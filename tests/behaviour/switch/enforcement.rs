@@ -138,3 +138,13 @@ fn what_an_operator_asks_of_a_terminal_is_told_by_the_next_sign_in_or_echo_once(
     step(&rig, "sign-in");
     assert_eq!(echo(), Some(RemoteRequest::SignIn));
 }
+
+#[test]
+fn a_terminal_whose_networks_are_known_comes_from_there_or_is_declined() {
+    let rows = "terminal,merchant,network\n10000001,898110054110001,10.0.0.0/8+192.0.2.7\n\
+                10000002,898110054110002,127.0.0.0/8\n10000003,898110054110003,pin\n10000009,898110054110009,\n";
+    let rig = Rig::of(&Recipe { lists: &[("terminals.csv", rows)], ..Recipe::default() });
+    let codes =
+        [TERMINAL, TERMINAL + 1, TERMINAL + 2].map(|number| rig.signed_in(number).ask(Kind::Sale, 10_00, CARD_A).code);
+    assert_eq!(codes, [FORBIDDEN, APPROVED, APPROVED]);
+}
