@@ -253,8 +253,9 @@ impl Witness for Watcher {
             Event::Refused { code, rule } => {
                 self.nature.say(&format!("station: {who} refused with {code}, {rule}"));
                 match *rule {
-                    "batch" => self.nature.sometimes(Sometimes::BatchOver),
                     "duplicate-mismatch" => self.nature.sometimes(Sometimes::OtherContent),
+                    // In a world nobody is signed off but by the close of a batch.
+                    "batch" | "signed-off" => self.nature.sometimes(Sometimes::BatchOver),
                     "ledger-full" => self.nature.sometimes(Sometimes::DiskFull),
                     "ksn-back" => self.nature.sometimes(Sometimes::SerialBack),
                     _ => {}
