@@ -42,7 +42,9 @@ impl Book {
         }
         let entry = self.entries.get(&id)?;
         let code = entry.answer.as_ref().map(|answer| answer.code);
-        let pin = matches!(code, Some(ResponseCode::PinWrong | ResponseCode::PinTriesLimit));
+        // A rule that answers so has not seen the PIN.
+        let by_issuer = entry.intent.refusal.is_none();
+        let pin = by_issuer && matches!(code, Some(ResponseCode::PinWrong | ResponseCode::PinTriesLimit));
         let declined = entry.state == State::Stands(Outcome::Declined);
         Some(if declined { Fate::Declined { pin } } else { Fate::Undone })
     }

@@ -10,7 +10,9 @@ use crate::risk;
 use crate::risk::Action;
 use crate::risk::Judgement;
 use crate::risk::Memory;
+use crate::risk::Refusal;
 use crate::risk::Reservation;
+use crate::risk::RiskNote;
 use crate::risk::RuleSet;
 use crate::risk::Sums;
 use smallvec::SmallVec;
@@ -92,7 +94,7 @@ pub struct Report {
     pub declined: Tally,
     /// Declined by a rule then, let through by these.
     pub passed: Tally,
-    /// Declined by another rule than then.
+    /// Declined by another rule than then, with another answer, or with the terminal held or not.
     pub otherwise: Tally,
     /// By rule.
     pub rules: BTreeMap<String, RuleTally>,
@@ -145,7 +147,9 @@ impl<'a> Backtest<'a> {
         match (was, would) {
             (None, Some(_)) => report.declined.add(intent.currency, intent.amount),
             (Some(_), None) => report.passed.add(intent.currency, intent.amount),
-            (Some(was), Some(would)) if was != would => report.otherwise.add(intent.currency, intent.amount),
+            (Some(was), Some(would)) if was != would || answers_otherwise(intent, judgement) => {
+                report.otherwise.add(intent.currency, intent.amount)
+            }
             _ => return,
         }
         if report.changes.len() < Report::LISTED {
@@ -169,6 +173,17 @@ impl Visitor for Backtest<'_> {
         let known = |key| intent.reservations.iter().any(|reserved| reserved.key == key);
         judgement.reservations.into_iter().filter(|reservation| !known(reservation.key)).collect()
     }
+}
+
+/// Whether the same rule would have answered another code, or would not have held the terminal that it held, or would
+/// have held it.
+fn answers_otherwise(intent: &Intent, judgement: &Judgement) -> bool {
+    let code = |refusal: Option<&Refusal>| refusal.map(|refusal| refusal.code);
+    let holds = |note: Option<&RiskNote>| {
+        note.is_some_and(|note| note.hits.iter().any(|hit| !hit.shadow && hit.action == Action::Hold))
+    };
+    code(intent.refusal.as_ref()) != code(judgement.refusal.as_ref())
+        || holds(intent.risk.as_deref()) != holds(judgement.note.as_deref())
 }
 
 /// The rule that declined a request then, if a rule of a file did.

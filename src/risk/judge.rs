@@ -94,7 +94,9 @@ fn spoken(rules: &RuleSet, view: &View<'_>, shadow: bool, into: &mut Judgement) 
         if !counts_only && into.refusal.is_none() {
             into.refusal = refusal(rule, action, said.code);
         }
-        let hit = Hit { rule: Arc::clone(&rule.id), action, evidence: clipped(said.evidence), shadow: counts_only };
+        // A note has the version of the set that decides.
+        let evidence = if shadow { format!("{} (rules {})", said.evidence, rules.version) } else { said.evidence };
+        let hit = Hit { rule: Arc::clone(&rule.id), action, evidence: clipped(evidence), shadow: counts_only };
         keep(rules, into, hit);
         if action == Action::Allow && !rule.shadow {
             return place + 1;

@@ -224,10 +224,32 @@ async fn obey(order: Order, station: &Station<Real>, lists: &Lists) -> Result<Do
 pub fn signed(actor: &str, reason: &str) -> Result<(), String> {
     let said =
         |text: &str, most| !text.trim().is_empty() && text.chars().count() <= most && !text.contains(char::is_control);
-    match said(actor, ACTOR) && said(reason, REASON) {
-        true => Ok(()),
-        false => Err(format!("an actor has 1 to {ACTOR} characters, a reason 1 to {REASON}")),
+    if !said(actor, ACTOR) || !said(reason, REASON) {
+        return Err(format!("an actor has 1 to {ACTOR} characters, a reason 1 to {REASON}"));
     }
+    if actor == "switch" || actor.starts_with("rule:") {
+        return Err("that is what the switch and its rules are called on record: say who you are".to_owned());
+    }
+    if has_card_number(actor) || has_card_number(reason) {
+        return Err("what looks like a card number is not kept: name the transaction instead".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether 13 to 19 digits in a row, with blanks or hyphens between them, have the check digit of a card number.
+fn has_card_number(text: &str) -> bool {
+    text.split(|letter: char| !letter.is_ascii_digit() && letter != ' ' && letter != '-').any(|run| {
+        let digits: Vec<u32> = run.chars().filter_map(|letter| letter.to_digit(10)).collect();
+        (13..=19).any(|length| digits.windows(length).any(checks))
+    })
+}
+
+/// Whether the last digit checks the others (ISO/IEC 7812-1, annex B).
+fn checks(digits: &[u32]) -> bool {
+    let doubled = |digit: u32| if digit > 4 { digit * 2 - 9 } else { digit * 2 };
+    let places = digits.iter().rev().enumerate();
+    let sum: u32 = places.map(|(place, digit)| if place % 2 == 1 { doubled(*digit) } else { *digit }).sum();
+    sum.is_multiple_of(10)
 }
 
 /// Reads the lists again, on a thread of its own: a million rows take seconds.

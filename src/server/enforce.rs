@@ -87,6 +87,7 @@ fn subject(order: &Step, station: &Station<Real>) -> Result<Subject, String> {
 fn ladder_step(order: &Step, subject: &Subject) -> Result<LadderStep, String> {
     let of_terminal = matches!(subject, Subject::Terminal(_));
     let step = match (&*order.step, order.amount) {
+        ("fine", Some(0)) => return Err("a fine of nothing".to_owned()),
         ("fine", Some(amount)) => Amount::new(amount).filter(|amount| *amount > Amount::ZERO).map(LadderStep::Fine),
         ("fine", None) => return Err("a fine has an amount".to_owned()),
         (_, Some(_)) => return Err("only a fine has an amount".to_owned()),

@@ -8,17 +8,22 @@ use super::in_force::InForce;
 use super::station::Real;
 use crate::flow::Parts;
 use crate::ledger::EmbeddedLedger;
+use crate::ledger::Ledger;
 use crate::model::Breach;
 use crate::model::Clock;
 use crate::model::DownloadSet;
 use crate::model::IssuerName;
 use crate::model::RateTable;
+use crate::model::SessionFacts;
+use crate::model::TerminalFacts;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
 use crate::registry::Diff;
 use crate::registry::Issuer;
 use crate::registry::Registry;
+use crate::registry::Sessions;
 use crate::risk::Checks;
+use crate::risk::RuleSet;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::path::PathBuf;
@@ -37,6 +42,9 @@ pub enum ReloadFault {
     /// Terminals could not tell that there is something new to fetch.
     #[error("the {} changed, but not their version", .0.name())]
     SameVersion(DownloadSet),
+    /// Decisions could not tell by which rules they were made.
+    #[error("the rules changed, but not their version {0:?}")]
+    SameRules(Box<str>),
     /// A terminal's row is gone: it could not undo any more what it was answered before.
     #[error("terminal {0} is gone from the lists: keep its row and terminate it")]
     TerminalGone(TerminalId),
@@ -56,6 +64,8 @@ pub struct Reloaded {
     pub rules: Option<[Box<str>; 2]>,
     /// SHA-256 of the lists' texts.
     pub(super) digest: [u8; 32],
+    /// Terminals that are another device now: they sign in anew.
+    pub(super) swapped: Vec<TerminalId>,
 }
 
 /// Rows of a difference that are written out.
@@ -77,6 +87,7 @@ pub struct Reload {
     checks: Arc<ArcSwap<Checks>>,
     rates: Arc<ArcSwap<RateTable>>,
     ledger: Arc<EmbeddedLedger>,
+    sessions: Arc<Sessions>,
     /// One at a time; in it the instant up to which rows were tried.
     tried: Mutex<Timestamp>,
 }
@@ -88,7 +99,16 @@ impl Reload {
         let tried = Mutex::new(parts.registry.load().at().unwrap_or_default());
         let (registry, checks) = (Arc::clone(&parts.registry), Arc::clone(&parts.checks));
         let rates = Arc::clone(&parts.rates);
-        Self { file, config, registry, checks, rates, ledger: Arc::clone(&parts.ledger), tried }
+        Self {
+            file,
+            config,
+            registry,
+            checks,
+            rates,
+            ledger: Arc::clone(&parts.ledger),
+            sessions: Arc::clone(&parts.sessions),
+            tried,
+        }
     }
 
     /// Reads all files again, as of now, and swaps the registry whole: a request sees the old rows or the new ones, never
@@ -115,8 +135,18 @@ impl Reload {
         Ok(reloaded)
     }
 
-    /// Keeps on record what is in force now.
+    /// Keeps on record what is in force now. Who is another device now is signed off, its batch as it was: the old
+    /// device's keys sell nothing more.
     pub(super) async fn note(&self, reloaded: &Reloaded, actor: &str, reason: &str) {
+        for terminal in &reloaded.swapped {
+            let Some(true) = self.sessions.read(*terminal, |session| session.signed_in) else { continue };
+            let off = |session| SessionFacts { signed_in: false, ..session };
+            let facts = self.sessions.change(*terminal, off);
+            tracing::info!(event = "device-swapped", %terminal, "the terminal is another device now: it must sign in");
+            if let Err(fault) = self.ledger.note_terminal(*terminal, facts).await {
+                tracing::error!(event = "device-swapped", %terminal, %fault, "that it must sign in is not on record");
+            }
+        }
         let (registry, checks) = (self.registry.load_full(), self.checks.load_full());
         let in_force = InForce { registry: &registry, digest: reloaded.digest, checks: &checks };
         in_force.note(&*self.ledger, actor, reason).await;
@@ -181,9 +211,16 @@ impl Reload {
         };
         let digests = |checks: &Checks| (checks.live.digest(), checks.shadow.as_ref().map(|rules| rules.digest()));
         let (before, now) = (self.checks.load(), loaded.checks);
+        let unnoticed = |old: &RuleSet, new: &RuleSet| old.version == new.version && old.digest() != new.digest();
+        let shadows = before.shadow.as_ref().zip(now.shadow.as_ref());
+        let live = unnoticed(&before.live, &now.live).then_some(&now.live);
+        if let Some(same) = live.or(shadows.filter(|(old, new)| unnoticed(old, new)).map(|(_, new)| new)) {
+            return Err(ReloadFault::SameRules(Box::from(&*same.version)));
+        }
         let rules = (digests(&before) != digests(&now)).then(|| [versions(&before), versions(&now)]);
         let (terminals, diff) = (new.terminals().count(), old.diff(&new, MOST));
-        let reloaded = Reloaded { terminals, diff, rules, digest: loaded.digest };
+        let swapped = swapped(&old, &new);
+        let reloaded = Reloaded { terminals, diff, rules, digest: loaded.digest, swapped };
         Ok((new, (now, RateTable(Some(Box::new(loaded.fees)))), reloaded))
     }
 
@@ -224,6 +261,16 @@ pub(super) fn say(outcome: &Result<Reloaded, ReloadFault>, why: &str) {
             tracing::error!(event = "reload-refused", why, %fault, "the station goes on with the lists it has");
         }
     }
+}
+
+/// Terminals that the lists give another serial number than before.
+fn swapped(old: &Registry, new: &Registry) -> Vec<TerminalId> {
+    let serial = |facts: &TerminalFacts| facts.site.hardware.as_ref().map(|hardware| hardware.serial.clone());
+    let other = |facts: &&Arc<TerminalFacts>| {
+        let before = old.terminal(facts.terminal).and_then(|facts| serial(facts));
+        before.is_some() && before != serial(facts)
+    };
+    new.terminals().filter(other).map(|facts| facts.terminal).collect()
 }
 
 fn rows(registry: &Registry) -> Vec<(IssuerName, Arc<Issuer>)> {

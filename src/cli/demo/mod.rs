@@ -101,6 +101,8 @@ impl Demo {
         let roll = folder.kept("terminals.log").map(|path| till_roll(&path)).transpose()?;
         let alarms = serve::alarms(&loaded, folder.path())?;
         let running = Running::start(loaded, folder.path()).map_err(|fault| serve::start_failure(&fault))?;
+        // An operator may have the lists read again.
+        let _reload = running.reload(folder.path().join("station.toml"));
         let _watched = AlarmThread::start(alarms, &running)?;
         let asked = Stopper::default();
         stop_on_signals(asked.clone())?;

@@ -13,6 +13,7 @@ use crate::registry::Source;
 use crate::server::SystemClock;
 use crate::server::config;
 use crate::server::config::{Config, Loaded, Look};
+use crate::server::control::signed as signed_by;
 use crate::server::private_file;
 use serde_json::json;
 use sha2::Digest;
@@ -109,6 +110,7 @@ impl Files {
         what: &str,
         is_rehearsal: bool,
     ) -> Result<Diff, Failure> {
+        signed_by(&signed.actor, &signed.reason).map_err(|why| Failure::new(Exit::Usage, why))?;
         let before = fs::read(path).map_err(|error| unreadable(path, &error))?;
         let old = self.loaded(HashMap::new())?.registry;
         let new = self.loaded(HashMap::from([(path.to_owned(), text.clone())]))?.registry;

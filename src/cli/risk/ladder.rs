@@ -198,7 +198,8 @@ fn text<'a>(row: &'a Value, name: &str) -> &'a str {
 
 fn show(row: &Value, out: &mut dyn Write) -> io::Result<()> {
     let count = |name: &str| row.get(name).and_then(Value::as_u64).unwrap_or_default();
-    let fined = Amount::new(count("fined")).map_or_else(String::new, |amount| amount.to_string());
+    // A sum may be more than one amount can be.
+    let fined = format!("{}.{:02}", count("fined") / 100, count("fined") % 100);
     writeln!(
         out,
         "{}: {}, {} warnings, {} fines of {fined} in all",

@@ -76,7 +76,7 @@ impl Replay {
         writeln!(out, "rules {version}: {} requests compared", report.judged)?;
         tally("let through then, declined now", &report.declined, out)?;
         tally("declined by a rule then, let through now", &report.passed, out)?;
-        tally("declined by another rule than then", &report.otherwise, out)?;
+        tally("declined otherwise than then", &report.otherwise, out)?;
         for (rule, said) in &report.rules {
             writeln!(
                 out,

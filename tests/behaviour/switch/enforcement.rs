@@ -89,10 +89,19 @@ fn terminated_is_for_good_and_what_is_no_step_changes_nothing() {
     }
     let unknown = json!({"do": "step", "terminal": "99999999", "step": "warn", "actor": "alice", "reason": "r"});
     assert!(ask(&rig, &unknown)["error"].as_str().unwrap().contains("not listed"));
+    let by = |actor: &str, reason: &str| {
+        let order = json!({"do": "step", "terminal": "10000002", "step": "warn", "actor": actor, "reason": reason});
+        ask(&rig, &order)["error"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(by("switch", "r").contains("say who you are") && by("rule:x", "r").contains("say who you are"));
+    for reason in ["card 6225000000000253 seen", "6225 0000 0000 0253", "x4111-1111-1111-1111"] {
+        assert!(by("alice", reason).contains("card number"), "{reason}");
+    }
+    assert_eq!(by("alice", "letter 20261122 of 118 pages, 632600000017"), "");
     let nobody = json!({"do": "step", "terminal": "10000001", "step": "warn", "actor": "", "reason": "r"});
     assert!(ask(&rig, &nobody)["error"].as_str().unwrap().contains("an actor has"));
     let ladders = ask(&rig, &json!({"do": "ladders"}));
-    assert_eq!(ladders["ladders"][0]["entries"].as_array().unwrap().len(), 2);
+    assert_eq!(ladders["ladders"][0]["entries"].as_array().unwrap().len(), 2, "of the first one");
 }
 
 #[test]
@@ -147,4 +156,26 @@ fn a_terminal_whose_networks_are_known_comes_from_there_or_is_declined() {
     let codes =
         [TERMINAL, TERMINAL + 1, TERMINAL + 2].map(|number| rig.signed_in(number).ask(Kind::Sale, 10_00, CARD_A).code);
     assert_eq!(codes, [FORBIDDEN, APPROVED, APPROVED]);
+}
+
+#[test]
+fn a_terminal_that_is_another_device_now_signs_in_before_it_sells_and_keeps_its_batch() {
+    let rig = with_devices();
+    let device = |serial: &str| Habits { serial: Some(serial.into()), ..Habits::default() };
+    let mut old = listed(&rig, device("A920-0001"));
+    old.sign_in();
+    assert_eq!(old.ask(Kind::Sale, 10_00, CARD_A).code, APPROVED);
+    let batch = rig.live_batch(old.terminal.setup().terminal);
+    std::fs::write(rig.file("devices.csv"), "serial,terminal\nA920-0002,10000001\n").unwrap();
+    // It knows its file from then on.
+    rig.reload().unwrap();
+    std::fs::write(rig.file("devices.csv"), "serial,terminal\nA920-0003,10000001\n").unwrap();
+    let done = ask(&rig, &json!({"do": "reload", "check": false, "actor": "alice", "reason": "broken screen"}));
+    assert_eq!(done["ok"], true, "{done}");
+    assert_eq!(old.ask(Kind::Sale, 10_00, CARD_A).code, Some(ResponseCode::SignInRequired));
+    let sign_in = old.terminal.sign_in(super::rig::now()).unwrap();
+    assert_eq!(old.exchange(&sign_in).code, FORBIDDEN, "the old device");
+    let mut new = listed(&rig, device("A920-0003"));
+    new.sign_in();
+    assert_eq!(rig.live_batch(new.terminal.setup().terminal), batch);
 }

@@ -130,6 +130,11 @@ fn rules_that_come_with_a_reload_judge_the_next_request_and_a_typo_in_them_keeps
     assert_eq!(till.ask(Kind::Sale, 30_00, CARD_A).code, Some(ResponseCode::AmountLimit));
     std::fs::write(rig.file("risk.toml"), format!("version = \"three\"\n{rule}most = 1\n")).unwrap();
     assert!(rig.reload().is_err());
+    std::fs::write(rig.file("risk.toml"), "version = \"two\"\n").unwrap();
+    assert!(
+        rig.reload().unwrap_err().to_string().contains("not their version"),
+        "which rules decided would not be known"
+    );
     assert_eq!(till.ask(Kind::Sale, 20_00, CARD_A).code, Some(ResponseCode::Approved), "as before");
 }
 
