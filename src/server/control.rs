@@ -236,12 +236,14 @@ pub fn signed(actor: &str, reason: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether 13 to 19 digits in a row, with blanks or hyphens between them, have the check digit of a card number.
+/// Whether there is a card number in it: 13 to 19 digits in a row with the check digit of one, or as many with blanks or
+/// hyphens between them.
 fn has_card_number(text: &str) -> bool {
-    text.split(|letter: char| !letter.is_ascii_digit() && letter != ' ' && letter != '-').any(|run| {
-        let digits: Vec<u32> = run.chars().filter_map(|letter| letter.to_digit(10)).collect();
-        (13..=19).any(|length| digits.windows(length).any(checks))
-    })
+    let digits = |run: &str| run.chars().filter_map(|letter| letter.to_digit(10)).collect::<Vec<u32>>();
+    let spaced = text.split(|letter: char| !letter.is_ascii_digit() && letter != ' ' && letter != '-');
+    let plain = text.split(|letter: char| !letter.is_ascii_digit());
+    spaced.map(digits).any(|run| (13..=19).contains(&run.len()) && checks(&run))
+        || plain.map(digits).any(|run| (13..=19).any(|length| run.windows(length).any(checks)))
 }
 
 /// Whether the last digit checks the others (ISO/IEC 7812-1, annex B).
