@@ -16,7 +16,6 @@ use crate::model::ResponseCode;
 use crate::model::TerminalFacts;
 use crate::registry::Heard;
 use crate::registry::Registry;
-use crate::risk;
 use crate::risk::Refusal;
 use crate::risk::Scene;
 use crate::risk::Signs;
@@ -91,7 +90,7 @@ pub(super) fn source_refusal(
         NetworkPolicy::Pin => heard.moved,
         NetworkPolicy::Any | NetworkPolicy::Learn | NetworkPolicy::Warn => false,
     };
-    let refused = strays && risk::may_refuse(request.kind);
+    let refused = strays && request.kind.may_be_refused();
     refused.then(|| Refusal { code: ResponseCode::TerminalForbidden, rule: "source-address".into() })
 }
 

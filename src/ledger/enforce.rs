@@ -2,7 +2,6 @@
 
 use super::Intent;
 use super::book::Book;
-use super::kinds;
 use super::plan::Planned;
 use super::record::Commit;
 use super::record::Record;
@@ -54,7 +53,7 @@ impl Book {
 
     /// Why a request is refused whose terminal or merchant is suspended or worse, if it is.
     pub(super) fn barred(&self, intent: &Intent) -> Option<Refusal> {
-        if self.ladders.is_empty() || mutant::is(Mutant::SuspendedLetIn) || !kinds::may_be_refused(intent.kind) {
+        if self.ladders.is_empty() || mutant::is(Mutant::SuspendedLetIn) || !intent.kind.may_be_refused() {
             return None;
         }
         let standing = |subject| self.ladders.get(&subject).map(|ladder| ladder.standing).unwrap_or_default();

@@ -174,39 +174,6 @@ pub const fn must_fit(kind: Kind) -> bool {
     !matches!(kind, Kind::Adjustment)
 }
 
-/// Whether a request of a kind may be refused for what rules, limits or the standing of its terminal say. Reversals,
-/// advices and management never are (rules of the money, 5).
-#[must_use]
-pub const fn may_be_refused(kind: Kind) -> bool {
-    match kind {
-        Kind::Sale
-        | Kind::Authorization
-        | Kind::Increment
-        | Kind::Transfer
-        | Kind::Balance
-        | Kind::Verification
-        | Kind::SaleVoid
-        | Kind::AuthorizationVoid
-        | Kind::Completion
-        | Kind::CompletionVoid
-        | Kind::Refund => true,
-        Kind::CompletionAdvice
-        | Kind::OfflineSale
-        | Kind::AuthorizationAdvice
-        | Kind::Adjustment
-        | Kind::Reversal
-        | Kind::SignIn
-        | Kind::SignOff
-        | Kind::Echo
-        | Kind::OfflineRefund
-        | Kind::ScriptNotice
-        | Kind::Settlement
-        | Kind::BatchUpload
-        | Kind::Download
-        | Kind::KeyChange => false,
-    }
-}
-
 /// Whether rules remember a kind: what moves, holds or lets go money, and what looks at a card.
 #[must_use]
 pub fn is_remembered(kind: Kind) -> bool {

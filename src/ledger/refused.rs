@@ -35,7 +35,7 @@ impl Book {
             own => (None, own),
         };
         let misfit = misfit.map(|code| Refusal { code, rule: "follow-up".into() });
-        let by_rule = judged.refusal.filter(|_| kinds::may_be_refused(intent.kind));
+        let by_rule = judged.refusal.filter(|_| intent.kind.may_be_refused());
         let refusal = misfit.or(own).or(by_rule).or(binding);
         if refusal.is_none() && kinds::of(intent.kind).reserves {
             intent.reservations.extend(judged.reservations);

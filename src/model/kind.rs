@@ -149,6 +149,39 @@ impl Kind {
         !management.contains(&self)
     }
 
+    /// Whether a request of this kind may be refused for what rules, limits or the standing of its terminal say. Reversals,
+    /// advices and management never are (rules of the money, 5).
+    #[must_use]
+    pub const fn may_be_refused(self) -> bool {
+        match self {
+            Self::Sale
+            | Self::Authorization
+            | Self::Increment
+            | Self::Transfer
+            | Self::Balance
+            | Self::Verification
+            | Self::SaleVoid
+            | Self::AuthorizationVoid
+            | Self::Completion
+            | Self::CompletionVoid
+            | Self::Refund => true,
+            Self::CompletionAdvice
+            | Self::OfflineSale
+            | Self::AuthorizationAdvice
+            | Self::Adjustment
+            | Self::Reversal
+            | Self::SignIn
+            | Self::SignOff
+            | Self::Echo
+            | Self::OfflineRefund
+            | Self::ScriptNotice
+            | Self::Settlement
+            | Self::BatchUpload
+            | Self::Download
+            | Self::KeyChange => false,
+        }
+    }
+
     /// Whether its amount is money that moves, or is held or let go: such a message has one, and it is not zero.
     #[must_use]
     pub fn moves_money(self) -> bool {

@@ -167,7 +167,7 @@ impl Visitor for Backtest<'_> {
         declined: bool,
     ) -> SmallVec<[Reservation; 2]> {
         let judgement = risk::judge(self.rules, &intent.situation(), memory, sums);
-        if self.span.has(intent.received) && risk::may_refuse(intent.kind) {
+        if self.span.has(intent.received) && intent.kind.may_be_refused() {
             self.compare(intent, &judgement, declined);
         }
         let known = |key| intent.reservations.iter().any(|reserved| reserved.key == key);

@@ -81,7 +81,7 @@ pub fn counted(rules: &RuleSet, situation: &Situation<'_>) -> SmallVec<[Reservat
 
 /// Asks the rules one by one, in the order of the file. How many were asked: one that allows is the last.
 fn spoken(rules: &RuleSet, view: &View<'_>, shadow: bool, into: &mut Judgement) -> usize {
-    let refusable = KindSet::REFUSED.has(view.s.kind);
+    let refusable = view.s.kind.may_be_refused();
     for (place, rule) in rules.rules.iter().enumerate() {
         // Asked for a PIN that it brought: nothing to say.
         let is_met = rule.action == Action::StepUp && view.s.scene.signs.has(super::Signs::PIN);

@@ -36,19 +36,16 @@ impl KindSet {
     /// All of these.
     pub(super) const CARDS: Self = Self::ASKING.and(Self::REFUNDS);
     /// What may be refused; the other kinds never are (rules of the money, 5).
-    pub(super) const REFUSED: Self = Self::of(&[
-        Kind::Sale,
-        Kind::Authorization,
-        Kind::Increment,
-        Kind::Transfer,
-        Kind::Balance,
-        Kind::Verification,
-        Kind::SaleVoid,
-        Kind::AuthorizationVoid,
-        Kind::Completion,
-        Kind::CompletionVoid,
-        Kind::Refund,
-    ]);
+    pub(super) const REFUSED: Self = {
+        let (mut set, mut rest) = (Self(0), Kind::ALL.as_slice());
+        while let [kind, others @ ..] = rest {
+            if kind.may_be_refused() {
+                set = set.and(Self::of(&[*kind]));
+            }
+            rest = others;
+        }
+        set
+    };
     /// What may bring a PIN.
     pub(super) const PIN: Self = Self::of(&[
         Kind::Sale,

@@ -14,7 +14,7 @@ pub use judge::{Checks, Judgement, Sums, counted, judge, judge_both};
 pub use memory::{Fate, Memory, MemoryRow};
 pub use note::{Action, Hit, RiskNote};
 pub use rule_set::{RuleSet, RuleStep, Wording};
-pub use rules::{Assessment, assess, assess_again, is_built_in, may_refuse, refusals};
+pub use rules::{Assessment, assess, assess_again, is_built_in, refusals};
 pub use scene::{Scene, Signs};
 pub use situation::Situation;
 

@@ -1,6 +1,5 @@
 //! The rules that need no memory beyond the day's counters.
 
-use super::kind_set::KindSet;
 use super::{Counted, CounterKey, Refusal, Reservation, Situation};
 use crate::model::Amount;
 use crate::model::BusinessDate;
@@ -70,13 +69,6 @@ const AMOUNTS: &[Rule] = &[
     }),
 ];
 
-/// Whether a request of this kind may be refused at all: what tells of money that has moved, undoes it or manages the
-/// terminal never is (rules of the money, 5).
-#[must_use]
-pub fn may_refuse(kind: Kind) -> bool {
-    KindSet::REFUSED.has(kind)
-}
-
 /// Every rule that refuses `request`, in the order of the tables: what an explanation shows.
 ///
 /// Reversals, advices and management are never refused (rules of the money, 5), but for an advice of nothing. A
@@ -94,27 +86,8 @@ pub fn is_built_in(id: &str) -> bool {
 fn refusing(request: Plain, facts: &TerminalFacts) -> impl Iterator<Item = Refusal> {
     let (parties, amounts): (&[Rule], &[Rule]) = match request.kind {
         Kind::Sale | Kind::Authorization | Kind::Increment | Kind::Transfer => (PARTIES, AMOUNTS),
-        Kind::Balance
-        | Kind::Verification
-        | Kind::SaleVoid
-        | Kind::AuthorizationVoid
-        | Kind::Completion
-        | Kind::CompletionVoid
-        | Kind::Refund => (PARTIES, &[]),
-        Kind::CompletionAdvice
-        | Kind::OfflineSale
-        | Kind::AuthorizationAdvice
-        | Kind::Adjustment
-        | Kind::Reversal
-        | Kind::SignIn
-        | Kind::SignOff
-        | Kind::Echo
-        | Kind::OfflineRefund
-        | Kind::ScriptNotice
-        | Kind::Settlement
-        | Kind::BatchUpload
-        | Kind::Download
-        | Kind::KeyChange => (&[], &[]),
+        kind if kind.may_be_refused() => (PARTIES, &[]),
+        _ => (&[], &[]),
     };
     let all = parties.iter().chain(SOMETHING).chain(amounts);
     let refusing = all.filter(move |(_, _, refuses)| refuses(&request, facts));

@@ -3,7 +3,6 @@
 use super::fold::Verifier;
 use super::invariant::Invariant;
 use crate::ledger::Intent;
-use crate::ledger::kinds;
 use crate::model::LadderEntry;
 use crate::model::LadderStep;
 use crate::model::Standing;
@@ -74,7 +73,7 @@ impl Verifier {
     pub(super) fn may_ask(&mut self, intent: &Intent) {
         let (terminal, merchant) = (Subject::Terminal(intent.identity.terminal), Subject::Merchant(intent.merchant));
         let stands = self.ladders.of(&terminal) == Standing::Active && self.ladders.of(&merchant) == Standing::Active;
-        let lawful = stands || !kinds::may_be_refused(intent.kind);
+        let lawful = stands || !intent.kind.may_be_refused();
         self.check(Invariant::I15, lawful, "a request is let in of a terminal or merchant that is suspended");
     }
 }

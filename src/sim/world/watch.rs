@@ -176,7 +176,7 @@ pub(super) fn while_suspended(outside: &Outside, answer: &Answered, kind: Option
     let Some(kind) = kind.filter(|kind| !matches!(kind, Kind::SignIn | Kind::SignOff | Kind::Echo)) else { return };
     let approved = ResponseCode::parse(&answer.code).is_some_and(ResponseCode::is_approval);
     let (terminal, what) = (answer.terminal, kind.name());
-    if !kinds::may_be_refused(kind) {
+    if !kind.may_be_refused() {
         if answer.code == ResponseCode::TerminalForbidden.code() {
             outside.history.breach(format!("I15: {terminal} is suspended, and its {what} is refused"));
         } else if approved {
