@@ -6,8 +6,9 @@
 //! * `-- sync`: group commit beside the plain yardstick: the same bytes written and synced into a zero-filled
 //!   file, in turns, medians of the rounds.
 //! * `-- close [N]`: the settlement (0500) of a batch of 1,000 among N open ones (default 200).
+//! * `-- replay [N]`: the sample rules tried on a journal of N sales (default 1,000,000), as `tollgate risk replay` does.
 //!
-//! Without a word: all four.
+//! Without a word: all five.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that cannot run has nobody to answer to")]
 
@@ -28,13 +29,19 @@ use tollgate::ledger::journal::Folder;
 use tollgate::ledger::journal::Opened;
 use tollgate::ledger::journal::Step;
 use tollgate::ledger::journal::open;
+use tollgate::ledger::judged::judged;
 use tollgate::model::BatchNumber;
 use tollgate::model::BusinessDate;
 use tollgate::model::MerchantId;
+use tollgate::model::PanToken;
+use tollgate::model::SplitMix64;
 use tollgate::model::Timestamp;
+use tollgate::ops::backtest::Backtest;
+use tollgate::ops::backtest::Span;
 use tollgate::risk::Counted;
 use tollgate::risk::CounterKey;
 use tollgate::risk::Reservation;
+use tollgate::risk::RuleSet;
 
 const ROUNDS: usize = 7;
 /// Slips of the batch that is closed.
@@ -155,6 +162,41 @@ fn close(terminals: u64) {
     println!("a batch of {SLIPS} settled: {closes:.0} us, one of {terminals} open ones");
 }
 
+/// The card of a sale: 200,000 of them, each used now and then.
+fn card(number: u64) -> PanToken {
+    let mut random = SplitMix64::new(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) % 200_000);
+    let mut token = [0; 32];
+    token.as_chunks_mut().0.iter_mut().for_each(|part| *part = random.draw().to_be_bytes());
+    PanToken(token)
+}
+
+/// A day's sales, then what rules would have said of them: how many a second of processor time.
+fn replay(transactions: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = opened(folder.path(), usize::MAX);
+    for number in 0..transactions {
+        let sale = till::sale(&ledger.ledger, number, date(), received(number * 50));
+        till::approve(&ledger.ledger, Intent { token: card(number), ..sale });
+        if number % 1_024 == 0 {
+            till::write_all(&mut ledger);
+        }
+    }
+    till::write_all(&mut ledger);
+    ledger.anchor.step().unwrap();
+    drop(ledger);
+    let rules = RuleSet::read("sample", RuleSet::SAMPLE).unwrap();
+    let rates: Vec<f64> = (0..5)
+        .map(|_| {
+            let (mut backtest, start) = (Backtest::new(&rules, Span::default()), till::processor());
+            judged(&mut Folder::open(folder.path()).unwrap(), &mut backtest).unwrap();
+            let took = till::processor() - start;
+            assert_eq!(backtest.report.judged, transactions);
+            transactions as f64 / took
+        })
+        .collect();
+    println!("{transactions} sales judged again by {} rules: {:.0} a second of one core", rules.len(), median(rates));
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
@@ -236,18 +278,21 @@ fn main() {
         Some("growth") => growth(count(1_000_000)),
         Some("sync") => sync(),
         Some("close") => close(count(200)),
+        Some("replay") => replay(count(1_000_000)),
         // `cargo test --benches` only wants to know that it runs.
         Some("--test") => {
             restart(2_000);
             growth(2_000);
             close(2);
+            replay(2_000);
         }
         None => {
             restart(1_000_000);
             growth(1_000_000);
             sync();
             close(200);
+            replay(1_000_000);
         }
-        Some(other) => panic!("{other}: restart, growth, sync or close"),
+        Some(other) => panic!("{other}: restart, growth, sync, close or replay"),
     }
 }

@@ -2,8 +2,9 @@
 //! it runs and that few are declined.
 //!
 //! `cargo bench --bench risk -- [TERMINALS] [REQUESTS]` (default 1,000,000 each). Every terminal sells once, then come
-//! as many requests again from terminals and cards drawn at random, each judged and noted. Beside it the yardstick:
-//! the same requests in two plain hash maps, a count of each terminal and one of each card, looked up and raised.
+//! as many requests again from terminals and cards drawn at random, each judged, counted on the day's counters and noted.
+//! Beside it the yardstick: the same requests in two plain hash maps, a count of each terminal and one of each card,
+//! looked up and raised.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot run has nobody to answer to")]
 
@@ -22,14 +23,14 @@ use tollgate::model::Region;
 use tollgate::model::SplitMix64;
 use tollgate::model::TerminalId;
 use tollgate::model::Timestamp;
-use tollgate::risk::CounterKey;
+use tollgate::risk::Counters;
 use tollgate::risk::Fate;
 use tollgate::risk::Memory;
 use tollgate::risk::RuleSet;
 use tollgate::risk::Scene;
 use tollgate::risk::Signs;
 use tollgate::risk::Situation;
-use tollgate::risk::Sums;
+use tollgate::risk::counted;
 use tollgate::risk::judge;
 
 /// 2026-11-23T02:00:00Z: ten in the morning in China.
@@ -38,16 +39,6 @@ const BEGIN: i64 = 1_795_399_200_000_000;
 const APART: i64 = 100;
 const ROUNDS: usize = 3;
 const SCENES: u64 = 4_096;
-
-/// The day's counters.
-#[derive(Default)]
-struct Counters(HashMap<CounterKey, (u64, u32)>);
-
-impl Sums for Counters {
-    fn sum(&self, key: &CounterKey) -> (u64, u32) {
-        self.0.get(key).copied().unwrap_or_default()
-    }
-}
 
 fn resident() -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -108,11 +99,13 @@ fn main() {
     let (terminals, requests) = (numbers.next().unwrap_or(1_000_000), numbers.next().unwrap_or(1_000_000));
     let rules = RuleSet::read("sample", RuleSet::SAMPLE).unwrap();
     let mut random = SplitMix64::new(6);
-    let (scenes, counters) = (scenes(&mut random), Counters::default());
+    let (scenes, mut counters) = (scenes(&mut random), Counters::default());
     let before = resident();
     let mut memory = Memory::default();
     for terminal in 0..terminals {
-        memory.note(&request(terminal, terminal, terminals * 2, &scenes, &mut random), Fate::Live);
+        let first = request(terminal, terminal, terminals * 2, &scenes, &mut random);
+        memory.note(&first, Fate::Live);
+        counters.take(&counted(&rules, &first));
     }
     let per_terminal = (resident() - before) / terminals.max(1);
     println!(
@@ -141,12 +134,14 @@ fn main() {
             *by_card.entry(situation.card).or_default() += 1;
         }
         plain.push(per(asked.len(), start));
-        let (start, mut declined) = (processor(), 0);
+        let (start, mut declined, mut spoken) = (processor(), 0, 0);
         for situation in &asked {
             let judgement = judge(&rules, situation, &memory, &counters);
+            let fate = if judgement.refusal.is_none() { Fate::Live } else { Fate::Declined { pin: false } };
+            memory.note(situation, fate);
+            counters.take(&judgement.reservations);
             declined += u64::from(judgement.refusal.is_some());
-            memory
-                .note(situation, if judgement.refusal.is_none() { Fate::Live } else { Fate::Declined { pin: false } });
+            spoken += u64::from(judgement.note.is_some());
         }
         judged.push(per(asked.len(), start));
         let start = processor();
@@ -155,9 +150,10 @@ fn main() {
         }
         looked_up.push(per(asked.len(), start));
         assert!(declined * 10 < requests, "{declined} of {requests} were declined");
+        println!("of {requests} requests, rules spoke of {spoken} and declined {declined}");
     }
     println!(
-        "{} rules: judged and noted {:.0} ns, judged only {:.0} ns",
+        "{} rules: judged, counted and noted {:.0} ns, judged only {:.0} ns",
         rules.len(),
         median(judged),
         median(looked_up)

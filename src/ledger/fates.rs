@@ -4,6 +4,7 @@ use super::Intent;
 use super::Outcome;
 use super::TxnId;
 use super::book::Book;
+use super::counters::give_back;
 use super::followers::Followers;
 use super::kinds;
 use super::lifecycle::State;
@@ -87,7 +88,7 @@ impl Book {
             if live && !live_before {
                 self.counters.take(&entry.intent.reservations);
             } else if live_before && !live && !mutant::is(Mutant::ReservationsKept) {
-                self.counters.give_back(&entry.intent.reservations);
+                give_back(&mut self.counters, &entry.intent.reservations);
             }
         }
     }

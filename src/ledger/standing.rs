@@ -8,6 +8,7 @@ use super::TxnId;
 use super::batches;
 use super::book::Book;
 use super::book::Entry;
+use super::counters::give_back;
 use super::followers::Followers;
 use super::owed::Queue;
 use super::record::KeptReversal;
@@ -160,7 +161,7 @@ impl Book {
         let entry = self.entries.remove(&id)?;
         let intent = &entry.intent;
         if live {
-            self.counters.give_back(&intent.reservations);
+            give_back(&mut self.counters, &intent.reservations);
         }
         self.identities.forget_request(&intent.identity, id);
         self.rrns.remove(&intent.rrn);

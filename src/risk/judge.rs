@@ -3,7 +3,7 @@
 use super::kind_set::KindSet;
 use super::kinds::{Per, View};
 use super::rule_set::Rule;
-use super::{Action, CounterKey, Hit, Memory, Refusal, Reservation, RiskNote, RuleSet, Situation};
+use super::{Action, CounterKey, Hit, Memory, Refusal, Reservation, RiskNote, RuleSet, Situation, Sums};
 use crate::model::ResponseCode;
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -16,12 +16,6 @@ pub struct Checks {
     pub live: Arc<RuleSet>,
     /// Only counts.
     pub shadow: Option<Arc<RuleSet>>,
-}
-
-/// The day's counters, as far as rules look at them.
-pub trait Sums {
-    /// Sum in minor units and count of what is reserved on a counter now.
-    fn sum(&self, key: &CounterKey) -> (u64, u32);
 }
 
 /// What a set of rules says of one request.
@@ -42,7 +36,7 @@ const EVIDENCE: usize = 256;
 /// Judges `situation` by `rules`, given what is remembered.
 #[must_use]
 pub fn judge(rules: &RuleSet, situation: &Situation<'_>, memory: &Memory, sums: &impl Sums) -> Judgement {
-    let view = View::new(situation, memory, sums);
+    let view = View::new(situation, memory, sums, rules.counts.iter().map(|(per, _)| *per));
     let mut judgement = Judgement::default();
     let asked = spoken(rules, &view, false, &mut judgement);
     if judgement.refusal.is_none() {
@@ -57,7 +51,8 @@ pub fn judge(rules: &RuleSet, situation: &Situation<'_>, memory: &Memory, sums: 
 #[must_use]
 pub fn judge_both(checks: &Checks, situation: &Situation<'_>, memory: &Memory, sums: &impl Sums) -> Judgement {
     let Some(shadow) = checks.shadow.as_deref() else { return judge(&checks.live, situation, memory, sums) };
-    let view = View::new(situation, memory, sums);
+    let counts = checks.live.counts.iter().chain(&shadow.counts);
+    let view = View::new(situation, memory, sums, counts.map(|(per, _)| *per));
     let mut judgement = Judgement::default();
     let asked = spoken(&checks.live, &view, false, &mut judgement);
     spoken(shadow, &view, true, &mut judgement);

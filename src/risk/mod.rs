@@ -1,5 +1,6 @@
 //! Risk per terminal: pure, explainable, decided before a byte leaves.
 
+mod counters;
 mod judge;
 mod kind_set;
 mod kinds;
@@ -10,7 +11,8 @@ mod rules;
 mod scene;
 mod situation;
 
-pub use judge::{Checks, Judgement, Sums, counted, judge, judge_both};
+pub use counters::{Counters, Sums};
+pub use judge::{Checks, Judgement, counted, judge, judge_both};
 pub use memory::{Fate, Memory, MemoryRow};
 pub use note::{Action, Hit, RiskNote};
 pub use rule_set::{RuleSet, RuleStep, Wording};

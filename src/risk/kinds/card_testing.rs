@@ -38,7 +38,7 @@ impl Speaks for CardTesting {
         }
         let trail = view.trail(Per::Terminal)?;
         let events = usize::try_from(trail.events()).unwrap_or(usize::MAX);
-        if events.saturating_add(1) < self.cards || (self.declines > 0 && !trail.has_declines()) {
+        if events.saturating_add(1) < self.cards || trail.declines() < self.declines {
             return None;
         }
         let mut cards: SmallVec<[u64; 16]> = SmallVec::from_slice(&[card_tag(view.s)]);

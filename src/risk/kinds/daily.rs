@@ -3,7 +3,6 @@
 use super::{Per, Said, Speaks, View, money};
 use crate::model::Amount;
 use crate::model::ResponseCode;
-use crate::risk::CounterKey;
 use crate::risk::kind_set::KindSet;
 use crate::risk::rule_set::Row;
 
@@ -44,8 +43,7 @@ impl Speaks for Daily {
     }
 
     fn speaks(&self, view: &View<'_>) -> Option<Said> {
-        let key = CounterKey { counted: self.per.counted(view.s)?, date: view.s.date };
-        let (sum, count) = view.sums.sum(&key);
+        let (sum, count) = view.today(self.per)?;
         let (sum, count) = (sum.saturating_add(view.amount().minor()), count.saturating_add(1));
         let name = || self.per.name(view.s);
         if let Some(most) = self.amount.filter(|most| sum > most.minor()) {

@@ -24,7 +24,7 @@ impl Speaks for PinTries {
     }
 
     fn speaks(&self, view: &View<'_>) -> Option<Said> {
-        let trail = view.trail(Per::Card).filter(|trail| trail.has_declines())?;
+        let trail = view.trail(Per::Card).filter(|trail| trail.declines() >= self.count)?;
         let earlier = trail.within(view.now(), self.within);
         let wrong = earlier.filter(|slot| slot.fate() == Fate::Declined { pin: true });
         let tries = wrong.fold(0_u32, |sum, slot| sum.saturating_add(slot.count()));

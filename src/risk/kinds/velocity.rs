@@ -45,8 +45,8 @@ impl Velocity {
     /// Whether all that is remembered of the subject could pass a limit.
     fn may_pass(&self, trail: &Trail, amount: u64) -> bool {
         let by_amount = |most: Amount| trail.amount().saturating_add(amount) > most.minor();
-        let passes = self.amount.is_some_and(by_amount) || self.count.is_some_and(|most| trail.events() >= most);
-        passes && (self.counting != Counting::Declines || trail.has_declines())
+        let events = if self.counting == Counting::Declines { trail.declines() } else { trail.events() };
+        events > 0 && (self.amount.is_some_and(by_amount) || self.count.is_some_and(|most| events >= most))
     }
 }
 

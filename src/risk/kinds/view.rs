@@ -3,8 +3,7 @@
 use crate::model::Amount;
 use crate::risk::memory::Trail;
 use crate::risk::rule_set::ENTRIES;
-use crate::risk::{Counted, Memory, Situation, Sums};
-use std::cell::OnceCell;
+use crate::risk::{Counted, CounterKey, Memory, Situation, Sums};
 
 /// Whose a limit is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,17 +16,36 @@ pub(in crate::risk) enum Per {
     Entry,
 }
 
-/// One request before the rules. Each trail is looked up once, when a rule first asks for it.
+/// One request before the rules, with all that they may ask for.
+///
+/// A look-up waits for memory, not for the processor: asked for one right after the other, they wait together.
 pub(in crate::risk) struct View<'a> {
     pub(in crate::risk) s: &'a Situation<'a>,
-    pub(in crate::risk) sums: &'a dyn Sums,
-    memory: &'a Memory,
-    trails: [OnceCell<Option<&'a Trail>>; 4],
+    terminal: Option<&'a Trail>,
+    card: Option<&'a Trail>,
+    merchant: Option<&'a Trail>,
+    bin: Option<&'a Trail>,
+    /// What is reserved today, by subject; `None` where no rule asks.
+    today: [Option<(u64, u32)>; Per::ALL.len()],
 }
 
 impl<'a> View<'a> {
-    pub(in crate::risk) fn new(s: &'a Situation<'a>, memory: &'a Memory, sums: &'a dyn Sums) -> Self {
-        Self { s, sums, memory, trails: [const { OnceCell::new() }; 4] }
+    /// `counts`: whose counters the rules ask for.
+    pub(in crate::risk) fn new(
+        s: &'a Situation<'a>,
+        memory: &'a Memory,
+        sums: &impl Sums,
+        counts: impl Iterator<Item = Per>,
+    ) -> Self {
+        let (terminal, card) = (memory.terminal(&s.terminal), memory.card(&s.card));
+        let (merchant, bin) = (memory.merchant(&s.merchant), s.scene.bin.and_then(|bin| memory.bin(&bin)));
+        let mut today = [None; Per::ALL.len()];
+        for per in counts {
+            if let (Some(sum), Some(counted)) = (today.get_mut(per as usize), per.counted(s)) {
+                *sum = Some(sums.sum(&CounterKey { counted, date: s.date }));
+            }
+        }
+        Self { s, terminal, card, merchant, bin, today }
     }
 
     /// Now, in microseconds.
@@ -37,13 +55,18 @@ impl<'a> View<'a> {
 
     /// What is remembered of one of the request's subjects, if anything is.
     pub(super) fn trail(&self, per: Per) -> Option<&'a Trail> {
-        let [terminal, card, merchant, bin] = &self.trails;
         match per {
-            Per::Terminal | Per::Entry => *terminal.get_or_init(|| self.memory.terminal(&self.s.terminal)),
-            Per::Card => *card.get_or_init(|| self.memory.card(&self.s.card)),
-            Per::Merchant => *merchant.get_or_init(|| self.memory.merchant(&self.s.merchant)),
-            Per::Bin => *bin.get_or_init(|| self.memory.bin(&self.s.scene.bin?)),
+            Per::Terminal | Per::Entry => self.terminal,
+            Per::Card => self.card,
+            Per::Merchant => self.merchant,
+            Per::Bin => self.bin,
         }
+    }
+
+    /// What is reserved on a subject's counter of the request's date: minor units and transactions; `None` without
+    /// a subject.
+    pub(super) fn today(&self, per: Per) -> Option<(u64, u32)> {
+        self.today.get(per as usize).copied().flatten()
     }
 
     pub(super) fn amount(&self) -> Amount {
@@ -52,6 +75,8 @@ impl<'a> View<'a> {
 }
 
 impl Per {
+    const ALL: [Self; 5] = [Self::Terminal, Self::Card, Self::Merchant, Self::Bin, Self::Entry];
+
     /// The subject of a request, for people: nothing in it is secret.
     pub(super) fn name(self, s: &Situation<'_>) -> String {
         match self {

@@ -1,15 +1,19 @@
 //! Trails by subject, in two generations: what nobody touched for a day is dropped as a whole.
 
 use super::trail::{DAY, Group, Slot, Trail};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, IntoIter};
 use std::hash::Hash;
 
+/// Subjects are looked up with every request: their hash is a quick one, with a seed of the process.
+type Trails<K> = HashMap<K, Trail, RandomState>;
+
 /// The trails of one sort of subjects; `SLOTS` are the most that one has.
 #[derive(Debug)]
 pub(super) struct Generations<K, const SLOTS: usize> {
-    pub(super) young: HashMap<K, Trail>,
-    pub(super) old: HashMap<K, Trail>,
+    pub(super) young: Trails<K>,
+    pub(super) old: Trails<K>,
     /// Forgotten already; let go a few at a time, so that no request waits for all of them.
     leaving: Option<IntoIter<K, Trail>>,
     /// Since when the young generation is young.
@@ -23,7 +27,7 @@ const LET_GO: usize = 4;
 
 impl<K: Copy + Eq + Hash, const SLOTS: usize> Generations<K, SLOTS> {
     pub(super) fn new(most: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), leaving: None, since: None, most }
+        Self { young: Trails::default(), old: Trails::default(), leaving: None, since: None, most }
     }
 
     pub(super) fn get(&self, key: &K) -> Option<&Trail> {
@@ -62,7 +66,7 @@ impl<K: Copy + Eq + Hash, const SLOTS: usize> Generations<K, SLOTS> {
     }
 
     fn rotate(&mut self, now: i64) {
-        let young = HashMap::with_capacity(self.young.len().min(self.most));
+        let young = Trails::with_capacity_and_hasher(self.young.len().min(self.most), RandomState::default());
         let old = std::mem::replace(&mut self.young, young);
         self.leaving = Some(std::mem::replace(&mut self.old, old).into_iter());
         self.since = Some(now);

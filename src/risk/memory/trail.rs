@@ -83,6 +83,10 @@ impl Group {
         }
     }
 
+    fn is_declined(self) -> bool {
+        matches!(self.0 % 4, 1 | 2)
+    }
+
     fn fate(self) -> Fate {
         match self.0 % 4 {
             0 => Fate::Live,
@@ -236,15 +240,23 @@ pub(in crate::risk) struct Trail {
 }
 
 /// What no part of a trail passes.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Bound {
     /// Minor units.
     amount: u64,
     events: u32,
-    /// A bit for each group that there is.
-    groups: u32,
+    /// Of them, the declined.
+    declines: u32,
+    /// When the last was, or later.
+    newest: i64,
     /// The region, if all that are known are the same.
     region: Option<u16>,
+}
+
+impl Default for Bound {
+    fn default() -> Self {
+        Self { amount: 0, events: 0, declines: 0, newest: i64::MIN, region: None }
+    }
 }
 
 impl Bound {
@@ -258,7 +270,8 @@ impl Bound {
         Self {
             amount: self.amount.saturating_add(slot.amount),
             events: self.events.saturating_add(slot.count),
-            groups: self.groups | (1 << slot.group.0),
+            declines: self.declines.saturating_add(if slot.group.is_declined() { slot.count } else { 0 }),
+            newest: self.newest.max(slot.at),
             region,
         }
     }
@@ -289,10 +302,9 @@ impl Trail {
         self.bound.amount
     }
 
-    /// Whether there may be an event that was declined.
-    pub(in crate::risk) fn has_declines(&self) -> bool {
-        // Places 1 and 2 of each four groups.
-        self.bound.groups & 0x0066_6666 != 0
+    /// At least as many declined events as any window has.
+    pub(in crate::risk) fn declines(&self) -> u32 {
+        self.bound.declines
     }
 
     /// Whether there may be an event elsewhere than `here`.
@@ -320,8 +332,10 @@ impl Trail {
         if self.slots.len() >= most {
             self.compact(most);
         }
+        let is_newest = self.bound.newest <= slot.at;
         self.bound = self.bound.with(&slot);
-        if self.slots.last().is_none_or(|last| last.at <= slot.at) {
+        // Nothing of the slots themselves is looked at: they lie elsewhere, mostly in no cache.
+        if is_newest {
             if self.slots.spilled() && self.slots.len() == self.slots.capacity() {
                 self.slots.reserve_exact(self.slots.len() / 2 + 1);
             }
@@ -363,7 +377,7 @@ impl Trail {
         });
         if let Some(slot) = same {
             slot.group = to;
-            self.bound.groups |= 1 << to.0;
+            self.bound.declines = self.bound.declines.saturating_add(u32::from(to.is_declined()));
             return true;
         }
         let told = self.slots.iter().skip(first).position(|slot| {

@@ -10,6 +10,7 @@ use crate::model::MerchantId;
 use crate::model::Region;
 use crate::model::TerminalId;
 use crate::risk::Situation;
+use foldhash::fast::RandomState;
 use std::collections::HashSet;
 use std::hash::Hash;
 
@@ -35,7 +36,7 @@ pub(in crate::risk) fn merchant(text: &str) -> Option<MerchantId> {
     (text.len() <= 15).then(|| MerchantId::parse(format!("{text:<15}").as_bytes())).flatten()
 }
 
-type Among<T> = Option<HashSet<T>>;
+type Among<T> = Option<HashSet<T, RandomState>>;
 
 /// What must be so for a rule to be asked. What is left out may be anything.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
