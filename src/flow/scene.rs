@@ -1,5 +1,6 @@
 //! What rules see of a request beside the request itself: where it takes place, and what is odd about it.
 
+use super::enforce::says_opened;
 use super::exchange::Exchange;
 use super::station::{Station, World};
 use crate::iso8583::Role;
@@ -165,4 +166,5 @@ fn signs(exchange: &Exchange<'_>, request: &Request, facts: &TerminalFacts, said
         .with_if(hardware.is_none(), Signs::DEVICE_UNKNOWN)
         .with_if(said.serial.is_some_and(other_serial), Signs::DEVICE_DIFFERS)
         .with_if(expired, Signs::CERTIFICATION_EXPIRED)
+        .with_if(says_opened(exchange), Signs::DEVICE_OPENED)
 }
