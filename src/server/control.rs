@@ -39,7 +39,7 @@ use tokio::time::timeout;
 
 /// The socket's name in the ledger's folder.
 pub const SOCKET: &str = "control.sock";
-/// The longest line.
+/// The longest line, its end included.
 const LINE: u64 = 4_096;
 /// The longest name of a person, in characters.
 const ACTOR: usize = 64;
@@ -148,7 +148,16 @@ async fn answer(
 ) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    timeout(PATIENCE, BufReader::new(read.take(LINE)).read_line(&mut line)).await??;
+    let mut read = BufReader::new(read.take(LINE));
+    let said = timeout(PATIENCE, read.read_line(&mut line)).await?;
+    // A character may be cut in two at the limit: what there is of such a line is not looked at.
+    let is_cut = read.get_ref().limit() == 0 && !line.ends_with('\n');
+    if is_cut {
+        let why = format!("an order has at most {LINE} bytes; {}", bounds());
+        let said = format!("{}\n", json!({ "ok": false, "error": why }));
+        return timeout(PATIENCE, write.write_all(said.as_bytes())).await?;
+    }
+    said?;
     if let Some(said) = desk.and_then(|desk| desk.answer(&line)) {
         // It may take a while, and the next operator does not wait for it.
         tokio::spawn(async move {
@@ -225,7 +234,7 @@ pub fn signed(actor: &str, reason: &str) -> Result<(), String> {
     let said =
         |text: &str, most| !text.trim().is_empty() && text.chars().count() <= most && !text.contains(char::is_control);
     if !said(actor, ACTOR) || !said(reason, REASON) {
-        return Err(format!("an actor has 1 to {ACTOR} characters, a reason 1 to {REASON}"));
+        return Err(bounds());
     }
     if actor == "switch" || actor.starts_with("rule:") {
         return Err("that is what the switch and its rules are called on record: say who you are".to_owned());
@@ -234,6 +243,11 @@ pub fn signed(actor: &str, reason: &str) -> Result<(), String> {
         return Err("what looks like a card number is not kept: name the transaction instead".to_owned());
     }
     Ok(())
+}
+
+/// How long an actor and a reason may be, for the person.
+fn bounds() -> String {
+    format!("an actor has 1 to {ACTOR} characters, a reason 1 to {REASON}")
 }
 
 /// Whether there is a card number in it: 13 to 19 digits in a row with the check digit of one, or as many with blanks or
