@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
+use tollgate::cli::Exit;
+use tollgate::cli::run_from;
 use tollgate::model::Kind;
 use tollgate::model::RemoteRequest;
 use tollgate::model::ResponseCode;
@@ -102,6 +104,25 @@ fn terminated_is_for_good_and_what_is_no_step_changes_nothing() {
     assert!(ask(&rig, &nobody)["error"].as_str().unwrap().contains("an actor has"));
     let ladders = ask(&rig, &json!({"do": "ladders"}));
     assert_eq!(ladders["ladders"][0]["entries"].as_array().unwrap().len(), 2, "of the first one");
+}
+
+#[test]
+fn a_reason_that_is_too_long_is_told_how_long_one_may_be() {
+    let rig = Rig::kept(5_000);
+    let bounds = "an actor has 1 to 64 characters, a reason 1 to 256";
+    for reason in ["x".repeat(257), "x".repeat(5_000), "\u{e9}".repeat(5_000)] {
+        let order = json!({"do": "step", "terminal": "10000001", "step": "warn", "actor": "alice", "reason": reason});
+        let said = ask(&rig, &order);
+        assert!(said["ok"] == false && said["error"].as_str().unwrap().contains(bounds), "{said}");
+        let data = rig.file("ledger");
+        let words = ["tollgate", "risk", "suspend", "--data", data.to_str().unwrap(), "--terminal", "10000001"];
+        let failure = run_from([&words[..], &["--actor", "alice", "--reason", &reason]].concat(), &mut Vec::new());
+        let failure = failure.unwrap_err();
+        assert_eq!((failure.exit, &*failure.message), (Exit::No, bounds));
+    }
+    let garbage = ask(&rig, &json!({"do": "dance"}));
+    assert_eq!(garbage["error"], "not an order that this station knows");
+    assert_eq!(ask(&rig, &json!({"do": "ladders"}))["ladders"], json!([]));
 }
 
 #[test]
