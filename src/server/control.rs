@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::io::AsyncBufReadExt;
+use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::io::BufReader;
@@ -41,6 +42,8 @@ use tokio::time::timeout;
 pub const SOCKET: &str = "control.sock";
 /// The longest line, its end included.
 const LINE: u64 = 4_096;
+/// What is read of a longer one, so that its writer hears why it is refused.
+const PASSED_OVER: u64 = 1 << 20;
 /// The longest name of a person, in characters.
 const ACTOR: usize = 64;
 /// The longest reason, in characters.
@@ -153,6 +156,8 @@ async fn answer(
     // A character may be cut in two at the limit: what there is of such a line is not looked at.
     let is_cut = read.get_ref().limit() == 0 && !line.ends_with('\n');
     if is_cut {
+        // Who is still writing hears what is wrong only if nobody hangs up meanwhile.
+        timeout(PATIENCE, pass_over(read.into_inner().into_inner())).await??;
         let why = format!("an order has at most {LINE} bytes; {}", bounds());
         let said = format!("{}\n", json!({ "ok": false, "error": why }));
         return timeout(PATIENCE, write.write_all(said.as_bytes())).await?;
@@ -184,6 +189,20 @@ async fn answer(
         Err(Refused { why, breaches }) => json!({ "ok": false, "error": why, "breaches": breaches }),
     };
     timeout(PATIENCE, write.write_all(format!("{said}\n").as_bytes())).await?
+}
+
+/// Reads the rest of a line that is too long, as far as anybody may mean it.
+async fn pass_over(line: impl AsyncRead + Unpin) -> io::Result<()> {
+    let mut rest = BufReader::new(line.take(PASSED_OVER));
+    loop {
+        let bytes = rest.fill_buf().await?;
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let read = end.map_or(bytes.len(), |end| end + 1);
+        rest.consume(read);
+        if end.is_some() || read == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// What came of it.
