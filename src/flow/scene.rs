@@ -67,9 +67,8 @@ impl<W: World> Station<W> {
 
     /// From where a request came whose MAC verified, and after how long.
     pub(super) fn heard(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Heard {
-        let stays = matches!(facts.site.network, NetworkPolicy::Pin | NetworkPolicy::Warn);
         let (callers, now) = (self.parts.sessions.callers(), self.parts.clock.monotonic());
-        callers.heard(facts.terminal, exchange.from.household, now, stays)
+        callers.heard(facts.terminal, exchange.from.household, now, &facts.site.network)
     }
 
     /// Counts a MAC that is none against who sent it.
