@@ -93,10 +93,8 @@ fn amounts(row: &mut Row<'_>, name: &str, (low, high): (u64, u64)) {
                 _ => {}
             }
         }
-        "daily" | "velocity" => {
-            if number(row, "amount").is_some_and(|amount| amount < low) {
-                row.fault("amount", always("amount"));
-            }
+        "daily" | "velocity" if number(row, "amount").is_some_and(|amount| amount < low) => {
+            row.fault("amount", always("amount"));
         }
         "contactless-no-pin" => {
             let (most, sum) = (number(row, "most"), number(row, "sum"));
