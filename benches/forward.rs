@@ -190,6 +190,7 @@ fn intent(parts: &Parts, number: usize, terminals: usize, date: BusinessDate) ->
         operator: None,
         scene: Scene::default(),
         risk: None,
+        echo: false,
     }
 }
 

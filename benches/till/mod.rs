@@ -111,6 +111,7 @@ pub(crate) fn sale(ledger: &EmbeddedLedger, number: u64, date: BusinessDate, rec
         operator: None,
         scene: Scene::default(),
         risk: None,
+        echo: false,
     }
 }
 

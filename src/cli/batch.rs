@@ -12,6 +12,7 @@ use crate::model::BatchNumber;
 use crate::model::TerminalId;
 use crate::server::control::Order;
 use crate::server::control::SOCKET;
+use crate::server::control::signed;
 use clap::Args;
 use clap::Subcommand;
 use serde::Serialize;
@@ -180,15 +181,20 @@ impl Close {
     }
 }
 
-/// Asks a running station.
+/// Asks a running station. Who asks and why is looked at here as well: a station reads no line that is too long.
 pub(super) fn ask(socket: &Path, order: &impl Serialize) -> Result<Value, Failure> {
     let unreachable = |error: io::Error| {
         Failure::new(Exit::NoConnection, format!("{}: no station runs here: {error}", socket.display()))
     };
     let silent = |error: io::Error| Failure::new(Exit::Timeout, format!("the station does not answer: {error}"));
+    let order = json!(order);
+    let said = |key| order.get(key).and_then(Value::as_str);
+    if let (Some(actor), Some(reason)) = (said("actor"), said("reason")) {
+        signed(actor, reason).map_err(|why| Failure::new(Exit::No, why))?;
+    }
     let mut stream = UnixStream::connect(socket).map_err(unreachable)?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(silent)?;
-    writeln!(stream, "{}", json!(order)).map_err(silent)?;
+    writeln!(stream, "{}", order).map_err(silent)?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).map_err(silent)?;
     serde_json::from_str(&line).map_err(|_| Failure::new(Exit::Timeout, "the station broke off"))

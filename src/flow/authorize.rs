@@ -213,6 +213,7 @@ impl<W: World> Station<W> {
             operator: authentic.opening.operator,
             scene: self.scene(exchange, facts, request, &heard),
             risk: None,
+            echo: false,
         };
         Ok((intent, way))
     }

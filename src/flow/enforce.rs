@@ -44,7 +44,7 @@ impl<W: World> Station<W> {
     /// does not have for the terminal. Either suspends the terminal at once, before the message is looked at: a
     /// reversal or an advice is served all the same.
     pub(super) async fn hear_device(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Result<(), Stop> {
-        if exchange.message.role(Role::DeviceStatus).is_some_and(|status| &*status == OPENED) {
+        if says_opened(exchange) {
             return self.suspend(exchange, facts, "its device says that it was opened").await;
         }
         let data = exchange.message.role(Role::TerminalData);
@@ -117,6 +117,11 @@ impl<W: World> Station<W> {
         let entry = LadderEntry { subject, step: LadderStep::Done(action), actor, reason, at: exchange.received };
         self.step(entry).await.map(drop)
     }
+}
+
+/// Whether the device says that it was opened.
+pub(super) fn says_opened(exchange: &Exchange<'_>) -> bool {
+    exchange.message.role(Role::DeviceStatus).is_some_and(|status| &*status == OPENED)
 }
 
 /// Whether the registry has a device for the terminal, with another serial number.

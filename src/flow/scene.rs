@@ -1,5 +1,6 @@
 //! What rules see of a request beside the request itself: where it takes place, and what is odd about it.
 
+use super::enforce::says_opened;
 use super::exchange::Exchange;
 use super::station::{Station, World};
 use crate::iso8583::Role;
@@ -66,9 +67,8 @@ impl<W: World> Station<W> {
 
     /// From where a request came whose MAC verified, and after how long.
     pub(super) fn heard(&self, exchange: &Exchange<'_>, facts: &TerminalFacts) -> Heard {
-        let stays = matches!(facts.site.network, NetworkPolicy::Pin | NetworkPolicy::Warn);
         let (callers, now) = (self.parts.sessions.callers(), self.parts.clock.monotonic());
-        callers.heard(facts.terminal, exchange.from.household, now, stays)
+        callers.heard(facts.terminal, exchange.from.household, now, &facts.site.network)
     }
 
     /// Counts a MAC that is none against who sent it.
@@ -165,4 +165,5 @@ fn signs(exchange: &Exchange<'_>, request: &Request, facts: &TerminalFacts, said
         .with_if(hardware.is_none(), Signs::DEVICE_UNKNOWN)
         .with_if(said.serial.is_some_and(other_serial), Signs::DEVICE_DIFFERS)
         .with_if(expired, Signs::CERTIFICATION_EXPIRED)
+        .with_if(says_opened(exchange), Signs::DEVICE_OPENED)
 }

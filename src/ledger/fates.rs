@@ -46,7 +46,8 @@ impl Book {
         // A rule that answers so has not seen the PIN.
         let by_issuer = entry.intent.refusal.is_none();
         let pin = by_issuer && matches!(code, Some(ResponseCode::PinWrong | ResponseCode::PinTriesLimit));
-        let declined = entry.state == State::Stands(Outcome::Declined);
+        // Asked for it was, and it moved nothing: but rules that count declines do not feed on their own.
+        let declined = entry.state == State::Stands(Outcome::Declined) && !entry.intent.echo;
         Some(if declined { Fate::Declined { pin } } else { Fate::Undone })
     }
 

@@ -14,6 +14,8 @@ use super::journal::JournalFault;
 use super::journal::Replayed;
 use super::kinds;
 use super::record::Record;
+use super::record::Standing;
+use crate::model::LadderEntry;
 use crate::risk::Fate;
 use crate::risk::Memory;
 use crate::risk::Reservation;
@@ -35,8 +37,17 @@ pub trait Visitor {
         declined: bool,
     ) -> SmallVec<[Reservation; 2]>;
 
+    /// It stands on record, and how it came there is not: of a snapshot, or come back from its closed day. It is no request
+    /// of now; what is returned is reserved with it as in [`Visitor::asked`], while it lives.
+    fn stood(&mut self, _intent: &Intent) -> SmallVec<[Reservation; 2]> {
+        SmallVec::new()
+    }
+
     /// It fares otherwise from here on: it was declined by its issuer, undone, cancelled, or lives again.
     fn fared(&mut self, _intent: &Intent, _from: Fate, _to: Fate) {}
+
+    /// A step was taken on the ladder; of those before the oldest snapshot, the last of each subject.
+    fn stepped(&mut self, _entry: &LadderEntry) {}
 }
 
 /// Shows `visitor` every request in a ledger's folder. Changes nothing; a station may be writing. The same folder gives
@@ -71,6 +82,15 @@ impl<V: Visitor> Reader for Judged<'_, V> {
                 self.visitor.asked(intent, &self.book.memory, &self.book.counters, true);
                 self.book.apply(record);
             }
+            Record::Standing(standing) => self.stood(record, standing),
+            Record::Step(entry) => {
+                self.visitor.stepped(entry);
+                self.book.apply(record);
+            }
+            Record::Ladder(_, ladder) => {
+                ladder.entries.iter().for_each(|entry| self.visitor.stepped(entry));
+                self.book.apply(record);
+            }
             _ => self.book.apply(record),
         }
         // What a snapshot is made of is no change.
@@ -86,13 +106,29 @@ impl<V: Visitor> Reader for Judged<'_, V> {
 
 impl<V: Visitor> Judged<'_, V> {
     fn intended(&mut self, record: &Record, intent: &Arc<Intent>) {
-        let mut more = self.visitor.asked(intent, &self.book.memory, &self.book.counters, false);
-        more.retain(|one| intent.reservations.iter().all(|made| made.key != one.key));
-        if more.is_empty() || !kinds::of(intent.kind).reserves {
-            return self.book.apply(record);
+        let more = self.visitor.asked(intent, &self.book.memory, &self.book.counters, false);
+        match with_more(intent, more) {
+            Some(intent) => self.book.apply(&Record::Intended(intent)),
+            None => self.book.apply(record),
         }
-        let mut intent = (**intent).clone();
-        intent.reservations.extend(more);
-        self.book.apply(&Record::Intended(Arc::new(intent)));
     }
+
+    fn stood(&mut self, record: &Record, standing: &Standing) {
+        let more = self.visitor.stood(&standing.intent);
+        match with_more(&standing.intent, more) {
+            Some(intent) => self.book.apply(&Record::Standing(Box::new(Standing { intent, ..standing.clone() }))),
+            None => self.book.apply(record),
+        }
+    }
+}
+
+/// A request with what it reserves besides, if it does.
+fn with_more(intent: &Arc<Intent>, mut more: SmallVec<[Reservation; 2]>) -> Option<Arc<Intent>> {
+    more.retain(|one| intent.reservations.iter().all(|made| made.key != one.key));
+    if more.is_empty() || !kinds::of(intent.kind).reserves {
+        return None;
+    }
+    let mut intent = (**intent).clone();
+    intent.reservations.extend(more);
+    Some(Arc::new(intent))
 }

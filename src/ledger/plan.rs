@@ -78,7 +78,7 @@ impl Book {
             return Err(LedgerFault::Failed("a transaction number was used twice".to_owned()));
         }
         let row = kinds::of(intent.kind);
-        intent.risk = None;
+        (intent.risk, intent.echo) = (None, false);
         if !row.reserves {
             intent.reservations.clear();
         }

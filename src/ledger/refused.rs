@@ -36,7 +36,11 @@ impl Book {
         };
         let misfit = misfit.map(|code| Refusal { code, rule: "follow-up".into() });
         let by_rule = judged.refusal.filter(|_| intent.kind.may_be_refused());
-        let refusal = misfit.or(own).or(by_rule).or(binding);
+        let refused = misfit.or(own);
+        let counts_declines =
+            |refusal: &Refusal| checks.is_some_and(|checks| checks.live.counts_declines(&refusal.rule));
+        intent.echo = refused.is_none() && by_rule.as_ref().is_some_and(counts_declines);
+        let refusal = refused.or(by_rule).or(binding);
         if refusal.is_none() && kinds::of(intent.kind).reserves {
             intent.reservations.extend(judged.reservations);
         }

@@ -147,6 +147,9 @@ pub struct Intent {
     pub scene: Scene,
     /// The rules that spoke of it, if any did; the ledger's to say.
     pub risk: Option<Box<RiskNote>>,
+    /// It was refused by a rule that counts declines, and is no decline to such rules: else they would feed on what they
+    /// do, and never end. The ledger's to say.
+    pub echo: bool,
 }
 
 impl Intent {

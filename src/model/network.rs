@@ -49,7 +49,7 @@ pub enum NetworkPolicy {
     /// Nothing: it may come from anywhere.
     #[default]
     Any,
-    /// `pin`: it comes from the address of its first sign-in; any other is refused.
+    /// `pin`: it comes from the address of its first request; any other is refused.
     Pin,
     /// `learn`: another address than before becomes the known one, and is noticed once.
     Learn,

@@ -173,6 +173,10 @@ impl Visitor for Backtest<'_> {
         let known = |key| intent.reservations.iter().any(|reserved| reserved.key == key);
         judgement.reservations.into_iter().filter(|reservation| !known(reservation.key)).collect()
     }
+
+    fn stood(&mut self, intent: &Intent) -> SmallVec<[Reservation; 2]> {
+        risk::counted(self.rules, &intent.situation())
+    }
 }
 
 /// Whether the same rule would have answered another code, or would not have held the terminal that it held, or would

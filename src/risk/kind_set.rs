@@ -35,6 +35,16 @@ impl KindSet {
     pub(super) const REFUNDS: Self = Self::of(&[Kind::Refund, Kind::OfflineRefund]);
     /// All of these.
     pub(super) const CARDS: Self = Self::ASKING.and(Self::REFUNDS);
+    /// What rules are asked about at all: the others are no requests of the ledger.
+    pub(super) const JUDGED: Self = Self::CARDS.and(Self::of(&[
+        Kind::SaleVoid,
+        Kind::AuthorizationVoid,
+        Kind::Completion,
+        Kind::CompletionAdvice,
+        Kind::CompletionVoid,
+        Kind::Adjustment,
+        Kind::ScriptNotice,
+    ]));
     /// What may be refused; the other kinds never are (rules of the money, 5).
     pub(super) const REFUSED: Self = {
         let (mut set, mut rest) = (Self(0), Kind::ALL.as_slice());
@@ -64,6 +74,11 @@ impl KindSet {
 
     pub(super) fn has(self, kind: Kind) -> bool {
         self.0 & (1 << (kind as u32)) != 0
+    }
+
+    /// Whether all of it are among those.
+    pub(super) fn is_within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
     }
 
     pub(super) fn meets(self, other: Self) -> bool {

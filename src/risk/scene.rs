@@ -56,8 +56,10 @@ impl Signs {
     pub const DEVICE_DIFFERS: Self = Self(1 << 8);
     /// The device's certification has expired.
     pub const CERTIFICATION_EXPIRED: Self = Self(1 << 9);
+    /// The device says that it was opened.
+    pub const DEVICE_OPENED: Self = Self(1 << 10);
     /// All of them.
-    const ALL: u32 = (1 << 10) - 1;
+    const ALL: u32 = (1 << 11) - 1;
 
     /// These and those.
     #[must_use]

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::io::AsyncBufReadExt;
+use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::io::BufReader;
@@ -39,8 +40,10 @@ use tokio::time::timeout;
 
 /// The socket's name in the ledger's folder.
 pub const SOCKET: &str = "control.sock";
-/// The longest line.
+/// The longest line, its end included.
 const LINE: u64 = 4_096;
+/// What is read of a longer one, so that its writer hears why it is refused.
+const PASSED_OVER: u64 = 1 << 20;
 /// The longest name of a person, in characters.
 const ACTOR: usize = 64;
 /// The longest reason, in characters.
@@ -148,7 +151,18 @@ async fn answer(
 ) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    timeout(PATIENCE, BufReader::new(read.take(LINE)).read_line(&mut line)).await??;
+    let mut read = BufReader::new(read.take(LINE));
+    let said = timeout(PATIENCE, read.read_line(&mut line)).await?;
+    // A character may be cut in two at the limit: what there is of such a line is not looked at.
+    let is_cut = read.get_ref().limit() == 0 && !line.ends_with('\n');
+    if is_cut {
+        // Who is still writing hears what is wrong only if nobody hangs up meanwhile.
+        timeout(PATIENCE, pass_over(read.into_inner().into_inner())).await??;
+        let why = format!("an order has at most {LINE} bytes; {}", bounds());
+        let said = format!("{}\n", json!({ "ok": false, "error": why }));
+        return timeout(PATIENCE, write.write_all(said.as_bytes())).await?;
+    }
+    said?;
     if let Some(said) = desk.and_then(|desk| desk.answer(&line)) {
         // It may take a while, and the next operator does not wait for it.
         tokio::spawn(async move {
@@ -175,6 +189,20 @@ async fn answer(
         Err(Refused { why, breaches }) => json!({ "ok": false, "error": why, "breaches": breaches }),
     };
     timeout(PATIENCE, write.write_all(format!("{said}\n").as_bytes())).await?
+}
+
+/// Reads the rest of a line that is too long, as far as anybody may mean it.
+async fn pass_over(line: impl AsyncRead + Unpin) -> io::Result<()> {
+    let mut rest = BufReader::new(line.take(PASSED_OVER));
+    loop {
+        let bytes = rest.fill_buf().await?;
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let read = end.map_or(bytes.len(), |end| end + 1);
+        rest.consume(read);
+        if end.is_some() || read == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// What came of it.
@@ -225,7 +253,7 @@ pub fn signed(actor: &str, reason: &str) -> Result<(), String> {
     let said =
         |text: &str, most| !text.trim().is_empty() && text.chars().count() <= most && !text.contains(char::is_control);
     if !said(actor, ACTOR) || !said(reason, REASON) {
-        return Err(format!("an actor has 1 to {ACTOR} characters, a reason 1 to {REASON}"));
+        return Err(bounds());
     }
     if actor == "switch" || actor.starts_with("rule:") {
         return Err("that is what the switch and its rules are called on record: say who you are".to_owned());
@@ -234,6 +262,11 @@ pub fn signed(actor: &str, reason: &str) -> Result<(), String> {
         return Err("what looks like a card number is not kept: name the transaction instead".to_owned());
     }
     Ok(())
+}
+
+/// How long an actor and a reason may be, for the person.
+fn bounds() -> String {
+    format!("an actor has 1 to {ACTOR} characters, a reason 1 to {REASON}")
 }
 
 /// Whether there is a card number in it: 13 to 19 digits in a row with the check digit of one, or as many with blanks or

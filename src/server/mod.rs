@@ -41,6 +41,7 @@ mod tap;
 pub mod tls;
 pub mod trace;
 pub mod watch;
+mod whereabouts;
 mod worker;
 
 pub use clock::SystemClock;

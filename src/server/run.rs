@@ -17,6 +17,7 @@ use super::reload::Reload;
 use super::station::{BuildFault, Built, IssuerAsks, LateAnswers, Real};
 use super::tls;
 use super::trace;
+use super::whereabouts;
 use super::{Door, Ending, Plan, Server, Stopper, Tap};
 use crate::flow;
 use crate::flow::Parts;
@@ -117,6 +118,11 @@ impl Running {
         recovered.log();
         let keys = built.take_keys();
         let built = Arc::new(built);
+        let place = config.keeping.folder.as_ref().map(|place| folder.join(place));
+        if let Some(place) = &place {
+            whereabouts::restore(place, &built.parts().registry.load(), built.parts().sessions.callers());
+            runtime.spawn(whereabouts::keep(place.clone(), Arc::clone(&built)));
+        }
         runtime.spawn(close_days(&built, &config));
         runtime.spawn(expiry::watch(certificates(&config.doors, folder)));
         if let Some(keys) = keys {
@@ -130,7 +136,6 @@ impl Running {
         let server = Server::start(plan, worker(&built, doors.clone(), ceilings.in_flight_per_terminal))?;
         let stop_rest = CancellationToken::new();
         let watched = trace.map(|listener| (listener, sources(&built, tap, &doors)));
-        let place = config.keeping.folder.as_ref().map(|place| folder.join(place));
         let lists = Arc::new(Lists::new());
         let control = place.as_ref().and_then(|place| runtime.block_on(control(place)));
         let (desk, certificates) = (DeskPlace::default(), certificates(&config.doors, folder));
@@ -240,6 +245,9 @@ impl Running {
         self.stop_rest.cancel();
         if let Err(panic) = self.rest.join() {
             std::panic::resume_unwind(panic);
+        }
+        if let Some(place) = &self.gauges.place {
+            whereabouts::save(place, self.built.parts().sessions.callers());
         }
         hsm::conclude(&self.built.parts().hsm);
         let why = self.keeper.and_then(Keeper::close);

@@ -4,7 +4,9 @@ use super::Exit;
 use super::Outcome;
 use crate::cli::Failure;
 use crate::model::Breach;
+use crate::model::Clock;
 use crate::risk::RuleSet;
+use crate::server::SystemClock;
 use clap::Args;
 use std::io::Write;
 use std::path::Path;
@@ -26,6 +28,10 @@ impl Check {
     pub(super) fn run(&self, out: &mut dyn Write) -> Outcome {
         let rules = read(&self.file)?;
         writeln!(out, "{}: version {}, {} rules", self.file.display(), rules.version, rules.len())?;
+        // A file is no worse for its age: it is told, and stays a file.
+        for lapsed in rules.lapsed(SystemClock::start().wall()) {
+            writeln!(out, "{}: warning: {lapsed}", self.file.display())?;
+        }
         Ok(Exit::Ok)
     }
 }

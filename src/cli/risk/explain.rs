@@ -7,8 +7,10 @@ use crate::cli::ledger;
 use crate::ledger::Intent;
 use crate::ledger::judged::Visitor;
 use crate::ledger::judged::judged;
+use crate::model::LadderEntry;
 use crate::model::Region;
 use crate::model::Rrn;
+use crate::model::Subject;
 use crate::risk::Memory;
 use crate::risk::Reservation;
 use crate::risk::Signs;
@@ -17,6 +19,7 @@ use clap::Args;
 use serde_json::Value;
 use serde_json::json;
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 use std::io;
 use std::io::Write;
 use std::path::PathBuf;
@@ -36,22 +39,43 @@ pub(super) struct Explain {
     json: bool,
 }
 
-/// A request on record, and whether it was declined here.
-struct Found(Box<Intent>, bool);
+/// A request on record, whether it was declined here, and what was done to its terminal by it.
+struct Found(Box<Intent>, bool, Vec<LadderEntry>);
+
+/// How many steps on the ladder are remembered until their request comes.
+const STEPS: usize = 256;
 
 /// Looks for requests of a number. Reference numbers come again with another year: all are told.
 struct Search {
     rrn: Option<Rrn>,
     number: Option<u64>,
     found: Vec<Found>,
+    /// The last steps: a device's report is on record before the request that brought it.
+    steps: VecDeque<LadderEntry>,
+}
+
+/// Whether a step was taken by a request: its terminal's, at its very instant.
+fn is_by(entry: &LadderEntry, intent: &Intent) -> bool {
+    entry.subject == Subject::Terminal(intent.identity.terminal) && entry.at == intent.received
 }
 
 impl Visitor for Search {
     fn asked(&mut self, intent: &Intent, _: &Memory, _: &impl Sums, declined: bool) -> SmallVec<[Reservation; 2]> {
         if self.rrn == Some(intent.rrn) || self.number == Some(intent.id.0) {
-            self.found.push(Found(Box::new(intent.clone()), declined));
+            let steps = self.steps.iter().filter(|entry| is_by(entry, intent)).cloned().collect();
+            self.found.push(Found(Box::new(intent.clone()), declined, steps));
         }
         SmallVec::new()
+    }
+
+    fn stepped(&mut self, entry: &LadderEntry) {
+        for Found(_, _, steps) in self.found.iter_mut().filter(|Found(intent, ..)| is_by(entry, intent)) {
+            steps.push(entry.clone());
+        }
+        if self.steps.len() >= STEPS {
+            self.steps.pop_front();
+        }
+        self.steps.push_back(entry.clone());
     }
 }
 
@@ -62,7 +86,7 @@ impl Explain {
         if rrn.is_none() && number.is_none() {
             return Err(Failure::new(Exit::Usage, "neither a reference number nor a number of the ledger"));
         }
-        let mut search = Search { rrn, number, found: Vec::new() };
+        let mut search = Search { rrn, number, found: Vec::new(), steps: VecDeque::new() };
         judged(&mut ledger::open(&self.data)?, &mut search)?;
         if search.found.is_empty() {
             return Err(Failure::new(Exit::No, "no request of this number is on record"));
@@ -76,7 +100,7 @@ impl Explain {
 
 impl Found {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Self(intent, declined) = self;
+        let Self(intent, declined, steps) = self;
         writeln!(
             out,
             "transaction {} (RRN {}): {} of {} {} at terminal {}, card {}",
@@ -105,6 +129,10 @@ impl Found {
                 }
             }
         }
+        for entry in steps {
+            let LadderEntry { step, actor, reason, .. } = entry;
+            writeln!(out, "by it, its terminal: {} by {actor}: {reason}", step.name())?;
+        }
         writeln!(out, "seen")?;
         for (what, value) in self.seen() {
             writeln!(out, "  {what:<24} {value}")?;
@@ -113,7 +141,10 @@ impl Found {
     }
 
     fn json(&self) -> Value {
-        let Self(intent, declined) = self;
+        let Self(intent, declined, steps) = self;
+        let steps = steps
+            .iter()
+            .map(|entry| json!({ "step": entry.step.name(), "actor": &*entry.actor, "reason": &*entry.reason }));
         let hits = intent.risk.iter().flat_map(|note| &note.hits).map(|hit| {
             json!({ "rule": &*hit.rule, "action": hit.action.name(), "evidence": &*hit.evidence, "shadow": hit.shadow })
         });
@@ -132,6 +163,7 @@ impl Found {
             "rule": intent.refusal.as_ref().map(|refusal| &*refusal.rule),
             "version": intent.risk.as_ref().map(|note| &*note.version),
             "hits": hits.collect::<Vec<_>>(),
+            "steps": steps.collect::<Vec<_>>(),
             "seen": seen,
         })
     }
@@ -168,6 +200,7 @@ fn signs(signs: Signs) -> Option<String> {
         (Signs::DEVICE_UNKNOWN, "no device is registered"),
         (Signs::DEVICE_DIFFERS, "another serial number"),
         (Signs::CERTIFICATION_EXPIRED, "its certification has expired"),
+        (Signs::DEVICE_OPENED, "its device says that it was opened"),
     ];
     let seen: Vec<_> = words.into_iter().filter(|(sign, _)| signs.has(*sign)).map(|(_, word)| word).collect();
     (!seen.is_empty()).then(|| seen.join(", "))

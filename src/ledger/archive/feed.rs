@@ -32,13 +32,13 @@ pub(super) fn integer(number: u64) -> i64 {
 
 /// Feeds an archive with what is read. A fault is kept until [`Feed::finish`]; nothing is fed after it.
 pub(super) struct Feed<'a> {
-    archive: &'a Archive,
+    pub(super) archive: &'a Archive,
     /// Only the transactions that it asks for, and what concerns them.
     wanted: Option<&'a Query>,
     ids: HashSet<TxnId>,
-    group: u64,
+    pub(super) group: u64,
     wall: Timestamp,
-    record: i64,
+    pub(super) record: i64,
     fault: Option<ArchiveFault>,
 }
 
@@ -164,12 +164,14 @@ impl<'a> Feed<'a> {
                 Ok(())
             }
             Record::Batch(batch) => self.batch(batch),
-            Record::Uploaded(..) | Record::Opened(..) => Ok(()),
-            Record::Remembered(_) | Record::Step(_) | Record::Ladder(..) | Record::Revision(_) => Ok(()),
+            Record::Uploaded(..) | Record::Opened(..) | Record::Remembered(_) => Ok(()),
+            Record::Step(entry) => self.stepped(entry),
+            Record::Ladder(subject, ladder) => self.laddered(subject, ladder),
+            Record::Revision(revision) => self.revised(revision),
         }
     }
 
-    fn run(&self, statement: &str, parameters: impl Params) -> Result<(), ArchiveFault> {
+    pub(super) fn run(&self, statement: &str, parameters: impl Params) -> Result<(), ArchiveFault> {
         self.archive.connection.prepare_cached(statement)?.execute(parameters)?;
         Ok(())
     }

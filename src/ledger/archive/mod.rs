@@ -5,6 +5,7 @@
 //! makes it anew. Card numbers are in it masked, and as tokens. The tables are in [`SCHEMA`].
 
 mod archiver;
+mod enforced;
 mod fault;
 mod feed;
 mod follower;

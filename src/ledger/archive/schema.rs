@@ -1,7 +1,7 @@
 //! The tables.
 
 /// Kept as `user_version`.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// The tables of the archive, with what each column means. Times are microseconds since 1970 UTC, amounts are
 /// minor units, numbers and codes are text as messages carry them.
@@ -108,5 +108,41 @@ CREATE TABLE day (                 -- business dates that were closed
     business_date TEXT PRIMARY KEY,
     number INTEGER NOT NULL        -- group of the last close; 0: before the first group
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 5;
+CREATE TABLE step (                -- a step on the enforcement ladder
+    number INTEGER NOT NULL,       -- group; 0: told by a snapshot, the groups before it are gone
+    record INTEGER NOT NULL,       -- which of the group, from 0
+    place INTEGER NOT NULL,        -- which of the record: a snapshot tells the last 32 of a subject in one
+    sort TEXT NOT NULL,            -- terminal, merchant
+    subject TEXT NOT NULL,         -- DE 41 or 42
+    step TEXT NOT NULL,            -- warn, fine, suspend, resume, terminate, ask, done
+    amount INTEGER,                -- of a fine
+    asked TEXT,                    -- what the terminal is to do or did: sign-in, download, upgrade
+    actor TEXT NOT NULL,           -- an operator; rule: and a rule's id; switch
+    reason TEXT NOT NULL,
+    at INTEGER NOT NULL,           -- when
+    PRIMARY KEY (number, record, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX step_subject ON step (sort, subject, at);
+CREATE TABLE ladder (              -- where a terminal or a merchant stands on it, if it ever took a step
+    sort TEXT NOT NULL,            -- terminal, merchant
+    subject TEXT NOT NULL,         -- DE 41 or 42
+    standing TEXT NOT NULL,        -- active, suspended, terminated; the registry may be worse
+    warnings INTEGER NOT NULL,
+    fines INTEGER NOT NULL,        -- how many
+    fined INTEGER NOT NULL,        -- minor units, together
+    asked TEXT NOT NULL,           -- what the terminal is to do and has not done, with spaces between
+    PRIMARY KEY (sort, subject)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE revision (            -- what was in force from when
+    number INTEGER NOT NULL,       -- group; 0: told by a snapshot
+    record INTEGER NOT NULL,       -- which of the group, from 0
+    what TEXT NOT NULL,            -- registry, rules, shadow, station
+    version TEXT NOT NULL,         -- as its author calls it
+    digest BLOB NOT NULL,          -- SHA-256 of it
+    actor TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    at INTEGER NOT NULL,           -- since when
+    PRIMARY KEY (number, record)
+) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 6;
 ";

@@ -55,7 +55,7 @@ pub(super) fn risk(note: &RiskNote) -> String {
 }
 
 /// On one line, whoever wrote it.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 

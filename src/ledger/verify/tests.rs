@@ -117,6 +117,7 @@ fn sale(id: u64, minor: u64) -> Intent {
         operator: None,
         scene: Scene::default(),
         risk: None,
+        echo: false,
     }
 }
 

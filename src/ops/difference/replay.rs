@@ -239,6 +239,10 @@ impl Visitor for Comparison<'_> {
         counted.into_iter().filter(|reservation| !known(reservation.key)).collect()
     }
 
+    fn stood(&mut self, intent: &Intent) -> SmallVec<[Reservation; 2]> {
+        self.counted(intent)
+    }
+
     fn fared(&mut self, intent: &Intent, from: Fate, to: Fate) {
         self.old.fared(intent, from, to);
         self.new.fared(intent, from, to);

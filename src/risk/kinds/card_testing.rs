@@ -20,6 +20,12 @@ pub(in crate::risk) struct CardTesting {
     declines: u32,
 }
 
+impl CardTesting {
+    pub(super) fn counts_declines(&self) -> bool {
+        self.declines > 0
+    }
+}
+
 impl Speaks for CardTesting {
     const SCOPE: KindSet = KindSet::ASKING;
 

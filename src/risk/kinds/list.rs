@@ -48,6 +48,22 @@ fn token(text: &str) -> Option<PanToken> {
     bytes?.try_into().ok().map(PanToken)
 }
 
+impl List {
+    /// How many of its entries have ended by `now`, of how many.
+    pub(super) fn lapsed(&self, now: Timestamp) -> (usize, usize) {
+        fn of<T>(listed: &Listed<T>, now: Timestamp) -> (usize, usize) {
+            let gone = listed.values().filter(|until| until.is_some_and(|until| until <= now)).count();
+            (gone, listed.len())
+        }
+        match self {
+            Self::Terminals(listed) => of(listed, now),
+            Self::Merchants(listed) => of(listed, now),
+            Self::Bins(listed) => of(listed, now),
+            Self::Cards(listed) => of(listed, now),
+        }
+    }
+}
+
 impl Speaks for List {
     const SCOPE: KindSet = KindSet::CARDS;
 
@@ -57,7 +73,7 @@ impl Speaks for List {
         let of = row.word("of", &subjects);
         let of = row.need("of", of);
         let list = match of {
-            None => row.dated_list("list", "a text", |_| Some(())).and(None),
+            None => row.dated_list("list", "a text", |text| Some(text.to_owned())).and(None),
             Some(Per::Terminal | Per::Entry) => row
                 .dated_list("list", "a terminal, up to 8 characters", terminal)
                 .map(|list| Self::Terminals(list.into_iter().collect())),

@@ -22,6 +22,7 @@ pub(super) use view::{Per, View};
 use super::kind_set::KindSet;
 use super::rule_set::Row;
 use crate::model::ResponseCode;
+use crate::model::Timestamp;
 
 /// What a rule says when it speaks.
 #[derive(Debug)]
@@ -114,6 +115,23 @@ impl Test {
         match self {
             Self::Daily(daily) => Some(daily.per()),
             _ => None,
+        }
+    }
+
+    /// Whether it counts declines: what it declines itself is none to it, or it would never end.
+    pub(super) fn counts_declines(&self) -> bool {
+        match self {
+            Self::Velocity(velocity) => velocity.counts_declines(),
+            Self::CardTesting(testing) => testing.counts_declines(),
+            _ => false,
+        }
+    }
+
+    /// How many entries of its list have ended by `now`, of how many.
+    pub(super) fn lapsed(&self, now: Timestamp) -> (usize, usize) {
+        match self {
+            Self::List(list) => list.lapsed(now),
+            _ => (0, 0),
         }
     }
 

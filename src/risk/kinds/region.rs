@@ -22,13 +22,13 @@ impl Speaks for RegionJump {
     fn read(row: &mut Row<'_>) -> Option<Self> {
         let form = "terminal or card";
         let per = row.list("per", form, |name| match name {
-            "terminal" => Some(Per::Terminal),
-            "card" => Some(Per::Card),
+            "terminal" => Some(true),
+            "card" => Some(false),
             _ => None,
         });
         let within = row.window().unwrap_or(Duration::from_secs(1_800));
-        let is_for = |subject| per.as_ref().is_none_or(|per| per.contains(&subject));
-        Some(Self { terminal: is_for(Per::Terminal), card: is_for(Per::Card), within })
+        let is_for = |terminal| per.as_ref().is_none_or(|per| per.contains(&terminal));
+        Some(Self { terminal: is_for(true), card: is_for(false), within })
     }
 
     fn speaks(&self, view: &View<'_>) -> Option<Said> {

@@ -32,6 +32,10 @@ pub(in crate::risk) struct Velocity {
 }
 
 impl Velocity {
+    pub(super) fn counts_declines(&self) -> bool {
+        self.counting == Counting::Declines
+    }
+
     fn counts(&self, slot: &Slot) -> bool {
         match self.counting {
             Counting::Live => slot.class() == Class::Spend && slot.is_live(),

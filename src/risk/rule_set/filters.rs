@@ -52,7 +52,12 @@ pub(super) struct Filters {
     most: Option<Amount>,
 }
 
-fn set<T: Eq + Hash>(row: &mut Row<'_>, key: &'static str, form: &str, parse: impl Fn(&str) -> Option<T>) -> Among<T> {
+fn set<T: Clone + Eq + Hash>(
+    row: &mut Row<'_>,
+    key: &'static str,
+    form: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Among<T> {
     row.list(key, form, parse).map(HashSet::from_iter)
 }
 
@@ -75,6 +80,31 @@ impl Filters {
             row.fault("least_amount", "least_amount: is above most_amount: no request fits");
         }
         (filters != Self::default()).then(|| Box::new(filters))
+    }
+
+    /// The least and the most that an amount may be; `None` if nothing fits, which was reported.
+    pub(super) fn amounts(&self) -> Option<(Amount, Amount)> {
+        let (least, most) = (self.least.unwrap_or(Amount::ZERO), self.most.unwrap_or(Amount::MAX));
+        (least <= most).then_some((least, most))
+    }
+
+    /// Whether a card may be entered in one of these ways.
+    pub(super) fn may_be_entered(&self, ways: &[EntryMethod]) -> bool {
+        // Entries that are none were reported.
+        let may = |entries: &HashSet<EntryMethod>| entries.is_empty() || ways.iter().any(|way| entries.contains(way));
+        self.entries.as_ref().is_none_or(may)
+    }
+
+    pub(super) fn may_be_terminal(&self, terminal: &TerminalId) -> bool {
+        self.terminals.as_ref().is_none_or(|terminals| terminals.is_empty() || terminals.contains(terminal))
+    }
+
+    pub(super) fn may_be_merchant(&self, merchant: &MerchantId) -> bool {
+        self.merchants.as_ref().is_none_or(|merchants| merchants.is_empty() || merchants.contains(merchant))
+    }
+
+    pub(super) fn may_be_bin(&self, bin: &Bin) -> bool {
+        self.bins.as_ref().is_none_or(|bins| bins.is_empty() || bins.contains(bin))
     }
 
     pub(super) fn fit(&self, s: &Situation<'_>) -> bool {

@@ -3,6 +3,7 @@
 mod filters;
 mod read;
 mod row;
+mod sense;
 mod wording;
 
 pub(super) use filters::{ENTRIES, merchant, terminal};
@@ -126,6 +127,33 @@ impl RuleSet {
     pub fn step(&self, id: &str) -> Option<RuleStep> {
         let rule = self.rules.get(*self.places.get(id)?)?;
         rule.step.or_else(|| (rule.action == Action::Hold).then_some(RuleStep::Suspend))
+    }
+
+    /// What of it has ended by `now`, in words: rules that never speak again, and lists with entries that mean nothing any more.
+    #[must_use]
+    pub fn lapsed(&self, now: Timestamp) -> Vec<String> {
+        let mut said = Vec::new();
+        for rule in &self.rules {
+            if let Some(until) = rule.until.filter(|until| *until <= now) {
+                said.push(format!("rule {:?}: until {until} is past: it never speaks again", rule.id));
+                continue;
+            }
+            match rule.test.lapsed(now) {
+                (0, _) => {}
+                (gone, all) if gone == all => {
+                    said.push(format!("rule {:?}: all {all} entries of its list have ended: it never speaks", rule.id));
+                }
+                (gone, all) => said.push(format!("rule {:?}: {gone} of {all} entries of its list have ended", rule.id)),
+            }
+        }
+        said
+    }
+
+    /// Whether the rule of this id counts declines: what it declines itself is none to it.
+    #[must_use]
+    pub fn counts_declines(&self, id: &str) -> bool {
+        let rule = self.places.get(id).and_then(|place| self.rules.get(*place));
+        rule.is_some_and(|rule| rule.test.counts_declines())
     }
 
     /// The steps that follow from what the rules of this set said live, each with its rule's id.

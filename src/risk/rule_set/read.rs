@@ -2,6 +2,7 @@
 
 use super::filters::Filters;
 use super::row::{Row, meant};
+use super::sense::{self, Narrowed};
 use super::{Rule, RuleSet, RuleStep, wording};
 use crate::model::Breach;
 use crate::model::Kind;
@@ -161,6 +162,7 @@ fn rule(row: &mut Row<'_>, places: &mut HashMap<Arc<str>, usize>, place: usize) 
     let kinds = kinds.map_or(scope, |kinds| KindSet::of(&kinds));
     let test = Test::read(&name, row);
     row.nothing_else();
+    sense::check(row, &Narrowed { name: &name, kinds, filters: filters.as_deref(), from });
     let action = action?;
     contradictions(row, &name, action, kinds, narrowed);
     let wording = wording::of(row.table);

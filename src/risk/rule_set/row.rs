@@ -4,6 +4,8 @@ use crate::model::Amount;
 use crate::model::Breach;
 use crate::model::Timestamp;
 use crate::model::line_of;
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
@@ -38,6 +40,36 @@ impl<'a> Row<'a> {
     /// Whether it says anything of `key`.
     pub(in crate::risk) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
+    }
+
+    /// What it says of `key`, if anything, without a judgement.
+    pub(super) fn said(&self, key: &str) -> Option<&'a DeValue<'a>> {
+        let table = self.table;
+        table.get(key).map(|value| value.get_ref())
+    }
+
+    /// The number that it says of `key`, if it is one.
+    pub(super) fn said_number(&self, key: &str) -> Option<u64> {
+        match self.said(key)? {
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The values of a dated list and the ends of its entries, as far as they are any.
+    pub(super) fn said_in_list(&self, key: &str) -> (Vec<&'a str>, Vec<Timestamp>) {
+        let (mut values, mut ends) = (Vec::new(), Vec::new());
+        for value in self.said(key).and_then(|value| value.as_array()).into_iter().flat_map(|list| list.iter()) {
+            match value.get_ref() {
+                DeValue::String(text) => values.push(text.as_ref()),
+                DeValue::Table(table) => {
+                    values.extend(table.get("value").and_then(|value| value.get_ref().as_str()));
+                    ends.extend(table.get("until").and_then(|until| instant(until.get_ref())));
+                }
+                _ => {}
+            }
+        }
+        (values, ends)
     }
 
     /// Reports a fault where `key` stands; where it does not, where the table begins.
@@ -129,7 +161,11 @@ impl<'a> Row<'a> {
             return None;
         };
         if list.is_empty() {
-            self.fault(key, format!("{key}: is empty; leave it out"));
+            let instead = match key {
+                "list" => ": the rule would never speak; list somebody, or take the rule out",
+                _ => "; leave it out, and the rule is for all",
+            };
+            self.fault(key, format!("{key}: is empty{instead}"));
             return None;
         }
         let before = *self.entries;
@@ -148,25 +184,36 @@ impl<'a> Row<'a> {
         self.breaches.push(Breach::new(self.file, line_of(self.text, offset), what));
     }
 
-    /// A list of texts.
-    pub(in crate::risk) fn list<T>(
+    /// Reports an entry that says what another said before it, if it does.
+    fn once<T: Eq + Hash + Clone>(&mut self, key: &str, offset: usize, known: &mut HashSet<T>, value: &T) {
+        if !known.insert(value.clone()) {
+            let what = format!("{key}: has an entry that stands twice");
+            self.breaches.push(Breach::new(self.file, line_of(self.text, offset), what));
+        }
+    }
+
+    /// A list of texts, each but once.
+    pub(in crate::risk) fn list<T: Eq + Hash + Clone>(
         &mut self,
         key: &'static str,
         form: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let mut values = Vec::new();
+        let (mut values, mut known) = (Vec::new(), HashSet::new());
         for (offset, value) in self.items(key)? {
             match value.as_str().and_then(&parse) {
-                Some(value) => values.push(value),
+                Some(value) => {
+                    self.once(key, offset, &mut known, &value);
+                    values.push(value);
+                }
                 None => self.entry_fault(key, offset, form),
             }
         }
         Some(values)
     }
 
-    /// A list of texts, or of tables `{ value = "..", until = .. }`.
-    pub(in crate::risk) fn dated_list<T>(
+    /// A list of texts, or of tables `{ value = "..", until = .. }`, each value but once.
+    pub(in crate::risk) fn dated_list<T: Eq + Hash + Clone>(
         &mut self,
         key: &'static str,
         form: &str,
@@ -175,15 +222,13 @@ impl<'a> Row<'a> {
         let dated = |table: &DeTable<'_>| {
             let until = match table.get("until").map(|until| until.get_ref()) {
                 None => None,
-                Some(DeValue::String(text)) => Some(Timestamp::parse(text)?),
-                Some(DeValue::Datetime(date)) => Some(Timestamp::parse(&date.to_string())?),
-                Some(_) => return None,
+                Some(until) => Some(instant(until)?),
             };
             let only = table.keys().all(|key| matches!(key.get_ref().as_ref(), "value" | "until"));
             let value = table.get("value")?.get_ref().as_str().and_then(&parse)?;
             only.then_some((value, until))
         };
-        let mut values = Vec::new();
+        let (mut values, mut known) = (Vec::new(), HashSet::new());
         for (offset, value) in self.items(key)? {
             let read = match value {
                 DeValue::String(text) => parse(text).map(|value| (value, None)),
@@ -191,7 +236,10 @@ impl<'a> Row<'a> {
                 _ => None,
             };
             match read {
-                Some(value) => values.push(value),
+                Some(value) => {
+                    self.once(key, offset, &mut known, &value.0);
+                    values.push(value);
+                }
                 None => self.entry_fault(key, offset, &format!("{form}, or {{ value = \"..\", until = .. }}")),
             }
         }
@@ -209,6 +257,15 @@ impl<'a> Row<'a> {
             let what = format!("unknown key {name:?}{}", meant(name, self.asked.iter().copied()));
             self.breaches.push(Breach::new(self.file, line_of(self.text, key.span().start), what));
         }
+    }
+}
+
+/// An instant with an offset, with quotes or without.
+fn instant(value: &DeValue<'_>) -> Option<Timestamp> {
+    match value {
+        DeValue::String(text) => Timestamp::parse(text),
+        DeValue::Datetime(date) => Timestamp::parse(&date.to_string()),
+        _ => None,
     }
 }
 

@@ -184,6 +184,18 @@ async fn enforced<L: Ledger>(ledger: &L) {
     ledger.revise(revision).await.unwrap();
 }
 
+/// A request that was declined by a rule that counts declines.
+async fn echoing<L: Ledger>(ledger: &L) {
+    let rule = "[[rule]]\nid = \"many-declines\"\nkind = \"velocity\"\naction = \"decline\"\nper = \"card\"\n\
+                within_s = 60\ncounting = \"declines\"\ncount = 1\n";
+    let live = Arc::new(RuleSet::read("risk.toml", &format!("version = \"8\"\n{rule}")).unwrap());
+    let checks = Some(Arc::new(Checks { live, shadow: None }));
+    let declined = sale(ledger, 1, 1, 100);
+    ledger.intend(declined.clone()).await.unwrap();
+    ledger.decide(declined.id, decision(Outcome::Declined, declined.received)).await.unwrap();
+    ledger.intend(Asked { checks, ..sale(ledger, 1, 2, 100).into() }).await.unwrap();
+}
+
 /// Records that were given an addition after their tags had golden files: when a refusal was, how far a DUKPT device
 /// has come, what a terminal calls its batch.
 const WITH_ADDITION: [[u8; 2]; 3] = [[16, 7], [16, 10], [16, 17]];
@@ -194,8 +206,14 @@ const GENERATIONS: &str = "16-10-12";
 /// A request that rules spoke of.
 const JUDGED: &str = "16-01-14";
 
+/// A request that is no decline to rules that count declines.
+const ECHO: &str = "16-02-15";
+
 /// The name of a record's golden file.
 fn name(record: &[u8]) -> String {
+    if record.starts_with(&[16, 2]) && codec::describe(record).is_ok_and(|told| told.contains("echo: true")) {
+        return ECHO.to_owned();
+    }
     if record.starts_with(&[16, 1]) && codec::describe(record).is_ok_and(|told| told.contains("risk: Some")) {
         return JUDGED.to_owned();
     }
@@ -216,9 +234,11 @@ fn records() -> BTreeMap<String, Vec<u8>> {
         later(&newer).await;
         let newest = driven::in_memory(100);
         enforced(&newest).await;
+        let echo = driven::in_memory(100);
+        echoing(&echo).await;
         let first = ledger.written().into_iter().chain(ledger.dump());
         let then = first.chain(newer.written()).chain(newer.dump());
-        for record in then.chain(newest.written()).chain(newest.dump()) {
+        for record in then.chain(newest.written()).chain(newest.dump()).chain(echo.written()) {
             records.entry(name(&record)).or_insert(record);
         }
     });
@@ -240,7 +260,7 @@ fn every_record_is_read_as_its_golden_file_says() {
         }
     }
     let names = codec::TAGS.iter().map(|tag| name(&[*tag])).chain(WITH_ADDITION.iter().map(|added| name(added)));
-    let names = names.chain([GENERATIONS.to_owned(), JUDGED.to_owned()]);
+    let names = names.chain([GENERATIONS, JUDGED, ECHO].map(str::to_owned));
     for said in names {
         let path = folder().join(format!("{said}.hex"));
         let bytes = unhex(&fs::read_to_string(&path).unwrap());

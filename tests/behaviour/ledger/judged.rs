@@ -40,6 +40,11 @@ impl Visitor for Notes {
         SmallVec::from_slice(&[Reservation { key: card, ..reservation }, reservation])
     }
 
+    fn stood(&mut self, intent: &Intent) -> SmallVec<[Reservation; 2]> {
+        let card = CounterKey { counted: Counted::Card(intent.token), date: intent.date };
+        SmallVec::from_slice(&[Reservation { key: card, ..reservation(1, intent.date, intent.amount.minor()) }])
+    }
+
     fn fared(&mut self, intent: &Intent, _: Fate, to: Fate) {
         self.fared.push((intent.id.0, to));
     }
@@ -69,5 +74,42 @@ fn every_request_is_shown_with_what_was_remembered_and_counted_before_it() {
         let mut again = Notes::default();
         ledger.judged(&mut again);
         assert_eq!(again, notes);
+    });
+}
+
+/// What is shown of a ledger that sold in three segments and tidied up after each, and where its journal begins.
+async fn over_segments(forgetful: bool) -> (Notes, u64) {
+    let mut ledger = driven::in_memory(100);
+    if forgetful {
+        ledger.forgetful(400);
+    }
+    let mut stan = 0;
+    for _ in 0..3 {
+        for _ in 0..4 {
+            stan += 1;
+            let outcome = if stan % 3 == 0 { Outcome::Declined } else { Outcome::Approved };
+            let paid = limited_sale(&ledger, 1, stan, 10);
+            ledger.intend(paid.clone()).await.unwrap();
+            ledger.decide(paid.id, decision(outcome, paid.received)).await.unwrap();
+        }
+        ledger.reverse(reversal(1, 100 + stan, stan - 3, 10)).await.unwrap();
+        ledger = ledger.tidied();
+    }
+    ledger.intend(limited_sale(&ledger, 1, stan + 1, 10)).await.unwrap();
+    let mut notes = Notes::default();
+    ledger.judged(&mut notes);
+    (notes, ledger.journal_begins())
+}
+
+#[test]
+fn where_the_first_segments_are_gone_what_is_left_is_shown_as_with_them() {
+    super::run(async {
+        let ((whole, first), (cut, later)) = (over_segments(false).await, over_segments(true).await);
+        assert_eq!((first, whole.asked.len()), (1, 13));
+        assert!(later > 1 && !cut.asked.is_empty() && cut.asked.len() < whole.asked.len(), "{cut:?}");
+        let tail = whole.asked.len() - cut.asked.len();
+        assert_eq!(cut.asked, whole.asked[tail..], "what a snapshot tells of is no request of now, and counts");
+        let tail = whole.fared.len() - cut.fared.len();
+        assert_eq!(cut.fared, whole.fared[tail..]);
     });
 }

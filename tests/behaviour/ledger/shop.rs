@@ -121,6 +121,7 @@ pub(crate) fn sale<L: Ledger>(ledger: &L, number: u8, stan: u32, amount: u64) ->
         operator: None,
         scene: Scene::default(),
         risk: None,
+        echo: false,
     }
 }
 

@@ -4,11 +4,23 @@ use super::*;
 use std::os::unix::fs::PermissionsExt;
 use tollgate::ledger::Followed;
 use tollgate::ledger::Reversed;
+use tollgate::ledger::Stepped;
 use tollgate::ledger::TxnId;
 use tollgate::ledger::archive::ARCHIVE;
 use tollgate::ledger::archive::Archive;
+use tollgate::ledger::archive::ArchiveFault;
 use tollgate::ledger::archive::Archiver;
 use tollgate::ledger::archive::Query;
+use tollgate::ledger::journal::layout::segment_number;
+use tollgate::model::Amount;
+use tollgate::model::LadderEntry;
+use tollgate::model::LadderStep;
+use tollgate::model::MerchantId;
+use tollgate::model::RemoteAction;
+use tollgate::model::Revised;
+use tollgate::model::Revision;
+use tollgate::model::Subject;
+use tollgate::model::TerminalId;
 
 fn archiver(folder: &Path) -> Archiver<Folder> {
     Archiver::open(Folder::read_only(folder).unwrap(), folder).unwrap()
@@ -150,4 +162,99 @@ fn no_clear_card_number_is_in_the_archive_file() {
         seen += usize::from(has(b"622500******0253"));
     }
     assert!(seen > 0, "the masked form is there: the search can find something");
+}
+
+/// Warned, fined, asked and suspended, and back; and what was in force.
+fn enforce(kept: &Kept<Folder>) {
+    let step = |subject, step, actor: &str| {
+        let entry = LadderEntry { subject, step, actor: actor.into(), reason: "letter 118".into(), at: NOON };
+        assert!(matches!(kept.wait(kept.ledger.step(entry)).unwrap(), Stepped::Done(_)));
+    };
+    let till = Subject::Terminal(TerminalId::parse(b"10000001").unwrap());
+    let shop = Subject::Merchant(MerchantId::parse(b"898110054110001").unwrap());
+    step(till, LadderStep::Warn, "rule:region-jump");
+    step(till, LadderStep::Fine(Amount::new(50_00).unwrap()), "alice");
+    step(till, LadderStep::Ask(RemoteAction::Download), "alice");
+    step(till, LadderStep::Ask(RemoteAction::Upgrade), "alice");
+    step(till, LadderStep::Done(RemoteAction::Download), "switch");
+    step(shop, LadderStep::Suspend, "bob");
+    step(shop, LadderStep::Resume, "bob");
+    step(till, LadderStep::Suspend, "switch");
+    let (version, actor, reason) = ("2026-11".into(), "alice".into(), "new rules".into());
+    let revision = Revision { what: Revised::Rules, version, digest: [7; 32], actor, reason, at: NOON };
+    assert_eq!(kept.wait(kept.ledger.revise(revision)).unwrap(), None);
+}
+
+/// What a statement gives, a row a line.
+fn asked(folder: &Path, statement: &str) -> Vec<String> {
+    let connection = rusqlite::Connection::open(folder.join(ARCHIVE)).unwrap();
+    let mut statement = connection.prepare(statement).unwrap();
+    let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+const LADDERS: &str = "SELECT concat_ws(' ', sort, trim(subject), standing, warnings, fines, fined, asked) FROM ladder
+    ORDER BY sort, subject";
+const STEPS: &str = "SELECT concat_ws(' ', trim(subject), step, amount, asked, actor, reason) FROM step
+    ORDER BY sort, subject, number, record, place";
+const REVISIONS: &str = "SELECT concat_ws(' ', what, version, hex(digest), actor, reason) FROM revision";
+
+#[test]
+fn who_stands_where_on_the_ladder_and_what_was_in_force_is_in_the_archive() {
+    let (whole, cut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (folder, forgetful) in [(whole.path(), false), (cut.path(), true)] {
+        let kept = a_day(folder);
+        kept.housekeeper.borrow_mut().options.remove_segments = forgetful;
+        enforce(&kept);
+        kept.fill();
+        for stan in 5_000..5_200 {
+            kept.end(sale(&kept.ledger, 3, stan, 5), Outcome::Approved);
+        }
+        kept.snapshot();
+        kept.anchor();
+        drop(kept);
+        drop(Archiver::rebuild(Folder::read_only(folder).unwrap(), folder).unwrap());
+        up_to_date(&mut archiver(folder));
+        let first = std::fs::read_dir(folder).unwrap();
+        let first = first.filter_map(|entry| segment_number(entry.unwrap().file_name().to_str().unwrap())).min();
+        assert_eq!(first.unwrap() > 1, forgetful);
+    }
+    for folder in [whole.path(), cut.path()] {
+        assert_eq!(
+            asked(folder, LADDERS),
+            ["merchant 898110054110001 active 0 0 0 ", "terminal 10000001 suspended 1 1 5000 upgrade"]
+        );
+        assert_eq!(
+            asked(folder, STEPS),
+            [
+                "898110054110001 suspend bob letter 118",
+                "898110054110001 resume bob letter 118",
+                "10000001 warn rule:region-jump letter 118",
+                "10000001 fine 5000 alice letter 118",
+                "10000001 ask download alice letter 118",
+                "10000001 ask upgrade alice letter 118",
+                "10000001 done download switch letter 118",
+                "10000001 suspend switch letter 118",
+            ]
+        );
+        assert_eq!(asked(folder, REVISIONS), [format!("rules 2026-11 {} alice new rules", "07".repeat(32))]);
+    }
+}
+
+#[test]
+fn an_archive_of_an_earlier_release_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = a_day(folder.path());
+    enforce(&kept);
+    kept.anchor();
+    drop(kept);
+    up_to_date(&mut archiver(folder.path()));
+    let connection = rusqlite::Connection::open(folder.path().join(ARCHIVE)).unwrap();
+    connection
+        .execute_batch("DROP TABLE step; DROP TABLE ladder; DROP TABLE revision; PRAGMA user_version = 5")
+        .unwrap();
+    drop(connection);
+    assert!(matches!(Archive::read_only(&folder.path().join(ARCHIVE)), Err(ArchiveFault::Schema)));
+    up_to_date(&mut archiver(folder.path()));
+    assert_eq!(asked(folder.path(), STEPS).len(), 8);
 }

@@ -7,6 +7,7 @@ mod files;
 mod machines;
 mod memory;
 mod oracles;
+mod sense;
 
 use std::collections::HashMap;
 use tollgate::model::Amount;

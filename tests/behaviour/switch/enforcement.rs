@@ -2,11 +2,14 @@
 //! from afar.
 
 use super::CARD_A;
-use super::rig::{KEPT, Recipe, Rig, Till};
+use super::rig::{KEPT, Recipe, Rig, Till, await_that, connect};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
+use tollgate::cli::Exit;
+use tollgate::cli::run_from;
 use tollgate::model::Kind;
 use tollgate::model::RemoteRequest;
 use tollgate::model::ResponseCode;
@@ -105,6 +108,25 @@ fn terminated_is_for_good_and_what_is_no_step_changes_nothing() {
 }
 
 #[test]
+fn a_reason_that_is_too_long_is_told_how_long_one_may_be() {
+    let rig = Rig::kept(5_000);
+    let bounds = "an actor has 1 to 64 characters, a reason 1 to 256";
+    for reason in ["x".repeat(257), "x".repeat(5_000), "\u{e9}".repeat(5_000)] {
+        let order = json!({"do": "step", "terminal": "10000001", "step": "warn", "actor": "alice", "reason": reason});
+        let said = ask(&rig, &order);
+        assert!(said["ok"] == false && said["error"].as_str().unwrap().contains(bounds), "{said}");
+        let data = rig.file("ledger");
+        let words = ["tollgate", "risk", "suspend", "--data", data.to_str().unwrap(), "--terminal", "10000001"];
+        let failure = run_from([&words[..], &["--actor", "alice", "--reason", &reason]].concat(), &mut Vec::new());
+        let failure = failure.unwrap_err();
+        assert_eq!((failure.exit, &*failure.message), (Exit::No, bounds));
+    }
+    let garbage = ask(&rig, &json!({"do": "dance"}));
+    assert_eq!(garbage["error"], "not an order that this station knows");
+    assert_eq!(ask(&rig, &json!({"do": "ladders"}))["ladders"], json!([]));
+}
+
+#[test]
 fn a_device_that_was_opened_says_so_and_is_suspended_at_once() {
     let rig = Rig::kept(5_000);
     let mut till = listed(&rig, Habits { opened: true, ..Habits::default() });
@@ -178,4 +200,39 @@ fn a_terminal_that_is_another_device_now_signs_in_before_it_sells_and_keeps_its_
     let mut new = listed(&rig, device("A920-0003"));
     new.sign_in();
     assert_eq!(rig.live_batch(new.terminal.setup().terminal), batch);
+}
+
+#[test]
+fn a_start_is_no_way_out_of_a_pin() {
+    let rows = "terminal,merchant,network\n10000001,898110054110001,pin\n10000002,898110054110002,\n\
+                10000009,898110054110009,\n";
+    let mut rig = Rig::of(&Recipe { tables: KEPT, lists: &[("terminals.csv", rows)], ..Recipe::default() });
+    let (mut pinned, mut other) = (rig.signed_in(TERMINAL), rig.signed_in(TERMINAL + 1));
+    for till in [&mut pinned, &mut other] {
+        assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).code, APPROVED);
+    }
+    rig.stop();
+    let kept = rig.file("ledger").join("callers");
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "tollgate callers 1\n127.0.0.1 10000001\n");
+    assert_eq!(std::fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600, "its owner's alone");
+    rig.start_again();
+    rig.await_links();
+    for (till, codes) in [(&mut pinned, [FORBIDDEN, APPROVED]), (&mut other, [APPROVED; 2])] {
+        till.line = connect(rig.door("pos"));
+        let codes_of = ["127.0.0.2", "127.0.0.1"].map(|source| {
+            till.calls_from(source);
+            till.ask(Kind::Sale, 10_00, CARD_A).code
+        });
+        assert_eq!(codes_of, codes);
+    }
+    rig.stop();
+    std::fs::write(&kept, "tollgate callers 1\n127.0.0.1\n").unwrap();
+    rig.start_again();
+    rig.await_links();
+    pinned.line = connect(rig.door("pos"));
+    pinned.calls_from("127.0.0.2");
+    assert_eq!(pinned.ask(Kind::Sale, 10_00, CARD_A).code, APPROVED, "what cannot be believed pins nobody");
+    await_that("its new place is kept while the station runs", || {
+        std::fs::read_to_string(&kept).is_ok_and(|text| text == "tollgate callers 1\n127.0.0.2 10000001\n")
+    });
 }

@@ -41,7 +41,13 @@ struct Done {
 
 impl Counter {
     fn open() -> Self {
-        let rig = Rig::of(&Recipe { tables: &format!("{DOOR}{KEPT}"), timeout_ms: 10_000, ..Recipe::default() });
+        Self::ruled("", &[])
+    }
+
+    /// A station with further tables and files.
+    fn ruled(tables: &str, lists: &[(&str, &str)]) -> Self {
+        let tables = format!("{DOOR}{KEPT}{tables}");
+        let rig = Rig::of(&Recipe { tables: &tables, timeout_ms: 10_000, lists, ..Recipe::default() });
         let till = Self::till(&rig);
         Self { rig, till, stan: 0 }
     }
@@ -105,6 +111,12 @@ impl Counter {
 
     /// A request; its answer is still to come.
     fn ask(&mut self, code: &'static str, card: &'static str, minor: u64, original: Option<&Done>) -> u32 {
+        let original = original.map(|original| (37, &original.rrn[..]));
+        self.ask_with(code, card, minor, original)
+    }
+
+    /// The same with one more element.
+    fn ask_with(&mut self, code: &str, card: &str, minor: u64, more: Option<(u8, &[u8])>) -> u32 {
         let stan = self.next_stan();
         let (number, amount, local) = (format!("{stan:06}"), format!("{minor:012}"), now().digits(480));
         let mut fields: Vec<(u8, &[u8])> = vec![
@@ -119,7 +131,7 @@ impl Counter {
             (25, b"00"),
             (49, b"156"),
         ];
-        fields.extend(original.map(|original| (37, &original.rrn[..])));
+        fields.extend(more);
         self.tell(b"0200", &fields);
         stan
     }
@@ -351,4 +363,30 @@ fn a_settlement_again_while_the_first_waits_for_a_sale_closes_no_other_batch() {
     assert_eq!(counter.hear().1.value(39).unwrap().to_vec(), b"00");
     assert_eq!(counter.rig.ledger().batches(terminal).len(), 1);
     assert_eq!(counter.settle("920000", "000042", &totals(&[after.minor], &[])).1, "00");
+}
+
+#[test]
+fn a_slip_that_calls_the_merchant_otherwise_than_the_registry_is_noticed() {
+    let rule = "version = \"n\"\n[[rule]]\nid = \"slip\"\nkind = \"merchant-name\"\naction = \"decline\"\n";
+    let mut counter = Counter::ruled("[risk]\nrules = \"risk.toml\"\n", &[("risk.toml", rule)]);
+    let merchants = std::fs::read_to_string(counter.rig.file("merchants.csv")).unwrap();
+    let row = merchants.lines().find(|line| line.starts_with("898110054110001")).unwrap();
+    let own = row.split(',').nth(2).unwrap().to_owned();
+    assert!(own.len() > 8 && own.is_ascii(), "{own}");
+    let place = |name: &str| format!("{name:<40.40}");
+    for (name, code) in [
+        (place(&own), "00"),
+        (place(&own.to_uppercase()), "00"),
+        (place(&format!("{own} BEIJING CN")), "00"),
+        (place(&own[..6]), "00"),
+        (place("GOLD AND JEWELS LTD"), "03"),
+        (place(&format!("NOT {own}")), "03"),
+    ] {
+        counter.ask_with("000000", CARD_A, 10_00, Some((43, name.as_bytes())));
+        assert_eq!(counter.hear().1.value(39).unwrap().to_vec(), code.as_bytes(), "{name:?}");
+    }
+    assert_eq!(counter.sale(CARD_A, 10_00).minor, 10_00, "a slip that says nothing says nothing wrong");
+    let records = counter.rig.records();
+    let rules = records.iter().filter_map(|record| record.intent.refusal.as_ref()).map(|refusal| &*refusal.rule);
+    assert_eq!(rules.collect::<Vec<_>>(), ["slip", "slip"]);
 }

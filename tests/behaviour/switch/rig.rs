@@ -409,6 +409,19 @@ impl Till {
         Self { terminal, line: connect(address), cards: cards::demo() }
     }
 
+    /// Goes on from another address of this machine: one of 127.0.0.0/8.
+    pub(crate) fn calls_from(&mut self, source: &str) {
+        let (door, source) = (self.line.peer_addr().unwrap(), format!("{source}:0").parse().unwrap());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let line = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(source).unwrap();
+            socket.connect(door).await.unwrap().into_std().unwrap()
+        });
+        line.set_nonblocking(false).unwrap();
+        self.line = ready(line);
+    }
+
     /// The same terminal with another pad or memory, on a line of its own.
     pub(crate) fn again(&self, rig: &Rig, door: &str, pad: PinPad, memory: Memory) -> Self {
         let terminal = Terminal::new(self.terminal.setup().clone(), pad, memory).unwrap();
@@ -486,7 +499,10 @@ impl Till {
 }
 
 pub(crate) fn connect(door: SocketAddr) -> TcpStream {
-    let line = TcpStream::connect(door).unwrap();
+    ready(TcpStream::connect(door).unwrap())
+}
+
+fn ready(line: TcpStream) -> TcpStream {
     line.set_read_timeout(Some(PATIENCE)).unwrap();
     line.set_nodelay(true).unwrap();
     line

@@ -10,6 +10,8 @@ use tollgate::ledger::Recorded;
 use tollgate::model::Kind;
 use tollgate::model::MerchantId;
 use tollgate::model::ResponseCode;
+use tollgate::sim::terminal::Habits;
+use tollgate::sim::terminal::Setup;
 
 const TERMINAL: u32 = 10_000_001;
 const DEMO: &str = include_str!("../../../specs/demo/risk.toml");
@@ -165,5 +167,87 @@ fn a_merchant_that_pays_less_than_anybody_of_its_trade_is_noticed() {
         let record = rig.records().into_iter().find(of).unwrap();
         let said = explained(&rig, record.intent.rrn.as_str());
         assert_eq!(said["hits"].as_array().unwrap().len(), hits, "{said}");
+    }
+}
+
+/// Who spoke of each sale of so many minor units, and whether it was declined.
+fn said_of(rig: &Rig, minor: u64) -> Vec<(bool, Vec<String>)> {
+    let sales = rig.records().into_iter().filter(|record| record.intent.amount.minor() == minor);
+    let spoke = |said: &Value| {
+        let rules = said["hits"].as_array().unwrap().iter();
+        rules.map(|hit| hit["rule"].as_str().unwrap().to_owned()).collect()
+    };
+    let said = sales.map(|record| explained(rig, record.intent.rrn.as_str()));
+    said.map(|said| (said["declined"].as_bool().unwrap(), spoke(&said))).collect()
+}
+
+#[test]
+fn a_terminal_that_calls_from_another_address_is_noticed_as_its_policy_says() {
+    let rule = |action: &str| {
+        format!("version = \"s\"\n[[rule]]\nid = \"moved\"\nkind = \"source-change\"\naction = \"{action}\"\n")
+    };
+    let rows = "terminal,merchant,network\n10000001,898110054110001,learn\n10000002,898110054110002,warn\n\
+                10000003,898110054110003,any\n10000009,898110054110009,\n";
+    let (decline, tables) = (rule("decline"), format!("{KEPT}[risk]\nrules = \"risk.toml\"\n"));
+    let lists = [("risk.toml", &*decline), ("terminals.csv", rows)];
+    let rig = Rig::of(&Recipe { tables: &tables, lists: &lists, ..Recipe::default() });
+    let (forbidden, approved) = (Some(ResponseCode::TerminalForbidden), Some(ResponseCode::Approved));
+    for (number, then) in [
+        (TERMINAL, [forbidden, approved, forbidden]),
+        (TERMINAL + 1, [forbidden, forbidden, approved]),
+        (TERMINAL + 2, [approved; 3]),
+    ] {
+        let mut till = rig.signed_in(number);
+        assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).code, approved);
+        till.calls_from("127.0.0.2");
+        let moved = till.ask(Kind::Sale, 20_00, CARD_A).code;
+        let stayed = till.ask(Kind::Sale, 30_00, CARD_A).code;
+        till.calls_from("127.0.0.1");
+        assert_eq!([moved, stayed, till.ask(Kind::Sale, 40_00, CARD_A).code], then, "{number}");
+    }
+    let moved = || (true, vec!["moved".to_owned()]);
+    assert_eq!(said_of(&rig, 10_00), vec![(false, vec![]); 3]);
+    assert_eq!(said_of(&rig, 20_00), [moved(), moved(), (false, vec![])]);
+}
+
+#[test]
+fn a_report_that_a_device_was_opened_is_explained_with_the_request_that_brought_it() {
+    let rig = ruled("version = \"none\"\n");
+    let habits = Habits { opened: true, ..Habits::default() };
+    let mut till = Till::of(&rig, Setup { habits, ..rig.terminal(TERMINAL).terminal.setup().clone() }, "pos");
+    till.sign_in();
+    for minor in [10_00, 20_00] {
+        assert_eq!(till.ask(Kind::Sale, minor, CARD_A).code, Some(ResponseCode::TerminalForbidden));
+    }
+    let of = |minor| rig.records().into_iter().find(|record| record.intent.amount.minor() == minor).unwrap();
+    let said = explained(&rig, of(10_00).intent.rrn.as_str());
+    assert_eq!((&said["rule"], &said["steps"][0]["step"]), (&"terminal-suspended".into(), &"suspend".into()), "{said}");
+    assert_eq!(said["steps"][0]["reason"], "its device says that it was opened", "{said}");
+    let rrn = of(10_00).intent.rrn;
+    let (_, said) = run(&["tollgate", "risk", "explain", "--data", &text(rig.file("ledger")), rrn.as_str()]);
+    assert!(said.contains("by it, its terminal: suspend by switch: its device says that it was opened"), "{said}");
+    assert!(said.contains("signs") && !said.contains(CARD_A), "{said}");
+    let later = explained(&rig, of(20_00).intent.rrn.as_str());
+    assert_eq!(later["steps"], serde_json::json!([]), "it was suspended by then");
+    assert!(later["seen"]["signs"].as_str().unwrap().contains("its device says that it was opened"), "{later}");
+}
+
+#[test]
+fn what_rules_said_is_in_the_ledgers_timeline_masked() {
+    let rig = ruled(DEMO);
+    let mut till = rig.signed_in(TERMINAL);
+    assert_eq!(jump(&mut till), ResponseCode::FraudSuspected);
+    let declined = rig.records().into_iter().find(|record| record.intent.amount.minor() == 20_00).unwrap();
+    let (folder, rrn) = (text(rig.file("ledger")), declined.intent.rrn);
+    let (exit, shown) = run(&["tollgate", "ledger", "show", &folder, rrn.as_str()]);
+    assert_eq!(exit, Exit::Ok, "{shown}");
+    assert!(shown.contains("rules spoke: region-jump (hold, rules demo-1): terminal 10000001: region 2900"), "{shown}");
+    let (_, found) = run(&["tollgate", "ledger", "find", &folder, "--rrn", rrn.as_str(), "--json"]);
+    let found: Value = serde_json::from_str(found.trim()).unwrap();
+    assert_eq!(found["rule"], "region-jump", "{found}");
+    assert!(found["risk"].as_str().unwrap().contains("region 2900, and 1100"), "{found}");
+    assert_eq!(found["masked_pan"], format!("{}******{}", &CARD_A[..6], &CARD_A[CARD_A.len() - 4..]), "{found}");
+    for said in [shown, found.to_string()] {
+        assert!(!said.contains(CARD_A), "no card number: {said}");
     }
 }

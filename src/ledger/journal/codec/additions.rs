@@ -84,6 +84,7 @@ additions! {
     12 = beside: Beside;
     13 = scene: Scene;
     14 = risk: Box<RiskNote>;
+    15 = echo: bool;
 }
 
 /// Generations of working keys beside those in use and those of the last sign-in.
@@ -161,6 +162,7 @@ impl Additions {
             beside: facts.map(Beside::of).filter(|beside| *beside != Beside::default()),
             scene: intent.map(|intent| &intent.scene).filter(|scene| **scene != Scene::default()).cloned(),
             risk: intent.and_then(|intent| intent.risk.clone()),
+            echo: intent.map(|intent| intent.echo).filter(|echo| *echo),
         }
     }
 
@@ -178,6 +180,7 @@ impl Additions {
             intent.operator = self.operator;
             intent.scene = self.scene.clone().unwrap_or_default();
             intent.risk.clone_from(&self.risk);
+            intent.echo = self.echo.unwrap_or_default();
         }
         if let Some(answer) = answer_mut(&mut record) {
             answer.voucher.clone_from(&self.voucher);

@@ -121,7 +121,7 @@ make! {
     Region: source => Region::new(source.one_of(&[0, 1_100, 9_999])).unwrap();
     Mcc: source => Mcc::new(source.one_of(&[0, 5_411, 9_999])).unwrap();
     Firmware: source => Firmware([(); 3].map(|()| u16::make(source)));
-    Signs: source => Signs::of_bits(u32::make(source) & 0x3ff).unwrap();
+    Signs: source => Signs::of_bits(u32::make(source) & 0x7ff).unwrap();
     Action: source => source.one_of(&[Action::Allow, Action::Alert, Action::StepUp, Action::Decline, Action::Hold]);
     RiskNote: source => RiskNote { version: Make::make(source), hits: Make::make(source) };
     Standing: source => source.one_of(&[Standing::Active, Standing::Suspended, Standing::Terminated]);

@@ -146,7 +146,7 @@ fields!(Intent {
     reservations,
     outbound,
     follows,
-} later { batch, card, operator, scene, risk });
+} later { batch, card, operator, scene, risk, echo });
 
 impl Wire for Followers {
     fn put(&self, out: &mut Vec<u8>) {

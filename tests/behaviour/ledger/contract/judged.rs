@@ -127,3 +127,56 @@ pub(in crate::ledger) async fn rules_remember_across_the_end_of_a_day<L: Ledger>
     ledger.close_day(day(22)).await.unwrap();
     assert_eq!(refused(&ledger, at(2_900, 4, 23)).await.0, "region-jump");
 }
+
+const OF_DECLINES: &str = r#"
+version = "8"
+
+[[rule]]
+id = "many-declines"
+kind = "velocity"
+action = "decline"
+per = "terminal"
+within_s = 60
+counting = "declines"
+count = 2
+
+[[rule]]
+id = "tested"
+kind = "card-testing"
+action = "decline"
+cards = 2
+within_s = 60
+declines = 1
+terminals = ["10000002"]
+"#;
+
+/// What a request of so many seconds after noon is told; the issuer declines what it is asked.
+async fn told<L: Ledger>(ledger: &L, number: u8, card: u8, stan: u32) -> Option<String> {
+    let live = Arc::new(RuleSet::read("risk.toml", OF_DECLINES).unwrap());
+    let checks = Some(Arc::new(Checks { live, shadow: None }));
+    let intent = Intent { token: PanToken([card; 32]), ..sale(ledger, number, stan, 10) };
+    let asked = Asked { checks, ..intent.clone().into() };
+    match ledger.intend(asked).await.unwrap() {
+        Intended::Declined(_, explained) => Some(explained.rule.into_owned()),
+        Intended::Fresh => {
+            ledger.decide(intent.id, decision(Declined, intent.received)).await.unwrap();
+            None
+        }
+        told => panic!("{told:?}"),
+    }
+}
+
+pub(in crate::ledger) async fn a_rule_that_counts_declines_does_not_feed_on_its_own<L: Ledger>(ledger: L) {
+    for stan in [1, 2] {
+        assert_eq!(told(&ledger, 1, 1, stan).await, None);
+    }
+    for stan in [3, 30, 60] {
+        assert_eq!(told(&ledger, 1, 1, stan).await.as_deref(), Some("many-declines"), "{stan}");
+    }
+    assert_eq!(told(&ledger, 1, 1, 62).await, None, "those that it counted are old");
+    assert_eq!(told(&ledger, 2, 1, 101).await, None);
+    for stan in [102, 130, 160] {
+        assert_eq!(told(&ledger, 2, 2, stan).await.as_deref(), Some("tested"), "{stan}");
+    }
+    assert_eq!(told(&ledger, 2, 3, 161).await, None, "cards enough, and no decline but its own");
+}

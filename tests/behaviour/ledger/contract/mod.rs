@@ -200,6 +200,7 @@ macro_rules! keeps_the_contract {
             an_alert_is_told_and_recorded_with_what_goes_on
             a_rule_is_named_before_the_binding_and_behind_all_else
             rules_remember_across_the_end_of_a_day
+            a_rule_that_counts_declines_does_not_feed_on_its_own
             a_closed_day_leaves_the_book_but_for_what_is_open_or_owed
             the_first_data_key_of_a_name_stands
             the_last_trace_number_towards_an_issuer_is_on_record
