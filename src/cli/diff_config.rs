@@ -37,7 +37,7 @@ of the card's range. What else decided then (sessions, PINs, originals, issuers)
 are on record: where longer prefixes matter, its route cannot be told, which is counted. The same files and ledger give the
 same output.
 Exit codes: 0 nothing differs; with --replay, no request would be decided or routed otherwise, 1 something does, or cannot be
-told, 2 usage, or the ledger cannot be read, 3 either file, or a list of it, has breaches.";
+told, 2 usage, or the ledger cannot be read, 3 either file, or a list of it, has breaches or cannot be read.";
 
 /// Show what another station's file changes: lists, limits, routes, rules, and past decisions
 #[derive(Args, Debug)]

@@ -68,6 +68,9 @@ impl Reload {
         }
         let done = if self.check { "would be read again" } else { "were read again" };
         writeln!(out, "the lists {done}: {}", word(&said, "summary"))?;
+        if let Some(later) = said.pointer("/later/summary").and_then(Value::as_str) {
+            writeln!(out, "{later}")?;
+        }
         Ok(Exit::Ok)
     }
 }

@@ -42,7 +42,7 @@ impl Days {
         let (zone, cut_over) = (zone(row, breaches), cut_over(row, breaches));
         let (Some(acquirer), Some(zone)) = (acquirer, zone) else { return };
         if self.acquirers.iter().any(|(known, _)| *known == acquirer) {
-            return breaches.add(row.file(), row.line(), "acquirer: another [[acquirer]] has it");
+            return row.breach("acquirer", "acquirer: another [[acquirer]] has it", breaches);
         }
         let rule = DayRule::new(zone, cut_over.unwrap_or(self.cut_over));
         self.acquirers.push((acquirer, Arc::new(rule)));

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fmt::Display;
 use std::hash::Hash;
+use std::sync::Arc;
 
 /// What happened to a row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -60,6 +61,9 @@ pub struct Diff {
     pub changed: usize,
     /// How many rows are gone.
     pub removed: usize,
+    /// How many rows have other limits because the station's file has, and say nothing else; they are not among those that
+    /// changed. Counted only where that is asked for.
+    pub inherited: usize,
     /// Other lists that differ.
     pub also: Vec<&'static str>,
     /// The rows: merchants, terminals, devices, each in order of their numbers; the first ones, if there are too many.
@@ -70,13 +74,37 @@ impl Registry {
     /// What is different in `new`, with at most so many rows written out.
     #[must_use]
     pub fn diff(&self, new: &Self, most: usize) -> Diff {
+        self.compared(new, most, None)
+    }
+
+    /// The same; rows that only inherit other limits from the station's file are counted apart. `limits`: those it had, and
+    /// those it has.
+    #[must_use]
+    pub fn diff_of_rows(&self, new: &Self, most: usize, limits: [&Limits; 2]) -> Diff {
+        self.compared(new, most, (limits[0] != limits[1]).then_some(limits))
+    }
+
+    fn compared(&self, new: &Self, most: usize, by: Option<[&Limits; 2]>) -> Diff {
         let mut diff = Diff::default();
-        diff.compare(("merchant", most), &self.merchants, &new.merchants, described_merchant);
-        diff.compare(("terminal", most), &self.terminals, &new.terminals, |facts| described_terminal(facts));
+        let inherits = |old: &Merchant, new: &Merchant| {
+            inherit(&old.limits, &new.limits, by) && Merchant { limits: new.limits, ..old.clone() } == *new
+        };
+        diff.compare(("merchant", most), &self.merchants, &new.merchants, (described_merchant, inherits));
+        let inherits = |old: &Arc<TerminalFacts>, new: &Arc<TerminalFacts>| {
+            inherit(&old.limits, &new.limits, by)
+                && TerminalFacts { limits: new.limits, ..TerminalFacts::clone(old) } == **new
+        };
+        let described = |facts: &Arc<TerminalFacts>| described_terminal(facts);
+        diff.compare(("terminal", most), &self.terminals, &new.terminals, (described, inherits));
         let [before, after] = [self, new].map(|registry| {
             registry.all_hardware().map(|device| (&*device.serial, device.as_ref())).collect::<HashMap<_, _>>()
         });
-        diff.compare(("device", most), &before, &after, |device| described_device(device));
+        diff.compare(
+            ("device", most),
+            &before,
+            &after,
+            (|device: &&Hardware| described_device(device), |_: &&Hardware, _: &&Hardware| false),
+        );
         diff.also = self.other_lists(new);
         diff
     }
@@ -102,7 +130,7 @@ impl Diff {
     /// Whether nothing differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.added + self.changed + self.removed == 0 && self.also.is_empty()
+        self.added + self.changed + self.removed + self.inherited == 0 && self.also.is_empty()
     }
 
     fn compare<K: Copy + Eq + Hash + Ord + Display, V: PartialEq>(
@@ -110,14 +138,18 @@ impl Diff {
         (list, most): (&'static str, usize),
         old: &HashMap<K, V>,
         new: &HashMap<K, V>,
-        describe: impl Fn(&V) -> Vec<Said>,
+        (describe, inherits): (impl Fn(&V) -> Vec<Said>, impl Fn(&V, &V) -> bool),
     ) {
         let mut keys: Vec<(K, Change)> = Vec::new();
         keys.extend(old.keys().filter(|key| !new.contains_key(*key)).map(|key| (*key, Change::Removed)));
         keys.extend(new.iter().filter_map(|(key, row)| match old.get(key) {
             None => Some((*key, Change::Added)),
-            Some(before) if before != row => Some((*key, Change::Changed)),
-            Some(_) => None,
+            Some(before) if before == row => None,
+            Some(before) if inherits(before, row) => {
+                self.inherited += 1;
+                None
+            }
+            Some(_) => Some((*key, Change::Changed)),
         }));
         for (_, change) in &keys {
             match change {
@@ -138,6 +170,21 @@ impl Diff {
     }
 }
 
+const INHERITED: &str = "rows have other limits of the station's file, and say nothing else";
+
+/// Whether limits differ only where those of the station's file do, and in the same way.
+fn inherit(old: &Limits, new: &Limits, by: Option<[&Limits; 2]>) -> bool {
+    fn moved<T: PartialEq>(old: T, new: T, from: T, to: T) -> bool {
+        old == new || (old == from && new == to)
+    }
+    by.is_some_and(|[from, to]| {
+        moved(old.least, new.least, from.least, to.least)
+            && moved(old.most, new.most, from.most, to.most)
+            && moved(old.daily_amount, new.daily_amount, from.daily_amount, to.daily_amount)
+            && moved(old.daily_count, new.daily_count, from.daily_count, to.daily_count)
+    })
+}
+
 /// One line a row, then how many there are in all.
 impl Display for Diff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -148,7 +195,12 @@ impl Display for Diff {
         if rest > 0 {
             writeln!(f, "and {rest} rows more")?;
         }
-        write!(f, "{}", self.summary())
+        let is_silent = self.added + self.changed + self.removed == 0 && self.also.is_empty();
+        match self.inherited {
+            0 => write!(f, "{}", self.summary()),
+            rows if is_silent => write!(f, "{rows} {INHERITED}"),
+            rows => write!(f, "{}\n{rows} {INHERITED}", self.summary()),
+        }
     }
 }
 

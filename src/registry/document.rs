@@ -1,13 +1,14 @@
 //! A TOML file as tables of plain values, read so that every fault has its line.
 
 use super::table::{Breaches, Cell, CellValue, Row, Source};
-use crate::model::line_of;
 use toml::de::{DeTable, DeValue};
 
 /// A parsed TOML file. What could not be parsed is already among the breaches.
 pub struct Document<'a> {
     source: Source<'a>,
     root: DeTable<'a>,
+    /// Where lines end.
+    ends: Vec<usize>,
 }
 
 impl<'a> Document<'a> {
@@ -15,17 +16,24 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn parse(source: Source<'a>, breaches: &mut Breaches) -> Self {
         let (root, errors) = DeTable::parse_recoverable(source.text);
+        let ends = source.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(place, _)| place).collect();
+        let document = Self { source, root: root.into_inner(), ends };
         for error in errors {
-            let line = error.span().map_or(0, |span| line_of(source.text, span.start));
+            let line = error.span().map_or(0, |span| document.line_of(span.start));
             breaches.add(source.file, line, error.message());
         }
-        Self { source, root: root.into_inner() }
+        document
+    }
+
+    /// The line, counted from 1, in which this byte stands.
+    fn line_of(&self, offset: usize) -> usize {
+        1 + self.ends.partition_point(|end| *end < offset)
     }
 
     /// Reports every top-level key that is not one of `names`.
     pub fn only(&self, names: &[&str], breaches: &mut Breaches) {
         for key in self.root.keys().filter(|key| !names.contains(&key.get_ref().as_ref())) {
-            let line = line_of(self.source.text, key.span().start);
+            let line = self.line_of(key.span().start);
             breaches.add(self.source.file, line, format!("unknown key {:?}", key.get_ref()));
         }
     }
@@ -40,7 +48,7 @@ impl<'a> Document<'a> {
         let Some((key, value)) = self.root.get_key_value(name) else {
             return Row::new(self.source.file, 1, columns, [None; N]);
         };
-        let line = line_of(self.source.text, key.span().start);
+        let line = self.line_of(key.span().start);
         match value.get_ref().as_table() {
             Some(table) => self.row(line, columns, table, breaches),
             None => {
@@ -54,7 +62,7 @@ impl<'a> Document<'a> {
     pub fn top<const N: usize>(&self, columns: &'static [&'static str; N]) -> Row<'_, N> {
         let cells = columns.map(|column| {
             let (key, value) = self.root.get_key_value(column)?;
-            Some(Cell { value: cell_value(value.get_ref())?, line: line_of(self.source.text, key.span().start) })
+            Some(Cell { value: cell_value(value.get_ref())?, line: self.line_of(key.span().start) })
         });
         Row::new(self.source.file, 1, columns, cells)
     }
@@ -69,11 +77,11 @@ impl<'a> Document<'a> {
     ) {
         let Some((key, value)) = self.root.get_key_value(name) else { return };
         let Some(entries) = value.get_ref().as_array() else {
-            let line = line_of(self.source.text, key.span().start);
+            let line = self.line_of(key.span().start);
             return breaches.add(self.source.file, line, format!("write [[{name}]] for each row"));
         };
         for entry in entries.iter() {
-            let line = line_of(self.source.text, entry.span().start);
+            let line = self.line_of(entry.span().start);
             match entry.get_ref().as_table() {
                 Some(table) => each(&self.row(line, columns, table, breaches), breaches),
                 None => breaches.add(self.source.file, line, format!("write [[{name}]] for each row")),
@@ -90,7 +98,7 @@ impl<'a> Document<'a> {
     ) -> Row<'b, N> {
         let mut cells = [None; N];
         for (key, value) in table {
-            let line = line_of(self.source.text, key.span().start);
+            let line = self.line_of(key.span().start);
             let name = key.get_ref().as_ref();
             let value = cell_value(value.get_ref());
             let place = columns.iter().position(|column| *column == name);

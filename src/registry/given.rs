@@ -18,6 +18,38 @@ use std::sync::Arc;
 
 pub(super) const MERCHANT_FORM: &str = "15 characters";
 
+/// A table's columns: its own, those that terminals, templates and groups have alike, and its own again. The first one
+/// names a row.
+macro_rules! columns {
+    ([$($before:literal),*], [$($behind:literal),*]) => {
+        &[
+            $($before,)*
+            "class",
+            "capabilities",
+            "region",
+            "address",
+            "network",
+            "custodian",
+            "currency",
+            "offset_minutes",
+            "standing",
+            "test_mode",
+            "sign_in_after",
+            "least",
+            "most",
+            "daily_amount",
+            "daily_count",
+            $($behind,)*
+        ]
+    };
+}
+
+pub(super) const TERMINAL: &[&str; 24] =
+    columns!(["terminal", "template", "merchant", "group", "master_key"], ["ksn", "certificate", "device", "from"]);
+pub(super) const TEMPLATE: &[&str; 21] =
+    columns!(["template", "inherits", "merchant", "group", "master_key"], ["from"]);
+pub(super) const GROUP: &[&str; 17] = columns!(["group"], ["from"]);
+
 /// The columns that many terminals may have in common; nothing where nothing is said.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Given {
@@ -52,6 +84,7 @@ impl Given {
     pub(super) fn read<const N: usize>(row: &Row<'_, N>, names: &mut Names, breaches: &mut Breaches) -> Self {
         let merchant = row.optional("merchant", MERCHANT_FORM, |text| MerchantId::parse(text.as_bytes()), breaches);
         let group = row.optional("group", LABEL_FORM, label, breaches).map(|name| names.shared(name));
+        let master_key = row.optional("master_key", "a key name or none", master_key, breaches);
         let class = "fixed, mobile, wireless or unattended";
         let class = row.optional("class", class, TerminalClass::parse, breaches);
         let capabilities = capabilities(row, breaches);
@@ -63,7 +96,6 @@ impl Given {
         let offset_minutes = offset(row, breaches);
         let standing = standing(row, breaches);
         let test_mode = row.optional("test_mode", "true or false", |text| text.parse().ok(), breaches);
-        let master_key = row.optional("master_key", "a key name or none", master_key, breaches);
         let sign_in_after = sign_in_after(row, breaches);
         let limits = GivenLimits::read(row, breaches);
         Self {
@@ -118,6 +150,16 @@ impl GivenLimits {
         Self { least, most, daily_amount, daily_count }
     }
 
+    /// Whether they leave nothing between them, by themselves.
+    pub(super) fn contradict(&self) -> bool {
+        self.least.flatten().zip(self.most.flatten()).is_some_and(|(least, most)| least > most)
+    }
+
+    /// Without the two that contradict each other: that was told, and who is filled from here need not tell it again.
+    pub(super) fn told(self) -> Self {
+        if self.contradict() { Self { least: None, most: None, ..self } } else { self }
+    }
+
     fn or(self, other: Self) -> Self {
         Self {
             least: self.least.or(other.least),
@@ -129,17 +171,25 @@ impl GivenLimits {
 
     /// With what is inherited where nothing is said.
     pub(super) fn over<const N: usize>(self, inherited: &Limits, row: &Row<'_, N>, breaches: &mut Breaches) -> Limits {
-        let limits = Limits {
+        let mut limits = Limits {
             least: self.least.unwrap_or(inherited.least),
             most: self.most.unwrap_or(inherited.most),
             daily_amount: self.daily_amount.unwrap_or(inherited.daily_amount),
             daily_count: self.daily_count.unwrap_or(inherited.daily_count),
         };
         if limits.least.zip(limits.most).is_some_and(|(least, most)| least > most) {
-            breaches.add(row.file(), row.line(), "least: is above most");
+            row.breach(bound(row), ABOVE, breaches);
+            limits = Limits { least: None, most: None, ..limits };
         }
         limits
     }
+}
+
+pub(super) const ABOVE: &str = "least: is above most";
+
+/// The column by which a row says one of the two, if it does.
+pub(super) fn bound<const N: usize>(row: &Row<'_, N>) -> &'static str {
+    if row.has("least") { "least" } else { "most" }
 }
 
 /// `none` is a terminal that never signs in.
@@ -156,7 +206,7 @@ fn capabilities<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Op
     let words = row.words("capabilities", FORM, breaches)?;
     let all = words.iter().try_fold(Capabilities::default(), |all, word| Some(all.with(Capabilities::parse(word)?)));
     if all.is_none() {
-        breaches.add(row.file(), row.line(), format!("capabilities: is not {FORM}"));
+        row.breach("capabilities", format!("capabilities: is not {FORM}"), breaches);
     }
     all
 }

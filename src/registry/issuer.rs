@@ -158,7 +158,7 @@ fn told<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Told {
     let Told { accepted, retry } = Told::default();
     let told = Told { accepted: codes("accepted", accepted), retry: codes("retry", retry) };
     if let Some(both) = told.accepted.iter().find(|code| told.retry.contains(code)) {
-        breaches.add(row.file(), row.line(), format!("retry: {both} is in accepted too"));
+        row.breach("retry", format!("retry: {both} is in accepted too"), breaches);
     }
     told
 }
@@ -179,7 +179,7 @@ fn stand_in<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Option
     if !row.has("stand_in_most") {
         let rest = COLUMNS.iter().find(|column| column.starts_with("stand_in_") && row.has(column));
         if let Some(column) = rest {
-            breaches.add(row.file(), row.line(), format!("{column}: needs stand_in_most"));
+            row.breach(column, format!("{column}: needs stand_in_most"), breaches);
         }
         return None;
     }

@@ -11,6 +11,7 @@ use super::renewal::Renewal;
 use super::sign_ins::KeyTerms;
 use super::table::{Breaches, Row, Source, rows};
 use super::terminals::{Joined, Rows};
+use super::timeline::Later;
 use crate::model::Acquirer;
 use crate::model::BinPrefix;
 use crate::model::BinTable;
@@ -116,6 +117,7 @@ pub struct Registry {
     pub(super) hardware: HashSet<BySerial>,
     regions: Regions,
     at: Option<Timestamp>,
+    /// When rows take effect that have not, in order.
     changes: Vec<Timestamp>,
     dukpt_jump: DukptJump,
     key_terms: KeyTerms,
@@ -157,7 +159,6 @@ impl Registry {
     pub(super) fn of(rows: Joined) -> Self {
         let Joined { terminals, merchants, days, devices, hardware, regions, mut changes } = rows;
         changes.sort_unstable();
-        changes.dedup();
         Self { terminals, merchants, days, devices, hardware, regions, changes, ..Self::default() }
     }
 
@@ -184,7 +185,14 @@ impl Registry {
     /// When the next row takes effect after `now`: the lists are to be read again then.
     #[must_use]
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        self.changes.iter().find(|change| **change > now).copied()
+        self.later(now).map(|later| later.first)
+    }
+
+    /// The rows that take effect after `now`, if there are any.
+    #[must_use]
+    pub fn later(&self, now: Timestamp) -> Option<Later> {
+        let ahead = self.changes.get(self.changes.partition_point(|change| *change <= now)..)?;
+        ahead.first().map(|first| Later { rows: ahead.len(), first: *first })
     }
 
     /// A device by its serial number.
@@ -311,7 +319,7 @@ impl Registry {
         let Some(issuer) = Issuer::read(row, profile_known, breaches) else { return };
         match self.issuers.entry(issuer.name.clone()) {
             Entry::Occupied(_) => {
-                breaches.add(row.file(), row.line(), format!("issuer {} is listed twice", issuer.name));
+                row.breach("name", format!("issuer {} is listed twice", issuer.name), breaches);
             }
             Entry::Vacant(vacant) => {
                 vacant.insert(Arc::new(issuer));
@@ -330,15 +338,15 @@ impl Registry {
         let foreign = foreign.unwrap_or(organisation.is_foreign());
         if foreign != organisation.is_foreign() {
             let what = "foreign: terminals go by organisation: CUP is domestic, every other one foreign";
-            breaches.add(row.file(), row.line(), what);
+            row.breach("foreign", what, breaches);
         }
         let class = CardClass { product: product.unwrap_or_default(), foreign, organisation };
         let (Some(prefix), Some(issuer)) = (prefix, issuer) else { return };
         if fallback.as_ref() == Some(&issuer) {
-            breaches.add(row.file(), row.line(), "fallback: is the issuer itself");
+            row.breach("fallback", "fallback: is the issuer itself", breaches);
         }
         if !self.bins.insert(prefix, class, std::iter::once(issuer).chain(fallback)) {
-            breaches.add(row.file(), row.line(), "prefix: is listed twice");
+            row.breach("prefix", "prefix: is listed twice", breaches);
         }
     }
 

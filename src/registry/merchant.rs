@@ -133,7 +133,7 @@ fn state<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> MerchantS
         && state.standing() != standing
     {
         let what = format!("standing: {} contradicts the state {}", standing.name(), state.name());
-        breaches.add(row.file(), row.line(), what);
+        row.breach("standing", what, breaches);
     }
     state.or(standing.map(MerchantState::of)).unwrap_or_default()
 }
@@ -148,7 +148,7 @@ fn check_number<const N: usize>(
 ) {
     let text = id.as_str();
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return breaches.add(row.file(), row.line(), "merchant: a numbered one has 15 digits");
+        return row.breach("merchant", "merchant: a numbered one has 15 digits", breaches);
     }
     let places = [
         ("region", 3..7, region.map(|region| region.to_string()), "4 to 7"),
@@ -158,7 +158,7 @@ fn check_number<const N: usize>(
         let numbered = text.get(place).unwrap_or_default();
         if said.is_some_and(|said| said != numbered) {
             let what = format!("{column}: the merchant's number says {numbered} in places {in_words}");
-            breaches.add(row.file(), row.line(), what);
+            row.breach(column, what, breaches);
         }
     }
 }

@@ -76,7 +76,7 @@ impl Names {
             }
         };
         match (&policy, text) {
-            (None, _) => breaches.add(row.file(), row.line(), format!("network: is not {FORM}")),
+            (None, _) => row.breach("network", format!("network: is not {FORM}"), breaches),
             (Some(policy), Some(text)) => {
                 self.policies.insert(text.into(), policy.clone());
             }

@@ -63,10 +63,10 @@ impl Operators {
         let duty = row.required("role", "operator or supervisor", duty, breaches);
         let (Some(merchant), Some(operator), Some(duty)) = (merchant, operator, duty) else { return };
         if !merchant_known(&merchant) {
-            return breaches.add(row.file(), row.line(), format!("merchant {merchant} is not listed"));
+            return row.breach("merchant", format!("merchant {merchant} is not listed"), breaches);
         }
         if self.listed.entry(merchant).or_default().insert(operator, duty).is_some() {
-            breaches.add(row.file(), row.line(), format!("operator {operator} of {merchant} is listed twice"));
+            row.breach("operator", format!("operator {operator} of {merchant} is listed twice"), breaches);
         }
     }
 }

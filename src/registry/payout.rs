@@ -51,7 +51,7 @@ impl Payout {
     pub(super) fn read<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Self {
         let account = row.optional("account", "1 to 34 letters and digits", account, breaches);
         if account.as_deref().is_some_and(|account| is_iban(account) && !has_right_check_digits(account)) {
-            breaches.add(row.file(), row.line(), "account: the check digits of this IBAN are wrong");
+            row.breach("account", "account: the check digits of this IBAN are wrong", breaches);
         }
         Self {
             mcc: row.optional("mcc", "4 digits", Mcc::parse, breaches),

@@ -83,7 +83,7 @@ impl Regions {
         };
         let (Some(region), Some(name)) = (region, name) else { return };
         if self.0.insert(region, Listed { name, bounds }).is_some() {
-            breaches.add(row.file(), row.line(), format!("region {region} is listed twice"));
+            row.breach("region", format!("region {region} is listed twice"), breaches);
         }
     }
 }

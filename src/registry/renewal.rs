@@ -37,7 +37,7 @@ impl Renewal {
         };
         let (ask, refuse) = (hours("max_age_h"), hours("refuse_age_h"));
         if ask.zip(refuse).is_some_and(|(ask, refuse)| ask >= refuse) {
-            breaches.add(row.file(), row.line(), "refuse_age_h: is not above max_age_h");
+            row.breach("refuse_age_h", "refuse_age_h: is not above max_age_h", breaches);
         }
         Self { ask, refuse, sign_in_after: sign_in_after(row, breaches) }
     }

@@ -34,6 +34,13 @@ impl Breaches {
         self.0.extend(others);
     }
 
+    /// All of them, by their lines in these files.
+    pub(super) fn in_order(mut self, files: &[Source<'_>]) -> Vec<Breach> {
+        let place = |file: &str| files.iter().position(|source| source.file == file);
+        self.0.sort_by_key(|breach| (place(&breach.file), breach.line));
+        self.0
+    }
+
     /// All of them.
     #[must_use]
     pub fn into_inner(self) -> Vec<Breach> {
@@ -97,6 +104,17 @@ impl<'a, const N: usize> Row<'a, N> {
         self.file
     }
 
+    /// The line on which a column stands, or the row if it says nothing there.
+    #[must_use]
+    pub fn line_of(&self, column: &str) -> usize {
+        self.cell(column).map_or(self.line, |cell| cell.line)
+    }
+
+    /// A fault of what the row says in a column, on its line.
+    pub fn breach(&self, column: &str, what: impl Into<String>, breaches: &mut Breaches) {
+        breaches.add(self.file, self.line_of(column), what);
+    }
+
     fn cell(&self, column: &str) -> Option<Cell<'a>> {
         let from = self.last.get();
         let named = |name: &&str| *name == column;
@@ -107,14 +125,18 @@ impl<'a, const N: usize> Row<'a, N> {
         self.cells.get(index).copied().flatten()
     }
 
-    /// What the row says in each of its columns; a list as one text, with `+` between its words.
-    pub fn texts(&self) -> impl Iterator<Item = Option<String>> {
-        self.cells.iter().map(|cell| match cell.as_ref()?.value {
-            CellValue::Text(text) => Some(text.to_owned()),
-            CellValue::List(list) => {
-                let words: Vec<&str> = list.iter().filter_map(|value| value.get_ref().as_str()).collect();
-                Some(words.join("+"))
-            }
+    /// What the row says in each of its columns, and on which line; a list as one text, with `+` between its words.
+    pub fn texts(&self) -> impl Iterator<Item = Option<(String, usize)>> {
+        self.cells.iter().map(|cell| {
+            let cell = cell.as_ref()?;
+            let text = match cell.value {
+                CellValue::Text(text) => text.to_owned(),
+                CellValue::List(list) => {
+                    let words: Vec<&str> = list.iter().filter_map(|value| value.get_ref().as_str()).collect();
+                    words.join("+")
+                }
+            };
+            Some((text, cell.line))
         })
     }
 
@@ -242,17 +264,17 @@ fn csv_rows<const N: usize>(
     breaches: &mut Breaches,
     mut each: impl FnMut(&Row<'_, N>, &mut Breaches),
 ) {
-    let Source { file, text } = source;
+    let Source { file, text: whole } = source;
     // A list may hold keys. Empty lines behind the text write over the reader's buffer, and values are trimmed here,
     // for the reader does that in copies.
-    let text = text.as_bytes().chain(std::io::repeat(b'\n').take(BUFFER as u64));
+    let text = whole.as_bytes().chain(std::io::repeat(b'\n').take(BUFFER as u64));
     let mut reader =
         csv::ReaderBuilder::new().comment(Some(b'#')).flexible(true).buffer_capacity(BUFFER).from_reader(text);
     let header = match reader.headers() {
         Ok(header) => header.clone(),
         Err(error) => return breaches.add(file, 1, error.to_string()),
     };
-    let line = header.position().map_or(1, |position| line_number(position.line()));
+    let line = line_of_record(whole, header.position());
     let names: Vec<&str> = header.iter().map(str::trim).collect();
     for (index, name) in names.iter().enumerate() {
         let place = index + 1;
@@ -273,12 +295,12 @@ fn csv_rows<const N: usize>(
             Ok(false) => break,
             Ok(true) => longest = longest.max(record.as_slice().len()),
             Err(error) => {
-                let line = error.position().map_or(0, |position| line_number(position.line()));
+                let line = line_of_record(whole, error.position());
                 breaches.add(file, line, "cannot be read as CSV");
                 continue;
             }
         }
-        let line = record.position().map_or(0, |position| line_number(position.line()));
+        let line = line_of_record(whole, record.position());
         if record.len() != header.len() {
             breaches.add(file, line, format!("{} values for {} columns", record.len(), header.len()));
             continue;
@@ -298,6 +320,25 @@ fn csv_rows<const N: usize>(
 /// Bytes of the buffers that a list is read through. A longer row makes its own, and leaves a copy behind.
 const BUFFER: usize = 8 * 1024;
 
-fn line_number(line: u64) -> usize {
-    usize::try_from(line).unwrap_or(usize::MAX)
+/// On which line a record begins. The reader's position is that of what stands before it: comments, empty lines, the
+/// second half of a line's end.
+fn line_of_record(text: &str, position: Option<&csv::Position>) -> usize {
+    let Some(position) = position else { return 0 };
+    let number = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    let mut line = number(position.line());
+    let mut rest = text.as_bytes().get(number(position.byte())..).unwrap_or_default();
+    loop {
+        rest = match rest {
+            [b'\n', rest @ ..] => {
+                line += 1;
+                rest
+            }
+            [b'\r', rest @ ..] => rest,
+            // Its end is looked at in the next round.
+            [b'#', rest @ ..] => {
+                rest.iter().position(|byte| *byte == b'\n').and_then(|end| rest.get(end..)).unwrap_or(&[])
+            }
+            _ => return line,
+        };
+    }
 }

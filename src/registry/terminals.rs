@@ -2,7 +2,7 @@
 
 use super::days::Days;
 use super::fleet::{AtTerminal, BySerial, Fleet, Place, SERIAL_FORM, serial};
-use super::given::{Given, from};
+use super::given::{Given, TERMINAL, from};
 use super::load::{Defaults, Registry, Sources};
 use super::merchant;
 use super::merchant::Merchant;
@@ -25,33 +25,6 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-
-pub(super) const TERMINAL: &[&str; 24] = &[
-    "terminal",
-    "template",
-    "merchant",
-    "group",
-    "class",
-    "capabilities",
-    "region",
-    "address",
-    "network",
-    "custodian",
-    "currency",
-    "offset_minutes",
-    "standing",
-    "test_mode",
-    "master_key",
-    "sign_in_after",
-    "least",
-    "most",
-    "daily_amount",
-    "daily_count",
-    "ksn",
-    "certificate",
-    "device",
-    "from",
-];
 
 const DEVICE_FORM: &str = "a key serial number in 20 or 24 hex digits, its counter zero";
 const TERMINAL_FORM: &str = "8 characters";
@@ -123,10 +96,10 @@ impl<'a> Rows<'a> {
         let Some((merchant, from)) = Merchant::read(row, self.defaults, breaches) else { return };
         self.fleet.check_region(merchant.region, row, breaches);
         let id = merchant.id;
-        match self.merchant_line.turn(id, from, self.merchants.contains_key(&id)) {
+        match self.merchant_line.turn(&id, from, self.merchants.contains_key(&id)) {
             Turn::Now => drop(self.merchants.insert(id, merchant)),
             Turn::Later | Turn::Over => {}
-            Turn::Twice => breaches.add(row.file(), row.line(), format!("merchant {id} is listed twice")),
+            Turn::Twice => row.breach("merchant", format!("merchant {id} is listed twice"), breaches),
         }
     }
 
@@ -138,16 +111,16 @@ impl<'a> Rows<'a> {
         let certificate = row.optional("certificate", "64 hex digits: SHA-256 of it", fingerprint, breaches);
         let device = row.optional("device", SERIAL_FORM, serial, breaches);
         let from = from(row, breaches);
-        let hardware = device.and_then(|serial| self.device(serial, row, breaches));
-        let (given, papers) = self.filled(given, template, row, breaches);
+        let hardware = device.and_then(|serial| self.fleet.device((serial, from), row, breaches));
+        let (given, papers) = self.filled(given, (template, from), row, breaches);
         let merchant = self.merchant_of(&given, from, row, breaches);
         let inherited = merchant.and_then(|id| self.merchants.get(&id)).map(|merchant| merchant.limits);
         let limits = given.limits.over(&inherited.unwrap_or_default(), row, breaches);
         let (Some(terminal), Some(merchant)) = (id, merchant) else { return };
-        match self.terminal_line.turn(terminal, from, self.terminals.contains_key(&terminal)) {
+        match self.terminal_line.turn(&terminal, from, self.terminals.contains_key(&terminal)) {
             Turn::Later | Turn::Over => return,
             Turn::Twice => {
-                return breaches.add(row.file(), row.line(), format!("terminal {terminal} is listed twice"));
+                return row.breach("terminal", format!("terminal {terminal} is listed twice"), breaches);
             }
             Turn::Now => {}
         }
@@ -182,47 +155,40 @@ impl<'a> Rows<'a> {
         };
         self.terminals.insert(terminal, Arc::new(facts));
         if ksn.is_some() || hardware.is_some() {
-            self.claims.push(Claim { terminal, from, ksn, hardware, place: Place { file, line: row.line() } });
+            self.claims.push(Claim {
+                terminal,
+                from,
+                ksn,
+                hardware,
+                place: Place { file, line: row.line_of("device") },
+            });
         }
     }
 
-    fn device<const N: usize>(&self, serial: &str, row: &Row<'_, N>, breaches: &mut Breaches) -> Option<Arc<Hardware>> {
-        let found = self.fleet.devices.get(serial).map(|device| Arc::clone(&device.0));
-        if found.is_none() {
-            breaches.add(row.file(), row.line(), format!("device {serial} is not listed"));
-        }
-        found
-    }
-
-    /// The row, with its template and its group behind it; and what only people read.
+    /// The row, with its template and its group behind it, as they are when it takes effect; and what only people read.
     fn filled<const N: usize>(
         &mut self,
         given: Given,
-        template: Option<&str>,
+        (template, from): (Option<&str>, Option<Timestamp>),
         row: &Row<'_, N>,
         breaches: &mut Breaches,
     ) -> (Given, Option<Box<Papers>>) {
         self.fleet.check_region(given.region, row, breaches);
-        let behind = template.and_then(|name| self.fleet.templates.get_key_value(name));
-        if let (Some(name), None) = (template, behind) {
-            breaches.add(row.file(), row.line(), format!("template {name} is not listed"));
+        let (mut given, mut named) = (given, None);
+        if let Some(name) = template {
+            self.fleet.check_named_template((name, from), row, breaches);
+            if let Some((name, behind)) = self.fleet.template(name, from) {
+                given = given.or(&behind);
+                named = Some(name);
+            }
         }
-        let mut given = given;
-        if let Some((_, behind)) = behind {
-            given = given.or(behind);
-        }
+        self.fleet.check_group((&given, from), "its terminal", row, breaches);
         let group = given.group.clone();
-        match group.as_ref().map(|name| self.fleet.groups.get(name)) {
-            Some(Some(group)) => given = given.or(group),
-            Some(None) => self.fleet.check_group(&given, row, breaches),
-            None => {}
+        if let Some(group) = group.as_ref().and_then(|name| self.fleet.group(name, from)) {
+            given = given.or(group);
         }
-        let papers = Papers {
-            address: given.address.clone(),
-            custodian: given.custodian.clone(),
-            template: behind.map(|(name, _)| Arc::clone(name)),
-            group,
-        };
+        let papers =
+            Papers { address: given.address.clone(), custodian: given.custodian.clone(), template: named, group };
         let papers = (papers != Papers::default()).then(|| Box::new(papers));
         (given, papers)
     }
@@ -238,7 +204,7 @@ impl<'a> Rows<'a> {
         let Some(id) = given.merchant else {
             // One that cannot be read is a breach already.
             if !row.has("merchant") {
-                breaches.add(row.file(), row.line(), "merchant: is missing");
+                row.breach("merchant", "merchant: is missing", breaches);
             }
             return None;
         };
@@ -246,9 +212,9 @@ impl<'a> Rows<'a> {
             return Some(id);
         }
         match self.merchant_line.begins(&id) {
-            None => breaches.add(row.file(), row.line(), format!("merchant {id} is not listed")),
+            None => row.breach("merchant", format!("merchant {id} is not listed"), breaches),
             Some(begins) if from.is_none_or(|from| from < begins) => {
-                breaches.add(row.file(), row.line(), format!("merchant {id} begins later than its terminal"));
+                row.breach("merchant", format!("merchant {id} begins later than its terminal"), breaches);
             }
             Some(_) => return Some(id),
         }
@@ -278,6 +244,11 @@ impl<'a> Rows<'a> {
                 }
                 continue;
             };
+            // A row that another one took the place of, or that is still to come, puts nothing anywhere.
+            let in_force = |hardware: &Arc<Hardware>| {
+                self.fleet.devices.get(&*hardware.serial).is_some_and(|device| Arc::ptr_eq(&device.0, hardware))
+            };
+            let Some(hardware) = hardware.filter(in_force) else { continue };
             match &row.get().site.hardware {
                 Some(other) if !Arc::ptr_eq(other, &hardware) => {
                     breaches.add(place.file, place.line, format!("terminal {terminal} has device {}", other.serial));
@@ -292,7 +263,7 @@ impl<'a> Rows<'a> {
                 }
             }
         }
-        let changes = self.merchant_line.ahead().chain(self.terminal_line.ahead()).collect();
+        let changes = self.merchant_line.ahead().chain(self.terminal_line.ahead()).chain(self.fleet.ahead()).collect();
         Registry::of(Joined {
             terminals: self.terminals,
             merchants: self.merchants,

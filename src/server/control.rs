@@ -182,8 +182,10 @@ async fn answer(
         Ok(Done::Key(KeyChanged { generation, check })) => {
             json!({ "ok": true, "generation": generation, "check": check.to_string() })
         }
-        Ok(Done::Lists(Reloaded { terminals, diff, rules, .. })) => {
-            json!({ "ok": true, "terminals": terminals, "summary": diff.summary(), "diff": diff, "rules": rules })
+        Ok(Done::Lists(Reloaded { terminals, diff, rules, later, .. })) => {
+            json!({ "ok": true, "terminals": terminals, "summary": diff.summary(), "diff": diff, "rules": rules,
+                "later": later.map(|later| json!({ "rows": later.rows, "first": later.first.to_string(),
+                    "summary": later.to_string() })) })
         }
         Err(Refused { why, breaches }) if breaches.is_empty() => json!({ "ok": false, "error": why }),
         Err(Refused { why, breaches }) => json!({ "ok": false, "error": why, "breaches": breaches }),
@@ -233,7 +235,7 @@ async fn obey(order: Order, station: &Station<Real>, lists: &Lists) -> Result<Do
             let row = close_batch(terminal, batch, (actor, reason), station).await?;
             Ok(Done::Batch(Box::new(row)))
         }
-        Order::Step(order) => Ok(Done::Ladder(enforce::step(order, station).await?)),
+        Order::Step(order) => Ok(Done::Ladder(enforce::step(order, station, lists).await?)),
         Order::Ladders => Ok(Done::Ladders(enforce::all(station))),
         Order::ChangeKey { issuer, which, actor, reason } => {
             Ok(Done::Key(change_key(&issuer, &which, (&actor, &reason), station).await?))

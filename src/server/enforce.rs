@@ -1,6 +1,8 @@
 //! Steps on the enforcement ladder, as an operator orders them from a running station.
 
+use super::control::Lists;
 use super::control::signed;
+use super::standing_said::Saying;
 use super::station::Real;
 use crate::flow::Station;
 use crate::ledger::Ledger;
@@ -12,6 +14,7 @@ use crate::model::LadderEntry;
 use crate::model::LadderStep;
 use crate::model::MerchantId;
 use crate::model::RemoteAction;
+use crate::model::Standing;
 use crate::model::Subject;
 use crate::model::TerminalId;
 use serde::Deserialize;
@@ -41,7 +44,7 @@ pub struct Step {
 }
 
 /// Takes the step, and says where its subject stands then.
-pub(super) async fn step(order: Step, station: &Station<Real>) -> Result<Value, String> {
+pub(super) async fn step(order: Step, station: &Station<Real>, lists: &Lists) -> Result<Value, String> {
     let subject = subject(&order, station)?;
     let step = ladder_step(&order, &subject)?;
     signed(&order.actor, &order.reason)?;
@@ -57,10 +60,60 @@ pub(super) async fn step(order: Step, station: &Station<Real>) -> Result<Value, 
     let at = station.clock().wall();
     let entry = LadderEntry { subject, step, actor: actor.into(), reason: reason.into(), at };
     match station.ledger().step(entry).await {
-        Ok(Stepped::Done(ladder)) => Ok(row(&subject, &ladder)),
-        Ok(Stepped::Refused(why)) => Err(why.to_owned()),
+        Ok(Stepped::Done(ladder)) => {
+            let mut row = row(&subject, &ladder);
+            if step == LadderStep::Resume
+                && let (Some(still), Some(row)) =
+                    (suspended_by_lists(&subject, station, lists).await, row.as_object_mut())
+            {
+                row.insert("but".to_owned(), still.into());
+            }
+            Ok(row)
+        }
+        Ok(Stepped::Refused(why)) => match suspended_by_lists(&subject, station, lists).await {
+            Some(by) if step == LadderStep::Resume => Err(format!("{why} on the ladder: {by}")),
+            _ => Err(why.to_owned()),
+        },
         Err(fault) => Err(fault.to_string()),
     }
+}
+
+/// In words what is to be changed in the lists before somebody trades, if they keep him from it. They are looked at on a
+/// thread of its own: they may be long.
+async fn suspended_by_lists(subject: &Subject, station: &Station<Real>, lists: &Lists) -> Option<String> {
+    let registry = station.registry();
+    let (blamed, standing, whose) = match subject {
+        Subject::Terminal(id) => {
+            let facts = registry.terminal(*id)?;
+            match facts.standing {
+                Standing::Active => {
+                    let merchant = facts.merchant;
+                    (Subject::Merchant(merchant), facts.merchant_standing, Some(format!("its merchant {merchant}")))
+                }
+                standing => (*subject, standing, None),
+            }
+        }
+        Subject::Merchant(id) => (*subject, registry.merchant(*id)?.standing, None),
+    };
+    let verb = match standing {
+        Standing::Active => return None,
+        Standing::Suspended => "suspends",
+        Standing::Terminated => "terminates",
+    };
+    let found = match lists.get().cloned() {
+        Some(lists) => tokio::task::spawn_blocking(move || lists.standing_said(&blamed)).await.ok().flatten(),
+        None => None,
+    };
+    let whom = whose.unwrap_or_else(|| "it".to_owned());
+    let place = match found {
+        Some(Saying { whose: Some(whose), place }) => format!("change the row of {whose}, {place}"),
+        Some(Saying { whose: None, place }) => format!("change its row, {place}"),
+        None => "change its row".to_owned(),
+    };
+    Some(match standing {
+        Standing::Terminated => format!("the registry {verb} {whom}, which is for good"),
+        _ => format!("the registry {verb} {whom}: {place}, then tollgate reload"),
+    })
 }
 
 /// Where everybody stands who ever took a step.

@@ -5,6 +5,8 @@ use super::clock::SystemClock;
 use super::config;
 use super::config::{Config, Look};
 use super::in_force::InForce;
+use super::standing_said;
+use super::standing_said::Saying;
 use super::station::Real;
 use crate::flow::Parts;
 use crate::ledger::EmbeddedLedger;
@@ -15,11 +17,13 @@ use crate::model::DownloadSet;
 use crate::model::IssuerName;
 use crate::model::RateTable;
 use crate::model::SessionFacts;
+use crate::model::Subject;
 use crate::model::TerminalFacts;
 use crate::model::TerminalId;
 use crate::model::Timestamp;
 use crate::registry::Diff;
 use crate::registry::Issuer;
+use crate::registry::Later;
 use crate::registry::Registry;
 use crate::registry::Sessions;
 use crate::risk::Checks;
@@ -29,6 +33,7 @@ use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Why nothing was taken over.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +67,8 @@ pub struct Reloaded {
     pub diff: Diff,
     /// The versions of the rules, where those that decide or those that only count are others: before and now.
     pub rules: Option<[Box<str>; 2]>,
+    /// Rows that take effect later, if there are any.
+    pub later: Option<Later>,
     /// SHA-256 of the lists' texts.
     pub(super) digest: [u8; 32],
     /// Terminals that are another device now: they sign in anew.
@@ -72,8 +79,10 @@ pub struct Reloaded {
 const MOST: usize = 1_000;
 /// Rows of a difference that the log has.
 const LOGGED: usize = 20;
-/// How often is looked whether a row's time has come: wall clocks step.
-const LOOK: Duration = Duration::from_secs(30);
+/// How often is looked whether a row's time has come, while one is ahead: wall clocks step.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often else.
+const SELDOM: Duration = Duration::from_secs(30);
 
 /// What can be read again while the station runs: merchants, terminals, devices, routes and their limits; operators, what
 /// terminals fetch, and when they are to sign in again.
@@ -90,6 +99,8 @@ pub struct Reload {
     sessions: Arc<Sessions>,
     /// One at a time; in it the instant up to which rows were tried.
     tried: Mutex<Timestamp>,
+    /// Other rows are ahead than were a moment ago.
+    taken_over: Notify,
 }
 
 impl Reload {
@@ -108,6 +119,7 @@ impl Reload {
             ledger: Arc::clone(&parts.ledger),
             sessions: Arc::clone(&parts.sessions),
             tried,
+            taken_over: Notify::new(),
         }
     }
 
@@ -132,6 +144,7 @@ impl Reload {
         self.registry.store(Arc::new(registry));
         self.checks.store(Arc::new(checks));
         self.rates.store(Arc::new(rates));
+        self.taken_over.notify_one();
         Ok(reloaded)
     }
 
@@ -169,11 +182,25 @@ impl Reload {
         due.then(|| self.run_at(now))
     }
 
-    /// How long until [`Self::run_if_due`] is to be asked, at most half a minute.
+    /// Where the files say how somebody stands, as of now.
+    pub(super) fn standing_said(&self, subject: &Subject) -> Option<Saying> {
+        standing_said::find(&self.file, subject, SystemClock::start().wall())
+    }
+
+    /// How long until [`Self::run_if_due`] is to be asked: to the very instant of the next row, or a second.
     #[must_use]
     pub fn patience(&self, now: Timestamp) -> Duration {
         let tried = *self.tried.lock();
-        self.registry.load().next_change(tried).map_or(LOOK, |due| due.since(now).min(LOOK))
+        self.registry.load().next_change(tried).map_or(SELDOM, |due| due.since(now).min(LOOK))
+    }
+
+    /// Waits until [`Self::run_if_due`] is to be asked, or other rows are ahead than were before.
+    pub(super) async fn rest(&self, clock: &impl Clock) {
+        // A sleep begun for a row far ahead does not last over one that has come in before it.
+        tokio::select! {
+            () = tokio::time::sleep(self.patience(clock.wall())) => {}
+            () = self.taken_over.notified() => {}
+        }
     }
 
     fn read(&self, at: Timestamp) -> Result<(Registry, (Checks, RateTable), Reloaded), ReloadFault> {
@@ -220,7 +247,7 @@ impl Reload {
         let rules = (digests(&before) != digests(&now)).then(|| [versions(&before), versions(&now)]);
         let (terminals, diff) = (new.terminals().count(), old.diff(&new, MOST));
         let swapped = swapped(&old, &new);
-        let reloaded = Reloaded { terminals, diff, rules, digest: loaded.digest, swapped };
+        let reloaded = Reloaded { terminals, diff, rules, later: new.later(at), digest: loaded.digest, swapped };
         Ok((new, (now, RateTable(Some(Box::new(loaded.fees)))), reloaded))
     }
 
@@ -247,7 +274,7 @@ impl Reload {
 /// Logs what came of a reload, with the first rows that differ.
 pub(super) fn say(outcome: &Result<Reloaded, ReloadFault>, why: &str) {
     match outcome {
-        Ok(Reloaded { terminals, diff, rules, .. }) => {
+        Ok(Reloaded { terminals, diff, rules, later, .. }) => {
             if let Some([before, now]) = rules {
                 tracing::info!(event = "rules", why, %before, %now, "other rules judge");
             }
@@ -255,6 +282,9 @@ pub(super) fn say(outcome: &Result<Reloaded, ReloadFault>, why: &str) {
             tracing::info!(event = "reloaded", why, terminals, %summary, "the lists were read again");
             for row in diff.rows.iter().take(LOGGED) {
                 tracing::info!(event = "row", "{row}");
+            }
+            if let Some(later) = later {
+                tracing::info!(event = "rows-later", rows = later.rows, first = %later.first, "{later}");
             }
         }
         Err(fault) => {

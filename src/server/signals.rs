@@ -50,7 +50,7 @@ pub fn reload_on_hangup(reload: Arc<Reload>) -> io::Result<()> {
                     Some(()) => reload.run_and_say().await,
                     None => break,
                 },
-                () = tokio::time::sleep(reload.patience(clock.wall())) => reload.run_if_due_and_say(clock.wall()).await,
+                () = reload.rest(&clock) => reload.run_if_due_and_say(clock.wall()).await,
             }
         }
     };

@@ -130,11 +130,23 @@ fn routes_are_compared_prefix_by_prefix() {
 fn limits_of_the_file_and_the_terminals_that_have_them_are_named() {
     let (exit, said) = demos(&[("station.toml", "most = 10000000", "most = 5000")]);
     assert_eq!(exit, Exit::No);
+    let inherits = "400 rows have other limits of the station's file, and say nothing else";
+    assert_eq!(said.lines().collect::<Vec<_>>(), [inherits, "~ limit most 10000000 -> 5000"]);
+    // Who says something else beside, or something else by itself, is shown.
+    let (_, said) = demos(&[
+        ("station.toml", "most = 10000000", "most = 5000"),
+        ("merchants.csv", "cut_off,region\n898110054110001,示范商店001", "cut_off,region\n898110054110001,新店"),
+    ]);
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines[0], "~ merchant 898110054110001  most 10000000 -> 5000");
     assert_eq!(
-        lines[3..],
-        ["and 397 rows more", "0 rows added, 400 changed, 0 removed", "~ limit most 10000000 -> 5000"]
+        lines,
+        [
+            "~ merchant 898110054110001  name 示范商店001 -> 新店  most 10000000 -> 5000",
+            "~ terminal 10000001  most 10000000 -> 5000",
+            "0 rows added, 2 changed, 0 removed",
+            "398 rows have other limits of the station's file, and say nothing else",
+            "~ limit most 10000000 -> 5000",
+        ]
     );
 }
 
@@ -298,9 +310,9 @@ fn lists_change_who_may_trade_and_nothing_else() {
     let tried = |row: &str| {
         let rows = include_str!("../../specs/demo/terminals.csv").lines().filter(|line| !line.starts_with('#'));
         let rows = rows.map(|line| match line {
-            "terminal,merchant" => "terminal,merchant,standing,currency\n".to_owned(),
-            "10000002,898110054110002" => format!("{row}\n"),
-            _ => format!("{line},,\n"),
+            _ if line.starts_with("terminal,") => "terminal,merchant,standing,currency\n".to_owned(),
+            _ if line.starts_with("10000002,") => format!("{row}\n"),
+            _ => format!("{},,\n", line.split(',').take(2).collect::<Vec<_>>().join(",")),
         });
         traded.turned(&[], &[("terminals.csv", &rows.collect::<String>())])
     };

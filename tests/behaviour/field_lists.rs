@@ -275,7 +275,7 @@ fn what_is_wrong_with_key_ages_is_said() {
     );
     assert_eq!(
         renewal("[keys]\nmax_age_h = 24\nrefuse_age_h = 24\n").unwrap_err(),
-        ["s.toml:1: refuse_age_h: is not above max_age_h"]
+        ["s.toml:3: refuse_age_h: is not above max_age_h"]
     );
 }
 

@@ -205,7 +205,7 @@ impl Visitor {
         let row = match file {
             "merchants.csv" if text.lines().any(|line| first(line) == merchant) => return text.to_owned(),
             "merchants.csv" => format!("{merchant},访客商店,Visiting shop,5411,TESTACCOUNTVISIT,T1,,"),
-            "terminals.csv" => format!("{terminal},{merchant}"),
+            "terminals.csv" => format!("{terminal},{merchant},"),
             "keys.csv" => format!("terminal/{terminal}/tmk,kek,tdes2,{}", self.key),
             _ => return text.to_owned(),
         };

@@ -2,13 +2,18 @@
 
 use super::super::{Exit, Failure, Outcome};
 use super::ListName;
-use super::files::{Files, Signed, sheet, written_like};
+use super::files::{Files, Signed, Written, sheet, written_like};
+use crate::model::Standing;
+use crate::model::TerminalFacts;
 use crate::model::TerminalId;
 use crate::registry::List;
+use crate::registry::Registry;
 use crate::registry::Sheet;
+use crate::registry::SheetRow;
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 #[derive(Args, Debug)]
 pub(super) struct Import {
@@ -42,6 +47,9 @@ pub(super) struct Swap {
     terminal: TerminalId,
     /// The serial number of the new one, which the list of devices has
     serial: String,
+    /// The terminal that has it now, and is to be without
+    #[arg(long, value_name = "TERMINAL", value_parser = terminal)]
+    take_from: Option<TerminalId>,
     /// Only shows what would change
     #[arg(long)]
     dry_run: bool,
@@ -70,13 +78,21 @@ impl Import {
             [] => return Err(usage(format!("the station's [files] have no such file of {}", list.name()))),
             _ => return Err(usage(format!("the station has several files of {}: say --into FILE", list.name()))),
         };
-        let new = sheet(list, &self.rows)?;
-        let mut all = if self.replace { Sheet::new(list) } else { sheet(list, &path)? };
+        let (old, new) = (sheet(list, &path)?, sheet(list, &self.rows)?);
+        let mut all = if self.replace { Sheet::new(list) } else { old.clone() };
         let count = new.len();
         all.merge(new);
-        let text = written_like(&path, &all)?;
+        if all == old {
+            let why = match count {
+                0 => format!("{} has no rows", self.rows.display()),
+                _ => format!("{} says all that already", path.display()),
+            };
+            writeln!(out, "nothing differs\nnothing was written: {why}")?;
+            return Ok(Exit::Ok);
+        }
+        let file = written_like(&path, &all)?;
         let what = format!("import of {count} {}", list.name());
-        let diff = files.replace((&path, text), &self.signed, &what, self.dry_run)?;
+        let diff = files.replace(&[file], &self.signed, &what, self.dry_run)?;
         writeln!(out, "{diff}")?;
         match self.dry_run {
             true => writeln!(out, "nothing was written")?,
@@ -90,7 +106,7 @@ impl Swap {
     pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
         let (id, serial) = (self.terminal.as_str(), self.serial.as_str());
         let files = Files::open(self.config.clone())?;
-        let registry = files.loaded(std::collections::HashMap::new())?.registry;
+        let registry = files.loaded()?.registry;
         let facts = registry.terminal(self.terminal).ok_or_else(|| usage(format!("terminal {id} is not listed")))?;
         if registry.hardware(serial).is_none() {
             return Err(usage(format!("device {serial} is not listed: import its row first")));
@@ -99,15 +115,23 @@ impl Swap {
         if old == serial {
             return Err(Failure::new(Exit::No, format!("terminal {id} has device {serial} already")));
         }
-        let (path, changed) = self.rows(&files)?;
-        let text = written_like(&path, &changed)?;
-        let what = format!("swap of terminal {id}: {old} to {serial}");
-        let diff = files.replace((&path, text), &self.signed, &what, self.dry_run)?;
+        let holder = self.holder(&registry)?;
+        let changed = self.changed(&files, holder)?;
+        let mut what = format!("swap of terminal {id}: {old} to {serial}");
+        if let Some(holder) = holder {
+            what += &format!(", taken from terminal {holder}");
+        }
+        let diff = files.replace(&changed, &self.signed, &what, self.dry_run)?;
         writeln!(out, "{diff}")?;
         if self.dry_run {
             writeln!(out, "nothing was written")?;
         } else {
-            writeln!(out, "terminal {id} has device {serial} now, {old} before; {} is written", path.display())?;
+            let paths: Vec<_> = changed.iter().map(|file| file.path.display().to_string()).collect();
+            let (paths, are) = (paths.join(" and "), if paths.len() == 1 { "is" } else { "are" });
+            writeln!(out, "terminal {id} has device {serial} now, {old} before; {paths} {are} written")?;
+            if let Some(holder) = holder {
+                writeln!(out, "terminal {holder} has no device now")?;
+            }
         }
         writeln!(
             out,
@@ -118,26 +142,64 @@ impl Swap {
         Ok(Exit::Ok)
     }
 
-    /// The file whose rows say which device the terminal has, as it will be.
-    fn rows(&self, files: &Files) -> Result<(PathBuf, Sheet), Failure> {
+    /// The terminal that has the device now, if the device may be taken from there: it was named, or is at its end.
+    fn holder(&self, registry: &Registry) -> Result<Option<TerminalId>, Failure> {
+        let serial = self.serial.as_str();
+        let has =
+            |facts: &&Arc<TerminalFacts>| facts.site.hardware.as_ref().is_some_and(|device| &*device.serial == serial);
+        let Some(facts) = registry.terminals().find(has) else {
+            return match self.take_from {
+                Some(_) => Err(usage(format!("device {serial} is at no terminal"))),
+                None => Ok(None),
+            };
+        };
+        let holder = facts.terminal;
+        let is_over = [facts.standing, facts.merchant_standing].contains(&Standing::Terminated);
+        match self.take_from {
+            Some(named) if named != holder => Err(usage(format!("device {serial} is at terminal {holder}"))),
+            None if !is_over => {
+                let what = format!(
+                    "device {serial} is at terminal {holder}, which trades with it: --take-from {holder} takes it from there"
+                );
+                Err(Failure::new(Exit::No, what))
+            }
+            _ => Ok(Some(holder)),
+        }
+    }
+
+    /// The files that say which device these terminals have, as they will be.
+    fn changed(&self, files: &Files, holder: Option<TerminalId>) -> Result<Vec<Written>, Failure> {
         let (id, serial) = (self.terminal.as_str(), self.serial.as_str());
-        for path in files.paths(List::Terminals) {
-            let mut sheet = sheet(List::Terminals, &path)?;
-            let names_one =
-                |sheet: &Sheet, row: &_| sheet.cell(row, "terminal") == Some(id) && sheet.cell(row, "device").is_some();
-            if sheet.set("device", Some(serial), names_one) > 0 {
-                return Ok((path, sheet));
+        let all = |list| -> Result<Vec<(PathBuf, Sheet)>, Failure> {
+            files.paths(list).into_iter().map(|path| Ok((path.clone(), sheet(list, &path)?))).collect()
+        };
+        let (mut terminals, mut devices) = (all(List::Terminals)?, all(List::Devices)?);
+        let before = [terminals.clone(), devices.clone()].concat();
+        let says = |sheet: &Sheet, row: &SheetRow, column: &str, what: &str| sheet.cell(row, column) == Some(what);
+        let mut is_named = false;
+        for (_, sheet) in &mut terminals {
+            if let Some(holder) = holder {
+                let theirs = |sheet: &Sheet, row: &SheetRow| {
+                    says(sheet, row, "terminal", holder.as_str()) && says(sheet, row, "device", serial)
+                };
+                sheet.set("device", None, theirs);
             }
+            let own =
+                |sheet: &Sheet, row: &SheetRow| says(sheet, row, "terminal", id) && sheet.cell(row, "device").is_some();
+            is_named |= sheet.set("device", Some(serial), own) > 0;
         }
-        for path in files.paths(List::Devices) {
-            let mut sheet = sheet(List::Devices, &path)?;
-            if sheet.set("terminal", Some(id), |sheet, row| sheet.cell(row, "serial") == Some(serial)) > 0 {
-                sheet.set("terminal", None, |sheet, row| {
-                    sheet.cell(row, "terminal") == Some(id) && sheet.cell(row, "serial") != Some(serial)
-                });
-                return Ok((path, sheet));
-            }
+        for (_, sheet) in &mut devices {
+            let old =
+                |sheet: &Sheet, row: &SheetRow| says(sheet, row, "terminal", id) && !says(sheet, row, "serial", serial);
+            sheet.set("terminal", None, old);
+            // Where the terminal's row names it, its own need not say so too; but it names nobody else.
+            let new = |sheet: &Sheet, row: &SheetRow| {
+                says(sheet, row, "serial", serial) && (!is_named || sheet.cell(row, "terminal").is_some())
+            };
+            sheet.set("terminal", Some(id), new);
         }
-        Err(usage(format!("device {serial} is not listed: import its row first")))
+        let after = [terminals, devices].concat();
+        let changed = before.iter().zip(&after).filter(|(before, after)| before != after);
+        changed.map(|(_, (path, sheet))| written_like(path, sheet)).collect()
     }
 }

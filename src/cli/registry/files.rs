@@ -7,6 +7,7 @@ use crate::model::Clock;
 use crate::model::Timestamp;
 use crate::registry::Diff;
 use crate::registry::List;
+use crate::registry::Origins;
 use crate::registry::Sheet;
 use crate::registry::SheetForm;
 use crate::registry::Source;
@@ -15,6 +16,7 @@ use crate::server::config;
 use crate::server::config::{Config, Loaded, Look};
 use crate::server::control::signed as signed_by;
 use crate::server::private_file;
+use crate::server::text_file;
 use serde_json::json;
 use sha2::Digest;
 use sha2::Sha256;
@@ -53,6 +55,10 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::new(Exit::Config, format!("{}: {error}", path.display()))
 }
 
+fn no_text(breach: Breach) -> Failure {
+    Failure::new(Exit::Config, breach.to_string())
+}
+
 pub(super) fn refused(what: &str, breaches: &[Breach]) -> Failure {
     let lines: Vec<String> = breaches.iter().map(Breach::to_string).collect();
     Failure::new(Exit::Config, format!("{what}\n{}", lines.join("\n")))
@@ -60,36 +66,41 @@ pub(super) fn refused(what: &str, breaches: &[Breach]) -> Failure {
 
 impl Files {
     pub(super) fn open(path: PathBuf) -> Result<Self, Failure> {
-        let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+        let text = text_file::read(&path).map_err(no_text)?;
         let file = path.display().to_string();
         let config = config::parse(Source { file: &file, text: &text }, &known)
             .map_err(|breaches| refused(&format!("{file} cannot be used"), &breaches))?;
         Ok(Self { path, config, at: SystemClock::start().wall() })
     }
 
-    /// Everything, with these texts instead of files.
-    pub(super) fn loaded(&self, instead: HashMap<PathBuf, String>) -> Result<Loaded, Failure> {
-        let what = match instead.is_empty() {
-            true => format!("{} cannot be used", self.path.display()),
-            false => "nothing was written: the files would not be in order".to_owned(),
-        };
+    /// Everything, as the files are.
+    pub(super) fn loaded(&self) -> Result<Loaded, Failure> {
+        self.look(HashMap::new())
+            .map_err(|breaches| refused(&format!("{} cannot be used", self.path.display()), &breaches))
+    }
+
+    fn look(&self, instead: HashMap<PathBuf, String>) -> Result<Loaded, Vec<Breach>> {
         config::load_as(&self.path, &known, &Look { at: self.at, instead })
-            .map_err(|breaches| refused(&what, &breaches))
+    }
+
+    /// Everything, as it would be with these files; breaches are told of the files that their rows came from.
+    fn would_be(&self, files: &[Written]) -> Result<Loaded, Failure> {
+        let instead = files.iter().map(|file| (file.path.clone(), file.text.clone())).collect();
+        self.look(instead).map_err(|mut breaches| {
+            for breach in &mut breaches {
+                let file = files.iter().find(|file| file.path.display().to_string() == breach.file);
+                if let Some(told) = file.and_then(|file| file.origins.of(breach)) {
+                    *breach = told;
+                }
+            }
+            refused("nothing was written: the files would not be in order", &breaches)
+        })
     }
 
     /// The files of a list, as the station's file has them.
     pub(super) fn paths(&self, list: List) -> Vec<PathBuf> {
-        let lists = &self.config.lists;
-        let names = match list {
-            List::Merchants => &lists.merchants,
-            List::Terminals => &lists.terminals,
-            List::Devices => &lists.devices,
-            List::Templates => &lists.templates,
-            List::Groups => &lists.groups,
-            List::Regions => &lists.regions,
-        };
         let folder = self.path.parent().unwrap_or(Path::new(""));
-        names.iter().map(|name| folder.join(name)).collect()
+        self.config.lists.of(list).iter().map(|name| folder.join(name)).collect()
     }
 
     /// The rows of a list, of all its files.
@@ -101,38 +112,42 @@ impl Files {
         Ok(all)
     }
 
-    /// Replaces files by texts if everything is in order with them, and notes who did it and why; only looks if it is a
-    /// rehearsal. What differs.
+    /// Replaces files if everything is in order with them, and notes who did it and why; only looks if it is a rehearsal.
+    /// What differs.
     pub(super) fn replace(
         &self,
-        (path, text): (&Path, String),
+        files: &[Written],
         signed: &Signed,
         what: &str,
         is_rehearsal: bool,
     ) -> Result<Diff, Failure> {
         signed_by(&signed.actor, &signed.reason).map_err(|why| Failure::new(Exit::Usage, why))?;
-        let before = fs::read(path).map_err(|error| unreadable(path, &error))?;
-        let old = self.loaded(HashMap::new())?.registry;
-        let new = self.loaded(HashMap::from([(path.to_owned(), text.clone())]))?.registry;
+        let old = self.loaded()?.registry;
+        let new = self.would_be(files)?.registry;
         if let Some(what) = old.risen(&new) {
             return Err(Failure::new(Exit::Config, format!("nothing was written: {what}")));
         }
         let diff = old.diff(&new, 1_000);
         if !is_rehearsal {
             // The reason comes first: a change without one would be worse than a reason without a change.
-            let hash =
-                |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            let Signed { actor, reason } = signed;
-            let line = json!({ "at": self.at.to_string(), "actor": actor, "reason": reason, "what": what,
-                "file": path.display().to_string(), "before": hash(&before), "after": hash(text.as_bytes()),
-                "summary": diff.summary(), "rows": diff.rows });
-            self.note(&format!("{line}\n"))?;
-            let mode = fs::metadata(path).map_err(|error| unreadable(path, &error))?.permissions();
-            private_file::replace(path, text.as_bytes())
-                .and_then(|()| fs::set_permissions(path, mode))
-                .map_err(|error| unreadable(path, &error))?;
+            for file in files {
+                self.note(&self.line(file, signed, what, &diff)?)?;
+            }
+            files.iter().try_for_each(put)?;
         }
         Ok(diff)
+    }
+
+    /// What is kept of a change of a file.
+    fn line(&self, file: &Written, signed: &Signed, what: &str, diff: &Diff) -> Result<String, Failure> {
+        let Written { path, text, .. } = file;
+        let before = fs::read(path).map_err(|error| unreadable(path, &error))?;
+        let hash = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let Signed { actor, reason } = signed;
+        let line = json!({ "at": self.at.to_string(), "actor": actor, "reason": reason, "what": what,
+            "file": path.display().to_string(), "before": hash(&before), "after": hash(text.as_bytes()),
+            "summary": diff.summary(), "rows": diff.rows });
+        Ok(format!("{line}\n"))
     }
 
     fn note(&self, line: &str) -> Result<(), Failure> {
@@ -145,17 +160,35 @@ impl Files {
     }
 }
 
+/// Puts a file in the old one's place, for those who could read that.
+fn put(file: &Written) -> Result<(), Failure> {
+    let Written { path, text, .. } = file;
+    let mode = fs::metadata(path).map_err(|error| unreadable(path, &error))?.permissions();
+    private_file::replace(path, text.as_bytes())
+        .and_then(|()| fs::set_permissions(path, mode))
+        .map_err(|error| unreadable(path, &error))
+}
+
 /// The rows of one file.
 pub(super) fn sheet(list: List, path: &Path) -> Result<Sheet, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    let text = text_file::read(path).map_err(no_text)?;
     let file = path.display().to_string();
     Sheet::read(list, Source { file: &file, text: &text })
         .map_err(|breaches| refused(&format!("{file} cannot be read"), &breaches))
 }
 
+/// A file as it will be.
+pub(super) struct Written {
+    pub(super) path: PathBuf,
+    text: String,
+    origins: Origins,
+}
+
 /// The rows as a file like that one: its form, with the comment at its head.
-pub(super) fn written_like(path: &Path, sheet: &Sheet) -> Result<String, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+pub(super) fn written_like(path: &Path, sheet: &Sheet) -> Result<Written, Failure> {
+    let text = text_file::read(path).map_err(no_text)?;
     let head: String = text.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
-    Ok(head + &sheet.written(SheetForm::of(&path.display().to_string())))
+    let form = SheetForm::of(&path.display().to_string());
+    let origins = sheet.origins(form).below(head.lines().count());
+    Ok(Written { path: path.to_owned(), text: head + &sheet.written(form), origins })
 }

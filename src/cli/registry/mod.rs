@@ -26,6 +26,7 @@ Examples:
   tollgate registry import -c station.toml terminals new.csv --actor alice --reason 'two new shops' --dry-run
   tollgate registry make --from 10000001 --count 500 --template counter --merchant 898110054110001 > new.csv
   tollgate registry swap -c station.toml 10000001 A920-77123 --actor alice --reason 'broken screen'
+  tollgate registry swap -c station.toml 10000001 A920-77124 --take-from 10000002 --actor alice --reason 'shop closed'
   tollgate registry template devices > devices.csv
 
 What is brought in is checked with everything else before a byte is written, and written whole or not at all; the lines of
@@ -152,15 +153,15 @@ impl Registry {
 
 impl Check {
     fn run(self, out: &mut dyn Write) -> Outcome {
-        let registry = Files::open(self.config)?.loaded(HashMap::new())?.registry;
+        let registry = Files::open(self.config)?.loaded()?.registry;
         let states = states(&registry);
         let (merchants, terminals) = (registry.merchants().count(), registry.terminals().count());
         let devices = registry.all_hardware().count();
-        let next = registry.at().and_then(|at| registry.next_change(at)).map(|at| at.to_string());
+        let later = registry.at().and_then(|at| registry.later(at));
         if self.json {
             let states: HashMap<_, _> = states.into_iter().collect();
             let all = json!({ "merchants": merchants, "states": states, "terminals": terminals, "devices": devices,
-                "next_change": next });
+                "next_change": later.map(|later| later.first.to_string()), "later": later });
             writeln!(out, "{all:#}")?;
             return Ok(Exit::Ok);
         }
@@ -170,8 +171,8 @@ impl Check {
             "in order: {merchants} merchants ({}), {terminals} terminals, {devices} devices",
             states.join(", ")
         )?;
-        if let Some(next) = next {
-            writeln!(out, "the next row takes effect at {next}")?;
+        if let Some(later) = later {
+            writeln!(out, "{later}")?;
         }
         Ok(Exit::Ok)
     }
@@ -187,8 +188,7 @@ fn states(registry: &Joined) -> Vec<(&'static str, usize)> {
 
 impl Diff {
     fn run(self, out: &mut dyn Write) -> Outcome {
-        let load =
-            |file: PathBuf| -> Result<Joined, Failure> { Ok(Files::open(file)?.loaded(HashMap::new())?.registry) };
+        let load = |file: PathBuf| -> Result<Joined, Failure> { Ok(Files::open(file)?.loaded()?.registry) };
         let diff = load(self.old)?.diff(&load(self.new)?, self.most);
         match self.json {
             true => writeln!(out, "{:#}", json!(diff))?,

@@ -7,6 +7,7 @@ use crate::model::Breach;
 use crate::model::Clock;
 use crate::risk::RuleSet;
 use crate::server::SystemClock;
+use crate::server::text_file;
 use clap::Args;
 use std::io::Write;
 use std::path::Path;
@@ -46,7 +47,11 @@ impl Default {
 /// Reads a rule file, or says all that is wrong with it.
 pub(super) fn read(file: &Path) -> Result<RuleSet, Failure> {
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::new(Exit::Config, format!("{name}: {error}")))?;
+    let text = text_file::read(file).map_err(|breach| {
+        // Without a line it is the file that is not to be had.
+        let exit = if breach.line == 0 { Exit::Usage } else { Exit::Config };
+        Failure::new(exit, breach.to_string())
+    })?;
     RuleSet::read(&name, &text).map_err(|breaches| {
         let lines: Vec<_> = breaches.iter().map(Breach::to_string).collect();
         Failure::new(Exit::Config, lines.join("\n"))

@@ -208,6 +208,9 @@ fn show(row: &Value, out: &mut dyn Write) -> io::Result<()> {
         count("warnings"),
         count("fines")
     )?;
+    if let Some(but) = row.get("but").and_then(Value::as_str) {
+        writeln!(out, "  but {but}")?;
+    }
     for entry in row.get("entries").and_then(Value::as_array).into_iter().flatten() {
         writeln!(
             out,

@@ -26,7 +26,7 @@ Examples:
 
 Rules are in the file that the station's `[risk]` names as `rules`; those in `shadow` only count. DIR is the folder of the
 station's `[ledger]`, or one that has it as `ledger`; steps on the ladder are taken by the running station.
-Exit codes: 0 yes, 1 no (refused, not on record), 2 usage, or the folder cannot be read, 3 the rules have breaches,
+Exit codes: 0 yes, 1 no (refused, not on record), 2 usage, or a file or the folder cannot be read, 3 the rules have breaches,
 4 no station runs there, 5 it does not answer.";
 
 /// Check and try rules, explain decisions, warn, suspend and terminate

@@ -26,7 +26,7 @@ Examples:
 Each request is judged with what the ledger remembered just before it, and with the money that moved then: a request that the
 new rules would have declined still counts for those behind it. Requests before the span are remembered, and not compared.
 Declines for other reasons than a rule stand. The same ledger and rules give the same output.
-Exit codes: 0 nothing would change, 1 something would, 2 usage, or the ledger cannot be read, 3 the rules have breaches.";
+Exit codes: 0 nothing would change, 1 something would, 2 usage, or the ledger or the file cannot be read, 3 the rules have breaches.";
 
 /// Try rules on the ledger's past requests
 #[derive(Args, Debug)]

@@ -106,7 +106,7 @@ impl Difference {
         let shadow = |checks: &'_ Checks| checks.shadow.clone().unwrap_or_default();
         let (before, now) = (shadow(old.checks), shadow(new.checks));
         Self {
-            lists: old.registry.diff(new.registry, most),
+            lists: old.registry.diff_of_rows(new.registry, most, [&old.limits, &new.limits]),
             limits: values(&limits(&old.limits), &limits(&new.limits)),
             routes: routes(old.registry.bins(), new.registry.bins(), most),
             rules: rules(&old.checks.live, &new.checks.live, most),

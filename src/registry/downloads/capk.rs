@@ -27,7 +27,7 @@ fn entry<const N: usize>(row: &Row<'_, N>, breaches: &mut Breaches) -> Option<En
     let digest = Sha1::new().chain_update(&rid).chain_update(&index).chain_update(&modulus).chain_update(&exponent);
     let digest = digest.finalize().to_vec();
     if check.is_some_and(|check| check != digest) {
-        breaches.add(row.file(), row.line(), "check: is not that of this key");
+        row.breach("check", "check: is not that of this key", breaches);
     }
     let tags: [(&[u8], Vec<u8>); 8] = [
         (&[0x9F, 0x06], rid),

@@ -1,6 +1,7 @@
 //! Reads a station's file and every list it names.
 
 use super::super::clock::SystemClock;
+use super::super::text_file;
 use super::needs;
 use super::needs::{StatedKey, Texts};
 use super::{Config, HsmSetup, KeyList, parse};
@@ -77,7 +78,7 @@ pub fn load(path: &Path, profile_known: &dyn Fn(&str) -> bool) -> Result<Loaded,
 /// As [`load`].
 pub fn load_as(path: &Path, profile_known: &dyn Fn(&str) -> bool, look: &Look) -> Result<Loaded, Vec<Breach>> {
     let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| vec![Breach::new(&file, 0, error.to_string())])?;
+    let text = text_file::read(path).map_err(|breach| vec![breach])?;
     let config = parse(Source { file: &file, text: &text }, profile_known)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut breaches = Breaches::default();
@@ -145,9 +146,9 @@ fn texts(folder: &Path, names: &[String], look: &Look, breaches: &mut Breaches) 
         let path = folder.join(name);
         let file = path.display().to_string();
         let instead = look.instead.get(&path).cloned();
-        match instead.map_or_else(|| std::fs::read_to_string(&path), Ok) {
+        match instead.map_or_else(|| text_file::read(&path), Ok) {
             Ok(text) => texts.push((file, Zeroizing::new(text))),
-            Err(error) => breaches.add(&file, 0, error.to_string()),
+            Err(breach) => breaches.extend([breach]),
         }
     }
     texts

@@ -33,6 +33,7 @@ use crate::registry::Breaches;
 use crate::registry::Days;
 use crate::registry::Defaults;
 use crate::registry::Document;
+use crate::registry::List;
 use crate::registry::Row;
 use crate::registry::Rules;
 use crate::registry::Source;
@@ -120,6 +121,21 @@ pub struct Lists {
     pub applications: Option<String>,
     /// Parameters of contactless kernels.
     pub contactless: Option<String>,
+}
+
+impl Lists {
+    /// The files of one of the lists that are exported and imported.
+    #[must_use]
+    pub fn of(&self, list: List) -> &[String] {
+        match list {
+            List::Merchants => &self.merchants,
+            List::Terminals => &self.terminals,
+            List::Devices => &self.devices,
+            List::Templates => &self.templates,
+            List::Groups => &self.groups,
+            List::Regions => &self.regions,
+        }
+    }
 }
 
 /// Limits of the whole server; every one has a default.

@@ -9,6 +9,7 @@ use crate::hsm::KeyUsage;
 use crate::model::Breach;
 use crate::model::MacScheme;
 use crate::registry::Breaches;
+use crate::registry::List;
 use crate::registry::Registry;
 use crate::registry::Source;
 use std::collections::HashMap;
@@ -159,13 +160,13 @@ impl<'a> Texts<'a> {
         if wanted.is_empty() {
             return places;
         }
-        for source in self.terminals.iter().filter(|source| !source.file.ends_with(".toml")) {
-            let lines = source.text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#'));
-            for (index, cell) in lines.flat_map(|(index, line)| line.split(',').map(move |cell| (index, cell.trim()))) {
-                if let Some(which) = wanted.get(cell) {
-                    places.entry(*which).or_insert((source.file, index + 1));
+        for source in self.terminals {
+            // What is wrong with them was told when they were read.
+            List::Terminals.scan(*source, &mut Breaches::default(), &mut |row| {
+                if let Some(which) = row.cell("terminal").and_then(|terminal| wanted.get(terminal)) {
+                    places.entry(*which).or_insert((source.file, row.line("terminal")));
                 }
-            }
+            });
         }
         places
     }

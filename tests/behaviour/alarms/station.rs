@@ -79,8 +79,8 @@ fn a_link_that_goes_down_is_an_alarm_that_is_acknowledged_and_cleared_when_it_is
 #[test]
 fn what_terminals_do_on_the_wire_is_heard() {
     let suspended = include_str!("../../../specs/demo/terminals.csv").replacen(
-        "terminal,merchant",
-        "terminal,merchant,standing",
+        "terminal,merchant,capabilities",
+        "terminal,merchant,capabilities,standing",
         1,
     );
     let suspended: String = suspended

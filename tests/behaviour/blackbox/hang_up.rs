@@ -3,6 +3,9 @@
 use super::process::Station;
 use crate::switch::rig::await_that;
 use std::process::Command;
+use std::time::Duration;
+use tollgate::model::Clock;
+use tollgate::server::SystemClock;
 
 #[test]
 fn a_signal_has_the_lists_read_again_and_the_log_shows_what_differs() {
@@ -18,7 +21,31 @@ fn a_signal_has_the_lists_read_again_and_the_log_shows_what_differs() {
         log.contains("reloaded") && log.contains("400 changed") && log.contains("898110054110001  most - -> 15000")
     });
     let rows = std::fs::read_to_string(station.file("terminals.csv")).unwrap();
-    std::fs::write(station.file("terminals.csv"), rows + "20000001,898110054119999\n").unwrap();
+    std::fs::write(station.file("terminals.csv"), rows + "20000001,898110054119999,\n").unwrap();
     hang_up();
     await_that("the log says why not", || station.log().contains("reload-refused"));
+}
+
+#[test]
+fn a_row_that_is_read_takes_effect_at_its_time() {
+    let mut station = Station::kept();
+    station.says("info");
+    station.start();
+    let rows = std::fs::read_to_string(station.file("terminals.csv")).unwrap();
+    let rows: String = rows
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| match line {
+            head if head.starts_with("terminal,") => format!("{head},from,most\n"),
+            row => format!("{row},,\n"),
+        })
+        .collect();
+    let due = SystemClock::start().wall().later(Duration::from_secs(4));
+    let later = format!("10000001,898110054110001,,{due},500\n");
+    std::fs::write(station.file("terminals.csv"), rows + &later).unwrap();
+    assert!(Command::new("kill").args(["-HUP", &station.id().to_string()]).status().unwrap().success());
+    await_that("the log tells of it beforehand", || station.log().contains("1 row takes effect later, at"));
+    await_that("it takes effect", || station.log().contains("10000001  most - -> 500"));
+    let late = SystemClock::start().wall().since(due);
+    assert!(late < Duration::from_millis(1_500), "{late:?} late");
 }

@@ -137,9 +137,125 @@ fn another_device_takes_a_terminals_place() {
     assert_eq!(exit, Exit::No, "{said}");
     let (exit, said) = station.signed("swap", &["10000001", "A-9"]);
     assert!(exit == Exit::Usage && said.contains("device A-9 is not listed"), "{said}");
-    // A device that is at another terminal is taken from there: that one has none now.
-    assert_eq!(station.signed("swap", &["10000001", "7700100022"]).0, Exit::Ok);
+}
+
+#[test]
+fn a_device_that_another_terminal_has_is_taken_from_there_only_if_that_is_said() {
+    let station = Station::new();
+    let before = station.text("devices.csv");
+    let (exit, said) = station.signed("swap", &["10000001", "7700100022"]);
+    assert_eq!(exit, Exit::No, "{said}");
+    assert!(
+        said.contains("device 7700100022 is at terminal 10000002") && said.contains("--take-from 10000002"),
+        "{said}"
+    );
+    let (exit, said) = station.signed("swap", &["10000001", "7700100022", "--take-from", "10000003"]);
+    assert!(exit == Exit::Usage && said.contains("device 7700100022 is at terminal 10000002"), "{said}");
+    let (exit, said) = station.signed("swap", &["10000001", "7700100998", "--take-from", "10000003"]);
+    assert!(exit == Exit::Usage && said.contains("device 7700100998 is at no terminal"), "{said}");
+    assert_eq!(station.text("devices.csv"), before, "nothing was written");
+    let (exit, said) = station.signed("swap", &["10000001", "7700100022", "--take-from", "10000002"]);
+    assert_eq!(exit, Exit::Ok, "{said}");
+    assert!(said.contains("terminal 10000002 has no device now"), "{said}");
+    let row =
+        |serial: &str| station.text("devices.csv").lines().find(|line| line.starts_with(serial)).unwrap().to_owned();
     assert!(station.run("check", &[]).0 == Exit::Ok && row("7700100022").ends_with(",10000001"));
+    // Where the terminals' rows name their devices, it is the same.
+    let terminals = "terminal,merchant,device\n10000001,898110054110001,7700100014\n10000002,898110054110002,7700100022\n\
+        10000003,898110054110003,\n10000004,898110054110004,\n";
+    station.write("terminals.csv", terminals);
+    station.write("devices.csv", "serial,terminal\n7700100014,\n7700100022,\n7700100030,10000003\n7700100998,\n");
+    assert_eq!(station.signed("swap", &["10000001", "7700100022"]).0, Exit::No);
+    assert_eq!(station.signed("swap", &["10000001", "7700100022", "--take-from", "10000002"]).0, Exit::Ok);
+    assert!(station.text("terminals.csv").contains("10000001,898110054110001,7700100022\n10000002,898110054110002,\n"));
+    // From one list to the other, and from one that is terminated without a word.
+    let (exit, said) = station.signed("swap", &["10000003", "7700100022", "--take-from", "10000001"]);
+    assert_eq!(exit, Exit::Ok, "{said}");
+    assert!(!station.text("terminals.csv").contains("7700100022"));
+    assert!(station.text("devices.csv").contains("7700100022,10000003\n7700100030,\n"));
+    station.write(
+        "terminals.csv",
+        "terminal,merchant,standing\n10000001,898110054110001,\n10000003,898110054110003,terminated\n",
+    );
+    let (exit, said) = station.signed("swap", &["10000001", "7700100022"]);
+    assert_eq!(exit, Exit::Ok, "{said}");
+}
+
+#[test]
+fn a_breach_of_imported_rows_has_the_line_of_the_file_that_was_brought_in() {
+    let station = Station::new();
+    let rows =
+        "# new ones\nterminal,merchant\n20000001,898110054110001\n\n20000002,898110054119999\n2,898110054110001\n";
+    let rows = station.write("new.csv", rows);
+    let (exit, said) = station.signed("import", &["terminals", &rows]);
+    assert_eq!(exit, Exit::Config);
+    assert!(said.contains("new.csv:5: merchant 898110054119999 is not listed"), "{said}");
+    assert!(said.contains("new.csv:6: terminal: is not 8 characters") && !said.contains("terminals.csv:"), "{said}");
+    let toml = "[[terminal]]\nterminal = \"20000001\"\nmerchant = \"898110054110001\"\n\n[[terminal]]\n\
+        terminal = \"20000002\"\nclass = \"round\"\nmerchant = \"898110054119999\"\n";
+    let rows = station.write("new.toml", toml);
+    let (_, said) = station.signed("import", &["terminals", &rows]);
+    assert!(said.contains("new.toml:7: class: is not"), "{said}");
+    assert!(said.contains("new.toml:8: merchant 898110054119999 is not listed"), "{said}");
+    // A row that was there and fits no more keeps the line that it has in its own file.
+    let merchants = station.text("merchants.csv").replace("898110054110003,", "898110054119993,");
+    station.write("merchants.csv", &merchants);
+    let rows = station.write("new.csv", "terminal,merchant\n20000001,898110054110001\n");
+    let (_, said) = station.signed("import", &["terminals", &rows]);
+    assert!(said.contains("terminals.csv:7: merchant 898110054110003 is not listed"), "{said}");
+}
+
+#[test]
+fn what_is_no_text_has_the_line_of_its_first_bad_byte() {
+    let station = Station::new();
+    let spoil = |name: &str, line: usize| {
+        let text = station.text(name);
+        let at = text.split_inclusive('\n').take(line - 1).map(str::len).sum::<usize>();
+        let mut bytes = text.into_bytes();
+        bytes[at] = 0xD6;
+        std::fs::write(station.path(name), &bytes).unwrap();
+    };
+    spoil("merchants.csv", 7);
+    spoil("risk.toml", 3);
+    let (exit, said) = station.run("check", &[]);
+    assert_eq!(exit, Exit::Config);
+    assert!(said.contains("merchants.csv:7: is not UTF-8 text"), "{said}");
+    assert!(said.contains("risk.toml:3: is not UTF-8 text"), "{said}");
+    spoil("station.toml", 6);
+    let (exit, said) = station.run("check", &[]);
+    assert!(exit == Exit::Config && said.contains("station.toml:6: is not UTF-8 text"), "{said}");
+    let station = Station::new();
+    let rows = station.path("new.csv");
+    std::fs::write(&rows, b"terminal,merchant\n20000001,898110054110001\n\xFF\n").unwrap();
+    let (exit, said) = station.signed("import", &["terminals", &rows.display().to_string()]);
+    assert!(exit == Exit::Config && said.contains("new.csv:3: is not UTF-8 text"), "{said}");
+}
+
+#[test]
+fn a_key_that_a_terminal_lacks_is_told_where_its_row_stands_also_in_toml() {
+    let station = Station::new();
+    let file = station.text("station.toml").replace("\"terminals.csv\"", "\"terminals.csv\", \"more.toml\"");
+    station.write("station.toml", &file);
+    let rows = "[[terminal]]\nmerchant = \"898110054110001\"\nmaster_key = \"none\"\nterminal = \"20000001\"\n\
+        [[terminal]]\nmerchant = \"898110054110001\"\nterminal = \"20000002\"\nmaster_key = \"nobody/tmk\"\n";
+    station.write("more.toml", rows);
+    let (exit, said) = station.run("check", &[]);
+    assert_eq!(exit, Exit::Config);
+    assert!(said.contains("more.toml:7: terminal 20000002: key nobody/tmk is not in the list of keys"), "{said}");
+}
+
+#[test]
+fn an_import_of_nothing_writes_nothing_and_says_so() {
+    let station = Station::new();
+    let before = station.text("terminals.csv");
+    for rows in ["terminal,merchant\n", "terminal,merchant\n10000001,898110054110001\n"] {
+        let rows = station.write("new.csv", rows);
+        let (exit, said) = station.signed("import", &["terminals", &rows]);
+        assert_eq!(exit, Exit::Ok, "{said}");
+        assert!(said.contains("nothing was written") && !said.contains("is written"), "{said}");
+        assert_eq!(station.text("terminals.csv"), before);
+    }
+    assert!(!station.path("station.toml.changes.jsonl").exists());
 }
 
 #[test]

@@ -37,14 +37,14 @@ fn templates_that_go_round_or_hang_in_the_air_are_refused() {
     assert_eq!(
         Texts { templates, ..Texts::default() }.breaches(),
         [
-            "tp.csv:7: group nowhere is not listed",
-            "tp.csv:8: merchant 898110054110009 is not listed",
-            "tp.csv:9: template g is listed twice",
             "tp.csv:2: inherits: goes round in a circle",
             "tp.csv:3: inherits: goes round in a circle",
             "tp.csv:4: inherits: goes round in a circle",
             "tp.csv:5: inherits: template nobody is not listed",
             "tp.csv:6: inherits: goes round in a circle",
+            "tp.csv:7: group nowhere is not listed",
+            "tp.csv:8: merchant 898110054110009 is not listed",
+            "tp.csv:9: template g is listed twice",
         ]
     );
     let chain = |links: usize| {
@@ -61,10 +61,48 @@ fn templates_that_go_round_or_hang_in_the_air_are_refused() {
 
 #[test]
 fn a_template_says_nothing_that_only_one_terminal_can_be() {
-    let templates = "template,device,ksn,certificate,from,terminal\n";
+    let templates = "template,device,ksn,certificate,terminal\n";
     let breaches = Texts { templates, ..Texts::default() }.breaches();
-    let columns = ["device", "ksn", "certificate", "from", "terminal"];
+    let columns = ["device", "ksn", "certificate", "terminal"];
     assert_eq!(breaches, columns.map(|column| format!("tp.csv:1: unknown column {column:?}")));
+}
+
+#[test]
+fn what_a_row_inherits_is_looked_at_whatever_else_is_wrong_with_it() {
+    let templates = "template,inherits,class\n\
+        a b,nobody,\n,nobody,\nc,nobody,round\nd,,\nd,nobody,\nx,y,\ny,z,\nz,y,\n";
+    let missing = "inherits: template nobody is not listed";
+    let round = "inherits: goes round in a circle";
+    assert_eq!(
+        Texts { templates, ..Texts::default() }.breaches(),
+        [
+            "tp.csv:2: template: is not 1 to 32 letters, digits, hyphens or underscores".to_owned(),
+            format!("tp.csv:2: {missing}"),
+            "tp.csv:3: template: is missing".to_owned(),
+            format!("tp.csv:3: {missing}"),
+            "tp.csv:4: class: is not fixed, mobile, wireless or unattended".to_owned(),
+            format!("tp.csv:4: {missing}"),
+            "tp.csv:6: template d is listed twice".to_owned(),
+            format!("tp.csv:6: {missing}"),
+            format!("tp.csv:7: {round}"),
+            format!("tp.csv:8: {round}"),
+            format!("tp.csv:9: {round}"),
+        ]
+    );
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_told_where_they_stand_and_once() {
+    let groups = "group,least,most\nnarrow,9,5\nwide,,\n";
+    let templates = "template,inherits,group,least,most\nbase,,,,5\nabove,base,,9,\nown,,,7,6\n";
+    let terminals = "terminal,merchant,template,group,least\n\
+        10000001,898110054110001,,narrow,\n10000002,898110054110001,,narrow,\n\
+        10000003,898110054110001,own,,\n10000004,898110054110001,base,,6\n";
+    let above = "least: is above most";
+    let unused = [format!("g.csv:2: {above}"), format!("tp.csv:3: {above}"), format!("tp.csv:4: {above}")];
+    assert_eq!(Texts { groups, templates, ..Texts::default() }.breaches(), unused);
+    let used = [&unused[..], &[format!("t.csv:5: {above}")]].concat();
+    assert_eq!(Texts { groups, templates, terminals, ..Texts::default() }.breaches(), used);
 }
 
 const DEVICES: &str = "serial,check,model,maker,firmware,certification,certified_until,custodian,terminal\n\

@@ -3,6 +3,7 @@
 mod columns;
 mod command;
 mod fleet;
+mod lines;
 mod reload;
 mod sheets;
 mod states;

@@ -58,11 +58,11 @@ fn an_error_in_the_last_line_leaves_everything_as_it_was_and_is_told() {
     let mut till = rig.signed_in(10_000_001);
     change(&rig, "station.toml", "[files]", "[risk]\nmost = 15000\n[files]");
     let lists = std::fs::read_to_string(rig.file("terminals.csv")).unwrap();
-    std::fs::write(rig.file("terminals.csv"), lists + "20000001,898110054119999\n").unwrap();
+    std::fs::write(rig.file("terminals.csv"), lists + "20000001,898110054119999,\n").unwrap();
     let (exit, said) = reload(&rig, &[]);
     assert_eq!(exit, Exit::No);
     assert!(said.contains("the files have breaches, 1 in all"), "{said}");
-    assert!(said.contains("terminals.csv:203: merchant 898110054119999 is not listed"), "{said}");
+    assert!(said.contains("terminals.csv:205: merchant 898110054119999 is not listed"), "{said}");
     assert_eq!(till.ask(Kind::Sale, 20_000, CARD_A).code, Some(ResponseCode::Approved));
     let nobody = ["--actor", ""];
     let data = rig.file("ledger").display().to_string();
@@ -117,9 +117,15 @@ fn a_row_whose_time_has_come_takes_effect_and_stays_if_the_clock_steps_back() {
             row => format!("{row},,\n"),
         })
         .collect();
-    let later = format!("10000001,898110054110001,{due},500\n");
+    let later = format!("10000001,898110054110001,,{due},500\n");
     std::fs::write(rig.file("terminals.csv"), rows + &later).unwrap();
     let reload = rig.running().reload(rig.file("station.toml"));
+    let (exit, said) = self::reload(&rig, &["--check"]);
+    assert_eq!(exit, Exit::Ok, "{said}");
+    assert!(said.ends_with(&format!("1 row takes effect later, at {due}\n")), "{said}");
+    let (_, said) = self::reload(&rig, &["--check", "--json"]);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&said["later"]["rows"], &said["later"]["first"]), (&1.into(), &due.to_string().into()));
     assert!(reload.run().unwrap().diff.is_empty(), "nothing yet");
     assert!(reload.run_if_due(now).is_none() && reload.run_if_due(due.earlier(hour / 2)).is_none());
     assert!(reload.patience(now) <= Duration::from_secs(30) && reload.patience(due) == Duration::ZERO);

@@ -82,6 +82,74 @@ fn two_terminals_may_change_their_devices_at_one_instant() {
     assert_eq!(device("2027-01-01T00:00:00Z"), ["A-2", "A-1"]);
 }
 
+#[test]
+fn templates_groups_and_devices_take_effect_at_their_time_too() {
+    let templates = "template,from,group,most\nbase,,shop,100\nbase,2027-01-01T00:00:00Z,shop,200\n";
+    let groups = "group,from,class\nshop,2026-12-01T00:00:00Z,mobile\nshop,,fixed\n";
+    let devices = "serial,from,firmware,terminal\nA-1,,1.0,10000001\nA-1,2027-02-01T00:00:00Z,2.0,\n\
+        A-2,,1.0,\nA-2,2027-02-01T00:00:00Z,1.0,10000001\n";
+    let terminals = "terminal,merchant,template\n10000001,898110054110001,base\n";
+    let look = |when: &str| {
+        let registry = Texts { terminals, templates, groups, devices, at: Some(at(when)), ..Texts::default() }.loaded();
+        let facts = facts(&registry, "10000001");
+        let device = facts.site.hardware.as_ref().unwrap();
+        let seen = (
+            facts.site.class.unwrap().name(),
+            facts.limits.most.unwrap().minor(),
+            device.serial.to_string(),
+            device.firmware.unwrap().to_string(),
+        );
+        (seen, registry.next_change(at(when)))
+    };
+    let seen = |class, most, device: &str, firmware: &str| (class, most, device.to_owned(), firmware.to_owned());
+    assert_eq!(look("2026-11-30T00:00:00Z"), (seen("fixed", 100, "A-1", "1.0.0"), Some(at("2026-12-01T00:00:00Z"))));
+    assert_eq!(look("2026-12-01T00:00:00Z"), (seen("mobile", 100, "A-1", "1.0.0"), Some(at("2027-01-01T00:00:00Z"))));
+    assert_eq!(look("2027-01-01T00:00:00Z"), (seen("mobile", 200, "A-1", "1.0.0"), Some(at("2027-02-01T00:00:00Z"))));
+    assert_eq!(look("2027-02-01T00:00:00Z"), (seen("mobile", 200, "A-2", "1.0.0"), None));
+}
+
+#[test]
+fn what_is_filled_from_a_template_a_group_or_a_device_does_not_begin_before_it() {
+    let templates = "template,from,inherits,group\nlater,2027-01-01T00:00:00Z,,\nsoon,,later,\n\
+        also,2027-01-01T00:00:00Z,later,new\nold,,,new\n";
+    let groups = "group,from\nnew,2027-01-01T00:00:00Z\n";
+    let devices = "serial,from,terminal\nA-1,2027-01-01T00:00:00Z,\nA-2,2027-01-01T00:00:00Z,99999999\n";
+    let terminals = "terminal,merchant,from,template,group,device\n\
+        10000001,898110054110001,,later,,\n10000002,898110054110001,,,new,\n10000003,898110054110001,,,,A-1\n\
+        10000004,898110054110001,2027-01-01T00:00:00Z,later,new,A-1\n";
+    let when = |instant: &str| {
+        Texts { terminals, templates, groups, devices, at: Some(at(instant)), ..Texts::default() }.breaches()
+    };
+    assert_eq!(
+        when("2026-11-22T00:00:00Z"),
+        [
+            "tp.csv:3: inherits: template later begins later than this one",
+            "tp.csv:5: group new begins later than its template",
+            "t.csv:2: template later begins later than its terminal",
+            "t.csv:3: group new begins later than its terminal",
+            "t.csv:4: device A-1 begins later than its terminal",
+            "d.csv:3: terminal 99999999 is not listed",
+        ]
+    );
+    let twice = "template,from\na,2027-01-01T00:00:00Z\na,2027-01-01T08:00:00+08:00\n";
+    let devices = "serial,from\nA,2027-01-01T00:00:00Z\nA,2027-01-01T00:00:00Z\nA,\n";
+    assert_eq!(
+        Texts { templates: twice, devices, groups: "group\ng\ng\n", ..Texts::default() }.breaches(),
+        [
+            "g.csv:3: group g is listed twice",
+            "tp.csv:3: template a is listed twice",
+            "d.csv:3: device A is listed twice"
+        ]
+    );
+}
+
+#[test]
+fn a_circle_that_closes_later_is_told_now() {
+    let templates = "template,from,inherits\na,,b\nb,,\nb,2027-01-01T00:00:00Z,a\n";
+    let breaches = Texts { templates, at: Some(at("2026-11-22T00:00:00Z")), ..Texts::default() }.breaches();
+    assert_eq!(breaches, ["tp.csv:4: inherits: goes round in a circle"]);
+}
+
 proptest! {
     /// Whatever the order of the rows and wherever one looks from.
     #[test]

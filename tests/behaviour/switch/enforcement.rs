@@ -236,3 +236,38 @@ fn a_start_is_no_way_out_of_a_pin() {
         std::fs::read_to_string(&kept).is_ok_and(|text| text == "tollgate callers 1\n127.0.0.2 10000001\n")
     });
 }
+
+#[test]
+fn who_is_suspended_by_the_lists_is_told_which_row_to_change() {
+    let terminals = "# the lists\nterminal,merchant,template,standing\n10000001,898110054110001,,suspended\n\
+        10000002,898110054110002,idle,\n10000009,898110054110009,,\n10000003,898110054110003,,\n";
+    let merchants = include_str!("../../../specs/demo/merchants.csv").replace("cut_off,region", "cut_off,region,state");
+    let merchants: String = merchants
+        .lines()
+        .map(|line| match line {
+            line if line.starts_with("898110054110003,") => format!("{line},suspended\n"),
+            line if line.starts_with("898") => format!("{line},\n"),
+            line => format!("{line}\n"),
+        })
+        .collect();
+    let templates = "[[template]]\ntemplate = \"idle\"\n\nstanding = \"suspended\"\n";
+    let lists = [("terminals.csv", terminals), ("templates.toml", templates), ("merchants.csv", &*merchants)];
+    let files = "templates = [\"templates.toml\"]\n";
+    let rig = Rig::of(&Recipe { tables: KEPT, files, lists: &lists, ..Recipe::default() });
+    rig.reload().unwrap();
+    let resume = |whose: &str, id: &str| {
+        let said = ask(&rig, &json!({"do": "step", whose: id, "step": "resume", "actor": "alice", "reason": "r"}));
+        assert_eq!(said["ok"], false, "{said}");
+        said["error"].as_str().unwrap().to_owned()
+    };
+    let said = resume("terminal", "10000001");
+    assert!(said.contains("the registry suspends it") && said.contains("terminals.csv:3"), "{said}");
+    assert!(said.contains("tollgate reload"), "{said}");
+    let said = resume("terminal", "10000002");
+    assert!(said.contains("template idle") && said.contains("templates.toml:4"), "{said}");
+    let said = resume("terminal", "10000003");
+    assert!(said.contains("its merchant 898110054110003") && said.contains("merchants.csv:6"), "{said}");
+    let said = resume("merchant", "898110054110003");
+    assert!(said.contains("the registry suspends it") && said.contains("merchants.csv:6"), "{said}");
+    assert_eq!(resume("terminal", "10000009"), "it is not suspended");
+}

@@ -10,6 +10,7 @@ use tollgate::ledger::Recorded;
 use tollgate::model::Kind;
 use tollgate::model::MerchantId;
 use tollgate::model::ResponseCode;
+use tollgate::sim::terminal::Entry;
 use tollgate::sim::terminal::Habits;
 use tollgate::sim::terminal::Setup;
 
@@ -85,6 +86,21 @@ fn a_terminal_that_jumps_between_regions_is_declined_suspended_shown_and_explain
         let listed = listed();
         listed.contains("region-jump") && listed.contains("suspended-terminal")
     });
+}
+
+#[test]
+fn the_demos_rule_of_fallback_speaks_at_its_terminals_that_read_chips() {
+    let rig = ruled(DEMO);
+    let swiped = |till: &mut Till| {
+        let sent = till.prepare_without_pin(Kind::Sale, 10_00, CARD_A, Entry::Swipe);
+        till.exchange(&sent).code
+    };
+    let mut till = rig.signed_in(TERMINAL + 1);
+    assert_eq!(swiped(&mut till), Some(ResponseCode::FallbackForbidden));
+    let declined = rig.records().into_iter().find(|record| record.intent.amount.minor() == 10_00).unwrap();
+    assert_eq!(explained(&rig, declined.intent.rrn.as_str())["rule"], "fallback");
+    assert_eq!(till.ask(Kind::Sale, 10_00, CARD_A).code, Some(ResponseCode::Approved), "by its chip");
+    assert_ne!(swiped(&mut rig.signed_in(TERMINAL)), Some(ResponseCode::FallbackForbidden), "it says nothing of chips");
 }
 
 #[test]
@@ -250,4 +266,19 @@ fn what_rules_said_is_in_the_ledgers_timeline_masked() {
     for said in [shown, found.to_string()] {
         assert!(!said.contains(CARD_A), "no card number: {said}");
     }
+}
+
+#[test]
+fn a_rule_file_that_is_not_there_is_no_breach_of_its_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, data) = (text(folder.path().join("none.toml")), text(folder.path().to_owned()));
+    for words in
+        [&["tollgate", "risk", "check", &file][..], &["tollgate", "risk", "replay", "--data", &data, "--rules", &file]]
+    {
+        let (exit, said) = run(words);
+        assert!(exit == Exit::Usage && said.contains("none.toml: No such file"), "{said}");
+    }
+    std::fs::write(&file, b"version = \"1\"\n# \xFF\n").unwrap();
+    let (exit, said) = run(&["tollgate", "risk", "check", &file]);
+    assert!(exit == Exit::Config && said.contains("none.toml:2: is not UTF-8 text"), "{said}");
 }
