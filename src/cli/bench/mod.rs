@@ -1,0 +1,43 @@
+//! `tollgate bench`: honest load.
+
+mod fleet;
+mod machine;
+mod options;
+mod print;
+mod run;
+
+use super::Outcome;
+use clap::Args;
+use clap::Subcommand;
+use std::io::Write;
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate bench run 127.0.0.1:8583 --rate 500/s --duration 10s
+  tollgate bench run 127.0.0.1:8583 --rate 2000/s --terminals 200 --threshold 'p99<15ms' --threshold 'unanswered<0.1%'
+  tollgate bench run 127.0.0.1:8583 --closed -c 64 --duration 20s     capacity: each answer is followed by a request
+  tollgate bench run host.example:5000 --profile mine.toml --terminal-list terminals.csv --rate 50/s
+
+Exit codes: 0 every threshold was kept, 1 one was not, an answer was wrong, or the run was stopped; 2 usage, 3 a file is
+of no use, 4 no connection, 5 nobody answered the sign-ins.";
+
+/// Load for any ISO 8583 host, on a schedule that does not wait, every answer checked
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Bench {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(Box<run::Run>),
+}
+
+impl Bench {
+    pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
+        match self.command {
+            Command::Run(command) => command.run(out),
+        }
+    }
+}
