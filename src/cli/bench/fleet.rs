@@ -68,10 +68,17 @@ impl Callers {
     }
 
     /// Those of a list, `--terminals` of them at most.
-    fn listed(&self, profile: &Arc<Profile>, file: &Path, entropy: &Arc<dyn Entropy>) -> Result<Vec<Terminal>, Failure> {
+    fn listed(
+        &self,
+        profile: &Arc<Profile>,
+        file: &Path,
+        entropy: &Arc<dyn Entropy>,
+    ) -> Result<Vec<Terminal>, Failure> {
         let shown = file.display();
-        let text = std::fs::read_to_string(file).map(Zeroizing::new).map_err(|error| config(format!("{shown}: {error}")))?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(text.as_bytes());
+        let text =
+            std::fs::read_to_string(file).map(Zeroizing::new).map_err(|error| config(format!("{shown}: {error}")))?;
+        let mut reader =
+            csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(text.as_bytes());
         let broken = |line: usize, what: &str| config(format!("{shown}:{line}: {what}"));
         let columns = reader.headers().map_err(|_| broken(1, "no first line with the columns' names"))?.clone();
         let mut terminals = Vec::new();

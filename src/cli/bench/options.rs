@@ -4,13 +4,20 @@ use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::wire::WireArgs;
 use crate::iso8583::Role;
+use crate::registry::Source;
 use crate::sim::bench::Drive;
+use crate::sim::bench::mix::Held;
+use crate::sim::bench::mix::Mix;
+use crate::sim::bench::proxy::Impair;
 use crate::sim::bench::schedule::Arrivals;
 use crate::sim::bench::schedule::Shape;
 use crate::sim::bench::threshold::Threshold;
+use crate::sim::cards;
+use crate::sim::cards::CardUse;
+use crate::sim::cards::TestCard;
 use clap::Args;
 use clap::ValueEnum;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How requests fall within the rate.
@@ -40,6 +47,9 @@ pub(super) struct Load {
     /// For capacity: a request follows each answer at once (closed loop)
     #[arg(long, conflicts_with = "rate")]
     pub(super) closed: bool,
+    /// Find the highest rate at which all is kept: from --rate up, --duration each
+    #[arg(long, conflicts_with_all = ["closed", "stages", "ramp"])]
+    pub(super) find_knee: bool,
     /// How many at once in a closed loop [default: as many as terminals]
     #[arg(short = 'c', long, value_name = "N", requires = "closed")]
     pub(super) concurrency: Option<usize>,
@@ -92,6 +102,43 @@ pub(super) struct Callers {
     pub(super) loose: Vec<Role>,
 }
 
+/// Where the ledger of a station for this run is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum LedgerPlace {
+    /// In files, each answer durable
+    Disk,
+    /// In memory, to see what that costs
+    Memory,
+}
+
+/// The station that is started where no host is named.
+#[derive(Args, Debug)]
+pub(super) struct OwnStation {
+    /// Workers of the switch; 0: one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) station_workers: u16,
+    /// Where its ledger is
+    #[arg(long, value_enum, default_value = "disk")]
+    pub(super) ledger: LedgerPlace,
+    /// Afterwards compare what the terminals believe, the ledger and the issuers' books, to the cent
+    #[arg(long)]
+    pub(super) verify: bool,
+}
+
+/// What is asked, and over which wire.
+#[derive(Args, Debug)]
+pub(super) struct Requests {
+    /// Kinds, cards, entry modes, amounts, what is done on purpose; TOML [default: sales by chip with a PIN]
+    #[arg(long, value_name = "FILE")]
+    pub(super) mix: Option<PathBuf>,
+    /// Only cards of this issuer
+    #[arg(long, value_name = "ISSUER")]
+    pub(super) card_issuer: Option<String>,
+    /// A bad wire in between: delay=20ms,jitter=5ms,split=7,reset=0.1%
+    #[arg(long, value_name = "HOW", value_parser = Impair::parse)]
+    pub(super) impair: Option<Impair>,
+}
+
 /// What must be kept.
 #[derive(Args, Debug)]
 pub(super) struct Limits {
@@ -99,16 +146,15 @@ pub(super) struct Limits {
     /// unsent==0, approved>99%, rate>1900/s. wrong==0 and unanswered==0 unless said otherwise
     #[arg(long = "threshold", value_name = "LIMIT", value_parser = Threshold::parse)]
     pub(super) thresholds: Vec<Threshold>,
+    /// A response code that is as it should be; approvals if none is said
+    #[arg(long = "allow", value_name = "CODE")]
+    pub(super) codes: Vec<String>,
 }
 
 impl Load {
     /// What is run, warm-up and all.
     pub(super) fn drive(&self, terminals: usize) -> Result<Drive, Failure> {
         let time = self.warmup + self.duration;
-        let arrivals = match self.arrivals {
-            ArrivalsName::Uniform => Arrivals::Uniform,
-            ArrivalsName::Poisson => Arrivals::Poisson,
-        };
         if self.duration.is_zero() {
             return Err(Failure::new(Exit::Usage, "--duration: some time must be measured"));
         }
@@ -123,12 +169,21 @@ impl Load {
             (None, Some(up)) => Shape::ramp(self.rate, up, time.max(up)),
             (None, None) => Shape::steady(self.rate, time),
         };
-        Ok(Drive::Open(shape, arrivals))
+        Ok(Drive::Open(shape, self.arrivals()))
+    }
+
+    /// How requests fall within the rate.
+    pub(super) fn arrivals(&self) -> Arrivals {
+        match self.arrivals {
+            ArrivalsName::Uniform => Arrivals::Uniform,
+            ArrivalsName::Poisson => Arrivals::Poisson,
+        }
     }
 
     /// The load in words.
     pub(super) fn words(&self, drive: &Drive) -> String {
         match drive {
+            Drive::Open(..) if self.find_knee => format!("search for the knee from {:.0}/s", self.rate),
             Drive::Closed(many, _) => format!("closed loop, {many} at once"),
             Drive::Open(shape, arrivals) => {
                 let falls = if *arrivals == Arrivals::Uniform { "uniform" } else { "poisson" };
@@ -155,7 +210,11 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
         "h" => count * 3600.0,
         _ => return Err("needs a unit: ms, s, m or h".to_owned()),
     };
-    if seconds <= 7.0 * 86_400.0 { Ok(Duration::from_secs_f64(seconds)) } else { Err("is longer than a week".to_owned()) }
+    if seconds <= 7.0 * 86_400.0 {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("is longer than a week".to_owned())
+    }
 }
 
 /// `2000/s`, or a plain number a second.
@@ -175,4 +234,33 @@ fn stages(text: &str) -> Result<Shape, String> {
 
 fn role(name: &str) -> Result<Role, String> {
     Role::parse(name).ok_or_else(|| "is no role, such as pan, local-time, currency".to_owned())
+}
+
+impl Requests {
+    /// The mix, and the cards it is made with.
+    pub(super) fn mix(&self) -> Result<(Mix, Vec<Held>), Failure> {
+        let refused = |file: &Path, what: String| Failure::new(Exit::Config, format!("{}: {what}", file.display()));
+        let read = |file: &Path| std::fs::read_to_string(file).map_err(|error| refused(file, error.to_string()));
+        let (mix, listed) = match &self.mix {
+            None => (Mix::sales(), None),
+            Some(file) => {
+                let (mix, raw) = Mix::parse(&read(file)?).map_err(|what| refused(file, what))?;
+                let beside = file.parent().unwrap_or(Path::new(""));
+                (mix, raw.cards.map(|cards| beside.join(cards)))
+            }
+        };
+        let cards = match listed {
+            None => cards::demo().into_iter().filter(|card| card.used_by == CardUse::Traffic).collect(),
+            Some(file) => {
+                let (shown, text) = (file.display().to_string(), read(&file)?);
+                cards::parse(Source { file: &shown, text: &text }).map_err(|breaches| {
+                    let lines: Vec<String> = breaches.iter().map(ToString::to_string).collect();
+                    Failure::new(Exit::Config, lines.join("\n"))
+                })?
+            }
+        };
+        let of = |card: &&TestCard| self.card_issuer.as_ref().is_none_or(|issuer| issuer == card.issuer.as_str());
+        let held: Vec<Held> = cards.iter().filter(of).map(Held::of).collect();
+        if held.is_empty() { Err(Failure::new(Exit::Config, "there are no such cards")) } else { Ok((mix, held)) }
+    }
 }

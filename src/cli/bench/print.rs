@@ -1,14 +1,21 @@
 //! What a run says: thresholds first.
 
+use crate::model::Currency;
 use crate::settle::table::grouped;
+use crate::settle::table::money;
 use crate::sim::bench::Glimpse;
 use crate::sim::bench::Signed;
+use crate::sim::bench::summary::KneeStep;
 use crate::sim::bench::summary::PlanFacts;
 use crate::sim::bench::summary::Quantiles;
 use crate::sim::bench::summary::Summary;
+use crate::sim::bench::summary::Verified;
 use crate::sim::bench::tally::Fault;
 use std::io;
 use std::io::Write;
+
+/// Differences that are printed; all are in the summary.
+const SHOWN: usize = 20;
 
 /// Before it begins.
 pub(super) fn opening(out: &mut dyn Write, plan: &PlanFacts, signed: &Signed) -> io::Result<()> {
@@ -43,6 +50,13 @@ pub(super) fn wipe() {
     eprint!("\r\x1b[K");
 }
 
+/// One rate of a search.
+pub(super) fn step(out: &mut dyn Write, step: &KneeStep) -> io::Result<()> {
+    let (mark, p99) = (if step.kept { '✓' } else { '✗' }, millis(step.p99_us as f64));
+    writeln!(out, "  {mark} {:>9.1}/s   achieved {:>9.1}/s   p99 {p99}", step.rate, step.achieved)?;
+    out.flush()
+}
+
 /// The whole report.
 pub(super) fn report(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     if summary.interrupted {
@@ -69,8 +83,27 @@ pub(super) fn report(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
             None => writeln!(out)?,
         }
     }
+    if let Some(knee) = &summary.knee {
+        writeln!(out, "KNEE  {:.1}/s, the highest of {} rates that was kept", knee.rate, knee.steps.len())?;
+    }
+    if let Some(verified) = &summary.verify {
+        verify(out, verified)?;
+    }
     let machine = &summary.machine;
     writeln!(out, "  Machine  {}, {} cores, {} MB, {}", machine.cpu, machine.cores, machine.memory_mb, machine.kernel)
+}
+
+fn verify(out: &mut dyn Write, verified: &Verified) -> io::Result<()> {
+    let [clients, ledger, issuers] =
+        [verified.clients, verified.ledger, verified.issuers].map(|minor| money(i128::from(minor), Currency::CNY));
+    writeln!(out, "VERIFY [terminals, ledger, issuers]  {clients}  {ledger}  {issuers}")?;
+    for difference in verified.differences.iter().take(SHOWN) {
+        writeln!(out, "  DIFFERENCE {difference}")?;
+    }
+    match verified.differences.len() {
+        0 => writeln!(out, "  they agree to the cent, transaction by transaction"),
+        many => writeln!(out, "  {many} differences"),
+    }
 }
 
 fn results(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
@@ -96,11 +129,22 @@ fn results(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         millis(lag.p99 as f64),
         millis(lag.max as f64)
     )?;
-    writeln!(out, "  Latency from schedule [p50 p90 p99 p99.9 p99.99 max]    {}", latencies(&summary.latency_us.from_schedule))?;
-    writeln!(out, "  Latency from send     [p50 p90 p99 p99.9 p99.99 max]    {}", latencies(&summary.latency_us.from_send))?;
+    writeln!(
+        out,
+        "  Latency from schedule [p50 p90 p99 p99.9 p99.99 max]    {}",
+        latencies(&summary.latency_us.from_schedule)
+    )?;
+    writeln!(
+        out,
+        "  Latency from send     [p50 p90 p99 p99.9 p99.99 max]    {}",
+        latencies(&summary.latency_us.from_send)
+    )?;
     let share = |count: u64| 100.0 * count as f64 / (requests.answered.max(1)) as f64;
-    let codes: Vec<String> =
-        summary.codes.iter().map(|(code, count)| format!("{code} x {} ({:.2} %)", grouped(*count), share(*count))).collect();
+    let codes: Vec<String> = summary
+        .codes
+        .iter()
+        .map(|(code, count)| format!("{code} x {} ({:.2} %)", grouped(*count), share(*count)))
+        .collect();
     writeln!(out, "  Response codes                                          {}", codes.join("   "))?;
     writeln!(
         out,
@@ -122,11 +166,17 @@ fn wrong(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         writeln!(out, "  {name:<18} {:>10}   {text}", grouped(counted(name)))?;
     }
     if !summary.elements.is_empty() {
-        let named: Vec<String> = summary.elements.iter().map(|(role, many)| format!("{role} x {}", grouped(*many))).collect();
+        let named: Vec<String> =
+            summary.elements.iter().map(|(role, many)| format!("{role} x {}", grouped(*many))).collect();
         writeln!(out, "  elements that differed: {}", named.join(", "))?;
     }
     if summary.requests.unsent > 0 {
-        writeln!(out, "  {:<18} {:>10}   fell due and found no terminal free until the end", "unsent", grouped(summary.requests.unsent))?;
+        writeln!(
+            out,
+            "  {:<18} {:>10}   fell due and found no terminal free until the end",
+            "unsent",
+            grouped(summary.requests.unsent)
+        )?;
     }
     if summary.reconnects + summary.refused > 0 {
         let (again, refused) = (grouped(summary.reconnects), grouped(summary.refused));
@@ -137,7 +187,8 @@ fn wrong(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
 
 fn latencies(quantiles: &Quantiles) -> String {
     let Quantiles { p50, p90, p99, p99_9, p99_99, max, .. } = *quantiles;
-    let each: Vec<String> = [p50, p90, p99, p99_9, p99_99, max].map(|micros| format!("{:.2}", micros as f64 / 1e3)).into();
+    let each: Vec<String> =
+        [p50, p90, p99, p99_9, p99_99, max].map(|micros| format!("{:.2}", micros as f64 / 1e3)).into();
     format!("{} ms", each.join("  "))
 }
 

@@ -13,7 +13,11 @@ const SHARED: [Role; 6] =
 const OF_ANOTHER: [&str; 3] = ["mti", "stan", "terminal"];
 
 /// The roles, besides the terminal's own, in which an answer differs from its request. Those in `loose` do not count.
-pub(super) fn differing<'a>(sent: &'a Sent, came: &'a Message, loose: &'a [Role]) -> impl Iterator<Item = &'static str> {
+pub(super) fn differing<'a>(
+    sent: &'a Sent,
+    came: &'a Message,
+    loose: &'a [Role],
+) -> impl Iterator<Item = &'static str> {
     SHARED.into_iter().filter(|role| !loose.contains(role)).filter_map(|role| {
         let (asked, answered) = (sent.message.role(role)?, came.role(role)?);
         (*asked != *answered && !is_masked(role, &answered)).then_some(role.as_str())

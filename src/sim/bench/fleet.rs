@@ -382,12 +382,7 @@ impl Fleet {
 }
 
 /// The request of a pick.
-fn request(
-    seat: &mut Seat,
-    pick: &Pick,
-    held: &Held,
-    wall: Timestamp,
-) -> Result<Sent, TerminalFault> {
+fn request(seat: &mut Seat, pick: &Pick, held: &Held, wall: Timestamp) -> Result<Sent, TerminalFault> {
     if pick.kind == Kind::SaleVoid
         && let Some((original, amount)) = seat.voidable.take()
     {

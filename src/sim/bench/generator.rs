@@ -139,10 +139,17 @@ impl Generator {
             }
         }
         let stop = CancellationToken::new();
-        let mut generator =
-            Self { fleets: Vec::new(), threads: Vec::new(), stop, seed: plan.seed, base, timeout: plan.target.answer_within };
+        let mut generator = Self {
+            fleets: Vec::new(),
+            threads: Vec::new(),
+            stop,
+            seed: plan.seed,
+            base,
+            timeout: plan.target.answer_within,
+        };
         for (at, terminals) in shares.into_iter().enumerate() {
-            let lines = (plan.connections / workers + usize::from(at < plan.connections % workers)).min(terminals.len());
+            let lines =
+                (plan.connections / workers + usize::from(at < plan.connections % workers)).min(terminals.len());
             let common = Common { seed: plan.seed ^ (at as u64) << 48, ..common.clone() };
             let fleet = Arc::new(Mutex::new(Fleet::new(common, terminals, lines).map_err(io::Error::other)?));
             generator.fleets.push(Arc::clone(&fleet));
@@ -185,7 +192,12 @@ impl Generator {
     ///
     /// # Errors
     /// [`NoHistogram`].
-    pub fn run(&self, drive: &Drive, warm_up: Duration, look: &mut dyn FnMut(&Glimpse) -> bool) -> Result<Ran, NoHistogram> {
+    pub fn run(
+        &self,
+        drive: &Drive,
+        warm_up: Duration,
+        look: &mut dyn FnMut(&Glimpse) -> bool,
+    ) -> Result<Ran, NoHistogram> {
         let start = nanos(self.base.elapsed());
         let measures_from = start + nanos(warm_up);
         for (at, fleet) in self.fleets.iter().enumerate() {
@@ -221,8 +233,11 @@ impl Generator {
     }
 
     fn glimpse(&self, start: u64, of: Duration) -> Glimpse {
-        let mut glimpse =
-            Glimpse { since: Duration::from_nanos(nanos(self.base.elapsed()).saturating_sub(start)), of, ..Glimpse::default() };
+        let mut glimpse = Glimpse {
+            since: Duration::from_nanos(nanos(self.base.elapsed()).saturating_sub(start)),
+            of,
+            ..Glimpse::default()
+        };
         for fleet in &self.fleets {
             let fleet = fleet.lock();
             glimpse.sent += fleet.tally.sent;

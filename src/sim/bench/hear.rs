@@ -54,7 +54,9 @@ impl Fleet {
         let stan = message.role(Role::Stan);
         awaiting.is_some_and(|awaiting| {
             let asked = awaiting.sent.message.role(Role::Stan);
-            asked.is_some() && asked.as_deref() == stan.as_deref() && message.mti() == Some(awaiting.sent.mti.response())
+            asked.is_some()
+                && asked.as_deref() == stan.as_deref()
+                && message.mti() == Some(awaiting.sent.mti.response())
         })
     }
 
@@ -88,7 +90,8 @@ impl Fleet {
         self.check_mac(measured, answer, now);
         self.check_echoes(&awaiting, answer, now);
         let codes = &self.common.mix.codes;
-        let allowed = if codes.is_empty() { answer.approved } else { codes.iter().any(|code| **code == *answer.wire_code) };
+        let allowed =
+            if codes.is_empty() { answer.approved } else { codes.iter().any(|code| **code == *answer.wire_code) };
         let book = self.book(measured);
         if !allowed {
             book.count(Fault::Code, now);

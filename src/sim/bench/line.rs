@@ -27,7 +27,8 @@ pub(super) async fn keep(fleet: Arc<Mutex<Fleet>>, line: usize, target: Target) 
         match timeout(target.connect_within, drive::open(&target)).await {
             Ok(Ok(stream)) => {
                 failures = 0;
-                let mut wire = Wire { stream, deframer: Deframer::new(framing), writing: BytesMut::new(), flushes: false };
+                let mut wire =
+                    Wire { stream, deframer: Deframer::new(framing), writing: BytesMut::new(), flushes: false };
                 {
                     let mut fleet = fleet.lock();
                     let now = fleet.now();

@@ -105,10 +105,15 @@ impl<T: Copy> Weighted<T> {
 
     fn of(weights: Vec<(f64, T)>) -> Self {
         let mut sum = 0.0;
-        Self(weights.into_iter().map(|(weight, choice)| {
-            sum += weight;
-            (sum, choice)
-        }).collect())
+        Self(
+            weights
+                .into_iter()
+                .map(|(weight, choice)| {
+                    sum += weight;
+                    (sum, choice)
+                })
+                .collect(),
+        )
     }
 }
 
@@ -138,6 +143,15 @@ impl Mix {
         })
     }
 
+    /// The same with these response codes as they should be; with none of them as it was.
+    #[must_use]
+    pub fn allowing(mut self, codes: &[String]) -> Self {
+        if !codes.is_empty() {
+            self.codes = codes.iter().map(|code| code.as_str().into()).collect();
+        }
+        self
+    }
+
     /// Reads a mix file's text.
     ///
     /// # Errors
@@ -150,7 +164,8 @@ impl Mix {
     fn read(raw: &RawMix) -> Result<Self, String> {
         let kind = |name: &str| KINDS.into_iter().find(|kind| kind.name() == name);
         let kinds = weights("kinds", &raw.kinds, kind, Kind::Sale)?;
-        let entry = weights("entry", &raw.entry, |name| Entry::named(name).filter(|entry| *entry != Entry::Qr), Entry::Chip)?;
+        let entry =
+            weights("entry", &raw.entry, |name| Entry::named(name).filter(|entry| *entry != Entry::Qr), Entry::Chip)?;
         let twists = &raw.on_purpose;
         let shares = [
             (twists.repeats_percent, Twist::Repeat),
@@ -247,7 +262,9 @@ mod tests {
     fn the_usual_mix_is_sales_by_chip_with_a_pin_of_whole_amounts() {
         let picks = picks(&Mix::sales(), 1000);
         assert!(picks.iter().all(|pick| pick.kind == Kind::Sale && pick.entry == Entry::Chip && pick.pin));
-        assert!(picks.iter().all(|pick| pick.amount.minor() % 100 == 0 && (100..=30_000).contains(&pick.amount.minor())));
+        assert!(
+            picks.iter().all(|pick| pick.amount.minor() % 100 == 0 && (100..=30_000).contains(&pick.amount.minor()))
+        );
         assert!((0..10).all(|card| picks.iter().any(|pick| pick.card == card)));
     }
 

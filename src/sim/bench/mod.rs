@@ -8,12 +8,15 @@
 //! [`Generator`] has the threads; what they decide is without IO: [`schedule`], [`mix`], [`tally`], [`threshold`].
 
 mod check;
+pub mod compare;
 mod fleet;
 mod generator;
 mod hear;
+pub mod hlog;
 mod line;
 pub mod mix;
 mod pacer;
+pub mod proxy;
 pub mod schedule;
 mod seat;
 pub mod summary;

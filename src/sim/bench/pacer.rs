@@ -62,7 +62,11 @@ impl Timer {
             tv_sec: wait.as_secs().try_into().unwrap_or(i64::MAX),
             tv_nsec: i64::from(wait.subsec_nanos()).max(1) as _,
         };
-        timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::empty(), &Itimerspec { it_interval: once, it_value: wait })?;
+        timerfd_settime(
+            self.0.get_ref(),
+            TimerfdTimerFlags::empty(),
+            &Itimerspec { it_interval: once, it_value: wait },
+        )?;
         loop {
             let mut ready = self.0.readable().await?;
             let expired = ready.try_io(|timer| Ok(rustix::io::read(timer.get_ref(), &mut [0; 8])?));

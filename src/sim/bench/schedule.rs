@@ -60,7 +60,12 @@ impl Shape {
 
     fn pieces(&self) -> impl Iterator<Item = Piece> {
         let nexts = self.points.iter().skip(1);
-        self.points.iter().zip(nexts).map(|(from, to)| Piece { start: from.0, time: to.0 - from.0, from: from.1, to: to.1 })
+        self.points.iter().zip(nexts).map(|(from, to)| Piece {
+            start: from.0,
+            time: to.0 - from.0,
+            from: from.1,
+            to: to.1,
+        })
     }
 }
 
@@ -207,7 +212,8 @@ mod tests {
     #[test]
     fn two_points_at_one_time_are_a_step() {
         let seconds = Duration::from_secs;
-        let shape = Shape::points(vec![(seconds(0), 100.0), (seconds(1), 100.0), (seconds(1), 400.0), (seconds(2), 400.0)]);
+        let shape =
+            Shape::points(vec![(seconds(0), 100.0), (seconds(1), 100.0), (seconds(1), 400.0), (seconds(2), 400.0)]);
         let due = all(Schedule::new(&shape.unwrap(), Arrivals::Uniform, 1, (0, 1)));
         let (first, second): (Vec<u64>, Vec<u64>) = due.iter().partition(|at| **at < 1_000_000_000);
         assert_eq!((first.len(), second.len()), (100, 400));

@@ -291,7 +291,8 @@ impl Summary {
 
     /// Notes what became of the thresholds.
     pub fn judged(&mut self, verdicts: Vec<Verdict>) {
-        let judged = |verdict: Verdict| Judged { threshold: verdict.text.into(), found: verdict.found, kept: verdict.kept };
+        let judged =
+            |verdict: Verdict| Judged { threshold: verdict.text.into(), found: verdict.found, kept: verdict.kept };
         self.thresholds = verdicts.into_iter().map(judged).collect();
     }
 }

@@ -96,7 +96,8 @@ impl Threshold {
         let (name, limit) = (text.get(..at).unwrap_or_default(), text.get(at + length..).unwrap_or_default());
         let measure = Measure::parse(name)
             .ok_or_else(|| format!("`{name}` is not measured: p50 to p99.99, mean, max, lag.p99, wrong, unmatched, unanswered, unsent, approved, rate"))?;
-        let (limit, unit) = number(limit).ok_or("the limit is a number, with ms, us, s, % or /s behind it where that fits")?;
+        let (limit, unit) =
+            number(limit).ok_or("the limit is a number, with ms, us, s, % or /s behind it where that fits")?;
         let fits = match unit {
             Unit::Time => measure.is_time(),
             Unit::Rate => measure == Measure::Rate,
@@ -234,7 +235,19 @@ mod tests {
 
     #[test]
     fn what_is_not_measured_or_has_no_such_unit_is_refused_in_words() {
-        for text in ["", "p99", "p99<", "p101<1ms", "p99<15", "q<1", "wrong<5ms", "p99<5%", "rate>5%", "p99<-1ms", "lag.p99<1/s"] {
+        for text in [
+            "",
+            "p99",
+            "p99<",
+            "p101<1ms",
+            "p99<15",
+            "q<1",
+            "wrong<5ms",
+            "p99<5%",
+            "rate>5%",
+            "p99<-1ms",
+            "lag.p99<1/s",
+        ] {
             assert!(Threshold::parse(text).is_err(), "{text}");
         }
     }
