@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The conventions of a wire: a profile file after validation. Immutable, shared as `Arc`.
+#[derive(Clone)]
 pub struct Profile {
     /// Its name: the file without `.toml`.
     pub name: Box<str>,

@@ -6,6 +6,7 @@
 
 mod alarms;
 mod batch;
+mod bench;
 mod crypto;
 mod decode;
 mod demo;
@@ -109,6 +110,7 @@ pub struct Cli {
 enum Command {
     Alarms(alarms::Alarms),
     Batch(batch::Batch),
+    Bench(Box<bench::Bench>),
     Crypto(crypto::Crypto),
     Decode(decode::Decode),
     Demo(demo::Demo),
@@ -134,7 +136,8 @@ impl Command {
     /// Whether keys are in the memory of the process that runs it.
     fn handles_keys(&self) -> bool {
         match self {
-            Self::Crypto(_)
+            Self::Bench(_)
+            | Self::Crypto(_)
             | Self::Demo(_)
             | Self::DiffConfig(_)
             | Self::Hsm(_)
@@ -168,6 +171,7 @@ impl Cli {
         match self.command {
             Command::Alarms(command) => command.run(out),
             Command::Batch(command) => command.run(out),
+            Command::Bench(command) => command.run(out),
             Command::Crypto(command) => command.run(out),
             Command::Decode(command) => command.run(out),
             Command::Demo(command) => command.run(out),

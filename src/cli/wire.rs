@@ -9,9 +9,11 @@ use crate::channel::LengthHeader;
 use crate::channel::Profile;
 use crate::channel::Tpdu;
 use crate::channel::builtin;
+use crate::channel::profile_file;
 use crate::iso8583::Dialect;
 use bytes::Bytes;
 use bytes::BytesMut;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Names of length headers on the command line, shorter than in profiles; both are understood.
@@ -93,6 +95,49 @@ impl WireArgs {
         }
         Ok(wire)
     }
+}
+
+impl WireArgs {
+    /// A whole profile: `usual` if none is named, built in or a TOML file, with what was said singly in its place.
+    ///
+    /// # Errors
+    /// An unknown name; a file that is no profile; no length header.
+    pub(super) fn conventions(&self, usual: &str) -> Result<Arc<Profile>, Failure> {
+        let name = self.profile.as_deref().unwrap_or(usual);
+        let found = match builtin::profile(name) {
+            Some(profile) => profile,
+            None => from_file(name)?,
+        };
+        if self.dialect.is_none() && self.framing.is_none() && self.header.is_none() {
+            return Ok(found);
+        }
+        let mut profile = (*found).clone();
+        if let Some(name) = &self.dialect {
+            profile.dialect = dialects::find(name)?;
+        }
+        if let Some(name) = &self.framing {
+            let said = framing(name)?.ok_or_else(|| Failure::new(Exit::Usage, "a connection needs a --framing"))?;
+            profile.framing = Framing { cap: profile.framing.cap, ..said };
+        }
+        if let Some(name) = &self.header {
+            (profile.tpdu, profile.header) = header(name)?;
+        }
+        Ok(Arc::new(profile))
+    }
+}
+
+fn from_file(name: &str) -> Result<Arc<Profile>, Failure> {
+    let path = Path::new(name);
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        return Err(unknown("profile", name));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::new(Exit::Config, format!("{name}: {error}")))?;
+    let read = profile_file::load(stem, &text, &builtin::shelf());
+    read.map(Arc::new).map_err(|breaches| {
+        let lines: Vec<String> = breaches.iter().map(ToString::to_string).collect();
+        Failure::new(Exit::Config, lines.join("\n"))
+    })
 }
 
 fn unknown(what: &str, name: &str) -> Failure {

@@ -2,6 +2,7 @@
 //!
 //! It uses the other rooms by their public names only, as a stranger would.
 
+pub mod bench;
 pub mod cards;
 pub mod certificates;
 pub mod chip;

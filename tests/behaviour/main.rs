@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alarms;
+mod bench;
 mod blackbox;
 mod business_day;
 mod chip_cards;

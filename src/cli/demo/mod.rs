@@ -5,7 +5,7 @@ mod folder;
 mod jumper;
 mod print;
 mod traffic;
-mod verify;
+pub(in crate::cli) mod verify;
 
 use self::folder::{Folder, Visitor};
 use self::traffic::Traffic;

@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 
 /// The three totals, in minor units, charges less refunds, and every place where they part.
 #[derive(Debug, Default)]
-pub(super) struct Comparison {
+pub(in crate::cli) struct Comparison {
     /// What simulated terminals believe.
     pub terminals: i64,
     /// What the ledger says of simulated terminals.
@@ -37,7 +37,11 @@ pub(super) struct Comparison {
 
 /// Compares transaction by transaction.
 #[must_use]
-pub(super) fn compare(records: &[Recorded], books: &[(IssuerName, Vec<Posting>)], beliefs: &[Belief]) -> Comparison {
+pub(in crate::cli) fn compare(
+    records: &[Recorded],
+    books: &[(IssuerName, Vec<Posting>)],
+    beliefs: &[Belief],
+) -> Comparison {
     let mut comparison = Comparison::default();
     let ids: HashMap<TxnId, &Recorded> = records.iter().map(|record| (record.intent.id, record)).collect();
     // What was added to a hold goes with it.

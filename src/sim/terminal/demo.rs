@@ -9,6 +9,8 @@ use crate::registry::Breaches;
 use crate::registry::Source;
 use crate::server::config::NamedKey;
 use crate::server::config::key_rows;
+use sha2::Digest;
+use sha2::Sha256;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
@@ -54,6 +56,18 @@ pub fn demo_dukpt_pad(terminal: TerminalId, entropy: Arc<dyn Entropy>) -> Result
     PinPad::with_initial_key(&initial, device, entropy).map(Some)
 }
 
+/// The TEST master key of a terminal: its row in the demo's list, or what the row of one with its number would be.
+#[must_use]
+pub fn demo_master_key(terminal: TerminalId) -> Vec<u8> {
+    match test_key(&format!("terminal/{}/tmk", terminal.as_str())) {
+        Some(row) => row.key.to_vec(),
+        None => {
+            let digest = Sha256::digest(format!("tollgate demo TMK {}", terminal.as_str()));
+            digest.iter().take(16).copied().collect()
+        }
+    }
+}
+
 /// A PIN pad with the demo's TEST keys: the terminal's own master key, or, for a door without sign-in, the
 /// door's zone keys. `None` if the demo has no such terminal.
 ///
@@ -71,4 +85,16 @@ pub fn demo_pin_pad(
     }
     let zone = test_key("host/zpk").map(clear).zip(test_key("host/zak").map(clear));
     zone.map(|(pin, mac)| PinPad::with_zone_keys(&pin, &mac, entropy)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_terminals_that_the_demo_has_not_are_made_as_its_own_were() {
+        let listed = TerminalId::parse(b"10000010").unwrap();
+        let made = Sha256::digest(b"tollgate demo TMK 10000010");
+        assert_eq!(demo_master_key(listed), made[..16]);
+    }
 }

@@ -37,7 +37,7 @@ pub(super) fn now() -> Timestamp {
 }
 
 /// Both halves of a connection.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in crate::sim) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 struct Line {
@@ -343,7 +343,8 @@ impl<A: Attendant> Driver<A> {
     }
 }
 
-async fn open(target: &Target) -> io::Result<Box<dyn Stream>> {
+/// Connects, with TLS where the target has it.
+pub(in crate::sim) async fn open(target: &Target) -> io::Result<Box<dyn Stream>> {
     let stream = TcpStream::connect(&target.address).await?;
     stream.set_nodelay(true)?;
     let Some(tls) = &target.tls else { return Ok(Box::new(stream)) };

@@ -35,7 +35,7 @@ pub use answer::{Answer, Heard, MacCheck, Unexpected};
 pub use card::{Card, Entry};
 pub use chip::{ChipCheck, Chips};
 pub use deed::{Deed, Done, Presented, Task};
-pub use demo::{PROFILES, demo_device, demo_dukpt_pad, demo_pin_pad, demo_serial};
+pub use demo::{PROFILES, demo_device, demo_dukpt_pad, demo_master_key, demo_pin_pad, demo_serial};
 pub use follow::{FollowUp, Original};
 pub use log::{Advice, Closing, Log, Settled, Step};
 pub use management::Block;
