@@ -84,11 +84,14 @@ pub(super) enum Presence {
     Missing,
 }
 
+/// The rows of one name, each with the instant from which it holds.
+type RowsOf<V> = SmallVec<[(Option<Timestamp>, V); 1]>;
+
 /// The rows of a list that others are filled from, all of them, by their names.
 #[derive(Debug)]
 pub(super) struct Dated<V> {
     at: Option<Timestamp>,
-    rows: HashMap<Arc<str>, SmallVec<[(Option<Timestamp>, V); 1]>>,
+    rows: HashMap<Arc<str>, RowsOf<V>>,
 }
 
 impl<V> Dated<V> {

@@ -63,17 +63,21 @@ pub(super) async fn step(order: Step, station: &Station<Real>, lists: &Lists) ->
         Ok(Stepped::Done(ladder)) => {
             let mut row = row(&subject, &ladder);
             if step == LadderStep::Resume
-                && let (Some(still), Some(row)) =
-                    (suspended_by_lists(&subject, station, lists).await, row.as_object_mut())
+                && let Some(still) = suspended_by_lists(&subject, station, lists).await
+                && let Some(row) = row.as_object_mut()
             {
                 row.insert("but".to_owned(), still.into());
             }
             Ok(row)
         }
-        Ok(Stepped::Refused(why)) => match suspended_by_lists(&subject, station, lists).await {
-            Some(by) if step == LadderStep::Resume => Err(format!("{why} on the ladder: {by}")),
-            _ => Err(why.to_owned()),
-        },
+        Ok(Stepped::Refused(why)) => {
+            let is_free = station.ledger().ladder(&subject).is_none_or(|ladder| ladder.standing == Standing::Active);
+            let by = match step {
+                LadderStep::Resume if is_free => suspended_by_lists(&subject, station, lists).await,
+                _ => None,
+            };
+            Err(by.map_or_else(|| why.to_owned(), |by| format!("{why} on the ladder: {by}")))
+        }
         Err(fault) => Err(fault.to_string()),
     }
 }

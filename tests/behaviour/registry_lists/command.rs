@@ -213,7 +213,7 @@ fn what_is_no_text_has_the_line_of_its_first_bad_byte() {
         let at = text.split_inclusive('\n').take(line - 1).map(str::len).sum::<usize>();
         let mut bytes = text.into_bytes();
         bytes[at] = 0xD6;
-        std::fs::write(station.path(name), &bytes).unwrap();
+        fs::write(station.path(name), &bytes).unwrap();
     };
     spoil("merchants.csv", 7);
     spoil("risk.toml", 3);
@@ -226,7 +226,7 @@ fn what_is_no_text_has_the_line_of_its_first_bad_byte() {
     assert!(exit == Exit::Config && said.contains("station.toml:6: is not UTF-8 text"), "{said}");
     let station = Station::new();
     let rows = station.path("new.csv");
-    std::fs::write(&rows, b"terminal,merchant\n20000001,898110054110001\n\xFF\n").unwrap();
+    fs::write(&rows, b"terminal,merchant\n20000001,898110054110001\n\xFF\n").unwrap();
     let (exit, said) = station.signed("import", &["terminals", &rows.display().to_string()]);
     assert!(exit == Exit::Config && said.contains("new.csv:3: is not UTF-8 text"), "{said}");
 }

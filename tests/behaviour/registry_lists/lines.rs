@@ -12,7 +12,7 @@ fn lines_are_counted_over_comments_blank_lines_and_other_line_ends() {
     assert_eq!(breaches(&commented), [format!("t.csv:7: {class}"), format!("t.csv:10: {class}")]);
     assert_eq!(breaches(&commented.replace('\n', "\r\n")), breaches(&commented), "as other systems end lines");
     assert_eq!(
-        breaches(&format!("# a\n\n# b\nterminal,colour\n10000001\n")),
+        breaches("# a\n\n# b\nterminal,colour\n10000001\n"),
         ["t.csv:4: unknown column \"colour\"", "t.csv:5: 1 values for 2 columns",]
     );
 }

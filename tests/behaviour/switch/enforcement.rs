@@ -270,4 +270,11 @@ fn who_is_suspended_by_the_lists_is_told_which_row_to_change() {
     let said = resume("merchant", "898110054110003");
     assert!(said.contains("the registry suspends it") && said.contains("merchants.csv:6"), "{said}");
     assert_eq!(resume("terminal", "10000009"), "it is not suspended");
+    // Both suspend it: the step is taken, and what stands against it still is told.
+    step(&rig, "suspend");
+    let resumed = step(&rig, "resume");
+    assert_eq!(resumed["ladder"]["standing"], "active");
+    assert!(resumed["ladder"]["but"].as_str().unwrap().contains("terminals.csv:3"), "{resumed}");
+    step(&rig, "terminate");
+    assert_eq!(resume("terminal", "10000001"), "it is terminated, which is for good");
 }
