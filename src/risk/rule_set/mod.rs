@@ -141,7 +141,7 @@ impl RuleSet {
             match rule.test.lapsed(now) {
                 (0, _) => {}
                 (gone, all) if gone == all => {
-                    said.push(format!("rule {:?}: all {all} entries of its list have ended: it never speaks", rule.id));
+                    said.push(format!("rule {:?}: every entry of its list has ended: it never speaks", rule.id));
                 }
                 (gone, all) => said.push(format!("rule {:?}: {gone} of {all} entries of its list have ended", rule.id)),
             }

@@ -1,6 +1,8 @@
 //! Rules that are well written and say nothing.
 
 use super::MONDAY;
+use tollgate::cli::Exit;
+use tollgate::cli::run_from;
 use tollgate::model::Timestamp;
 use tollgate::risk::RuleSet;
 
@@ -154,9 +156,22 @@ list = [{ value = \"400001\", until = 2026-11-22T00:00:00Z }]
         [
             "rule \"over\": until 2026-11-23T00:00:00.000000Z is past: it never speaks again",
             "rule \"some\": 1 of 2 entries of its list have ended",
-            "rule \"all\": all 1 entries of its list have ended: it never speaks",
+            "rule \"all\": every entry of its list has ended: it never speaks",
         ]
     );
     assert_eq!(rules.lapsed(at(-1)).len(), 2);
     assert_eq!(rules.lapsed(at(-86_401)), Vec::<String>::new());
+}
+
+#[test]
+fn a_check_warns_of_what_has_ended_and_takes_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("risk.toml");
+    let rule = "[[rule]]\nid = \"over\"\nkind = \"entry-mode\"\naction = \"alert\"\nuntil = 2001-01-01T00:00:00Z\n";
+    std::fs::write(&file, format!("version = \"1\"\n{rule}")).unwrap();
+    let (mut out, file) = (Vec::new(), file.to_str().unwrap());
+    assert_eq!(run_from(["tollgate", "risk", "check", file], &mut out).ok(), Some(Exit::Ok));
+    let said = String::from_utf8(out).unwrap();
+    let warned = format!("{file}: warning: rule \"over\": until 2001-01-01T00:00:00.000000Z is past");
+    assert!(said.starts_with(&format!("{file}: version 1, 1 rules\n{warned}")), "{said}");
 }
