@@ -123,8 +123,21 @@ impl fmt::Display for BatchNumber {
 macro_rules! fixed_text {
     ($(#[$doc:meta])* $name:ident, $length:literal, $class:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
         pub struct $name([u8; $length]);
+
+        /// By whole words: it is looked up with every request.
+        impl std::hash::Hash for $name {
+            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+                let (words, rest) = self.0.as_chunks();
+                let mut last = [0; 8];
+                last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                words.iter().for_each(|word| state.write_u64(u64::from_le_bytes(*word)));
+                if !rest.is_empty() {
+                    state.write_u64(u64::from_le_bytes(last));
+                }
+            }
+        }
 
         impl $name {
             /// Exactly the type's length, every byte of its class; anything else is `None`.

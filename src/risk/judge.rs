@@ -136,13 +136,17 @@ fn reserve(rules: &RuleSet, s: &Situation<'_>, asked: usize, into: &mut SmallVec
     if !KindSet::RESERVING.has(s.kind) {
         return;
     }
+    // A set has each counter once: only another set's may be there already.
+    let others = into.len();
+    into.reserve(rules.counts.len());
     for (per, limiting) in rules.counts.iter().filter(|(per, _)| *per != Per::Terminal) {
         let Some(counted) = per.counted(s) else { continue };
         let key = CounterKey { counted, date: s.date };
-        if into.iter().all(|reservation| reservation.key != key) {
+        let place = into.iter().take(others).position(|reservation| reservation.key == key).unwrap_or(into.len());
+        if place == into.len() {
             into.push(Reservation { key, amount: s.amount, amount_limit: None, count_limit: None });
         }
-        let Some(reservation) = into.iter_mut().find(|reservation| reservation.key == key) else { continue };
+        let Some(reservation) = into.get_mut(place) else { continue };
         for rule in limiting.iter().filter(|place| **place < asked).filter_map(|place| rules.rules.get(*place)) {
             let Some(daily) = rule.test.limits().filter(|_| rule.is_for(s)) else { continue };
             reservation.amount_limit = least(reservation.amount_limit, daily.amount);

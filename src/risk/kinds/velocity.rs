@@ -75,26 +75,32 @@ impl Speaks for Velocity {
 
     fn speaks(&self, view: &View<'_>) -> Option<Said> {
         let (mut sum, mut count) = (view.amount().minor(), 1_u32);
-        let trail = view.trail(self.per);
-        if let Some(trail) = trail.filter(|trail| self.may_pass(trail, sum)) {
+        if let Some(trail) = view.trail(self.per).filter(|trail| self.may_pass(trail, sum)) {
             for slot in trail.within(view.now(), self.within).filter(|slot| self.counts(slot)) {
                 sum = sum.saturating_add(slot.amount());
                 count = count.saturating_add(slot.count());
             }
         }
+        let passes = self.amount.is_some_and(|most| sum > most.minor()) || self.count.is_some_and(|most| count > most);
+        passes.then(|| self.said(view, sum, count)).flatten()
+    }
+}
+
+impl Velocity {
+    fn said(&self, view: &View<'_>, sum: u64, count: u32) -> Option<Said> {
         let within = self.within.as_secs();
-        let what = || match self.counting {
+        let what = match self.counting {
             Counting::Live => "",
             Counting::Attempts => " attempts",
             Counting::Declines => " declines",
         };
-        let name = || self.per.name(view.s);
+        let name = self.per.name(view.s);
         if let Some(most) = self.amount.filter(|most| sum > most.minor()) {
-            let evidence = format!("{}: {}{} within {within} s, {most} at most", name(), money(sum), what());
+            let evidence = format!("{name}: {}{what} within {within} s, {most} at most", money(sum));
             return Said::new(ResponseCode::AmountLimit, evidence);
         }
-        let most = self.count.filter(|most| count > *most)?;
-        let evidence = format!("{}: {count}{} within {within} s, {most} at most", name(), what());
+        let most = self.count?;
+        let evidence = format!("{name}: {count}{what} within {within} s, {most} at most");
         Said::new(ResponseCode::CountLimit, evidence)
     }
 }

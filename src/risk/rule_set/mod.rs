@@ -44,6 +44,8 @@ pub(super) struct Rule {
     /// It only counts.
     pub(super) shadow: bool,
     kinds: KindSet,
+    /// It has a time or filters.
+    is_narrowed: bool,
     from: Option<Timestamp>,
     until: Option<Timestamp>,
     filters: Option<Box<Filters>>,
@@ -54,8 +56,11 @@ pub(super) struct Rule {
 impl Rule {
     /// Whether the request is of those that the rule is for, at its time.
     pub(super) fn is_for(&self, s: &Situation<'_>) -> bool {
-        self.kinds.has(s.kind)
-            && self.from.is_none_or(|from| s.at >= from)
+        self.kinds.has(s.kind) && (!self.is_narrowed || self.fits(s))
+    }
+
+    fn fits(&self, s: &Situation<'_>) -> bool {
+        self.from.is_none_or(|from| s.at >= from)
             && self.until.is_none_or(|until| s.at < until)
             && self.filters.as_ref().is_none_or(|filters| filters.fit(s))
     }

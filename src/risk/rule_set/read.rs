@@ -166,7 +166,8 @@ fn rule(row: &mut Row<'_>, places: &mut HashMap<Arc<str>, usize>, place: usize) 
     let action = action?;
     contradictions(row, &name, action, kinds, narrowed);
     let wording = wording::of(row.table);
-    Some(Rule { id: id?, test: test?, action, code, step, shadow, kinds, from, until, filters, wording })
+    let is_narrowed = from.is_some() || until.is_some() || filters.is_some();
+    Some(Rule { id: id?, test: test?, action, code, step, shadow, kinds, is_narrowed, from, until, filters, wording })
 }
 
 fn step(row: &mut Row<'_>) -> Option<RuleStep> {
