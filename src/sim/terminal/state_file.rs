@@ -3,15 +3,21 @@
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::fs::Permissions;
+use std::fs::TryLockError;
 use std::io;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
+use std::time::Instant;
 
 /// It has working keys in it, enciphered as they came.
 const OWNER_ONLY: u32 = 0o600;
+
+/// How long a lock may outlive its holder: what a process starts has its files until it is a program of its own.
+const LINGERS: Duration = Duration::from_millis(500);
 
 /// Where a terminal keeps its memory. One process at a time: two would use the same numbers twice.
 #[derive(Debug)]
@@ -30,7 +36,7 @@ impl StateFile {
             std::fs::create_dir_all(folder)?;
         }
         let lock = writable().truncate(false).open(beside(path, ".lock"))?;
-        lock.try_lock()?;
+        own(&lock)?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
@@ -60,6 +66,16 @@ impl StateFile {
         // Not before the folder knows: a sale that left must find its pending reversal after a power cut.
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+fn own(lock: &File) -> io::Result<()> {
+    let until = Instant::now() + LINGERS;
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LINGERS / 50),
+            other => return Ok(other?),
+        }
     }
 }
 

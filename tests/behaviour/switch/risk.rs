@@ -255,8 +255,9 @@ fn what_rules_said_is_in_the_ledgers_timeline_masked() {
     assert_eq!(jump(&mut till), ResponseCode::FraudSuspected);
     let declined = rig.records().into_iter().find(|record| record.intent.amount.minor() == 20_00).unwrap();
     let (folder, rrn) = (text(rig.file("ledger")), declined.intent.rrn);
-    let (exit, shown) = run(&["tollgate", "ledger", "show", &folder, rrn.as_str()]);
-    assert_eq!(exit, Exit::Ok, "{shown}");
+    let show = || run(&["tollgate", "ledger", "show", &folder, rrn.as_str()]);
+    await_that("the archive has caught up", || show().0 == Exit::Ok);
+    let (_, shown) = show();
     assert!(shown.contains("rules spoke: region-jump (hold, rules demo-1): terminal 10000001: region 2900"), "{shown}");
     let (_, found) = run(&["tollgate", "ledger", "find", &folder, "--rrn", rrn.as_str(), "--json"]);
     let found: Value = serde_json::from_str(found.trim()).unwrap();
