@@ -3,7 +3,7 @@
 use super::fleet::{Common, Fleet, Mode, nanos};
 use super::mix::{Held, Mix};
 use super::schedule::{Arrivals, Schedule, Shape};
-use super::tally::{NoHistogram, Tally};
+use super::tally::{Fault, NoHistogram, Tally};
 use super::{line, pacer};
 use crate::channel::Profile;
 use crate::iso8583::Role;
@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How often a run is looked at from outside.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How long late answers are waited for after a run, at most.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Who takes part, and how.
 pub struct Plan {
@@ -253,6 +256,11 @@ impl Generator {
         let until = Instant::now() + self.timeout + Duration::from_millis(200);
         while Instant::now() < until && self.fleets.iter().any(|fleet| fleet.lock().in_flight() > 0) {
             std::thread::sleep(LOOK);
+        }
+        // What was given up may be answered yet: late, and counted so.
+        let gave_up = |fleet: &Arc<Mutex<Fleet>>| fleet.lock().tally.fault(Fault::Silent) > 0;
+        if self.fleets.iter().any(gave_up) {
+            std::thread::sleep(self.timeout.min(LINGER));
         }
     }
 
