@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 /// How often a run is looked at from outside.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How often its figures are: a quantile is some work, and the lock is the worker's.
+const GLANCE: Duration = Duration::from_millis(100);
 /// How long late answers are waited for after a run, at most.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -219,7 +221,7 @@ impl Generator {
         let end = start + nanos(drive.time());
         while nanos(self.base.elapsed()) < end && !interrupted {
             let left = Duration::from_nanos(end.saturating_sub(nanos(self.base.elapsed())));
-            std::thread::sleep(left.min(LOOK));
+            std::thread::sleep(left.min(GLANCE));
             interrupted = !look(&self.glimpse(start, drive.time()));
         }
         let ended = nanos(self.base.elapsed()).min(end);

@@ -108,8 +108,7 @@ impl Fleet {
         seat.wants_keys = answer.wants_sign_in() && !answer.approved && seat.terminal.setup().profile.sign_in;
         let voided = if kind == Kind::SaleVoid { seat.voiding.take() } else { None };
         if believed {
-            let charged = matches!(kind, Kind::Sale | Kind::Authorization);
-            if let (true, Some(rrn), Some(amount)) = (keeps && charged, answer.rrn, answer.amount) {
+            if let (true, Some(rrn), Some(amount)) = (keeps && is_charge(kind), answer.rrn, answer.amount) {
                 seat.believed.push((rrn, amount));
             }
             if let Some(rrn) = voided {
@@ -131,7 +130,8 @@ impl Fleet {
                 self.book(awaiting.measured).besides += 1;
                 self.send(at, awaiting.sent, purpose, now, awaiting.measured);
             }
-            Twist::Undo if believed && seat.terminal.undo_last() => {
+            // What moved nothing cannot be undone, and a void that is undone would leave its sale standing.
+            Twist::Undo if believed && is_charge(awaiting.sent.kind) && seat.terminal.undo_last() => {
                 seat.undoing = answer.rrn;
                 seat.voidable = None;
             }
@@ -258,6 +258,10 @@ impl Fleet {
         }
         roles
     }
+}
+
+fn is_charge(kind: Kind) -> bool {
+    matches!(kind, Kind::Sale | Kind::Authorization)
 }
 
 fn terminal(message: &Message) -> Option<TerminalId> {
