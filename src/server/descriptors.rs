@@ -26,7 +26,8 @@ pub(super) fn within(ceilings: Ceilings, elsewhere: usize) -> Ceilings {
 
 /// The limit of open files, the soft one raised to the hard one; `None` where there is none.
 #[cfg(unix)]
-fn raised() -> Option<usize> {
+#[must_use]
+pub fn raised() -> Option<usize> {
     use rustix::process::Resource;
     use rustix::process::Rlimit;
     use rustix::process::getrlimit;
@@ -38,6 +39,6 @@ fn raised() -> Option<usize> {
 }
 
 #[cfg(not(unix))]
-fn raised() -> Option<usize> {
+pub fn raised() -> Option<usize> {
     None
 }

@@ -16,6 +16,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// How often a run is looked at from outside.
@@ -316,8 +317,9 @@ fn work(fleet: Arc<Mutex<Fleet>>, target: &Target, stop: &CancellationToken) -> 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let lines = fleet.lock().lines.len();
     runtime.block_on(async {
+        let opening = Arc::new(Semaphore::new(line::OPENING));
         for at in 0..lines {
-            tokio::spawn(line::keep(Arc::clone(&fleet), at, target.clone()));
+            tokio::spawn(line::keep(Arc::clone(&fleet), at, target.clone(), Arc::clone(&opening)));
         }
         tokio::spawn(pacer::tick(Arc::clone(&fleet)));
         tokio::select! {
