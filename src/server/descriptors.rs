@@ -38,7 +38,9 @@ pub fn raised() -> Option<usize> {
     getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok())
 }
 
+/// No limit is known here.
 #[cfg(not(unix))]
+#[must_use]
 pub fn raised() -> Option<usize> {
     None
 }
