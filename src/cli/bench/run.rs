@@ -152,7 +152,7 @@ impl Run {
 
     fn plan(&self, profile: &Arc<Profile>, address: &str) -> Result<Plan, Failure> {
         let target = self.callers.target(address, self.load.timeout)?;
-        let terminals = self.callers.terminals(profile, address)?;
+        let terminals = self.callers.terminals(profile, (address, self.load.seed))?;
         let (mix, cards) = self.requests.mix()?;
         let connections = self.callers.connections.map_or(terminals.len(), |many| many as usize).min(terminals.len());
         // A bad wire has both ends of each in this process, and one more.

@@ -144,6 +144,8 @@ impl Fleet {
 
     /// Ends it: what fell due until now and was not sent will not be.
     pub(super) fn end(&mut self, now: u64) {
+        // What is due and could go goes: the pacer may just be on its way.
+        self.pace(now);
         if let Mode::Open { schedule, start } = &mut self.mode {
             while let Some(due) = schedule.peek().map(|at| *start + at).filter(|due| *due <= now) {
                 schedule.take();
