@@ -40,7 +40,7 @@ fn fits(value: &Value, schema: &Value, whole: &Value, at: &str) {
         "integer" => value.is_i64() || value.is_u64(),
         _ => value.is_number(),
     };
-    assert!(kinds.iter().any(|kind| is(kind)), "{at} is {value}, not {kinds:?}");
+    assert!(kinds.iter().any(is), "{at} is {value}, not {kinds:?}");
     for name in schema["required"].as_array().into_iter().flatten().filter(|_| value.is_object()) {
         assert!(value.get(name.as_str().unwrap()).is_some(), "{at} has no {name}");
     }
