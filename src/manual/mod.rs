@@ -15,6 +15,11 @@ pub mod batches {
     #![doc = include_str!("batches.md")]
 }
 
+/// `tollgate bench`: load on a schedule, what is checked of answers, the report, its files.
+pub mod bench {
+    #![doc = include_str!("bench.md")]
+}
+
 /// The cards of the simulated world: what proves them, what issuers check, what a chip in the terminal believes.
 pub mod cards {
     #![doc = include_str!("cards.md")]

@@ -26,7 +26,8 @@ pub(super) fn within(ceilings: Ceilings, elsewhere: usize) -> Ceilings {
 
 /// The limit of open files, the soft one raised to the hard one; `None` where there is none.
 #[cfg(unix)]
-fn raised() -> Option<usize> {
+#[must_use]
+pub fn raised() -> Option<usize> {
     use rustix::process::Resource;
     use rustix::process::Rlimit;
     use rustix::process::getrlimit;
@@ -37,7 +38,9 @@ fn raised() -> Option<usize> {
     getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok())
 }
 
+/// No limit is known here.
 #[cfg(not(unix))]
-fn raised() -> Option<usize> {
+#[must_use]
+pub fn raised() -> Option<usize> {
     None
 }

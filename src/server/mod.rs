@@ -10,7 +10,7 @@ pub mod config;
 pub mod control;
 mod crash;
 mod days;
-mod descriptors;
+pub mod descriptors;
 mod desk;
 mod door;
 pub mod enforce;

@@ -12,6 +12,7 @@ use crate::model::Stan;
 use crate::model::TerminalId;
 use crate::server::SystemEntropy;
 use crate::server::tls;
+use crate::sim::bench::Drawn;
 use crate::sim::terminal::Habits;
 use crate::sim::terminal::Memory;
 use crate::sim::terminal::PadFault;
@@ -38,15 +39,21 @@ fn config(what: impl ToString) -> Failure {
 
 impl Callers {
     /// The terminals, each with its PIN pad.
-    pub(super) fn terminals(&self, profile: &Arc<Profile>, address: &str) -> Result<Vec<Terminal>, Failure> {
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    pub(super) fn terminals(
+        &self,
+        profile: &Arc<Profile>,
+        (address, seed): (&str, u64),
+    ) -> Result<Vec<Terminal>, Failure> {
         match &self.terminal_list {
-            Some(file) => self.listed(profile, file, &entropy),
+            Some(file) => self.listed(profile, file, &(Arc::new(SystemEntropy) as Arc<dyn Entropy>)),
             None if !is_loopback(address) => Err(Failure::new(
                 Exit::Usage,
                 "the demo's TEST KEYS are for this machine only: give a --terminal-list with keys",
             )),
-            None => (0..self.terminals).map(|at| self.of_the_demo(profile, at, &entropy)).collect(),
+            None => {
+                let drawn: Arc<dyn Entropy> = Arc::new(Drawn::new(seed));
+                (0..self.terminals).map(|at| self.of_the_demo(profile, at, &drawn)).collect()
+            }
         }
     }
 

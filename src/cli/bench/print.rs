@@ -21,7 +21,7 @@ const SHOWN: usize = 20;
 pub(super) fn opening(out: &mut dyn Write, plan: &PlanFacts, signed: &Signed) -> io::Result<()> {
     writeln!(
         out,
-        "{} @ {}, profile {}: {} of {} terminals signed in, {} connections, seed {}",
+        "{} @ {}, profile {}: {} of {} terminals ready, {} connections, seed {}",
         plan.load, plan.target, plan.profile, signed.ready, plan.terminals, plan.connections, plan.seed
     )?;
     for (why, many) in &signed.troubles {

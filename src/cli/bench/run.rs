@@ -11,6 +11,7 @@ use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::Outcome;
 use crate::server::Stopper;
+use crate::server::descriptors;
 use crate::server::stop_on_signals;
 use crate::sim::bench::Drive;
 use crate::sim::bench::Generator;
@@ -35,10 +36,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+/// Open files besides connections.
+const SPARE: usize = 64;
 /// How long terminals may take to undo what they owe, once a run is over.
 const SETTLE_WITHIN: Duration = Duration::from_secs(15);
-/// How long the switch may take to hand on what it owes, if anything was undone.
-const HANDED_ON: Duration = Duration::from_secs(2);
+/// How long the switch may take to hand on what it owes.
+const HANDED_ON: Duration = Duration::from_secs(20);
 
 /// Terminals that sign in and sell, at a rate that does not wait for answers
 ///
@@ -149,10 +152,17 @@ impl Run {
 
     fn plan(&self, profile: &Arc<Profile>, address: &str) -> Result<Plan, Failure> {
         let target = self.callers.target(address, self.load.timeout)?;
-        let terminals = self.callers.terminals(profile, address)?;
+        let terminals = self.callers.terminals(profile, (address, self.load.seed))?;
         let (mix, cards) = self.requests.mix()?;
+        let connections = self.callers.connections.map_or(terminals.len(), |many| many as usize).min(terminals.len());
+        // A bad wire has both ends of each in this process, and one more.
+        let needed = if self.requests.impair.is_some() { 3 * connections } else { connections };
+        if let Some(limit) = descriptors::raised().filter(|limit| needed + SPARE > *limit) {
+            let what = format!("{connections} connections: this process may open {limit} files (ulimit -n)");
+            return Err(Failure::new(Exit::Usage, what));
+        }
         Ok(Plan {
-            connections: self.callers.connections.map_or(terminals.len(), |many| many as usize).min(terminals.len()),
+            connections,
             terminals,
             target,
             profile: Arc::clone(profile),
@@ -262,8 +272,9 @@ impl Run {
     /// Ends the station and compares, if that was asked.
     fn verified(&self, station: Option<&mut Station>, done: &Done) -> Result<Option<Verified>, Failure> {
         let Some(station) = station else { return Ok(None) };
-        if self.station.verify && done.ran.tally.besides > 0 {
-            std::thread::sleep(HANDED_ON);
+        if self.station.verify {
+            // What is still owed then is a difference that the comparison names.
+            station.settled(HANDED_ON);
         }
         let clean = station.end();
         if !self.station.verify {

@@ -11,6 +11,7 @@ use crate::ledger::Ledger;
 use crate::ledger::journal::Folder;
 use crate::ledger::journal::JournalId;
 use crate::ledger::journal::Options;
+use crate::ledger::verify::verify as ledger_verify;
 use crate::model::IssuerName;
 use crate::model::TerminalId;
 use crate::registry::Breaches;
@@ -153,17 +154,39 @@ impl Station {
     /// Ends the switch, then the banks. Whether all went by themselves.
     pub(super) fn end(&mut self) -> bool {
         let children = self.switch.iter_mut().chain(&mut self.banks);
-        children.map(end).fold(true, |all, one| all && one)
+        // Each is told, whatever became of the one before.
+        children.map(end).filter(|clean| !clean).count() == 0
     }
 
-    /// Whether terminals, ledger and banks agree, once it has ended.
+    /// Waits until nothing is undecided or owed to a bank, as the ledger's files say; whether it came to that.
+    pub(super) fn settled(&self, within: Duration) -> bool {
+        let until = Instant::now() + within;
+        loop {
+            let report =
+                Folder::read_only(&self.folder.join("ledger")).and_then(|mut folder| ledger_verify(&mut folder));
+            if report.is_ok_and(|report| report.open == 0 && report.owed.values().sum::<u64>() == 0) {
+                return true;
+            }
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Whether terminals, ledger and banks agree, once it has ended, and the ledger kept its promises.
     pub(super) fn compare(&self, beliefs: &[Belief]) -> Result<Comparison, Failure> {
         if !self.durable {
             return Err(Failure::new(Exit::Usage, "--verify reads the ledger's files: not with --ledger memory"));
         }
         let folder = Folder::open(&self.folder.join("ledger")).map_err(broken)?;
         let opened = EmbeddedLedger::open(folder, &Options::new(JournalId([0; 16])), CAPACITY).map_err(broken)?;
-        Ok(verify::compare(&opened.ledger.records(), &self.books()?, beliefs))
+        let mut comparison = verify::compare(&opened.ledger.records(), &self.books()?, beliefs);
+        drop(opened);
+        let mut folder = Folder::read_only(&self.folder.join("ledger")).map_err(broken)?;
+        let report = ledger_verify(&mut folder).map_err(broken)?;
+        comparison.differences.extend(report.violations.iter().map(|found| format!("the ledger: {}", found.what)));
+        Ok(comparison)
     }
 
     /// What the banks wrote down.

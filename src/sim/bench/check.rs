@@ -2,6 +2,7 @@
 
 use crate::iso8583::Message;
 use crate::iso8583::Role;
+use crate::model::Kind;
 use crate::sim::terminal::Sent;
 
 /// What an answer repeats of its request besides what the terminal itself insists on: if both have it, it is the same.
@@ -18,7 +19,9 @@ pub(super) fn differing<'a>(
     came: &'a Message,
     loose: &'a [Role],
 ) -> impl Iterator<Item = &'static str> {
-    SHARED.into_iter().filter(|role| !loose.contains(role)).filter_map(|role| {
+    // A follow-up's DE 37 is its original's; its answer has one of its own.
+    let names_original = |role| role == Role::Rrn && sent.kind == Kind::SaleVoid;
+    SHARED.into_iter().filter(move |role| !loose.contains(role) && !names_original(*role)).filter_map(|role| {
         let (asked, answered) = (sent.message.role(role)?, came.role(role)?);
         (*asked != *answered && !is_masked(role, &answered)).then_some(role.as_str())
     })

@@ -3,7 +3,7 @@
 use super::summary::Summary;
 
 /// A figure of a run that two runs are compared by.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Figure {
     /// As people write it.
     pub name: &'static str,
@@ -34,7 +34,7 @@ const fn figure(name: &'static str, unit: &'static str, read: fn(&Summary) -> f6
 }
 
 /// One figure of both runs.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Change {
     /// Which.
     pub figure: Figure,

@@ -144,6 +144,8 @@ impl Fleet {
 
     /// Ends it: what fell due until now and was not sent will not be.
     pub(super) fn end(&mut self, now: u64) {
+        // What is due and could go goes: the pacer may just be on its way.
+        self.pace(now);
         if let Mode::Open { schedule, start } = &mut self.mode {
             while let Some(due) = schedule.peek().map(|at| *start + at).filter(|due| *due <= now) {
                 schedule.take();
@@ -166,8 +168,7 @@ impl Fleet {
     /// Sends what is due. When the next is; `None` if that cannot be said, nobody being free or nothing being due.
     pub(super) fn pace(&mut self, now: u64) -> Option<u64> {
         let starved = std::mem::take(&mut self.pacer_waits);
-        loop {
-            let Mode::Open { schedule, start } = &mut self.mode else { break };
+        while let Mode::Open { schedule, start } = &mut self.mode {
             let Some(due) = schedule.peek().map(|at| *start + at) else { break };
             if due > now {
                 return Some(due);

@@ -3,7 +3,7 @@
 use super::fleet::{Common, Fleet, Mode, nanos};
 use super::mix::{Held, Mix};
 use super::schedule::{Arrivals, Schedule, Shape};
-use super::tally::{NoHistogram, Tally};
+use super::tally::{Fault, NoHistogram, Tally};
 use super::{line, pacer};
 use crate::channel::Profile;
 use crate::iso8583::Role;
@@ -16,10 +16,16 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// How often a run is looked at from outside.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How often its figures are: a quantile is some work, and the lock is the worker's.
+const GLANCE: Duration = Duration::from_millis(100);
+/// How long late answers are waited for after a run, at most.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Who takes part, and how.
 pub struct Plan {
@@ -216,7 +222,7 @@ impl Generator {
         let end = start + nanos(drive.time());
         while nanos(self.base.elapsed()) < end && !interrupted {
             let left = Duration::from_nanos(end.saturating_sub(nanos(self.base.elapsed())));
-            std::thread::sleep(left.min(LOOK));
+            std::thread::sleep(left.min(GLANCE));
             interrupted = !look(&self.glimpse(start, drive.time()));
         }
         let ended = nanos(self.base.elapsed()).min(end);
@@ -253,6 +259,11 @@ impl Generator {
         let until = Instant::now() + self.timeout + Duration::from_millis(200);
         while Instant::now() < until && self.fleets.iter().any(|fleet| fleet.lock().in_flight() > 0) {
             std::thread::sleep(LOOK);
+        }
+        // What was given up may be answered yet: late, and counted so.
+        let gave_up = |fleet: &Arc<Mutex<Fleet>>| fleet.lock().tally.fault(Fault::Silent) > 0;
+        if self.fleets.iter().any(gave_up) {
+            std::thread::sleep(self.timeout.min(LINGER));
         }
     }
 
@@ -306,8 +317,9 @@ fn work(fleet: Arc<Mutex<Fleet>>, target: &Target, stop: &CancellationToken) -> 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let lines = fleet.lock().lines.len();
     runtime.block_on(async {
+        let opening = Arc::new(Semaphore::new(line::OPENING));
         for at in 0..lines {
-            tokio::spawn(line::keep(Arc::clone(&fleet), at, target.clone()));
+            tokio::spawn(line::keep(Arc::clone(&fleet), at, target.clone(), Arc::clone(&opening)));
         }
         tokio::spawn(pacer::tick(Arc::clone(&fleet)));
         tokio::select! {

@@ -25,7 +25,7 @@ impl Fleet {
             }
             Heard::Other(Unexpected::Differs(roles)) if !check::is_anothers(&roles) => {
                 seat.recent.ended(Ended::Answered);
-                self.differs(awaiting, &roles, now);
+                self.differs(at, &awaiting, &roles, now);
             }
             Heard::Other(_) => {
                 seat.awaiting = Some(awaiting);
@@ -71,7 +71,10 @@ impl Fleet {
         match awaiting.purpose {
             Purpose::Ask(twist) => self.judge(at, awaiting, twist, answer, now),
             Purpose::SignIn => self.signed_in(at, answer, now),
-            Purpose::Reversal => self.undone(at, awaiting, answer, now),
+            Purpose::Reversal => {
+                self.check_mac(awaiting.measured, answer, now);
+                self.undone(at, awaiting, answer, now);
+            }
             Purpose::Repeat { ref code, rrn } => {
                 if **code != *answer.wire_code || rrn != answer.rrn {
                     let book = self.book(awaiting.measured);
@@ -108,8 +111,7 @@ impl Fleet {
         seat.wants_keys = answer.wants_sign_in() && !answer.approved && seat.terminal.setup().profile.sign_in;
         let voided = if kind == Kind::SaleVoid { seat.voiding.take() } else { None };
         if believed {
-            let charged = matches!(kind, Kind::Sale | Kind::Authorization);
-            if let (true, Some(rrn), Some(amount)) = (keeps && charged, answer.rrn, answer.amount) {
+            if let (true, Some(rrn), Some(amount)) = (keeps && is_charge(kind), answer.rrn, answer.amount) {
                 seat.believed.push((rrn, amount));
             }
             if let Some(rrn) = voided {
@@ -131,7 +133,8 @@ impl Fleet {
                 self.book(awaiting.measured).besides += 1;
                 self.send(at, awaiting.sent, purpose, now, awaiting.measured);
             }
-            Twist::Undo if believed && seat.terminal.undo_last() => {
+            // What moved nothing cannot be undone, and a void that is undone would leave its sale standing.
+            Twist::Undo if believed && is_charge(awaiting.sent.kind) && seat.terminal.undo_last() => {
                 seat.undoing = answer.rrn;
                 seat.voidable = None;
             }
@@ -162,13 +165,19 @@ impl Fleet {
     }
 
     /// Its answer came, and is wrong in what both must share. The terminal undoes what it asked.
-    fn differs(&mut self, awaiting: Awaiting, roles: &[&'static str], now: u64) {
+    fn differs(&mut self, at: usize, awaiting: &Awaiting, roles: &[&'static str], now: u64) {
         let book = self.book(awaiting.measured);
         roles.iter().for_each(|role| book.differed(role));
         book.count(Fault::Differs, now);
-        if let Purpose::Ask(_) = awaiting.purpose {
-            book.came("--", (awaiting.due, awaiting.left), now);
-            self.landed();
+        match awaiting.purpose {
+            Purpose::Ask(_) => {
+                book.came("--", (awaiting.due, awaiting.left), now);
+                self.landed();
+            }
+            // A host that always answers these wrong is not to be asked without end.
+            Purpose::SignIn => self.rest(at, "its sign-in was answered for something else".to_owned(), now),
+            Purpose::Reversal => self.rest(at, "its reversal was answered for something else".to_owned(), now),
+            Purpose::Repeat { .. } => {}
         }
     }
 
@@ -193,9 +202,7 @@ impl Fleet {
         let Some(seat) = self.seats.get_mut(at) else { return };
         seat.wants_keys = wants_keys && seat.terminal.setup().profile.sign_in;
         if seat.terminal.memory().pending.is_some() {
-            if !seat.wants_keys {
-                self.rest(at, format!("reversal not accepted: {}", answer.wire_code), now);
-            }
+            self.rest(at, format!("reversal not accepted: {}", answer.wire_code), now);
             return;
         }
         if let Some(rrn) = seat.undoing.take() {
@@ -258,6 +265,10 @@ impl Fleet {
         }
         roles
     }
+}
+
+fn is_charge(kind: Kind) -> bool {
+    matches!(kind, Kind::Sale | Kind::Authorization)
 }
 
 fn terminal(message: &Message) -> Option<TerminalId> {

@@ -147,7 +147,7 @@ mod tests {
         assert_eq!((index(4095), index(4096), index(4099), index(4100)), (3071, 3072, 3072, 3073));
     }
 
-    /// Oracle: HdrHistogram's Python package wrote and read this.
+    /// HdrHistogram's Python package reads what this writes.
     #[test]
     fn the_encoding_is_the_one_that_tools_read() {
         assert_eq!(base64(b"Man"), "TWFu");

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 /// What is read at once. On the stack: an idle connection holds no buffer.
@@ -19,12 +20,20 @@ const READ: usize = 16 * 1024;
 /// Between attempts to connect, doubling.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
+/// Connections of a worker that come about at once: a host's queue of new ones is short.
+pub(super) const OPENING: usize = 128;
+
 /// Keeps a connection for as long as it is driven.
-pub(super) async fn keep(fleet: Arc<Mutex<Fleet>>, line: usize, target: Target) {
+pub(super) async fn keep(fleet: Arc<Mutex<Fleet>>, line: usize, target: Target, opening: Arc<Semaphore>) {
     let framing = fleet.lock().common.profile.framing;
     let mut failures = 0_u32;
     loop {
-        match timeout(target.connect_within, drive::open(&target)).await {
+        let opened = {
+            // Nobody closes it.
+            let _turn = opening.acquire().await;
+            timeout(target.connect_within, drive::open(&target)).await
+        };
+        match opened {
             Ok(Ok(stream)) => {
                 failures = 0;
                 let mut wire =

@@ -9,6 +9,7 @@
 
 mod check;
 pub mod compare;
+mod drawn;
 mod fleet;
 mod generator;
 mod hear;
@@ -23,4 +24,5 @@ pub mod summary;
 pub mod tally;
 pub mod threshold;
 
+pub use drawn::Drawn;
 pub use generator::{Drive, Generator, Glimpse, Plan, Ran, Signed};

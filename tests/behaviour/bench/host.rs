@@ -38,8 +38,7 @@ pub(crate) enum Reply {
 }
 
 /// Which of a host's requests is to be answered.
-pub(crate) struct Asked<'a> {
-    pub(crate) message: &'a Message,
+pub(crate) struct Asked {
     /// Financial requests before it, of all connections.
     pub(crate) before: usize,
     /// Since the first of them.
@@ -52,11 +51,11 @@ pub(crate) struct Host {
     pub(crate) came: Arc<Mutex<Vec<Instant>>>,
 }
 
-type Behaviour = dyn Fn(&Asked<'_>) -> Reply + Send + Sync;
+type Behaviour = dyn Fn(&Asked) -> Reply + Send + Sync;
 type Kept = Arc<Mutex<Option<(TcpStream, Vec<u8>)>>>;
 
 impl Host {
-    pub(crate) fn start(behaviour: impl Fn(&Asked<'_>) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(behaviour: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, came) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
         let (shared, behaviour, kept): (_, Arc<Behaviour>, Kept) =
@@ -89,7 +88,7 @@ fn serve(mut stream: TcpStream, came: &Mutex<Vec<Instant>>, behaviour: &Behaviou
                 came.push(Instant::now());
                 let (before, since) = (came.len() - 1, came[0].elapsed());
                 drop(came);
-                behaviour(&Asked { message: &message, before, since })
+                behaviour(&Asked { before, since })
             } else {
                 Reply::Right
             };

@@ -1,6 +1,8 @@
 //! `tollgate bench run` against hosts that answer right, wrong, late, twice and not at all.
 
 mod host;
+mod list;
+mod station;
 
 use host::{Host, Reply};
 use serde_json::Value;
