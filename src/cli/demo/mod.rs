@@ -19,6 +19,7 @@ use crate::server::Stopper;
 use crate::server::SystemEntropy;
 use crate::server::config::Loaded;
 use crate::server::logging;
+use crate::server::reload_on_hangup;
 use crate::server::run::Running;
 use crate::server::stop_on_signals;
 use crate::sim::cards;
@@ -101,8 +102,8 @@ impl Demo {
         let roll = folder.kept("terminals.log").map(|path| till_roll(&path)).transpose()?;
         let alarms = serve::alarms(&loaded, folder.path())?;
         let running = Running::start(loaded, folder.path()).map_err(|fault| serve::start_failure(&fault))?;
-        // An operator may have the lists read again.
-        let _reload = running.reload(folder.path().join("station.toml"));
+        // The lists are read again when an operator says so, at SIGHUP, and when the time of a row has come.
+        reload_on_hangup(running.reload(folder.path().join("station.toml")))?;
         let _watched = AlarmThread::start(alarms, &running)?;
         let asked = Stopper::default();
         stop_on_signals(asked.clone())?;

@@ -78,6 +78,8 @@ fn listed(row: &mut Row<'_>, rule: &Narrowed<'_>) {
 /// Bounds of a rule, and the amounts it is for.
 fn amounts(row: &mut Row<'_>, name: &str, (low, high): (u64, u64)) {
     let number = |row: &Row<'_>, key| row.said_number(key);
+    // What asks for nothing is refused before any rule.
+    let low = low.max(1);
     let never = |key: &str, than: &str| format!("{key}: no amount that the rule is for is {than}");
     let always = |key: &str| format!("{key}: is passed by every amount that the rule is for: say kind = \"always\"");
     match name {
@@ -112,6 +114,9 @@ fn amounts(row: &mut Row<'_>, name: &str, (low, high): (u64, u64)) {
         }
         "card-testing" if number(row, "most").is_some_and(|most| most < low) => {
             row.fault("most", never("most", "as small: the rule never speaks"));
+        }
+        "repeated-amounts" if number(row, "count") == Some(1) => {
+            row.fault("count", "count: each purchase is one: 2 at least")
         }
         "round-amounts" => {
             let first = |unit: u64| low.max(1).checked_next_multiple_of(unit);

@@ -47,6 +47,8 @@ fn bounds_lie_within_the_amounts_that_a_rule_is_for() {
     let single = |more: &str| format!("kind = \"single\"; action = \"decline\"; {more}");
     finds(&single("least = 10; least_amount = 100"), "6: least: no amount that the rule is for is below it");
     finds(&single("least = 0"), "6: least: no amount");
+    finds(&single("least = 1"), "6: least: no amount");
+    finds(&single("most = 0"), "6: most: is passed by every amount that the rule is for");
     finds(&single("least = 11; most_amount = 10"), "6: least: is passed by every amount that the rule is for");
     finds(&single("most = 100; most_amount = 100"), "6: most: no amount that the rule is for is above it");
     finds(&single("most = 99; least_amount = 100"), "6: most: is passed by every amount that the rule is for");
@@ -68,6 +70,9 @@ fn bounds_lie_within_the_amounts_that_a_rule_is_for() {
     finds(&format!("{taps}; within_s = 60; sum = 499"), "6: most: one tap may be more than all of them");
     let testing = "kind = \"card-testing\"; action = \"decline\"; cards = 5; within_s = 60; most = 99";
     finds(&format!("{testing}; least_amount = 100"), "8: most: no amount that the rule is for is as small");
+    let repeated = "kind = \"repeated-amounts\"; action = \"alert\"; within_s = 60";
+    finds(&format!("{repeated}; count = 1"), "7: count: each purchase is one");
+    good(&format!("{repeated}; count = 2"));
     let round = "kind = \"round-amounts\"; action = \"alert\"; count = 5; within_s = 60; unit = 1000";
     finds(&format!("{round}; least_amount = 1001; most_amount = 1999"), "8: unit: no amount that the rule is for");
     finds(&format!("{round}; most_amount = 999"), "8: unit: no amount that the rule is for is a whole one");
