@@ -76,12 +76,7 @@ impl<W: World> Station<W> {
 
     /// Sends a message and waits for its answer; one whose MAC does not verify says nothing. An issuer that does not
     /// know our MAC key is asked once more under the one before, while that is good: it has not done anything.
-    pub(super) async fn send(
-        &self,
-        issuer: &Issuer<W::Link>,
-        outgoing: Outgoing,
-        walk: &Walk,
-    ) -> LinkReply<Message> {
+    pub(super) async fn send(&self, issuer: &Issuer<W::Link>, outgoing: Outgoing, walk: &Walk) -> LinkReply<Message> {
         let Outgoing { key, unit, before } = outgoing;
         let Some(before) = before else { return self.sent(issuer, (key, unit), issuer.timeout, walk).await };
         let begun = self.parts.clock.monotonic();

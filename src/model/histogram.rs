@@ -89,7 +89,12 @@ impl Spread {
     /// The upper end of the bucket in which the given share of them lies at last; zero of none.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Duration {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "a rank")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            clippy::cast_sign_loss,
+            reason = "a rank"
+        )]
         let rank = ((self.count() as f64 * share.clamp(0.0, 1.0)).ceil() as u64).max(1);
         let mut seen = 0;
         for (place, count) in self.buckets.iter().enumerate() {

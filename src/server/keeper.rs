@@ -132,7 +132,8 @@ impl Keeper {
         }
         let common = Common { groups, failed, why: Arc::default(), stop: CancellationToken::new() };
         let mut keeper = Self { common: common.clone(), journal: None, others: Vec::new() };
-        keeper.journal = Some(thread("journal", &common, move |common| async move { keep(writer, &common, &meter).await })?);
+        keeper.journal =
+            Some(thread("journal", &common, move |common| async move { keep(writer, &common, &meter).await })?);
         let segments = thread("segments", &common, |common| async move { make_room(preparer, &common).await })?;
         keeper.others.push(segments);
         let body = move |common| async move { keep_anchor(anchor, anchor_every, &common).await };

@@ -14,6 +14,7 @@ use crate::channel;
 use crate::hsm::software::SoftwareHsm;
 use crate::model::IssuerName;
 use crate::ops::alarms::AlarmThread;
+use crate::ops::metrics::MetricsThread;
 use crate::registry::Issuer;
 use crate::server::Stopper;
 use crate::server::SystemEntropy;
@@ -100,10 +101,12 @@ impl Demo {
         let banks = banks.collect::<Result<Vec<_>, _>>()?;
         let roll = folder.kept("terminals.log").map(|path| till_roll(&path)).transpose()?;
         let alarms = serve::alarms(&loaded, folder.path())?;
+        let metrics = serve::metrics(&loaded)?;
         let running = Running::start(loaded, folder.path()).map_err(|fault| serve::start_failure(&fault))?;
         // An operator may have the lists read again.
         let _reload = running.reload(folder.path().join("station.toml"));
-        let _watched = AlarmThread::start(alarms, &running)?;
+        let watched = AlarmThread::start(alarms, &running)?;
+        let _metrics = metrics.map(|plan| MetricsThread::start(plan, &running, Some(&watched))).transpose()?;
         let asked = Stopper::default();
         stop_on_signals(asked.clone())?;
         leave_at_once_when_forced(asked.clone(), folder.scratch())?;

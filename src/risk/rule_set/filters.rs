@@ -91,7 +91,9 @@ impl Filters {
     /// Whether a card may be entered in one of these ways.
     pub(super) fn may_be_entered(&self, ways: &[EntryMethod]) -> bool {
         // Entries that are none were reported.
-        let may = |entries: &HashSet<EntryMethod, RandomState>| entries.is_empty() || ways.iter().any(|way| entries.contains(way));
+        let may = |entries: &HashSet<EntryMethod, RandomState>| {
+            entries.is_empty() || ways.iter().any(|way| entries.contains(way))
+        };
         self.entries.as_ref().is_none_or(may)
     }
 
