@@ -48,7 +48,7 @@ fn slow_and_silent_askers_are_sent_away_and_terminals_do_not_notice() {
         let _ = stream.read_to_end(&mut said);
         assert!(!said.starts_with(b"HTTP/1.1 200"));
     }
-    assert!(began.elapsed() >= Duration::from_secs(4) && began.elapsed() < Duration::from_secs(20));
+    assert!(began.elapsed() >= Duration::from_secs(4) && began.elapsed() < Duration::from_secs(30));
     crate::switch::rig::await_that("there is room again", || get(address, "/livez").0 == 200);
     assert!(figures(address).sum("tollgate_transactions_total", &["kind=\"sale\"", "rc=\"00\""]) >= 1.0);
 }

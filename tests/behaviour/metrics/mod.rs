@@ -69,6 +69,12 @@ fn a_page_of_figures_is_well_formed_and_agrees_with_what_was_sold() {
     let (rig, address) = measured("");
     let before = figures(address);
     sells(&rig);
+    // The last answer is read before the worker knows that it was written.
+    let written = |page: &Page| page.sum("tollgate_stage_duration_seconds_count", &["stage=\"write\""]);
+    await_that("all is counted", || {
+        let page = figures(address);
+        written(&page) - written(&before) >= 8.0 && page.sum("tollgate_links_up", &[]) >= 9.0
+    });
     let after = figures(address);
     let more = |name: &str, with: &[&str]| after.sum(name, with) - before.sum(name, with);
     let sales = |rc: &str| more("tollgate_transactions_total", &["kind=\"sale\"", "door=\"pos\"", rc]);
@@ -79,7 +85,7 @@ fn a_page_of_figures_is_well_formed_and_agrees_with_what_was_sold() {
     assert_eq!(more("tollgate_connections_opened_total", &["door=\"pos\""]), 1.0);
     assert_eq!(more("tollgate_frames_total", &[]), 8.0);
     let links = |link: &str| more("tollgate_link_answers_total", &[link]);
-    assert_eq!((links("link=\"bank-a\""), links("link=\"bank-b\"")), (4.0, 1.0));
+    assert!(links("link=\"bank-a\"") >= 4.0 && links("link=\"bank-b\"") >= 1.0, "echoes are answered too");
     assert_eq!(more("tollgate_link_response_duration_seconds_count", &["link=\"bank-a\""]), 4.0);
     let stage = |name: &str| more("tollgate_stage_duration_seconds_count", &[&format!("stage=\"{name}\"")]);
     assert_eq!((stage("issuer"), stage("decision"), stage("route")), (5.0, 5.0, 6.0), "a repeat is not asked again");
@@ -171,21 +177,24 @@ fn top_prints_rate_stages_answers_and_links_once() {
     sells(&rig);
     let (exit, said) = top(&format!("http://{address}"));
     assert_eq!(exit, Exit::Ok);
-    for start in [
-        "tollgate 0.1.0  ready  2 workers",
-        "whole ",
-        "issuer ",
-        "(journal) ",
-        "approved  00    sale ",
-        "bank-a          3/3 ",
-    ] {
+    for start in
+        ["tollgate 0.1.0  ready  2 workers", "whole ", "issuer ", "(journal) ", "approved  00    sale ", "bank-a "]
+    {
         assert!(said.lines().any(|line| line.starts_with(start)), "{start}: {said}");
     }
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (exit, said) = top(&format!("http://{nobody}"));
     assert!(exit == Exit::NoConnection && said.contains(&nobody.to_string()), "{said}");
     assert_eq!(top("ftp://x").0, Exit::Usage);
-    assert_eq!(top(&format!("http://{}", rig.bank_a.1.as_ref().unwrap().address())).0, Exit::No, "not a station's");
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", other.local_addr().unwrap());
+    let answers = std::thread::spawn(move || {
+        let (mut stream, _) = other.accept().unwrap();
+        let _ = stream.read(&mut [0; 512]);
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\ngo_goroutines 7\n").unwrap();
+    });
+    assert_eq!(top(&url).0, Exit::No, "not a station's");
+    answers.join().unwrap();
 }
 
 #[test]

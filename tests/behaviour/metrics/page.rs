@@ -98,9 +98,14 @@ impl Page {
         self.series.keys().any(|key| key.split('{').next() == Some(name))
     }
 
-    /// Every value that a label has anywhere.
+    /// Every value that a label has anywhere, bounds of buckets apart.
     pub(super) fn values(&self) -> BTreeSet<String> {
-        self.series.keys().flat_map(|key| series(key).1).map(|(_, value)| value).collect()
+        self.series
+            .keys()
+            .flat_map(|key| series(key).1)
+            .filter(|(label, _)| label != "le")
+            .map(|(_, value)| value)
+            .collect()
     }
 }
 
