@@ -58,7 +58,7 @@ impl Gauges {
         self.built.links()
     }
 
-    /// What the links to each issuer report.
+    /// What the links to each issuer report, by name.
     #[must_use]
     pub fn link_figures(&self) -> Vec<LinkFigures> {
         let links = self.built.every_link();
@@ -70,7 +70,9 @@ impl Gauges {
             }
             LinkFigures { issuer, up, of, stats, answers }
         });
-        figures.collect()
+        let mut figures: Vec<LinkFigures> = figures.collect();
+        figures.sort_by(|one, other| one.issuer.as_str().cmp(other.issuer.as_str()));
+        figures
     }
 
     /// What the station counts.

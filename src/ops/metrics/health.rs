@@ -13,7 +13,9 @@ impl Readiness {
     pub(super) fn look(sources: &Sources) -> Self {
         let gauges = &sources.gauges;
         let links: Vec<_> = gauges.links();
-        let down: Vec<&str> = links.iter().filter(|links| links.up == 0).map(|links| links.issuer.as_str()).collect();
+        let mut down: Vec<&str> =
+            links.iter().filter(|links| links.up == 0).map(|links| links.issuer.as_str()).collect();
+        down.sort_unstable();
         let ok = |is: bool, why: &str| if is { Ok("ok".to_owned()) } else { Err(why.to_owned()) };
         Self::of([
             ("station", ok(!gauges.is_stopping(), "is stopping")),

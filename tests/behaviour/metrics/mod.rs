@@ -56,7 +56,7 @@ fn sells(rig: &Rig) {
     for _ in 0..3 {
         assert_eq!(till.ask(Kind::Sale, 12_00, CARD_A).code, Some(ResponseCode::Approved));
     }
-    assert_eq!(till.ask(Kind::Sale, 12_51, CARD_B).code, Some(ResponseCode::InsufficientFunds));
+    assert_eq!(till.ask(Kind::Sale, 12_51, CARD_B).code, Some(ResponseCode::FundsInsufficient));
     let sent = till.prepare(Kind::Sale, 12_00, CARD_A);
     let first = till.exchange(&sent);
     assert_eq!(till.exchange(&sent).code, first.code, "a repeat");
