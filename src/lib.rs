@@ -14,7 +14,7 @@
 //! * [`ledger`]: money's memory. Kinds, lifecycle, the book.
 //! * [`link`]: the issuer side. Correlation and connections.
 //! * [`settle`]: what merchants are owed and issuers owe. Fees, value dates, statements, reports.
-//! * [`ops`]: who watches over a station, and who tries rules on the past.
+//! * [`ops`]: who watches over a station, who tells its figures, and who tries rules on the past.
 //! * [`sim`]: the world outside. Cards, issuers that misbehave, terminals.
 //! * [`cli`]: one file a subcommand.
 //!

@@ -27,6 +27,7 @@ mod serve;
 mod settle;
 mod spec;
 mod terminal;
+mod top;
 mod trace;
 mod wire;
 
@@ -128,6 +129,7 @@ enum Command {
     Serve(serve::Serve),
     Settle(settle::Settle),
     Spec(spec::Spec),
+    Top(top::Top),
     Trace(trace::Trace),
     Terminal(Box<terminal::Terminal>),
 }
@@ -157,6 +159,7 @@ impl Command {
             | Self::Risk(_)
             | Self::Settle(_)
             | Self::Spec(_)
+            | Self::Top(_)
             | Self::Trace(_) => false,
         }
     }
@@ -189,6 +192,7 @@ impl Cli {
             Command::Serve(command) => command.run(out),
             Command::Settle(command) => command.run(out),
             Command::Spec(command) => command.run(out),
+            Command::Top(command) => command.run(out),
             Command::Trace(command) => command.run(out),
             Command::Terminal(command) => command.run(out),
         }

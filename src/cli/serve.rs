@@ -9,6 +9,8 @@ use crate::ledger::journal::Fault;
 use crate::model::Breach;
 use crate::ops::alarms::AlarmPlan;
 use crate::ops::alarms::AlarmThread;
+use crate::ops::metrics::MetricsPlan;
+use crate::ops::metrics::MetricsThread;
 use crate::server::Ending;
 use crate::server::config;
 use crate::server::config::{HsmKind, Loaded, StationProfile};
@@ -77,12 +79,17 @@ impl Serve {
             tracing::warn!(event = "test-keys", "this station runs on published TEST KEYS");
         }
         let drain = loaded.config.drain;
+        let metrics = metrics(&loaded)?;
         let running = Running::start(loaded, &folder).map_err(|fault| start_failure(&fault))?;
         stop_on_signals(running.stopper())?;
-        let _watched = AlarmThread::start(alarms, &running)?;
+        let watched = AlarmThread::start(alarms, &running)?;
+        let metrics = metrics.map(|plan| MetricsThread::start(plan, &running, Some(&watched))).transpose()?;
         reload_on_hangup(running.reload(self.config))?;
         for door in running.doors() {
             writeln!(out, "door {} listens on {}, profile {}", door.name, door.listen, door.profile.name)?;
+        }
+        if let Some(metrics) = &metrics {
+            writeln!(out, "metrics at http://{}/metrics", metrics.address())?;
         }
         out.flush()?;
         // What a kept ledger owes goes on after the next start.
@@ -114,6 +121,11 @@ impl Serve {
 /// What the alarms need besides the station.
 pub(super) fn alarms(loaded: &Loaded, folder: &Path) -> Result<AlarmPlan, Failure> {
     AlarmPlan::read(&loaded.config, folder).map_err(|fault| Failure::new(Exit::Config, fault.to_string()))
+}
+
+/// Where its figures are to be had.
+pub(super) fn metrics(loaded: &Loaded) -> Result<Option<MetricsPlan>, Failure> {
+    MetricsPlan::open(&loaded.config.metrics).map_err(|fault| Failure::new(Exit::NoConnection, fault.to_string()))
 }
 
 /// Why a station does not start, as scripts see it.

@@ -6,6 +6,7 @@ use super::exchange::{Exchange, Stop};
 use super::issuer::Issuer;
 use super::issuer_message;
 use super::station::{Station, World};
+use super::walk::Stage;
 use crate::hsm::DukptKey;
 use crate::hsm::Hsm;
 use crate::hsm::PinError;
@@ -120,8 +121,9 @@ impl<W: World> Station<W> {
             Ok(pin) => pin,
             Err(code) => return Asked::Own(code),
         };
+        self.ended(exchange, Stage::Hsm);
         let builder = issuer_message::request(&issuer.profile.dialect, intent, way, asking, pin.as_ref());
-        let Ok(outgoing) = self.prepare(issuer, builder).await else {
+        let Ok(outgoing) = self.prepare(issuer, builder, exchange.walk).await else {
             return Asked::Own(ResponseCode::SystemFailure);
         };
         // The HSM took its time, and a reversal may have come: its message must not be overtaken by this one.
@@ -130,7 +132,7 @@ impl<W: World> Station<W> {
         if !open && !mutant::is(Mutant::LeavesAfterReversal) {
             return Asked::Own(ResponseCode::Timeout);
         }
-        match self.send(issuer, outgoing).await {
+        match self.send(issuer, outgoing, exchange.walk).await {
             LinkReply::NotSent => Asked::NotSent,
             LinkReply::Unknown => Asked::Own(ResponseCode::Timeout),
             LinkReply::Answer(answer) => {

@@ -8,6 +8,7 @@ use super::exchange::{Exchange, Stop, put};
 use super::route::{Chosen, Way};
 use super::scene::source_refusal;
 use super::station::{Station, World};
+use super::walk::Stage;
 use super::witness::{Event, Witness};
 use crate::hsm::Direction;
 use crate::hsm::DukptKey;
@@ -57,13 +58,14 @@ impl<W: World> Station<W> {
         kind: Kind,
         authentic: &Authentic,
     ) -> Result<Bytes, Stop> {
-        let started = self.parts.clock.monotonic();
+        let started = exchange.walk.last().unwrap_or_else(|| self.parts.clock.monotonic());
         let asking = self.read_request(exchange, facts, kind, authentic).await?;
         self.pin_can_be_served(exchange, &asking)?;
         self.ready_to_seal(facts.date(exchange.received)).await?;
         let (mut intent, way) = self.intent(exchange, facts, &asking, authentic)?;
         let mut issuer = None;
         let intended = self.intend(&intent, authentic, started).await?;
+        self.ended(exchange, Stage::Intent);
         if let Intended::Adrift(code, _) = intended {
             self.adrift(facts, &mut intent, code);
         }
@@ -81,6 +83,7 @@ impl<W: World> Station<W> {
                     Way::StandIn => self.stand_in_for(&intent).await?,
                     Way::Tell => self.take_advice(&intent, exchange).await?,
                 };
+                self.ended(exchange, Stage::Decision);
                 issuer = fresh.issuer;
                 (fresh.decided, fresh.rule, false)
             }
@@ -88,9 +91,14 @@ impl<W: World> Station<W> {
                 refused_by = explained.rule;
                 (decided, Some(&*refused_by), false)
             }
-            Intended::Duplicate(decided) => (decided, None, true),
+            Intended::Duplicate(decided) => {
+                exchange.walk.repeats();
+                (decided, None, true)
+            }
             Intended::Running(id) => {
                 let decided = self.parts.ledger.decided(id).await;
+                exchange.walk.repeats();
+                self.ended(exchange, Stage::Decision);
                 (decided.map_err(|fault| self.ledger_stop(&fault))?, None, true)
             }
             Intended::Mismatch => {
@@ -100,7 +108,8 @@ impl<W: World> Station<W> {
             Intended::Untold(_) => return Err(Stop::code(ResponseCode::SystemFailure, "advice-untold")),
             Intended::NotNow => return self.not_now(exchange, facts, authentic, &intent).await,
         };
-        let took = self.parts.clock.monotonic().saturating_sub(started);
+        let now = exchange.walk.last().unwrap_or_else(|| self.parts.clock.monotonic());
+        let took = now.saturating_sub(started);
         let (outcome, code, rrn) = (decided.outcome, decided.answer.code, decided.rrn);
         let event = Event::Decided { kind, outcome, code, rrn, rule, issuer: issuer.as_ref(), repeat, took };
         self.parts.witness.note(Some(&facts.terminal), &event);
@@ -162,7 +171,9 @@ impl<W: World> Station<W> {
         let heard = self.heard(exchange, facts);
         let token = self.parts.sealer.token(&request.pan);
         let Assessment { refusal, mut reservations } = risk::assess(request, facts, date);
+        self.ended(exchange, Stage::Risk);
         let Chosen { way, issuer, reservations: more } = self.choose(asking, facts.test_mode, token, date);
+        self.ended(exchange, Stage::Route);
         reservations.extend(more);
         let unknown = || Refusal { code: ResponseCode::OriginalNotFound, rule: "original".into() };
         let refusal = self
@@ -319,6 +330,7 @@ impl<W: World> Station<W> {
     ) -> Result<Bytes, Stop> {
         let unwritable = |_: EncodeError| Stop::Silent("the answer cannot be written");
         let unsigned = unsigned.map_err(unwritable)?;
+        self.ended(exchange, Stage::Encode);
         let (ctx, hsm) = (Self::ctx(), &self.parts.hsm);
         let (scheme, data) = (&exchange.door.profile.mac.scheme, unsigned.mac_input());
         let mac = match &authentic.keys {
@@ -332,6 +344,7 @@ impl<W: World> Station<W> {
             tracing::error!(event = "hsm-fault", fault = %fault, "the MAC of an answer could not be made");
             Stop::Silent("the answer's MAC cannot be made")
         })?;
+        self.ended(exchange, Stage::Hsm);
         let body = unsigned.sign(&mac).map_err(unwritable)?;
         self.enclose(exchange, facts, &body).ok_or(Stop::Silent("the answer cannot be enclosed"))
     }

@@ -1,5 +1,6 @@
 //! One frame of a terminal and the answer to it.
 
+use super::walk::Walk;
 use crate::channel::Frame;
 use crate::channel::Profile;
 use crate::hsm::BdKey;
@@ -98,6 +99,7 @@ pub(super) struct Exchange<'a> {
     pub(super) message: &'a Message,
     pub(super) received: Timestamp,
     pub(super) from: Caller,
+    pub(super) walk: &'a Walk,
 }
 
 impl Exchange<'_> {
@@ -113,6 +115,7 @@ impl Exchange<'_> {
 
     /// A response with the echoes its dialect lists and this code; nothing else.
     pub(super) fn response(&self, code: ResponseCode) -> Result<Builder, EncodeError> {
+        self.walk.answers(code);
         let dialect = self.message.dialect();
         let mti = self.message.mti().ok_or(NO_MTI)?.without_repeat().response();
         let mut builder = dialect.build(mti);

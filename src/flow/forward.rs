@@ -7,6 +7,7 @@ use super::issuer_message;
 use super::outgoing::Unready;
 use super::station::{Station, World};
 use super::verdict::{Verdict, verdict};
+use super::walk::Walk;
 use super::witness::{Event, Witness};
 use crate::iso8583::Role;
 use crate::ledger::Due;
@@ -144,7 +145,7 @@ impl<W: World> Station<W> {
                 (outbound.stan, issuer_message::advice(dialect, due, outbound, &pan, followed.as_ref()))
             }
         };
-        let outgoing = match self.prepare(issuer, builder).await {
+        let outgoing = match self.prepare(issuer, builder, &Walk::unmeasured()).await {
             Ok(outgoing) => outgoing,
             Err(Unready::Hsm) => return Tried::Hsm,
             Err(Unready::Unwritable) => return Tried::Unwritable,
@@ -157,7 +158,7 @@ impl<W: World> Station<W> {
                 return Tried::NotSent;
             }
         }
-        match self.send(issuer, outgoing).await {
+        match self.send(issuer, outgoing, &Walk::unmeasured()).await {
             LinkReply::NotSent => Tried::NotSent,
             LinkReply::Unknown => Tried::Unknown,
             LinkReply::Answer(answer) => match answer.role(Role::ResponseCode) {

@@ -8,6 +8,7 @@ use super::exchange::{NO_MTI, put};
 use super::issuer::Issuer;
 use super::outgoing::Unready;
 use super::station::{Station, World};
+use super::walk::Walk;
 use crate::hsm::Hsm;
 use crate::hsm::HsmError;
 use crate::hsm::Kcv;
@@ -223,11 +224,11 @@ impl<W: World> Station<W> {
         let (pending, text) = self.pending_key(issuer, which, &kek).await?;
         let changed = KeyChanged { generation: pending, check: text.check.clone() };
         let message = self.key_change(issuer, &text);
-        let outgoing = self.prepare(issuer, message).await.map_err(|unready| match unready {
+        let outgoing = self.prepare(issuer, message, &Walk::unmeasured()).await.map_err(|unready| match unready {
             Unready::Unwritable => KeyChangeFault::Unsaid,
             Unready::Hsm => KeyChangeFault::Hsm(HsmError::Unavailable),
         })?;
-        match self.send(issuer, outgoing).await {
+        match self.send(issuer, outgoing, &Walk::unmeasured()).await {
             LinkReply::NotSent => Err(KeyChangeFault::NotSent),
             LinkReply::Unknown => Err(KeyChangeFault::Unknown),
             LinkReply::Answer(answer) => {

@@ -40,6 +40,7 @@ mod stans;
 mod station;
 mod upload;
 mod verdict;
+mod walk;
 mod witness;
 
 pub use exchange::{Door, DoorKeys};
@@ -48,4 +49,5 @@ pub use key_change::{KeyChangeFault, KeyChanged};
 pub use sealing::{DataKeyFault, open_sealer};
 pub use settle::CloseFault;
 pub use station::{Parts, Station, World};
+pub use walk::{Stage, Stages, Walk};
 pub use witness::{Event, Witness};

@@ -2,6 +2,7 @@
 
 use super::issuer::Issuer;
 use super::station::{Station, World};
+use super::walk::{Stage, Walk};
 use crate::channel::CorrelationKey;
 use crate::hsm::Hsm;
 use crate::hsm::MacKey;
@@ -42,7 +43,9 @@ impl<W: World> Station<W> {
         &self,
         issuer: &Issuer<W::Link>,
         builder: Result<Builder, EncodeError>,
+        walk: &Walk,
     ) -> Result<Outgoing, Unready> {
+        let clock = || self.parts.clock.monotonic();
         let unwritable = |error: EncodeError| {
             tracing::error!(event = "encode-fault", issuer = %issuer.name(), fault = %error, "a message could not be written");
             Unready::Unwritable
@@ -50,11 +53,13 @@ impl<W: World> Station<W> {
         let unsigned = builder.and_then(Builder::finish_unsigned).map_err(unwritable)?;
         let scheme = &issuer.profile.mac.scheme;
         let key = self.zone_mac(issuer);
+        walk.ends(Stage::Encode, clock);
         let mac = self.parts.hsm.mac_generate(&Self::ctx(), &key, scheme, unsigned.mac_input()).await;
         let mac = mac.map_err(|fault| {
             tracing::error!(event = "hsm-fault", fault = %fault, "a MAC could not be made");
             Unready::Hsm
         })?;
+        walk.ends(Stage::Hsm, clock);
         let before = self.zone_mac_before(issuer).map(|key| Box::new((key, unsigned.clone())));
         let body = unsigned.sign(&mac).map_err(unwritable)?;
         let outgoing = || {
@@ -71,11 +76,11 @@ impl<W: World> Station<W> {
 
     /// Sends a message and waits for its answer; one whose MAC does not verify says nothing. An issuer that does not
     /// know our MAC key is asked once more under the one before, while that is good: it has not done anything.
-    pub(super) async fn send(&self, issuer: &Issuer<W::Link>, outgoing: Outgoing) -> LinkReply<Message> {
-        let begun = self.parts.clock.monotonic();
+    pub(super) async fn send(&self, issuer: &Issuer<W::Link>, outgoing: Outgoing, walk: &Walk) -> LinkReply<Message> {
         let Outgoing { key, unit, before } = outgoing;
-        let reply = self.sent(issuer, (key.clone(), unit), issuer.timeout).await;
-        let Some(before) = before else { return reply };
+        let Some(before) = before else { return self.sent(issuer, (key, unit), issuer.timeout, walk).await };
+        let begun = self.parts.clock.monotonic();
+        let reply = self.sent(issuer, (key.clone(), unit), issuer.timeout, walk).await;
         let LinkReply::Answer(answer) = &reply else { return reply };
         let code = answer.role(Role::ResponseCode).and_then(|code| answer.dialect().code(&code));
         if code.is_none_or(|row| row.code != ResponseCode::MacFailure) {
@@ -88,7 +93,7 @@ impl<W: World> Station<W> {
         let mac = self.parts.hsm.mac_generate(&Self::ctx(), &mac_key, scheme, unsigned.mac_input()).await;
         let body = mac.ok().and_then(|mac| unsigned.sign(&mac).ok());
         match body.and_then(|body| issuer.profile.enclose(&body, None).ok()) {
-            Some(unit) => self.sent(issuer, (key, unit), left).await,
+            Some(unit) => self.sent(issuer, (key, unit), left, walk).await,
             None => reply,
         }
     }
@@ -98,10 +103,19 @@ impl<W: World> Station<W> {
         issuer: &Issuer<W::Link>,
         (key, unit): (CorrelationKey, Bytes),
         within: Duration,
+        walk: &Walk,
     ) -> LinkReply<Message> {
         let deadline = self.parts.clock.deadline(within);
-        match issuer.link.request(key, unit, deadline).await {
+        let clock = || self.parts.clock.monotonic();
+        walk.ends(Stage::Encode, clock);
+        let reply = issuer.link.request(key, unit, deadline).await;
+        let took = walk.ends(Stage::Issuer, clock);
+        if let (LinkReply::Answer(_), Some(took)) = (&reply, took) {
+            issuer.link.took(took);
+        }
+        match reply {
             LinkReply::Answer(received) if self.issuer_authentic(issuer, &received.message).await => {
+                walk.ends(Stage::Hsm, clock);
                 LinkReply::Answer(received.message)
             }
             LinkReply::Answer(_) | LinkReply::Unknown => LinkReply::Unknown,

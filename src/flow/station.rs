@@ -2,6 +2,7 @@
 
 use super::exchange::{Door, Exchange, Stop};
 use super::issuer::Issuer;
+use super::walk::{Stage, Walk};
 use super::witness::{Event, Witness};
 use crate::channel::CorrelationKey;
 use crate::channel::Frame;
@@ -115,18 +116,30 @@ impl<W: World> Station<W> {
         door: &Door,
         frame: &Frame,
         read: Result<Message, Box<Rejected>>,
+        came: (Timestamp, Caller),
+    ) -> Option<Bytes> {
+        self.answer_on(&Walk::unmeasured(), door, frame, read, came).await
+    }
+
+    /// The same on a walk that somebody follows.
+    pub async fn answer_on(
+        &self,
+        walk: &Walk,
+        door: &Door,
+        frame: &Frame,
+        read: Result<Message, Box<Rejected>>,
         (received, from): (Timestamp, Caller),
     ) -> Option<Bytes> {
         match read {
             Ok(message) => {
-                let exchange = Exchange { door, frame, message: &message, received, from };
+                let exchange = Exchange { door, frame, message: &message, received, from, walk };
                 match self.serve(&exchange).await {
                     Ok(unit) => Some(unit),
                     Err(stop) => self.refuse(&exchange, stop),
                 }
             }
             Err(rejected) => {
-                let exchange = Exchange { door, frame, message: &rejected.partial, received, from };
+                let exchange = Exchange { door, frame, message: &rejected.partial, received, from, walk };
                 let terminal = exchange.terminal();
                 self.parts.witness.note(terminal.as_ref(), &Event::Rejected { error: &rejected.error });
                 if rejected.partial.mti().is_none_or(|mti| mti.is_response()) {
@@ -147,6 +160,7 @@ impl<W: World> Station<W> {
         let facts = self.parts.registry.load().terminal(terminal).cloned();
         let facts = &*facts.ok_or(Stop::code(ResponseCode::TerminalUnknown, "terminal-unknown"))?;
         let kind = message.dialect().kind_of(message).ok_or(Stop::code(ResponseCode::FunctionUnsupported, "kind"))?;
+        exchange.walk.is_of(kind);
         match kind {
             Kind::SignIn => self.sign_in(exchange, facts).await,
             Kind::SignOff => self.sign_off(exchange, facts).await,
@@ -158,6 +172,7 @@ impl<W: World> Station<W> {
             Kind::KeyChange => Err(Stop::code(ResponseCode::FunctionUnsupported, "kind")),
             Kind::Reversal => {
                 let authentic = self.authenticate(exchange, facts).await?;
+                self.ended(exchange, Stage::Mac);
                 self.hear_device(exchange, facts).await?;
                 let answer = self.reverse(exchange, facts, &authentic).await;
                 self.keep_raised(facts, &authentic).await?;
@@ -165,6 +180,7 @@ impl<W: World> Station<W> {
             }
             _ => {
                 let authentic = self.authenticate(exchange, facts).await?;
+                self.ended(exchange, Stage::Mac);
                 self.hear_device(exchange, facts).await?;
                 let answer = self.authorize(exchange, facts, kind, &authentic).await;
                 self.keep_raised(facts, &authentic).await?;
@@ -216,7 +232,8 @@ impl<W: World> Station<W> {
         message: &Message,
         (received, from): (Timestamp, Caller),
     ) -> Option<Bytes> {
-        let exchange = Exchange { door, frame, message, received, from };
+        let walk = &Walk::unmeasured();
+        let exchange = Exchange { door, frame, message, received, from, walk };
         let answered = message.mti().is_none_or(|mti| mti.is_response());
         if answered || message.dialect().kind_of(message) == Some(Kind::Reversal) {
             return None;
@@ -229,6 +246,11 @@ impl<W: World> Station<W> {
         let facts = exchange.terminal().and_then(|terminal| self.parts.registry.load().terminal(terminal).cloned());
         let identity = facts.and_then(|facts| self.identity(exchange, &facts).ok());
         identity.is_some_and(|identity| self.parts.ledger.knows(&identity))
+    }
+
+    /// A stage of the exchange is over.
+    pub(super) fn ended(&self, exchange: &Exchange<'_>, stage: Stage) {
+        exchange.walk.ends(stage, || self.parts.clock.monotonic());
     }
 
     /// The station's time.

@@ -10,6 +10,7 @@ use crate::model::IssuerName;
 use crate::model::Stan;
 use bytes::Bytes;
 use std::future::Future;
+use std::time::Duration;
 
 /// How a request to an issuer ended. `R` is the decoded answer as the channel room gives it.
 #[derive(Debug)]
@@ -46,4 +47,7 @@ pub trait IssuerLink: Send + Sync + 'static {
         unit: Bytes,
         deadline: impl Future<Output = ()> + Send,
     ) -> impl Future<Output = LinkReply<Self::Received>> + Send;
+
+    /// Its issuer took so long to answer: somebody measured it anyway.
+    fn took(&self, _: Duration) {}
 }

@@ -64,6 +64,25 @@ pub struct MuxCounters {
     pub in_flight: usize,
 }
 
+impl MuxCounters {
+    /// Adds another link's.
+    pub fn add(&mut self, other: &Self) {
+        let Self { registered, answered, given_up, late, repeated, unmatched, refused, in_flight } = other;
+        self.in_flight += in_flight;
+        for (own, other) in [
+            (&mut self.registered, registered),
+            (&mut self.answered, answered),
+            (&mut self.given_up, given_up),
+            (&mut self.late, late),
+            (&mut self.repeated, repeated),
+            (&mut self.unmatched, unmatched),
+            (&mut self.refused, refused),
+        ] {
+            *own += other;
+        }
+    }
+}
+
 /// Names one registration, so that whoever made it cannot end a later one of the same key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Ticket(u64);

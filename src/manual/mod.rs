@@ -85,6 +85,11 @@ pub mod keys {
     #![doc = include_str!("keys.md")]
 }
 
+/// What a station says of itself: stages, names of figures, whether it is ready, `tollgate top`.
+pub mod metrics {
+    #![doc = include_str!("metrics.md")]
+}
+
 /// Running a station: its file, limits, logs, and why something was refused.
 pub mod operations {
     #![doc = include_str!("operations.md")]

@@ -1,5 +1,6 @@
-//! Who watches over a running station, and tells people; and who tries tomorrow's rules, lists and routes on yesterday.
+//! Who watches over a running station, and tells people; who tells its figures; and who tries tomorrow's rules, lists and routes on yesterday.
 
 pub mod alarms;
 pub mod backtest;
 pub mod difference;
+pub mod metrics;

@@ -1,11 +1,14 @@
 //! What stands behind the doors: a worker's station, as the shell asks it.
 
 use super::door::Door as Listening;
+use super::meter::{DoorMeter, WorkerMeter};
 use super::serve::{Peer, Reading, Serve};
 use super::station::Real;
 use crate::channel::Frame;
 use crate::flow::Door;
+use crate::flow::Stage;
 use crate::flow::Station;
+use crate::flow::Walk;
 use crate::iso8583::Message;
 use crate::iso8583::Rejected;
 use crate::iso8583::Role;
@@ -24,6 +27,7 @@ pub(super) struct Behind {
     doors: HashMap<Box<str>, Door>,
     in_hand: Arc<InHand>,
     most: usize,
+    meter: Arc<WorkerMeter>,
 }
 
 /// A frame as it was read, once.
@@ -32,15 +36,26 @@ pub(super) struct Parsed {
     read: Result<Message, Box<Rejected>>,
     received: Timestamp,
     held: Option<Held>,
+    walk: Walk,
 }
 
 impl Behind {
     /// The station of one worker behind `doors`, by their names, with at most `most` requests of one
     /// terminal at once, whatever connections they come by.
     #[must_use]
-    pub(super) fn new(station: Arc<Station<Real>>, doors: &[Door], in_hand: Arc<InHand>, most: usize) -> Self {
+    pub(super) fn new(
+        station: Arc<Station<Real>>,
+        doors: &[Door],
+        (in_hand, most): (Arc<InHand>, usize),
+        meter: Arc<WorkerMeter>,
+    ) -> Self {
         let doors = doors.iter().map(|door| (door.name.as_str().into(), door.clone())).collect();
-        Self { station, doors, in_hand, most }
+        Self { station, doors, in_hand, most, meter }
+    }
+
+    /// A stage of a walk is over.
+    fn ended(&self, walk: &Walk, stage: Stage) {
+        walk.ends(stage, || self.station.clock().monotonic());
     }
 }
 
@@ -48,6 +63,10 @@ impl Serve for Behind {
     type Parsed = Parsed;
 
     fn read(&self, door: &Listening, _: &Peer, frame: Frame) -> Reading<Parsed> {
+        let walk = match self.meter.stages {
+            Some(_) => Walk::begun(self.station.clock().monotonic()),
+            None => Walk::unmeasured(),
+        };
         let read = door.profile.decode(&frame);
         let message = match &read {
             Ok(message) => message,
@@ -58,26 +77,47 @@ impl Serve for Behind {
         };
         let lane = door.profile.lane(&frame, message);
         let held = number(message).filter(|_| !lane.undoes).map(|number| self.in_hand.hold(number));
-        Reading::Serve(lane, Parsed { frame, read, received: self.station.clock().wall(), held })
+        self.ended(&walk, Stage::Decode);
+        Reading::Serve(lane, Parsed { frame, read, received: self.station.clock().wall(), held, walk })
     }
 
     async fn answer(&self, door: &Listening, peer: &Peer, parsed: Parsed) -> Option<Bytes> {
         if parsed.held.as_ref().is_some_and(|held| held.in_hand() > self.most) {
             return self.overloaded(door, peer, parsed);
         }
-        let door = self.doors.get(&door.name)?;
-        let answer = self.station.answer(door, &parsed.frame, parsed.read, (parsed.received, caller(peer))).await;
-        drop(parsed.held);
+        let meter = self.meter(door);
+        let (door, came) = (self.doors.get(&door.name)?, (parsed.received, caller(peer)));
+        let Parsed { frame, read, held, walk, .. } = parsed;
+        self.ended(&walk, Stage::Queue);
+        if let Some(meter) = &meter {
+            meter.taken.one();
+            if read.is_err() {
+                meter.unreadable.one();
+            }
+        }
+        let answer = self.station.answer_on(&walk, door, &frame, read, came).await;
+        self.ended(&walk, Stage::Encode);
+        if let Some(meter) = meter {
+            meter.take_in(&walk, answer.is_some());
+        }
+        drop(held);
         answer
     }
 
     fn overloaded(&self, door: &Listening, peer: &Peer, parsed: Parsed) -> Option<Bytes> {
+        if let Some(meter) = self.meter(door) {
+            meter.shed.one();
+        }
         let door = self.doors.get(&door.name)?;
         let message = parsed.read.ok()?;
         if parsed.held.is_some_and(|held| held.is_copy()) {
             return None;
         }
         self.station.overloaded(door, &parsed.frame, &message, (parsed.received, caller(peer)))
+    }
+
+    fn meter(&self, door: &Listening) -> Option<Arc<DoorMeter>> {
+        self.meter.door(door)
     }
 }
 

@@ -2,9 +2,16 @@
 
 use super::expiry;
 use super::expiry::Ending;
+use super::meter::StationMeter;
 use super::station::Built;
+use super::worker::Stopper;
+use crate::hsm::HsmCounts;
 use crate::ledger::Ledger;
+use crate::link::IssuerLink;
+use crate::link::tcp::LinkStats;
 use crate::model::IssuerName;
+use crate::model::Spread;
+use crate::registry::Registry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -26,6 +33,22 @@ pub struct Gauges {
     /// The ledger's folder, if it is kept.
     pub(super) place: Option<PathBuf>,
     pub(super) certificates: Vec<PathBuf>,
+    pub(super) stopper: Stopper,
+}
+
+/// What the links of all workers to one issuer report, added up.
+#[derive(Clone, Debug)]
+pub struct LinkFigures {
+    /// Whose.
+    pub issuer: IssuerName,
+    /// How many links are up.
+    pub up: usize,
+    /// How many there are.
+    pub of: usize,
+    /// Their counters.
+    pub stats: LinkStats,
+    /// How long answers took, where stages are measured.
+    pub answers: Spread,
 }
 
 impl Gauges {
@@ -33,6 +56,59 @@ impl Gauges {
     #[must_use]
     pub fn links(&self) -> Vec<Links> {
         self.built.links()
+    }
+
+    /// What the links to each issuer report, by name.
+    #[must_use]
+    pub fn link_figures(&self) -> Vec<LinkFigures> {
+        let links = self.built.every_link();
+        let figures = self.built.links().into_iter().map(|Links { issuer, up, of }| {
+            let (mut stats, mut answers) = (LinkStats::default(), Spread::default());
+            for link in links.iter().filter(|link| *link.issuer() == issuer) {
+                stats.add(&link.stats());
+                answers.take_in(link.answers());
+            }
+            LinkFigures { issuer, up, of, stats, answers }
+        });
+        let mut figures: Vec<LinkFigures> = figures.collect();
+        figures.sort_by(|one, other| one.issuer.as_str().cmp(other.issuer.as_str()));
+        figures
+    }
+
+    /// What the station counts.
+    #[must_use]
+    pub fn meter(&self) -> &StationMeter {
+        self.built.meter()
+    }
+
+    /// How calls of the HSM ended.
+    #[must_use]
+    pub fn hsm(&self) -> HsmCounts {
+        self.built.parts().hsm.counts()
+    }
+
+    /// What HSM it is.
+    #[must_use]
+    pub fn hsm_product(&self) -> String {
+        crate::hsm::Hsm::capabilities(&*self.built.parts().hsm).product.clone()
+    }
+
+    /// Who takes part.
+    #[must_use]
+    pub fn registry(&self) -> Arc<Registry> {
+        self.built.parts().registry.load_full()
+    }
+
+    /// Whether the ledger failed: the station stops itself.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.built.parts().failed.is_cancelled()
+    }
+
+    /// Whether the station is on its way out.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopper.is_stopping()
     }
 
     /// The messages owed to each issuer.

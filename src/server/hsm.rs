@@ -4,6 +4,7 @@ use super::config::{Config, HostSetup, HsmSetup, KeyList, PinPlace, SoftwareSetu
 use super::config::{Need, StatedKey};
 use super::entropy::SystemEntropy;
 use super::master::{MasterFault, Token, key_of};
+use super::meter::StationMeter;
 use super::probe;
 use super::probe::Found;
 use super::secret::{SecretFault, secret_file, secret_variable};
@@ -320,11 +321,12 @@ pub(super) fn keeper(setup: &HsmSetup, folder: &Path) -> String {
 
 /// Looks, for as long as it is driven, whether the HSM is there, and says so whenever that changes; asks it for the keys
 /// that are left, and for all again once it was away: it may be another one.
-pub(super) async fn watch(backend: Arc<Backend>, Watched { needed, mut left }: Watched) {
+pub(super) async fn watch(backend: Arc<Backend>, Watched { needed, mut left }: Watched, meter: Arc<StationMeter>) {
     let mut was = true;
     loop {
         tokio::time::sleep(LOOK).await;
         let is = is_there(&backend).await;
+        meter.hsm_is(is);
         if is != was {
             say(&backend, is);
             left = needed.iter().cloned().collect();

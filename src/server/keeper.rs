@@ -4,6 +4,7 @@
 use super::clock::SystemClock;
 use super::config::Keeping;
 use super::crash::CrashOnPanic;
+use super::meter::JournalMeter;
 use crate::ledger::EmbeddedLedger;
 use crate::ledger::Found;
 use crate::ledger::Housekeeper;
@@ -107,6 +108,20 @@ impl Keeper {
         keeping: &Keeping,
         failed: CancellationToken,
     ) -> Result<(EmbeddedLedger, Found, Self), KeeperFault> {
+        Self::start_counting(opened, folder, keeping, failed, Arc::default())
+    }
+
+    /// The same, and counts what is written.
+    ///
+    /// # Errors
+    /// As [`Keeper::start`].
+    pub fn start_counting(
+        opened: OpenedLedger<Folder>,
+        folder: &Path,
+        keeping: &Keeping,
+        failed: CancellationToken,
+        meter: Arc<JournalMeter>,
+    ) -> Result<(EmbeddedLedger, Found, Self), KeeperFault> {
         let (anchor_every, snapshot_every) = (keeping.anchor, keeping.snapshot);
         let OpenedLedger { ledger, groups, writer, mut preparer, anchor, housekeeper, found } = opened;
         if let Prepared::Refused(fault) = preparer.step()? {
@@ -117,7 +132,8 @@ impl Keeper {
         }
         let common = Common { groups, failed, why: Arc::default(), stop: CancellationToken::new() };
         let mut keeper = Self { common: common.clone(), journal: None, others: Vec::new() };
-        keeper.journal = Some(thread("journal", &common, |common| async move { keep(writer, &common).await })?);
+        keeper.journal =
+            Some(thread("journal", &common, move |common| async move { keep(writer, &common, &meter).await })?);
         let segments = thread("segments", &common, |common| async move { make_room(preparer, &common).await })?;
         keeper.others.push(segments);
         let body = move |common| async move { keep_anchor(anchor, anchor_every, &common).await };
@@ -185,13 +201,18 @@ pub enum KeeperFault {
 }
 
 /// The writer: batch after batch, until closed or failed.
-async fn keep(mut writer: Writer<Folder>, common: &Common) {
+async fn keep(mut writer: Writer<Folder>, common: &Common, meter: &JournalMeter) {
     let clock = SystemClock::start();
     loop {
         writer.ready().await;
+        let began = clock.monotonic();
         match writer.step(clock.wall()) {
             Ok(Step::Ended) => return,
-            Ok(Step::Wrote(_) | Step::Idle | Step::Blocked) => {}
+            Ok(Step::Wrote(_)) => {
+                let (records, bytes) = writer.last();
+                meter.wrote(clock.monotonic().saturating_sub(began), records, bytes);
+            }
+            Ok(Step::Idle | Step::Blocked) => {}
             Err(fault) => return common.fail(&fault),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::crash::CrashOnPanic;
 use super::door::Door;
+use super::meter::NotIn;
 use super::seats::{Seat, Seats};
 use super::serve::{Peer, Serve};
 use super::session::{House, Session, refuse};
@@ -57,14 +58,24 @@ impl<H: Serve> Listener<H> {
         }
     }
 
+    fn turned_away(&self, why: NotIn) {
+        if let Some(meter) = self.house.handler.meter(&self.door) {
+            meter.refuse(why);
+        }
+    }
+
     fn admit(&self, stream: TcpStream, address: SocketAddr) {
         let peer = Peer { address, certificate: None };
         if !self.door.admits(address.ip()) {
+            self.turned_away(NotIn::Address);
             return refuse(&self.door, &peer, "the address is not admitted");
         }
         let seat = match self.seats.take(address.ip()) {
             Ok(seat) => seat,
-            Err(full) => return refuse(&self.door, &peer, full),
+            Err(full) => {
+                self.turned_away(NotIn::Full);
+                return refuse(&self.door, &peer, full);
+            }
         };
         // Answers are small and awaited; a socket that cannot be told so is gone already.
         if stream.set_nodelay(true).is_err() {
@@ -99,15 +110,23 @@ async fn enciphered<H: Serve>(
     seat: Seat,
 ) {
     let _crash = CrashOnPanic;
+    let turned_away = |why: NotIn| house.handler.meter(&door).iter().for_each(|meter| meter.refuse(why));
     let Some(permit) = seats.handshake() else {
+        turned_away(NotIn::Full);
         return refuse(&door, &peer, "too many TLS handshakes");
     };
     // Boxed: an established session has no need of the room a handshake takes.
     let handshake = Box::pin(timeout(house.ceilings.handshake, acceptor.accept(stream)));
     let stream = match handshake.await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return refuse(&door, &peer, &format!("TLS handshake: {error}")),
-        Err(_) => return refuse(&door, &peer, "TLS handshake: took too long"),
+        Ok(Err(error)) => {
+            turned_away(NotIn::Tls);
+            return refuse(&door, &peer, &format!("TLS handshake: {error}"));
+        }
+        Err(_) => {
+            turned_away(NotIn::Tls);
+            return refuse(&door, &peer, "TLS handshake: took too long");
+        }
     };
     drop(permit);
     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);

@@ -126,20 +126,21 @@ impl Running {
         runtime.spawn(close_days(&built, &config));
         runtime.spawn(expiry::watch(certificates(&config.doors, folder)));
         if let Some(keys) = keys {
-            runtime.spawn(hsm::watch(Arc::clone(&built.parts().hsm), keys));
+            runtime.spawn(hsm::watch(Arc::clone(&built.parts().hsm), keys, Arc::clone(built.meter())));
         }
         let trace = config.trace.map(|port| runtime.block_on(trace::open(port))).transpose()?;
         let tap = Tap::new();
         let (workers, drain) = (config.workers, config.drain);
         let ceilings = descriptors::within(config.ceilings, descriptors(&built, workers, doors.len()));
         let plan = Plan { doors: listening, ceilings, workers, drain, tap: tap.clone() };
-        let server = Server::start(plan, worker(&built, doors.clone(), ceilings.in_flight_per_terminal))?;
+        let counted = (ceilings.in_flight_per_terminal, config.metrics.measures());
+        let server = Server::start(plan, worker(&built, doors.clone(), counted))?;
         let stop_rest = CancellationToken::new();
         let watched = trace.map(|listener| (listener, sources(&built, tap, &doors)));
         let lists = Arc::new(Lists::new());
         let control = place.as_ref().and_then(|place| runtime.block_on(control(place)));
         let (desk, certificates) = (DeskPlace::default(), certificates(&config.doors, folder));
-        let gauges = Gauges { built: Arc::clone(&built), place, certificates };
+        let gauges = Gauges { built: Arc::clone(&built), place, certificates, stopper: server.stopper() };
         let control = control.map(|control| (control, Arc::clone(&lists), Arc::clone(&desk)));
         let rest = rest(runtime, &built, (watched, control), server.stopper(), stop_rest.clone())?;
         Ok(Self { server, built, keeper, recovered, config, rest, stop_rest, lists, desk, gauges })
@@ -351,7 +352,7 @@ fn listening(row: &super::config::Door, folder: &Path) -> Result<Door, StartFaul
 fn worker(
     built: &Arc<Built>,
     doors: Vec<flow::Door>,
-    most: usize,
+    (most, measured): (usize, bool),
 ) -> impl Fn(usize) -> Arc<Behind> + Clone + Send + 'static {
     let built = Arc::clone(built);
     let in_hand = Arc::new(InHand::default());
@@ -364,7 +365,8 @@ fn worker(
         for asked in asks {
             tokio::spawn(serve_issuer(Arc::clone(&station), asked));
         }
-        Arc::new(Behind::new(station, &doors, Arc::clone(&in_hand), most))
+        let meter = built.meter().worker(doors.iter().map(|door| door.name.as_str()), measured);
+        Arc::new(Behind::new(station, &doors, (Arc::clone(&in_hand), most), meter))
     }
 }
 

@@ -1,11 +1,13 @@
 //! What the shell asks of the station behind it.
 
 use super::door::Door;
+use super::meter::DoorMeter;
 use crate::channel::Frame;
 use crate::channel::LaneKey;
 use bytes::Bytes;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Who is at the other end of a session.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,4 +46,9 @@ pub trait Serve: Send + Sync + 'static {
     /// The answer at once where a lane or a session is full; `None` is silence. A terminal drops its
     /// reversal on any answer: a reversal, an advice, or a copy of what is still running gets silence.
     fn overloaded(&self, door: &Door, peer: &Peer, parsed: Self::Parsed) -> Option<Bytes>;
+
+    /// Where what happens at a door is counted, if it is.
+    fn meter(&self, _: &Door) -> Option<Arc<DoorMeter>> {
+        None
+    }
 }

@@ -3,11 +3,13 @@
 use super::config::Ceilings;
 use super::door::Door;
 use super::lanes::Lanes;
+use super::meter::Inside;
 use super::outbox::Outbox;
 use super::serve::{Peer, Reading, Serve};
 use super::tap::{Direction, Seen, Tap};
 use crate::channel::Deframer;
 use crate::channel::LaneKey;
+use crate::flow::Stage;
 use bytes::Bytes;
 use std::cell::RefCell;
 use std::future::Future;
@@ -57,6 +59,7 @@ pub(super) struct Session<S, H: Serve> {
     house: Arc<House<H>>,
     door: Arc<Door>,
     peer: Peer,
+    meter: Option<Inside>,
     deframer: Deframer,
     lanes: Lanes<H>,
     outbox: Outbox,
@@ -90,6 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Serve> Session<S, H> {
         let now = Instant::now();
         Self {
             stream,
+            meter: Inside::of(house.handler.meter(&door)),
             deframer: Deframer::new(door.profile.framing),
             lanes: Lanes::new(Arc::clone(&house.handler), Arc::clone(&door), peer),
             outbox: Outbox::default(),
@@ -118,7 +122,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Serve> Session<S, H> {
         loop {
             let now = Instant::now();
             let mut moved = self.poll_answers(cx, now);
-            moved |= self.phase == Phase::Open && self.poll_read(cx, now);
+            let began = if moved { self.begins(now) } else { now };
+            moved |= self.phase == Phase::Open && self.poll_read(cx, now, began);
             moved |= self.poll_write(cx, now);
             if !moved && self.phase == Phase::Open && self.stop.as_mut().poll(cx).is_ready() {
                 self.phase = Phase::Finishing;
@@ -133,6 +138,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Serve> Session<S, H> {
             if !moved && !self.poll_timer(cx, now) {
                 return Poll::Pending;
             }
+        }
+    }
+
+    /// When the next stage begins, after answers were served since `now`: a clock is read only if stages are measured.
+    fn begins(&self, now: Instant) -> Instant {
+        match &self.meter {
+            Some(Inside(meter)) if meter.stages.is_some() => Instant::now(),
+            _ => now,
+        }
+    }
+
+    /// A stage is over that serves many requests at once.
+    fn ended(&self, stage: Stage, began: Instant) {
+        if let Some(stages) = self.meter.as_ref().and_then(|Inside(meter)| meter.stages.as_ref()) {
+            stages.add(stage, began.elapsed());
         }
     }
 
@@ -160,7 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Serve> Session<S, H> {
     }
 
     /// One read into the worker's scratch; keeps only what does not make a whole frame.
-    fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant, began: Instant) -> bool {
         let (stream, deframer) = (&mut self.stream, &mut self.deframer);
         let read = SHARED.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
@@ -176,8 +196,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Serve> Session<S, H> {
             Poll::Ready(Ok(0)) => self.end(),
             // TLS without a goodbye: terminals just hang up.
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => self.end(),
-            Poll::Ready(Ok(_)) => {
+            Poll::Ready(Ok(length)) => {
                 self.byte = now;
+                self.ended(Stage::Read, began);
+                if let Some(Inside(meter)) = &self.meter {
+                    meter.bytes_in.add(length);
+                }
                 self.take_frames(now);
             }
             Poll::Ready(Err(error)) => self.lose(&error),
@@ -200,6 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Serve> Session<S, H> {
                 Ok(Some(unit)) => {
                     (self.greeted, self.heard) = (true, now);
                     if !unit.is_empty() {
+                        self.meter.iter().for_each(|Inside(meter)| meter.frames.one());
                         self.take(unit, now);
                     }
                 }
@@ -237,9 +262,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Serve> Session<S, H> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let began = if self.outbox.is_empty() { now } else { self.begins(now) };
         match self.outbox.poll_write(Pin::new(&mut self.stream), cx) {
             Ok(0) => {}
-            Ok(_) => self.wrote = now,
+            Ok(length) => {
+                self.wrote = now;
+                self.ended(Stage::Write, began);
+                if let Some(Inside(meter)) = &self.meter {
+                    meter.bytes_out.add(length);
+                }
+            }
             Err(error) => self.lose(&error),
         }
         if self.outbox.bytes() > self.house.ceilings.write_buffer {
@@ -323,6 +355,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Serve> Session<S, H> {
     /// Takes nothing more: these bytes mean nothing. What was taken before is still answered.
     fn reject(&mut self, unit: Option<&Bytes>, reason: &str) {
         refuse(&self.door, &self.peer, reason);
+        self.meter.iter().for_each(|Inside(meter)| meter.rejected.one());
         if let Some(unit) = unit {
             self.show(Direction::In, None, unit, Some(reason.to_owned()));
         }

@@ -12,6 +12,8 @@ use super::in_force::InForce;
 use super::keeper;
 use super::keeper::Keeper;
 use super::keeper::KeeperFault;
+use super::meter::JournalMeter;
+use super::meter::StationMeter;
 use super::watch::Watch;
 use crate::channel;
 use crate::channel::Profile;
@@ -145,6 +147,7 @@ pub struct Built {
     in_flight: usize,
     /// The links of all workers, for those who look.
     links: Mutex<Vec<Weak<TcpLink>>>,
+    meter: Arc<StationMeter>,
     /// Keys that the HSM is asked for behind the start, until somebody takes them.
     keys: Option<Watched>,
 }
@@ -166,7 +169,9 @@ impl Built {
     /// that is not there.
     pub async fn new(loaded: Loaded, folder: &Path) -> Result<(Self, Option<(Keeper, Found)>), BuildFault> {
         let (entropy, failed) = (Arc::new(SystemEntropy), CancellationToken::new());
-        let Memory { ledger, kept, place } = open_ledger(&loaded.config.keeping, folder, &failed)?;
+        let meter = Arc::<StationMeter>::default();
+        let keeping = &loaded.config.keeping;
+        let Memory { ledger, kept, place } = open_ledger(keeping, folder, &failed, &meter.journal)?;
         // The token key is the first thing that is kept: without it there is nothing under any master key.
         let is_new = ledger.data_keys().is_empty();
         let ledger_place = (place.as_deref().unwrap_or(Path::new("")), is_new);
@@ -195,6 +200,7 @@ impl Built {
         let built = Self {
             issuers,
             links: Mutex::default(),
+            meter,
             keys: Some(keys),
             in_flight: loaded.config.ceilings.in_flight_per_link,
             parts: Parts {
@@ -261,13 +267,24 @@ impl Built {
     /// The links to each issuer as they are now.
     #[must_use]
     pub fn links(&self) -> Vec<Links> {
-        let links: Vec<Arc<TcpLink>> = self.links.lock().iter().filter_map(Weak::upgrade).collect();
+        let links = self.every_link();
         let of = |side: &IssuerSide| {
             let own = links.iter().filter(|link| *link.issuer() == side.row.name);
             let (up, of) = own.fold((0, 0), |(up, of), link| (up + usize::from(link.is_up()), of + 1));
             Links { issuer: side.row.name.clone(), up, of }
         };
         self.issuers.iter().map(of).collect()
+    }
+
+    /// What is counted of the station.
+    #[must_use]
+    pub fn meter(&self) -> &Arc<StationMeter> {
+        &self.meter
+    }
+
+    /// Every link there is, of all workers and of store-and-forward.
+    pub(super) fn every_link(&self) -> Vec<Arc<TcpLink>> {
+        self.links.lock().iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Decides what an earlier run left open. Before the first door opens.
@@ -313,7 +330,12 @@ pub(super) fn profile(name: &str) -> Result<Arc<Profile>, BuildFault> {
 }
 
 /// The ledger that the file asks for: kept in a folder, or in memory.
-fn open_ledger(keeping: &Keeping, folder: &Path, failed: &CancellationToken) -> Result<Memory, BuildFault> {
+fn open_ledger(
+    keeping: &Keeping,
+    folder: &Path,
+    failed: &CancellationToken,
+    meter: &Arc<JournalMeter>,
+) -> Result<Memory, BuildFault> {
     let Some(place) = &keeping.folder else {
         tracing::warn!(event = "volatile", "the ledger is in memory: it ends with this process");
         let ledger = Arc::new(EmbeddedLedger::volatile(keeping.capacity));
@@ -322,7 +344,7 @@ fn open_ledger(keeping: &Keeping, folder: &Path, failed: &CancellationToken) -> 
     };
     let place = folder.join(place);
     let opened = keeper::open(&place, keeping, &SystemEntropy)?;
-    let started = Keeper::start(opened, &place, keeping, failed.clone());
+    let started = Keeper::start_counting(opened, &place, keeping, failed.clone(), Arc::clone(meter));
     let (ledger, found, keeper) = started.map_err(|fault| match fault {
         KeeperFault::Journal(fault) => BuildFault::from(fault),
         KeeperFault::Io(fault) => BuildFault::Keeper { folder: place.clone(), fault },

@@ -29,6 +29,7 @@ mod ledger_command;
 mod link;
 mod load;
 mod merchant_day;
+mod metrics;
 mod mock_issuer;
 mod outside_kept;
 mod payshield;

@@ -55,8 +55,9 @@ allow = ["127.0.0.0/8"]
 
 /// The ledger's folder in the demo's.
 pub(super) const LEDGER: &str = "ledger";
-/// What differs in the demo: the ledger is in files, and all of it stays open for the comparison.
-const CHANGES: [(&str, &str); 3] = [
+/// What differs in the demo: it tells its figures, the ledger is in files, and all of it stays open for the comparison.
+const CHANGES: [(&str, &str); 4] = [
+    ("# listen = \"127.0.0.1:9464\"", "listen = \"127.0.0.1:9464\""),
     ("# folder = \"ledger\"", "folder = \"ledger\""),
     ("# master = \"hsm-master.key\"", "master = \"hsm-master.key\""),
     ("days_kept = 7", "days_kept = 3650"),

@@ -14,6 +14,7 @@ use crate::channel;
 use crate::hsm::software::SoftwareHsm;
 use crate::model::IssuerName;
 use crate::ops::alarms::AlarmThread;
+use crate::ops::metrics::MetricsThread;
 use crate::registry::Issuer;
 use crate::server::Stopper;
 use crate::server::SystemEntropy;
@@ -101,10 +102,12 @@ impl Demo {
         let banks = banks.collect::<Result<Vec<_>, _>>()?;
         let roll = folder.kept("terminals.log").map(|path| till_roll(&path)).transpose()?;
         let alarms = serve::alarms(&loaded, folder.path())?;
+        let metrics = serve::metrics(&loaded)?;
         let running = Running::start(loaded, folder.path()).map_err(|fault| serve::start_failure(&fault))?;
         // The lists are read again when an operator says so, at SIGHUP, and when the time of a row has come.
         reload_on_hangup(running.reload(folder.path().join("station.toml")))?;
-        let _watched = AlarmThread::start(alarms, &running)?;
+        let watched = AlarmThread::start(alarms, &running)?;
+        let _metrics = metrics.map(|plan| MetricsThread::start(plan, &running, Some(&watched))).transpose()?;
         let asked = Stopper::default();
         stop_on_signals(asked.clone())?;
         leave_at_once_when_forced(asked.clone(), folder.scratch())?;

@@ -29,7 +29,10 @@ pub(super) fn welcome(out: &mut dyn Write, running: &Running, folder: &Folder, c
         writeln!(out, "  {:<5} {:<16} {}{tls}", door.name, door.listen.to_string(), door.profile.title)?;
     }
     writeln!(out, "  tls files: ca.pem, client.pem and client.key in {}", folder.display())?;
-    writeln!(out, "  trace 127.0.0.1:8586   tollgate trace\n\nissuers")?;
+    writeln!(
+        out,
+        "  trace 127.0.0.1:8586   tollgate trace\n  metrics 127.0.0.1:9464 tollgate top, /metrics, /readyz\n\nissuers"
+    )?;
     for issuer in running.parts().registry.load().issuers() {
         writeln!(out, "  {:<7} {:<16} {}", issuer.name.as_str(), issuer.address, issuer.profile)?;
     }

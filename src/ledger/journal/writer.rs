@@ -44,6 +44,8 @@ pub struct Writer<D: Disk> {
     length: u64,
     head: Head,
     current: Option<Current<D::File>>,
+    /// Records and bytes of the group made durable last.
+    last: (usize, usize),
     /// Taken, but there is no segment for it yet.
     blocked: Option<Batch>,
 }
@@ -67,7 +69,7 @@ impl<D: Disk> Writer<D> {
         current: Option<Current<D::File>>,
     ) -> Self {
         let head = groups.durable();
-        Self { disk, groups, spare, id, length, head, current, blocked: None }
+        Self { disk, groups, spare, id, length, head, current, last: (0, 0), blocked: None }
     }
 
     /// Waits until [`Writer::step`] has something to do, or an end to report.
@@ -116,7 +118,14 @@ impl<D: Disk> Writer<D> {
         fault
     }
 
-    fn wrote(&mut self, head: Head) -> Step {
+    /// How many records the group has that was made durable last, and how many bytes.
+    #[must_use]
+    pub fn last(&self) -> (usize, usize) {
+        self.last
+    }
+
+    fn wrote(&mut self, head: Head, size: (usize, usize)) -> Step {
+        self.last = size;
         self.head = head;
         self.groups.synced(head);
         Step::Wrote(head)
@@ -124,6 +133,7 @@ impl<D: Disk> Writer<D> {
 
     fn append(&mut self, batch: Batch, wall: Timestamp) -> Result<Step, JournalFault> {
         let Some(current) = self.current.as_mut() else { return Ok(Step::Idle) };
+        let records = usize::try_from(batch.count()).unwrap_or(usize::MAX);
         let (bytes, head) = batch.seal(&self.id, &self.head, wall);
         let place = Place::new(&current.name, current.at, head.number);
         let written = self.disk.write_at(&mut current.file, &bytes, current.at);
@@ -134,7 +144,7 @@ impl<D: Disk> Writer<D> {
         }
         synced.map_err(layout::at(&self.disk, "the group cannot be synced", place))?;
         current.at += layout::offset(bytes.len());
-        Ok(self.wrote(head))
+        Ok(self.wrote(head, (records, bytes.len())))
     }
 
     /// Begins the next segment. Its header and its first group are synced before it gets its name: a segment
@@ -144,6 +154,7 @@ impl<D: Disk> Writer<D> {
         let name = segment_name(first);
         let place = Place::new(&name, 0, first);
         let header = SegmentHeader { id: self.id, first, previous: self.head.hash, created: wall, length: self.length };
+        let records = usize::try_from(batch.count()).unwrap_or(usize::MAX);
         let (group, head) = batch.seal(&self.id, &self.head, wall);
         let mut bytes = header.encode().to_vec();
         bytes.extend_from_slice(&group);
@@ -152,7 +163,7 @@ impl<D: Disk> Writer<D> {
         // Only now: whoever makes the next one gives it the name that this one had until here.
         self.spare.take();
         self.current = Some(Current { name, file, at: layout::offset(bytes.len()), length: self.length });
-        Ok(self.wrote(head))
+        Ok(self.wrote(head, (records, group.len())))
     }
 
     fn begin(&mut self, name: &str, bytes: &[u8]) -> io::Result<D::File> {

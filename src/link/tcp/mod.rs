@@ -15,6 +15,7 @@ use super::mux::MuxCounters;
 use crate::channel::CorrelationKey;
 use crate::channel::Profile;
 use crate::channel::Received;
+use crate::model::Histogram;
 use crate::model::IssuerName;
 use crate::model::Stan;
 use bytes::Bytes;
@@ -124,9 +125,30 @@ pub struct LinkStats {
     pub late_dropped: u64,
 }
 
+impl LinkStats {
+    /// Adds another link's.
+    pub fn add(&mut self, other: &Self) {
+        let Self { mux, up, connected, lost, not_sent, garbage, no_answer, echoes, late_dropped } = other;
+        self.mux.add(mux);
+        self.up += up;
+        for (own, other) in [
+            (&mut self.connected, connected),
+            (&mut self.lost, lost),
+            (&mut self.not_sent, not_sent),
+            (&mut self.garbage, garbage),
+            (&mut self.no_answer, no_answer),
+            (&mut self.echoes, echoes),
+            (&mut self.late_dropped, late_dropped),
+        ] {
+            *own += other;
+        }
+    }
+}
+
 /// A TCP link. Dropping it closes its connections.
 pub struct TcpLink {
     shared: Arc<Shared>,
+    answers: Histogram,
     _tasks: Vec<AbortOnDropHandle<()>>,
 }
 
@@ -138,13 +160,19 @@ impl TcpLink {
         let shared = Arc::new(Shared::new(setup));
         let task = |slot| AbortOnDropHandle::new(tokio::spawn(connection::keep_up(Arc::clone(&shared), slot)));
         let tasks = (0..shared.slots()).map(task).collect();
-        Self { shared, _tasks: tasks }
+        Self { shared, answers: Histogram::default(), _tasks: tasks }
     }
 
     /// The counters now.
     #[must_use]
     pub fn stats(&self) -> LinkStats {
         self.shared.stats()
+    }
+
+    /// How long answers took, where somebody measured it.
+    #[must_use]
+    pub fn answers(&self) -> &Histogram {
+        &self.answers
     }
 
     /// Completes when the link is up, at once if it is.
@@ -177,5 +205,9 @@ impl IssuerLink for TcpLink {
     ) -> LinkReply<Received> {
         let Some(waiting) = self.shared.send(key, unit) else { return LinkReply::NotSent };
         waiting.until(deadline).await
+    }
+
+    fn took(&self, took: Duration) {
+        self.answers.add(took);
     }
 }

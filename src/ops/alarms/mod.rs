@@ -24,6 +24,6 @@ pub use kind::{AlarmKind, Severity};
 pub use orders::{AlarmOrder, LONG_POLL};
 pub use outgoing::{Outgoing, WAITING_MOST};
 pub use post::HookFault;
-pub use run::{AlarmPlan, AlarmThread};
+pub use run::{AlarmCounts, AlarmPlan, AlarmThread};
 pub use watchman::{Counted, Noted, Sample, Watchman};
 pub use window::Minute;

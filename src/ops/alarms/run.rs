@@ -146,10 +146,31 @@ impl AlarmThread {
         Ok(Self { shared, stop, thread: Some(thread) })
     }
 
+    /// How many alarms are not over, as long as this lives.
+    #[must_use]
+    pub fn counts(&self) -> AlarmCounts {
+        AlarmCounts(Arc::clone(&self.shared))
+    }
+
     /// Takes something that was noted elsewhere: a hit of a rule of risk. Tells at once what changed.
     pub fn note(&self, noted: &Noted) {
         let at = self.shared.now();
         self.shared.with(|watchman| watchman.noted(noted, at));
+    }
+}
+
+/// How many alarms are not over, for who counts them.
+#[derive(Clone)]
+pub struct AlarmCounts(Arc<Shared>);
+
+impl AlarmCounts {
+    /// How many there are of each severity.
+    #[must_use]
+    pub fn open(&self) -> [(Severity, usize); 2] {
+        self.0.with(|watchman| {
+            let of = |severity| watchman.board().live().filter(|alarm| alarm.severity == severity).count();
+            [Severity::Critical, Severity::Warning].map(|severity| (severity, of(severity)))
+        })
     }
 }
 

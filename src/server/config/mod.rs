@@ -11,6 +11,7 @@ mod hsm;
 mod keeping;
 mod kept;
 mod keys;
+mod metrics;
 mod needs;
 
 pub use crate::model::Network;
@@ -21,6 +22,7 @@ pub use hsm::{HostSetup, HostTlsFiles, HsmKind, HsmSetup, MasterPlace, PinPlace,
 pub use keeping::Keeping;
 pub use kept::{KeptKey, KeyState, kept_rows};
 pub use keys::{KeyList, NamedBlock, NamedKey, TokenKey, key_rows};
+pub use metrics::Metrics;
 pub use needs::{Need, StatedKey};
 
 use crate::model::Acquirer;
@@ -60,6 +62,8 @@ pub struct Config {
     pub ceilings: Ceilings,
     /// When a person is told.
     pub alarms: Alarms,
+    /// Where it tells its figures.
+    pub metrics: Metrics,
     /// Where and how the ledger is kept.
     pub keeping: Keeping,
     /// Which HSM it asks.
@@ -222,6 +226,7 @@ pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result
             "limits",
             "risk",
             "alarms",
+            "metrics",
             "follow_ups",
             "operators",
             "keys",
@@ -261,9 +266,11 @@ pub fn parse(source: Source<'_>, profile_known: &dyn Fn(&str) -> bool) -> Result
     let hsm = HsmSetup::read(&document, profile, &mut breaches);
     let keeping = Keeping::read(&document, hsm.as_ref(), &mut breaches);
     let alarms = Alarms::read(&document, &mut breaches);
+    let metrics = Metrics::read(&document, &mut breaches);
     let config = station.zip(ceilings).zip(keeping.zip(hsm).zip(alarms));
     let config = config.map(|((station, ceilings), ((keeping, hsm), alarms))| Config {
         alarms,
+        metrics,
         doors,
         ceilings,
         keeping,
@@ -304,6 +311,7 @@ fn station<const N: usize>(row: &Row<'_, N>, limits: Limits, days: Days, breache
         doors: Vec::new(),
         ceilings: Ceilings::default(),
         alarms: Alarms::default(),
+        metrics: Metrics::default(),
         keeping: Keeping::default(),
         hsm: HsmSetup::default(),
         defaults: Defaults { acquirer: acquirer?, currency: currency?, offset_minutes: offset_minutes?, days, limits },

@@ -28,6 +28,8 @@ use tollgate::model::ZoneFacts;
 use tollgate::ops::alarms::AlarmPlan;
 use tollgate::ops::alarms::AlarmThread;
 use tollgate::ops::alarms::Noted;
+use tollgate::ops::metrics::MetricsPlan;
+use tollgate::ops::metrics::MetricsThread;
 use tollgate::registry::Breaches;
 use tollgate::registry::Source;
 use tollgate::server::Ending;
@@ -111,6 +113,7 @@ impl Default for Recipe<'_> {
 /// A running station with its banks.
 pub(crate) struct Rig {
     alarms: Option<AlarmThread>,
+    metrics: Option<MetricsThread>,
     running: Option<Running>,
     pub(crate) bank_a: OpenBank,
     pub(crate) bank_b: OpenBank,
@@ -156,7 +159,7 @@ impl Rig {
         let (bank_a, bank_b, wallets) = (bank("bank-a"), bank("bank-b"), bank("qr-a"));
         write_station(folder.path(), [&bank_a, &bank_b, &wallets], recipe);
         std::fs::write(folder.path().join("bins.csv"), recipe.bins).unwrap();
-        let mut rig = Self { alarms: None, running: None, bank_a, bank_b, wallets, folder };
+        let mut rig = Self { alarms: None, metrics: None, running: None, bank_a, bank_b, wallets, folder };
         rig.run();
         rig
     }
@@ -176,6 +179,13 @@ impl Rig {
     pub(crate) fn watch_over(&mut self) {
         let plan = AlarmPlan::read(self.running().config(), self.folder.path()).unwrap();
         self.alarms = Some(AlarmThread::start(plan, self.running()).unwrap());
+    }
+
+    /// Tells its figures, as `serve` does: where.
+    pub(crate) fn measure(&mut self) -> SocketAddr {
+        let plan = MetricsPlan::open(&self.running().config().metrics).unwrap().unwrap();
+        let metrics = MetricsThread::start(plan, self.running(), self.alarms.as_ref()).unwrap();
+        self.metrics.insert(metrics).address()
     }
 
     /// Tells those who watch over it of something.
