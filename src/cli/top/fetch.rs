@@ -69,7 +69,9 @@ impl Place {
     fn talk(&self, mut stream: TcpStream, path: &str) -> io::Result<String> {
         stream.set_read_timeout(Some(WITHIN))?;
         stream.set_write_timeout(Some(WITHIN))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.authority)?;
+        // In one piece: who answers at the first of several would cut off the rest.
+        let question = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.authority);
+        stream.write_all(question.as_bytes())?;
         let mut answer = Vec::new();
         stream.take(LONGEST).read_to_end(&mut answer)?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
