@@ -257,7 +257,7 @@ pub fn signed(actor: &str, reason: &str) -> Result<(), String> {
     if !said(actor, ACTOR) || !said(reason, REASON) {
         return Err(bounds());
     }
-    if actor == "switch" || actor.starts_with("rule:") {
+    if ["switch", super::ended::ACTOR].contains(&actor) || actor.starts_with("rule:") {
         return Err("that is what the switch and its rules are called on record: say who you are".to_owned());
     }
     if has_card_number(actor) || has_card_number(reason) {

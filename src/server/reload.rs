@@ -4,6 +4,7 @@
 use super::clock::SystemClock;
 use super::config;
 use super::config::{Config, Look};
+use super::ended;
 use super::in_force::InForce;
 use super::standing_said;
 use super::standing_said::Saying;
@@ -163,6 +164,8 @@ impl Reload {
         let (registry, checks) = (self.registry.load_full(), self.checks.load_full());
         let in_force = InForce { registry: &registry, digest: reloaded.digest, checks: &checks };
         in_force.note(&*self.ledger, actor, reason).await;
+        let at = registry.at().unwrap_or_else(|| SystemClock::start().wall());
+        ended::note(&registry, &*self.ledger, |subjects| standing_said::places(&self.file, subjects, at)).await;
     }
 
     /// Reads all files again and says what [`Self::run`] would do.
