@@ -284,3 +284,22 @@ fn an_empty_list_has_every_column_and_can_be_read() {
         assert!(header.contains(list.trim_end_matches('s')) || header.starts_with("serial"), "{header}");
     }
 }
+
+#[test]
+fn rows_that_are_brought_in_at_once_are_all_there() {
+    let station = Station::new();
+    let rows: Vec<String> = (0..4)
+        .map(|run| {
+            let row = format!("terminal,merchant\n2000000{run},898110054110001\n");
+            station.write(&format!("new{run}.csv"), &row)
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        for rows in &rows {
+            scope.spawn(|| assert_eq!(station.signed("import", &["terminals", rows]).0, Exit::Ok));
+        }
+    });
+    let (exit, said) = station.run("check", &[]);
+    assert!(exit == Exit::Ok && said.contains("204 terminals"), "{said}");
+    assert_eq!(station.text("station.toml.changes.jsonl").lines().count(), 4);
+}
