@@ -303,3 +303,29 @@ fn rows_that_are_brought_in_at_once_are_all_there() {
     assert!(exit == Exit::Ok && said.contains("204 terminals"), "{said}");
     assert_eq!(station.text("station.toml.changes.jsonl").lines().count(), 4);
 }
+
+#[test]
+fn rows_for_later_are_told_and_kept() {
+    let station = Station::new();
+    let rows = |class: &str| {
+        let text =
+            format!("terminal,merchant,class,from\n10000001,898110054110001,{class},2099-01-01T00:00:00+08:00\n");
+        station.write("new.csv", &text)
+    };
+    let told = |said: &str, sign: &str| {
+        said.starts_with(&format!("{sign} terminal 10000001  from 20"))
+            && said.contains("0 rows added, 0 changed, 0 removed; 1 row for later")
+    };
+    let (exit, said) = station.signed("import", &["terminals", &rows("fixed"), "--dry-run"]);
+    assert!(exit == Exit::Ok && told(&said, "+") && said.ends_with("nothing was written\n"), "{said}");
+    let (exit, said) = station.signed("import", &["terminals", &rows("fixed")]);
+    assert!(exit == Exit::Ok && told(&said, "+") && said.contains("is written"), "{said}");
+    let kept = station.text("station.toml.changes.jsonl");
+    let line: serde_json::Value = serde_json::from_str(kept.lines().last().unwrap()).unwrap();
+    assert_eq!((&line["rows"][0]["id"], &line["rows"][0]["change"]), (&"10000001".into(), &"added".into()));
+    assert!(line["rows"][0]["from"].is_string(), "{line}");
+    let (_, said) = station.signed("import", &["terminals", &rows("fixed")]);
+    assert!(said.starts_with("nothing differs\n"), "{said}");
+    let (_, said) = station.signed("import", &["terminals", &rows("mobile")]);
+    assert!(told(&said, "~"), "{said}");
+}
