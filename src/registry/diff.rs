@@ -10,6 +10,7 @@ use crate::model::Limits;
 use crate::model::TerminalClass;
 use crate::model::TerminalFacts;
 use crate::model::Timestamp;
+use crate::model::escaped;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;
@@ -262,13 +263,16 @@ impl Display for RowChange {
             Change::Changed => '~',
             Change::Removed => '-',
         };
-        write!(f, "{sign} {list} {id}")?;
+        write!(f, "{sign} {list} {}", escaped(id))?;
         if let Some(from) = &self.from {
             write!(f, "  from {from}")?;
         }
         for ColumnChange { column, old, new } in columns {
             match (old, new) {
-                (Some(old), Some(new)) => write!(f, "  {column} {} -> {}", or_dash(old), or_dash(new))?,
+                (Some(old), Some(new)) => {
+                    let said = |text| escaped(or_dash(text));
+                    write!(f, "  {column} {} -> {}", said(old), said(new))?;
+                }
                 _ => write!(f, "  {column} differs")?,
             }
         }
