@@ -6,6 +6,7 @@ use super::config;
 use super::config::{Config, Look};
 use super::ended;
 use super::in_force::InForce;
+use super::logging::LINE;
 use super::standing_said;
 use super::standing_said::Saying;
 use super::station::Real;
@@ -39,8 +40,8 @@ use tokio::sync::Notify;
 /// Why nothing was taken over.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadFault {
-    /// Breaches, all of them.
-    #[error("{}", .0.iter().map(Breach::to_string).collect::<Vec<_>>().join("; "))]
+    /// Breaches, all of them; the first ones are told here.
+    #[error("{}", first(.0))]
     Breaches(Vec<Breach>),
     /// Something else than merchants, terminals, routes and limits is not what it was.
     #[error("{0} changed: that needs a restart")]
@@ -78,8 +79,10 @@ pub struct Reloaded {
 
 /// Rows of a difference that are written out.
 const MOST: usize = 1_000;
-/// Rows of a difference that the log has.
+/// Rows of a difference, or breaches, that the log has.
 const LOGGED: usize = 20;
+/// Bytes of those that a line of the log has room for: some are written as two or more.
+const ROOM: usize = LINE / 2;
 /// How often is looked whether a row's time has come, while one is ahead: wall clocks step.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often else.
@@ -272,6 +275,21 @@ impl Reload {
             self.note(reloaded, "switch", why).await;
         }
     }
+}
+
+/// The first of many sentences, and how many more there are: as much as a line of the log takes.
+fn first(all: &[impl ToString]) -> String {
+    let mut text = String::new();
+    for (told, one) in all.iter().enumerate() {
+        let one = one.to_string();
+        if told == LOGGED || text.len() + one.len() > ROOM {
+            let more = all.len() - told;
+            return if told == 0 { format!("{more} in all") } else { format!("{text}; and {more} more") };
+        }
+        text += if told > 0 { "; " } else { "" };
+        text += &one;
+    }
+    text
 }
 
 /// Logs what came of a reload, with the first rows that differ.
