@@ -7,6 +7,7 @@ use crate::model::Amount;
 use crate::model::Currency;
 use crate::model::Hardware;
 use crate::model::Limits;
+use crate::model::Subject;
 use crate::model::TerminalClass;
 use crate::model::TerminalFacts;
 use crate::model::Timestamp;
@@ -118,20 +119,23 @@ impl Registry {
         diff
     }
 
-    /// The first terminal or merchant that was at its end and would trade again, in words.
+    /// The merchants and terminals that were at their end and would trade again, or would be where no step leads from where
+    /// they were; each with that in words, in order of these.
     #[must_use]
-    pub fn risen(&self, new: &Self) -> Option<String> {
+    pub fn risen(&self, new: &Self) -> Vec<(Subject, String)> {
         let merchants = self.merchants.values().filter_map(|old| {
             let now = new.merchants.get(&old.id)?.state;
-            (!now.may_come_of(old.state))
-                .then(|| format!("merchant {} was {}, and cannot become {}", old.id, old.state.name(), now.name()))
+            let what = || format!("merchant {} was {}, and cannot become {}", old.id, old.state.name(), now.name());
+            (!now.may_come_of(old.state)).then(|| (Subject::Merchant(old.id), what()))
         });
         let terminals = self.terminals.values().filter_map(|old| {
             let now = new.terminals.get(&old.terminal)?.standing;
-            (!old.standing.may_become(now))
-                .then(|| format!("terminal {} was terminated, and cannot become {}", old.terminal, now.name()))
+            let what = || format!("terminal {} was terminated, and cannot become {}", old.terminal, now.name());
+            (!old.standing.may_become(now)).then(|| (Subject::Terminal(old.terminal), what()))
         });
-        merchants.chain(terminals).min()
+        let mut all: Vec<_> = merchants.chain(terminals).collect();
+        all.sort_unstable_by(|one, other| one.1.cmp(&other.1));
+        all
     }
 }
 

@@ -309,6 +309,10 @@ async fn reload((actor, reason): (String, String), check: bool, lists: &Lists) -
             why: format!("the files have breaches, {} in all", breaches.len()),
             breaches: breaches.iter().take(BREACHES).map(ToString::to_string).collect(),
         },
+        ReloadFault::Risen(all) if all.len() > 1 => Refused {
+            why: format!("who was at an end would not be, {} in all", all.len()),
+            breaches: all.into_iter().take(BREACHES).collect(),
+        },
         fault => Refused::from(fault.to_string()),
     })
 }

@@ -55,9 +55,9 @@ pub enum ReloadFault {
     /// A terminal's row is gone: it could not undo any more what it was answered before.
     #[error("terminal {0} is gone from the lists: keep its row and terminate it")]
     TerminalGone(TerminalId),
-    /// Who was at an end would trade again.
-    #[error("{0}")]
-    Risen(String),
+    /// Who was at an end would trade again: all of them, each with its row; the first ones are told here.
+    #[error("{}", first(.0))]
+    Risen(Vec<String>),
 }
 
 /// What was taken over, or would be.
@@ -235,8 +235,9 @@ impl Reload {
         if let Some(facts) = old.terminals().find(|facts| gone(&facts.terminal)) {
             return Err(ReloadFault::TerminalGone(facts.terminal));
         }
-        if let Some(what) = old.risen(&new) {
-            return Err(ReloadFault::Risen(what));
+        let risen = old.risen(&new);
+        if !risen.is_empty() {
+            return Err(ReloadFault::Risen(self.placed(risen, at)));
         }
         let versions = |checks: &Checks| {
             let shadow = checks.shadow.as_ref().map(|rules| format!(", in shadow {}", rules.version));
@@ -255,6 +256,14 @@ impl Reload {
         let swapped = swapped(&old, &new);
         let reloaded = Reloaded { terminals, diff, rules, later: new.later(at), digest: loaded.digest, swapped };
         Ok((new, (now, RateTable(Some(Box::new(loaded.fees)))), reloaded))
+    }
+
+    /// What is said of these, behind the places of their rows.
+    fn placed(&self, said: Vec<(Subject, String)>, at: Timestamp) -> Vec<String> {
+        let subjects: Vec<Subject> = said.iter().map(|(subject, _)| *subject).collect();
+        let places = standing_said::places(&self.file, &subjects, at);
+        let place = |subject| places.get(subject).map_or_else(String::new, |place| format!("{place}: "));
+        said.iter().map(|(subject, what)| place(subject) + what).collect()
     }
 
     /// [`Self::run`], with its outcome in the log and on record.

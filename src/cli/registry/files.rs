@@ -144,8 +144,12 @@ impl Files {
         signed_by(&signed.actor, &signed.reason).map_err(|why| Failure::new(Exit::Usage, why))?;
         let old = self.loaded()?.registry;
         let new = self.would_be(files)?.registry;
-        if let Some(what) = old.risen(&new) {
-            return Err(Failure::new(Exit::Config, format!("nothing was written: {what}")));
+        let risen = old.risen(&new);
+        if !risen.is_empty() {
+            let mut lines: Vec<String> = risen.iter().take(RISEN).map(|(_, what)| what.clone()).collect();
+            lines
+                .extend(risen.len().checked_sub(RISEN).filter(|more| *more > 0).map(|more| format!("and {more} more")));
+            return Err(Failure::new(Exit::Config, format!("nothing was written: {}", lines.join("\n"))));
         }
         let diff = old.diff(&new, 1_000);
         if !is_rehearsal {
@@ -180,6 +184,8 @@ impl Files {
     }
 }
 
+/// Of those who would rise again, how many are told.
+const RISEN: usize = 100;
 /// How long a run waits for another one that changes the lists.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often it looks.

@@ -102,7 +102,9 @@ fn a_merchant_that_is_closed_stays_closed() {
     let diff = states("closed").unwrap().diff;
     assert!(diff.to_string().contains("state active -> closed"), "{diff}");
     let fault = states("active").unwrap_err();
-    assert!(matches!(&fault, ReloadFault::Risen(_)), "{fault}");
+    assert!(matches!(&fault, ReloadFault::Risen(all) if all.len() == 1), "{fault}");
+    let told = "merchants.csv:2: merchant 898110054110001 was closed, and cannot become active";
+    assert_eq!(fault.to_string(), told, "with its row");
     assert_eq!(ask(&mut till), Some(ResponseCode::TerminalForbidden));
 }
 
