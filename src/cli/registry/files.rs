@@ -206,12 +206,13 @@ fn locked(folder: &Path, until: Instant) -> Result<File, Failure> {
     }
 }
 
-/// Puts a file in the old one's place, for those who could read that.
+/// Puts a file in the old one's place, for those who could read that. Of a link it is the place where it leads.
 fn put(file: &Written) -> Result<(), Failure> {
     let Written { path, text, .. } = file;
-    let mode = fs::metadata(path).map_err(|error| unreadable(path, &error))?.permissions();
-    private_file::replace(path, text.as_bytes())
-        .and_then(|()| fs::set_permissions(path, mode))
+    let real = fs::canonicalize(path).map_err(|error| unreadable(path, &error))?;
+    let mode = fs::metadata(&real).map_err(|error| unreadable(path, &error))?.permissions();
+    private_file::replace(&real, text.as_bytes())
+        .and_then(|()| fs::set_permissions(&real, mode))
         .map_err(|error| unreadable(path, &error))
 }
 

@@ -329,3 +329,15 @@ fn rows_for_later_are_told_and_kept() {
     let (_, said) = station.signed("import", &["terminals", &rows("mobile")]);
     assert!(told(&said, "~"), "{said}");
 }
+
+#[test]
+fn a_list_behind_a_link_is_written_where_the_link_leads() {
+    let station = Station::new();
+    fs::create_dir(station.path("kept")).unwrap();
+    fs::rename(station.path("terminals.csv"), station.path("kept/ours.csv")).unwrap();
+    std::os::unix::fs::symlink("kept/ours.csv", station.path("terminals.csv")).unwrap();
+    let rows = station.write("new.csv", "terminal,merchant\n20000001,898110054110001\n");
+    assert_eq!(station.signed("import", &["terminals", &rows]).0, Exit::Ok);
+    assert!(fs::symlink_metadata(station.path("terminals.csv")).unwrap().is_symlink());
+    assert!(station.text("kept/ours.csv").contains("20000001,898110054110001"));
+}
