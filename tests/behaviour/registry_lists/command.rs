@@ -290,13 +290,16 @@ fn rows_that_are_brought_in_at_once_are_all_there() {
     let station = Station::new();
     let rows: Vec<String> = (0..4)
         .map(|run| {
-            let row = format!("terminal,merchant\n2000000{run},898110054110001\n");
+            let row = format!("terminal,merchant,master_key\n2000000{run},898110054110001,none\n");
             station.write(&format!("new{run}.csv"), &row)
         })
         .collect();
     std::thread::scope(|scope| {
         for rows in &rows {
-            scope.spawn(|| assert_eq!(station.signed("import", &["terminals", rows]).0, Exit::Ok));
+            scope.spawn(|| {
+                let (exit, said) = station.signed("import", &["terminals", rows]);
+                assert_eq!(exit, Exit::Ok, "{said}");
+            });
         }
     });
     let (exit, said) = station.run("check", &[]);
@@ -336,8 +339,9 @@ fn a_list_behind_a_link_is_written_where_the_link_leads() {
     fs::create_dir(station.path("kept")).unwrap();
     fs::rename(station.path("terminals.csv"), station.path("kept/ours.csv")).unwrap();
     std::os::unix::fs::symlink("kept/ours.csv", station.path("terminals.csv")).unwrap();
-    let rows = station.write("new.csv", "terminal,merchant\n20000001,898110054110001\n");
-    assert_eq!(station.signed("import", &["terminals", &rows]).0, Exit::Ok);
+    let rows = station.write("new.csv", "terminal,merchant,master_key\n20000001,898110054110001,none\n");
+    let (exit, said) = station.signed("import", &["terminals", &rows]);
+    assert_eq!(exit, Exit::Ok, "{said}");
     assert!(fs::symlink_metadata(station.path("terminals.csv")).unwrap().is_symlink());
     assert!(station.text("kept/ours.csv").contains("20000001,898110054110001"));
 }

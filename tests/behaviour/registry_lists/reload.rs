@@ -132,7 +132,9 @@ fn a_row_whose_time_has_come_takes_effect_and_stays_if_the_clock_steps_back() {
     let (_, said) = self::reload(&rig, &["--check", "--json"]);
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&said["later"]["rows"], &said["later"]["first"]), (&1.into(), &due.to_string().into()));
-    assert!(reload.run().unwrap().diff.is_empty(), "nothing yet");
+    let diff = reload.run().unwrap().diff;
+    assert_eq!(diff.summary(), "0 rows added, 0 changed, 0 removed; 1 row for later", "nothing yet");
+    assert!(reload.run().unwrap().diff.is_empty(), "that was told");
     assert!(reload.run_if_due(now).is_none() && reload.run_if_due(due.earlier(hour / 2)).is_none());
     assert!(reload.patience(now) <= Duration::from_secs(30) && reload.patience(due) == Duration::ZERO);
     let mut till = rig.signed_in(10_000_001);
