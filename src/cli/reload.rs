@@ -81,6 +81,9 @@ fn word<'a>(said: &'a Value, name: &str) -> &'a str {
 
 fn line(row: &Value, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{} {} {}", word(row, "change"), word(row, "list"), word(row, "id"))?;
+    if let Some(from) = row.get("from").and_then(Value::as_str) {
+        write!(out, "  from {from}")?;
+    }
     for column in row.get("columns").and_then(Value::as_array).into_iter().flatten() {
         let value = |name: &str| column.get(name).and_then(Value::as_str);
         match (value("old"), value("new")) {

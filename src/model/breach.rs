@@ -1,5 +1,6 @@
 //! What is wrong with a file that people wrote.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// One fault of a configuration file: where, and what. Loaders report all of them at once.
@@ -23,12 +24,25 @@ impl Breach {
     }
 }
 
+/// With control characters as people write them: nothing that is cited from a file steers a screen.
+#[must_use]
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let plain = text.chars().map(|letter| match letter.is_control() {
+        true => letter.escape_default().to_string(),
+        false => letter.to_string(),
+    });
+    Cow::Owned(plain.collect())
+}
+
 /// `stations.toml:12: unknown key "adress"`; without a line where there is none.
 impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
-            0 => write!(f, "{}: {}", self.file, self.what),
-            line => write!(f, "{}:{line}: {}", self.file, self.what),
+            0 => write!(f, "{}: {}", escaped(&self.file), escaped(&self.what)),
+            line => write!(f, "{}:{line}: {}", escaped(&self.file), escaped(&self.what)),
         }
     }
 }

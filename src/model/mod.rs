@@ -44,7 +44,7 @@ mod zone;
 pub use amount::{Amount, Currency};
 pub use batch::{BatchEntry, BatchTotals, Direction, Side, Sum, VoidsInTotals};
 pub use bin::{BinPrefix, BinRow, BinTable};
-pub use breach::{Breach, line_of};
+pub use breach::{Breach, escaped, line_of};
 pub use caller::Caller;
 pub use card::{Bin, EntryMethod, Expiry, Icc, MaskedPan, Pan, PinCapability, PosEntryMode, Track2};
 pub use card_class::{CardClass, Organisation, Product};

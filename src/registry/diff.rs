@@ -7,8 +7,11 @@ use crate::model::Amount;
 use crate::model::Currency;
 use crate::model::Hardware;
 use crate::model::Limits;
+use crate::model::Subject;
 use crate::model::TerminalClass;
 use crate::model::TerminalFacts;
+use crate::model::Timestamp;
+use crate::model::escaped;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;
@@ -42,10 +45,13 @@ pub struct ColumnChange {
 /// A row that differs.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct RowChange {
-    /// `merchant`, `terminal` or `device`.
+    /// `merchant`, `terminal` or `device`; of a row for later also `template` or `group`.
     pub list: &'static str,
     /// The row's number.
     pub id: String,
+    /// From when on it holds, of a row for later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// What happened to it.
     pub change: Change,
     /// Where it differs, of a row that changed.
@@ -64,9 +70,12 @@ pub struct Diff {
     /// How many rows have other limits because the station's file has, and say nothing else; they are not among those that
     /// changed. Counted only where that is asked for.
     pub inherited: usize,
+    /// How many rows differ that take effect later; they are not among the others.
+    pub for_later: usize,
     /// Other lists that differ.
     pub also: Vec<&'static str>,
-    /// The rows: merchants, terminals, devices, each in order of their numbers; the first ones, if there are too many.
+    /// The rows: merchants, terminals, devices, each in order of their numbers, then those for later; the first ones, if
+    /// there are too many.
     pub rows: Vec<RowChange>,
 }
 
@@ -105,24 +114,28 @@ impl Registry {
             &after,
             (|device: &&Hardware| described_device(device), |_: &&Hardware, _: &&Hardware| false),
         );
+        diff.compare_ahead(self, new, most);
         diff.also = self.other_lists(new);
         diff
     }
 
-    /// The first terminal or merchant that was at its end and would trade again, in words.
+    /// The merchants and terminals that were at their end and would trade again, or would be where no step leads from where
+    /// they were; each with that in words, in order of these.
     #[must_use]
-    pub fn risen(&self, new: &Self) -> Option<String> {
+    pub fn risen(&self, new: &Self) -> Vec<(Subject, String)> {
         let merchants = self.merchants.values().filter_map(|old| {
             let now = new.merchants.get(&old.id)?.state;
-            (!now.may_come_of(old.state))
-                .then(|| format!("merchant {} was {}, and cannot become {}", old.id, old.state.name(), now.name()))
+            let what = || format!("merchant {} was {}, and cannot become {}", old.id, old.state.name(), now.name());
+            (!now.may_come_of(old.state)).then(|| (Subject::Merchant(old.id), what()))
         });
         let terminals = self.terminals.values().filter_map(|old| {
             let now = new.terminals.get(&old.terminal)?.standing;
-            (!old.standing.may_become(now))
-                .then(|| format!("terminal {} was terminated, and cannot become {}", old.terminal, now.name()))
+            let what = || format!("terminal {} was terminated, and cannot become {}", old.terminal, now.name());
+            (!old.standing.may_become(now)).then(|| (Subject::Terminal(old.terminal), what()))
         });
-        merchants.chain(terminals).min()
+        let mut all: Vec<_> = merchants.chain(terminals).collect();
+        all.sort_unstable_by(|one, other| one.1.cmp(&other.1));
+        all
     }
 }
 
@@ -130,7 +143,29 @@ impl Diff {
     /// Whether nothing differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.added + self.changed + self.removed + self.inherited == 0 && self.also.is_empty()
+        self.added + self.changed + self.removed + self.inherited + self.for_later == 0 && self.also.is_empty()
+    }
+
+    /// Rows that take effect later. One whose time has come meanwhile is among the others.
+    fn compare_ahead(&mut self, old: &Registry, new: &Registry, most: usize) {
+        let (before, after) = (&old.ahead.0, &new.ahead.0);
+        let is_ahead = |from: &Timestamp| new.at().is_none_or(|at| *from > at);
+        let gone = before.keys().filter(|key| !after.contains_key(*key) && is_ahead(&key.2));
+        let mut keys: Vec<_> = gone.map(|key| (key, Change::Removed)).collect();
+        keys.extend(after.iter().filter_map(|(key, digest)| match before.get(key) {
+            None => Some((key, Change::Added)),
+            Some(before) => (before != digest).then_some((key, Change::Changed)),
+        }));
+        self.for_later = keys.len();
+        keys.sort_unstable_by_key(|(key, _)| *key);
+        keys.truncate(most.saturating_sub(self.rows.len()));
+        self.rows.extend(keys.into_iter().map(|((list, id, from), change)| RowChange {
+            list,
+            id: id.clone(),
+            from: Some(from.to_string()),
+            change,
+            columns: Vec::new(),
+        }));
     }
 
     fn compare<K: Copy + Eq + Hash + Ord + Display, V: PartialEq>(
@@ -165,7 +200,8 @@ impl Diff {
                 (Some(old), Some(new)) => differing(describe(old), describe(new)),
                 _ => Vec::new(),
             };
-            self.rows.push(RowChange { list, id: key.to_string().trim_end().to_owned(), change, columns });
+            let id = key.to_string().trim_end().to_owned();
+            self.rows.push(RowChange { list, id, from: None, change, columns });
         }
     }
 }
@@ -191,11 +227,12 @@ impl Display for Diff {
         for row in &self.rows {
             writeln!(f, "{row}")?;
         }
-        let rest = (self.added + self.changed + self.removed).saturating_sub(self.rows.len());
+        let all = self.added + self.changed + self.removed + self.for_later;
+        let rest = all.saturating_sub(self.rows.len());
         if rest > 0 {
             writeln!(f, "and {rest} rows more")?;
         }
-        let is_silent = self.added + self.changed + self.removed == 0 && self.also.is_empty();
+        let is_silent = all == 0 && self.also.is_empty();
         match self.inherited {
             0 => write!(f, "{}", self.summary()),
             rows if is_silent => write!(f, "{rows} {INHERITED}"),
@@ -212,7 +249,12 @@ impl Diff {
             return "nothing differs".to_owned();
         }
         let Self { added, changed, removed, also, .. } = self;
-        let rows = format!("{added} rows added, {changed} changed, {removed} removed");
+        let mut rows = format!("{added} rows added, {changed} changed, {removed} removed");
+        match self.for_later {
+            0 => {}
+            1 => rows += "; 1 row for later",
+            later => rows += &format!("; {later} rows for later"),
+        }
         if also.is_empty() { rows } else { format!("{rows}; also {}", also.join(", ")) }
     }
 }
@@ -225,10 +267,16 @@ impl Display for RowChange {
             Change::Changed => '~',
             Change::Removed => '-',
         };
-        write!(f, "{sign} {list} {id}")?;
+        write!(f, "{sign} {list} {}", escaped(id))?;
+        if let Some(from) = &self.from {
+            write!(f, "  from {from}")?;
+        }
         for ColumnChange { column, old, new } in columns {
             match (old, new) {
-                (Some(old), Some(new)) => write!(f, "  {column} {} -> {}", or_dash(old), or_dash(new))?,
+                (Some(old), Some(new)) => {
+                    let said = |text| escaped(or_dash(text));
+                    write!(f, "  {column} {} -> {}", said(old), said(new))?;
+                }
                 _ => write!(f, "  {column} differs")?,
             }
         }

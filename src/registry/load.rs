@@ -1,5 +1,6 @@
 //! From texts to one joined table, or to the list of everything that is wrong with them.
 
+use super::ahead::Ahead;
 use super::days::Days;
 use super::downloads::{DownloadSources, Downloads};
 use super::fleet::{BySerial, FleetSources};
@@ -119,6 +120,8 @@ pub struct Registry {
     at: Option<Timestamp>,
     /// When rows take effect that have not, in order.
     changes: Vec<Timestamp>,
+    /// Which rows these are.
+    pub(super) ahead: Ahead,
     dukpt_jump: DukptJump,
     key_terms: KeyTerms,
 }
@@ -152,6 +155,9 @@ impl Registry {
         registry.renewal = sources.rules.renewal;
         registry.dukpt_jump = sources.rules.dukpt_jump;
         registry.key_terms = sources.rules.key_terms;
+        if let Some(at) = registry.at.filter(|_| !registry.changes.is_empty()) {
+            registry.ahead = Ahead::read(sources, at);
+        }
         breaches.or(registry)
     }
 

@@ -85,8 +85,8 @@ impl Merchant {
         breaches: &mut Breaches,
     ) -> Option<(Self, Option<Timestamp>)> {
         let id = row.required("merchant", MERCHANT_FORM, |text| MerchantId::parse(text.as_bytes()), breaches);
-        let name: Option<Box<str>> = row.required("name", "a name", |text| Some(Box::from(text)), breaches);
-        let name_en: Option<Box<str>> = row.optional("name_en", "a name", |text| Some(Box::from(text)), breaches);
+        let name: Option<Box<str>> = row.required("name", PROSE_FORM, prose, breaches).map(Box::from);
+        let name_en: Option<Box<str>> = row.optional("name_en", PROSE_FORM, prose, breaches).map(Box::from);
         let acquirer = row.optional("acquirer", "1 to 11 digits", |text| Acquirer::parse(text.as_bytes()), breaches);
         let state = state(row, breaches);
         let payout = Payout::read(row, breaches);

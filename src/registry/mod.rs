@@ -3,6 +3,7 @@
 //! The shell shares a [`Registry`] behind an `ArcSwap` and replaces it as a whole; a request that
 //! began with one table ends with it. What changes while terminals trade is in [`Sessions`].
 
+mod ahead;
 mod callers;
 mod days;
 mod diff;

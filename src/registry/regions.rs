@@ -1,5 +1,6 @@
 //! Regions: what they are called, and where they are.
 
+use super::names::{PROSE_FORM, prose};
 use super::table::{Breaches, Row};
 use crate::model::Region;
 use std::collections::HashMap;
@@ -61,7 +62,7 @@ impl Regions {
 
     pub(super) fn add<const N: usize>(&mut self, row: &Row<'_, N>, breaches: &mut Breaches) {
         let region = row.required("region", "4 digits", |text| Region::parse(text.as_bytes()), breaches);
-        let name = row.required("name", "a name", |text| Some(Box::<str>::from(text)), breaches);
+        let name = row.required("name", PROSE_FORM, prose, breaches).map(Box::<str>::from);
         let mut degrees = |column: &str, most: i32| {
             let form = format!("degrees from -{most} to {most}, as 116.3975");
             row.optional(column, &form, |text| millionths(text, most), breaches)

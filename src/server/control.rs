@@ -257,7 +257,7 @@ pub fn signed(actor: &str, reason: &str) -> Result<(), String> {
     if !said(actor, ACTOR) || !said(reason, REASON) {
         return Err(bounds());
     }
-    if actor == "switch" || actor.starts_with("rule:") {
+    if ["switch", super::ended::ACTOR].contains(&actor) || actor.starts_with("rule:") {
         return Err("that is what the switch and its rules are called on record: say who you are".to_owned());
     }
     if has_card_number(actor) || has_card_number(reason) {
@@ -308,6 +308,10 @@ async fn reload((actor, reason): (String, String), check: bool, lists: &Lists) -
         ReloadFault::Breaches(breaches) => Refused {
             why: format!("the files have breaches, {} in all", breaches.len()),
             breaches: breaches.iter().take(BREACHES).map(ToString::to_string).collect(),
+        },
+        ReloadFault::Risen(all) if all.len() > 1 => Refused {
+            why: format!("who was at an end would not be, {} in all", all.len()),
+            breaches: all.into_iter().take(BREACHES).collect(),
         },
         fault => Refused::from(fault.to_string()),
     })

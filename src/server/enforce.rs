@@ -163,7 +163,7 @@ fn ladder_step(order: &Step, subject: &Subject) -> Result<LadderStep, String> {
 }
 
 /// A subject as commands and reports write it.
-fn name(subject: &Subject) -> String {
+pub(super) fn name(subject: &Subject) -> String {
     match subject {
         Subject::Terminal(terminal) => format!("terminal {terminal}"),
         Subject::Merchant(merchant) => format!("merchant {merchant}"),

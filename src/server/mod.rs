@@ -13,6 +13,7 @@ mod days;
 pub mod descriptors;
 mod desk;
 mod door;
+mod ended;
 pub mod enforce;
 pub mod entropy;
 pub mod expiry;

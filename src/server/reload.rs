@@ -4,7 +4,9 @@
 use super::clock::SystemClock;
 use super::config;
 use super::config::{Config, Look};
+use super::ended;
 use super::in_force::InForce;
+use super::logging::LINE;
 use super::standing_said;
 use super::standing_said::Saying;
 use super::station::Real;
@@ -38,8 +40,8 @@ use tokio::sync::Notify;
 /// Why nothing was taken over.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadFault {
-    /// Breaches, all of them.
-    #[error("{}", .0.iter().map(Breach::to_string).collect::<Vec<_>>().join("; "))]
+    /// Breaches, all of them; the first ones are told here.
+    #[error("{}", first(.0))]
     Breaches(Vec<Breach>),
     /// Something else than merchants, terminals, routes and limits is not what it was.
     #[error("{0} changed: that needs a restart")]
@@ -53,9 +55,9 @@ pub enum ReloadFault {
     /// A terminal's row is gone: it could not undo any more what it was answered before.
     #[error("terminal {0} is gone from the lists: keep its row and terminate it")]
     TerminalGone(TerminalId),
-    /// Who was at an end would trade again.
-    #[error("{0}")]
-    Risen(String),
+    /// Who was at an end would trade again: all of them, each with its row; the first ones are told here.
+    #[error("{}", first(.0))]
+    Risen(Vec<String>),
 }
 
 /// What was taken over, or would be.
@@ -77,8 +79,10 @@ pub struct Reloaded {
 
 /// Rows of a difference that are written out.
 const MOST: usize = 1_000;
-/// Rows of a difference that the log has.
+/// Rows of a difference, or breaches, that the log has.
 const LOGGED: usize = 20;
+/// Bytes of those that a line of the log has room for: some are written as two or more.
+const ROOM: usize = LINE / 2;
 /// How often is looked whether a row's time has come, while one is ahead: wall clocks step.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often else.
@@ -163,6 +167,8 @@ impl Reload {
         let (registry, checks) = (self.registry.load_full(), self.checks.load_full());
         let in_force = InForce { registry: &registry, digest: reloaded.digest, checks: &checks };
         in_force.note(&*self.ledger, actor, reason).await;
+        let at = registry.at().unwrap_or_else(|| SystemClock::start().wall());
+        ended::note(&registry, &*self.ledger, |subjects| standing_said::places(&self.file, subjects, at)).await;
     }
 
     /// Reads all files again and says what [`Self::run`] would do.
@@ -229,8 +235,9 @@ impl Reload {
         if let Some(facts) = old.terminals().find(|facts| gone(&facts.terminal)) {
             return Err(ReloadFault::TerminalGone(facts.terminal));
         }
-        if let Some(what) = old.risen(&new) {
-            return Err(ReloadFault::Risen(what));
+        let risen = old.risen(&new);
+        if !risen.is_empty() {
+            return Err(ReloadFault::Risen(self.placed(risen, at)));
         }
         let versions = |checks: &Checks| {
             let shadow = checks.shadow.as_ref().map(|rules| format!(", in shadow {}", rules.version));
@@ -251,6 +258,14 @@ impl Reload {
         Ok((new, (now, RateTable(Some(Box::new(loaded.fees)))), reloaded))
     }
 
+    /// What is said of these, behind the places of their rows.
+    fn placed(&self, said: Vec<(Subject, String)>, at: Timestamp) -> Vec<String> {
+        let subjects: Vec<Subject> = said.iter().map(|(subject, _)| *subject).collect();
+        let places = standing_said::places(&self.file, &subjects, at);
+        let place = |subject| places.get(subject).map_or_else(String::new, |place| format!("{place}: "));
+        said.iter().map(|(subject, what)| place(subject) + what).collect()
+    }
+
     /// [`Self::run`], with its outcome in the log and on record.
     pub async fn run_and_say(&self) {
         self.conclude(self.run(), "SIGHUP").await;
@@ -269,6 +284,21 @@ impl Reload {
             self.note(reloaded, "switch", why).await;
         }
     }
+}
+
+/// The first of many sentences, and how many more there are: as much as a line of the log takes.
+fn first(all: &[impl ToString]) -> String {
+    let mut text = String::new();
+    for (told, one) in all.iter().enumerate() {
+        let one = one.to_string();
+        if told == LOGGED || text.len() + one.len() > ROOM {
+            let more = all.len() - told;
+            return if told == 0 { format!("{more} in all") } else { format!("{text}; and {more} more") };
+        }
+        text += if told > 0 { "; " } else { "" };
+        text += &one;
+    }
+    text
 }
 
 /// Logs what came of a reload, with the first rows that differ.

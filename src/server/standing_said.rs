@@ -10,6 +10,8 @@ use crate::model::Timestamp;
 use crate::registry::Breaches;
 use crate::registry::List;
 use crate::registry::Source;
+use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -50,14 +52,50 @@ impl Row {
     }
 }
 
+/// For each of some where its row stands, the file as the station's file has it, and the line.
+pub(super) type Places = HashMap<Subject, String>;
+
 /// The files of a station, at an instant.
-struct Files {
-    folder: PathBuf,
-    lists: config::Lists,
-    at: Timestamp,
+pub(super) struct Files {
+    pub(super) folder: PathBuf,
+    pub(super) lists: config::Lists,
+    pub(super) at: Timestamp,
 }
 
 impl Files {
+    /// Where the rows of all these stand that are in force, on the line that says how they stand if they say it.
+    /// Each list is read once.
+    pub(super) fn places(&self, subjects: &[Subject]) -> Places {
+        let mut found: HashMap<Subject, (Option<Timestamp>, String)> = HashMap::new();
+        for (list, first) in [(List::Terminals, "terminal"), (List::Merchants, "merchant")] {
+            let parse = |name: &str| match list {
+                List::Terminals => TerminalId::parse(name.as_bytes()).map(Subject::Terminal),
+                _ => MerchantId::parse(name.as_bytes()).map(Subject::Merchant),
+            };
+            let wanted = |subject: &Subject| matches!(subject, Subject::Terminal(_)) == (list == List::Terminals);
+            let names: HashSet<Subject> = subjects.iter().copied().filter(wanted).collect();
+            if names.is_empty() {
+                continue;
+            }
+            for file in self.lists.of(list) {
+                let Ok(text) = text_file::read(&self.folder.join(file)) else { continue };
+                list.scan(Source { file, text: &text }, &mut Breaches::default(), &mut |row| {
+                    let Some(subject) = row.cell(first).and_then(parse).filter(|subject| names.contains(subject))
+                    else {
+                        return;
+                    };
+                    let from = row.cell("from").and_then(Timestamp::parse);
+                    let is_due = from.is_none_or(|from| from <= self.at);
+                    if is_due && found.get(&subject).is_none_or(|(before, _)| *before <= from) {
+                        let column = if row.cell("state").is_some() { "state" } else { "standing" };
+                        found.insert(subject, (from, format!("{file}:{}", row.line(column))));
+                    }
+                });
+            }
+        }
+        found.into_iter().map(|(subject, (_, place))| (subject, place)).collect()
+    }
+
     /// The row of this name that is in force.
     fn row(&self, list: List, name: &str) -> Option<Row> {
         let mut found: Option<Row> = None;
@@ -102,13 +140,22 @@ impl Files {
 
 /// Where the files of the station say it; `None` if they cannot be read, or say nothing.
 pub(super) fn find(station: &Path, subject: &Subject, at: Timestamp) -> Option<Saying> {
-    let (file, text) = (station.display().to_string(), text_file::read(station).ok()?);
-    let known = |name: &str| crate::channel::builtin::profile(name).is_some();
-    let config = config::parse(Source { file: &file, text: &text }, &known).ok()?;
-    let folder = station.parent().unwrap_or(Path::new("")).to_owned();
-    let files = Files { folder, lists: config.lists, at };
+    let files = files(station, at)?;
     match subject {
         Subject::Terminal(terminal) => files.of_terminal(*terminal),
         Subject::Merchant(merchant) => files.of_merchant(*merchant),
     }
+}
+
+/// Where the rows of all these stand; of none if the station's file cannot be read.
+pub(super) fn places(station: &Path, subjects: &[Subject], at: Timestamp) -> Places {
+    files(station, at).map(|files| files.places(subjects)).unwrap_or_default()
+}
+
+fn files(station: &Path, at: Timestamp) -> Option<Files> {
+    let (file, text) = (station.display().to_string(), text_file::read(station).ok()?);
+    let known = |name: &str| crate::channel::builtin::profile(name).is_some();
+    let config = config::parse(Source { file: &file, text: &text }, &known).ok()?;
+    let folder = station.parent().unwrap_or(Path::new("")).to_owned();
+    Some(Files { folder, lists: config.lists, at })
 }

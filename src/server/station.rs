@@ -4,6 +4,7 @@ use super::clock::SystemClock;
 use super::config;
 use super::config::Keeping;
 use super::config::Loaded;
+use super::ended;
 use super::entropy::SystemEntropy;
 use super::gauges::Links;
 use super::hsm;
@@ -14,6 +15,7 @@ use super::keeper::Keeper;
 use super::keeper::KeeperFault;
 use super::meter::JournalMeter;
 use super::meter::StationMeter;
+use super::standing_said;
 use super::watch::Watch;
 use crate::channel;
 use crate::channel::Profile;
@@ -192,6 +194,9 @@ impl Built {
         tell_zones(&loaded.registry, &sessions);
         let in_force = InForce { registry: &loaded.registry, digest: loaded.digest, checks: &loaded.checks };
         in_force.note(&*ledger, "switch", "the station's start").await;
+        let at = loaded.registry.at().unwrap_or_else(|| SystemClock::start().wall());
+        let files = standing_said::Files { folder: folder.to_owned(), lists: loaded.config.lists.clone(), at };
+        ended::note(&loaded.registry, &*ledger, |subjects| files.places(subjects)).await;
         let side = |row: &Arc<registry::Issuer>| {
             let stans = Arc::new(stans(ledger.last_stan(&row.name)));
             Ok(IssuerSide { row: Arc::clone(row), profile: profile(&row.profile)?, stans })

@@ -69,6 +69,7 @@ impl Import {
     pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
         let list = List::from(self.list);
         let files = Files::open(self.config)?;
+        let _alone = files.lock()?;
         let mut paths = files.paths(list);
         if let Some(into) = &self.into {
             paths.retain(|path| path.ends_with(into));
@@ -106,6 +107,7 @@ impl Swap {
     pub(super) fn run(self, out: &mut dyn Write) -> Outcome {
         let (id, serial) = (self.terminal.as_str(), self.serial.as_str());
         let files = Files::open(self.config.clone())?;
+        let _alone = files.lock()?;
         let registry = files.loaded()?.registry;
         let facts = registry.terminal(self.terminal).ok_or_else(|| usage(format!("terminal {id} is not listed")))?;
         if registry.hardware(serial).is_none() {

@@ -20,14 +20,17 @@ use crate::server::text_file;
 use serde_json::json;
 use sha2::Digest;
 use sha2::Sha256;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::fs;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
+use std::time::Instant;
 
 /// A station's file, read, and the instant at which its lists are looked at.
 pub(super) struct Files {
@@ -103,6 +106,23 @@ impl Files {
         self.config.lists.of(list).iter().map(|name| folder.join(name)).collect()
     }
 
+    /// Keeps other runs from the folders of all lists while this one reads, changes and writes: of two that change one
+    /// file at once, the second begins with what the first wrote.
+    ///
+    /// # Errors
+    /// A folder cannot be opened, or another run has it for too long.
+    pub(super) fn lock(&self) -> Result<Vec<File>, Failure> {
+        let paths = List::ALL.into_iter().flat_map(|list| self.paths(list)).chain([self.path.clone()]);
+        let mut folders = BTreeSet::new();
+        for path in paths {
+            let real = fs::canonicalize(&path).map_err(|error| unreadable(&path, &error))?;
+            folders.extend(real.parent().map(Path::to_owned));
+        }
+        let until = Instant::now() + PATIENCE;
+        // In one order: no two runs wait for each other.
+        folders.iter().map(|folder| locked(folder, until)).collect()
+    }
+
     /// The rows of a list, of all its files.
     pub(super) fn sheet(&self, list: List) -> Result<Sheet, Failure> {
         let mut all = Sheet::new(list);
@@ -124,8 +144,12 @@ impl Files {
         signed_by(&signed.actor, &signed.reason).map_err(|why| Failure::new(Exit::Usage, why))?;
         let old = self.loaded()?.registry;
         let new = self.would_be(files)?.registry;
-        if let Some(what) = old.risen(&new) {
-            return Err(Failure::new(Exit::Config, format!("nothing was written: {what}")));
+        let risen = old.risen(&new);
+        if !risen.is_empty() {
+            let mut lines: Vec<String> = risen.iter().take(RISEN).map(|(_, what)| what.clone()).collect();
+            lines
+                .extend(risen.len().checked_sub(RISEN).filter(|more| *more > 0).map(|more| format!("and {more} more")));
+            return Err(Failure::new(Exit::Config, format!("nothing was written: {}", lines.join("\n"))));
         }
         let diff = old.diff(&new, 1_000);
         if !is_rehearsal {
@@ -160,12 +184,35 @@ impl Files {
     }
 }
 
-/// Puts a file in the old one's place, for those who could read that.
+/// Of those who would rise again, how many are told.
+const RISEN: usize = 100;
+/// How long a run waits for another one that changes the lists.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(20);
+
+fn locked(folder: &Path, until: Instant) -> Result<File, Failure> {
+    let file = File::open(folder).map_err(|error| unreadable(folder, &error))?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(unreadable(folder, &error)),
+            Err(TryLockError::WouldBlock) if Instant::now() >= until => {
+                let what = format!("nothing was written: {}: another run changes the lists here", folder.display());
+                return Err(Failure::new(Exit::No, what));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+        }
+    }
+}
+
+/// Puts a file in the old one's place, for those who could read that. Of a link it is the place where it leads.
 fn put(file: &Written) -> Result<(), Failure> {
     let Written { path, text, .. } = file;
-    let mode = fs::metadata(path).map_err(|error| unreadable(path, &error))?.permissions();
-    private_file::replace(path, text.as_bytes())
-        .and_then(|()| fs::set_permissions(path, mode))
+    let real = fs::canonicalize(path).map_err(|error| unreadable(path, &error))?;
+    let mode = fs::metadata(&real).map_err(|error| unreadable(path, &error))?.permissions();
+    private_file::replace(&real, text.as_bytes())
+        .and_then(|()| fs::set_permissions(&real, mode))
         .map_err(|error| unreadable(path, &error))
 }
 

@@ -141,3 +141,19 @@ fn where_regions_are_listed_no_other_is_known() {
     let twice = "region,name\n1100,A\n1100,B\n";
     assert_eq!(Texts { regions: twice, ..Texts::default() }.breaches(), ["r.csv:3: region 1100 is listed twice"]);
 }
+
+#[test]
+fn no_name_steers_a_screen_whoever_shows_it() {
+    let merchants = "merchant,name,name_en\n898110054110001,a\u{1b}[2Jb,c\u{7}d\n";
+    let breaches = Texts { merchants, ..Texts::default() }.breaches();
+    let regions = "region,name\n1100,a\u{9b}b\n";
+    let all = [breaches, Texts { regions, ..Texts::default() }.breaches()].concat();
+    for column in ["name", "name_en"] {
+        let told = format!("{column}: is not 1 to 128 characters, none of which steers a screen");
+        assert!(all.iter().any(|breach| breach.ends_with(&told)), "{column}: {all:?}");
+    }
+    assert!(all.iter().any(|breach| breach.starts_with("r.csv:2: name: is not 1 to 128")), "{all:?}");
+    assert!(!all.concat().contains(char::is_control), "{all:?}");
+    let cited = tollgate::model::Breach::new("a.csv", 2, "terminal \u{1b}[2J is not listed").to_string();
+    assert_eq!(cited, "a.csv:2: terminal \\u{1b}[2J is not listed");
+}

@@ -284,3 +284,64 @@ fn an_empty_list_has_every_column_and_can_be_read() {
         assert!(header.contains(list.trim_end_matches('s')) || header.starts_with("serial"), "{header}");
     }
 }
+
+#[test]
+fn rows_that_are_brought_in_at_once_are_all_there() {
+    let station = Station::new();
+    let rows: Vec<String> = (0..4)
+        .map(|run| {
+            let row = format!("terminal,merchant,master_key\n2000000{run},898110054110001,none\n");
+            station.write(&format!("new{run}.csv"), &row)
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        for rows in &rows {
+            scope.spawn(|| {
+                let (exit, said) = station.signed("import", &["terminals", rows]);
+                assert_eq!(exit, Exit::Ok, "{said}");
+            });
+        }
+    });
+    let (exit, said) = station.run("check", &[]);
+    assert!(exit == Exit::Ok && said.contains("204 terminals"), "{said}");
+    assert_eq!(station.text("station.toml.changes.jsonl").lines().count(), 4);
+}
+
+#[test]
+fn rows_for_later_are_told_and_kept() {
+    let station = Station::new();
+    let rows = |class: &str| {
+        let text =
+            format!("terminal,merchant,class,from\n10000001,898110054110001,{class},2099-01-01T00:00:00+08:00\n");
+        station.write("new.csv", &text)
+    };
+    let told = |said: &str, sign: &str| {
+        said.starts_with(&format!("{sign} terminal 10000001  from 20"))
+            && said.contains("0 rows added, 0 changed, 0 removed; 1 row for later")
+    };
+    let (exit, said) = station.signed("import", &["terminals", &rows("fixed"), "--dry-run"]);
+    assert!(exit == Exit::Ok && told(&said, "+") && said.ends_with("nothing was written\n"), "{said}");
+    let (exit, said) = station.signed("import", &["terminals", &rows("fixed")]);
+    assert!(exit == Exit::Ok && told(&said, "+") && said.contains("is written"), "{said}");
+    let kept = station.text("station.toml.changes.jsonl");
+    let line: serde_json::Value = serde_json::from_str(kept.lines().last().unwrap()).unwrap();
+    assert_eq!((&line["rows"][0]["id"], &line["rows"][0]["change"]), (&"10000001".into(), &"added".into()));
+    assert!(line["rows"][0]["from"].is_string(), "{line}");
+    let (_, said) = station.signed("import", &["terminals", &rows("fixed")]);
+    assert!(said.starts_with("nothing differs\n"), "{said}");
+    let (_, said) = station.signed("import", &["terminals", &rows("mobile")]);
+    assert!(told(&said, "~"), "{said}");
+}
+
+#[test]
+fn a_list_behind_a_link_is_written_where_the_link_leads() {
+    let station = Station::new();
+    fs::create_dir(station.path("kept")).unwrap();
+    fs::rename(station.path("terminals.csv"), station.path("kept/ours.csv")).unwrap();
+    std::os::unix::fs::symlink("kept/ours.csv", station.path("terminals.csv")).unwrap();
+    let rows = station.write("new.csv", "terminal,merchant,master_key\n20000001,898110054110001,none\n");
+    let (exit, said) = station.signed("import", &["terminals", &rows]);
+    assert_eq!(exit, Exit::Ok, "{said}");
+    assert!(fs::symlink_metadata(station.path("terminals.csv")).unwrap().is_symlink());
+    assert!(station.text("kept/ours.csv").contains("20000001,898110054110001"));
+}

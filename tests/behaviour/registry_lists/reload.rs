@@ -1,14 +1,18 @@
 //! Lists that a running station reads again: asked by an operator, or because a row's time has come.
 
 use crate::switch::CARD_A;
-use crate::switch::rig::{KEPT, Recipe, Rig};
+use crate::switch::rig::{KEPT, Recipe, Rig, connect};
 use serde_json::Value;
 use std::time::Duration;
 use tollgate::cli::Exit;
 use tollgate::cli::run_from;
+use tollgate::ledger::Ledger;
 use tollgate::model::Clock;
 use tollgate::model::Kind;
+use tollgate::model::MerchantId;
 use tollgate::model::ResponseCode;
+use tollgate::model::Subject;
+use tollgate::model::TerminalId;
 use tollgate::model::Timestamp;
 use tollgate::server::ReloadFault;
 use tollgate::server::SystemClock;
@@ -98,7 +102,9 @@ fn a_merchant_that_is_closed_stays_closed() {
     let diff = states("closed").unwrap().diff;
     assert!(diff.to_string().contains("state active -> closed"), "{diff}");
     let fault = states("active").unwrap_err();
-    assert!(matches!(&fault, ReloadFault::Risen(_)), "{fault}");
+    assert!(matches!(&fault, ReloadFault::Risen(all) if all.len() == 1), "{fault}");
+    let told = "merchants.csv:2: merchant 898110054110001 was closed, and cannot become active";
+    assert_eq!(fault.to_string(), told, "with its row");
     assert_eq!(ask(&mut till), Some(ResponseCode::TerminalForbidden));
 }
 
@@ -126,7 +132,9 @@ fn a_row_whose_time_has_come_takes_effect_and_stays_if_the_clock_steps_back() {
     let (_, said) = self::reload(&rig, &["--check", "--json"]);
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&said["later"]["rows"], &said["later"]["first"]), (&1.into(), &due.to_string().into()));
-    assert!(reload.run().unwrap().diff.is_empty(), "nothing yet");
+    let diff = reload.run().unwrap().diff;
+    assert_eq!(diff.summary(), "0 rows added, 0 changed, 0 removed; 1 row for later", "nothing yet");
+    assert!(reload.run().unwrap().diff.is_empty(), "that was told");
     assert!(reload.run_if_due(now).is_none() && reload.run_if_due(due.earlier(hour / 2)).is_none());
     assert!(reload.patience(now) <= Duration::from_secs(30) && reload.patience(due) == Duration::ZERO);
     let mut till = rig.signed_in(10_000_001);
@@ -137,4 +145,46 @@ fn a_row_whose_time_has_come_takes_effect_and_stays_if_the_clock_steps_back() {
     assert!(reload.run_if_due(due).is_none(), "once");
     assert!(reload.run_at(Timestamp(0)).unwrap().diff.is_empty(), "what has come does not go again");
     assert_eq!(till.ask(Kind::Sale, 1_000, CARD_A).code, Some(ResponseCode::AmountLimit));
+}
+
+#[test]
+fn who_was_at_an_end_in_the_lists_does_not_trade_after_a_restart_with_other_lists() {
+    let mut rig = Rig::kept(5_000);
+    let [terminals, merchants] =
+        ["terminals.csv", "merchants.csv"].map(|name| std::fs::read_to_string(rig.file(name)).unwrap());
+    let mut closed = rig.signed_in(10_000_002);
+    let mut ended = rig.signed_in(10_000_001);
+    rig.stop();
+    let with = |text: &str, column: &str, key: &str, word: &str| -> String {
+        let cell = |line: &str| match line {
+            line if line.starts_with('#') => String::new(),
+            line if line.starts_with("terminal,") || line.starts_with("merchant,") => format!(",{column}"),
+            line if line.starts_with(key) => format!(",{word}"),
+            _ => ",".to_owned(),
+        };
+        text.lines().map(|line| format!("{line}{}\n", cell(line))).collect()
+    };
+    let merchant = |text: &str, key: &str| {
+        let row = text.lines().find(|line| line.starts_with(key)).unwrap();
+        row.split(',').nth(1).unwrap().to_owned()
+    };
+    let (shut, own) = (merchant(&terminals, "10000002"), merchant(&terminals, "10000001"));
+    assert_ne!(shut, own);
+    std::fs::write(rig.file("terminals.csv"), with(&terminals, "standing", "10000001", "terminated")).unwrap();
+    std::fs::write(rig.file("merchants.csv"), with(&merchants, "state", &shut, "closed")).unwrap();
+    rig.start_again();
+    rig.stop();
+    std::fs::write(rig.file("terminals.csv"), &terminals).unwrap();
+    std::fs::write(rig.file("merchants.csv"), &merchants).unwrap();
+    rig.start_again();
+    rig.await_links();
+    for till in [&mut ended, &mut closed] {
+        till.line = connect(rig.door("pos"));
+        assert_eq!(till.ask(Kind::Sale, 100, CARD_A).code, Some(ResponseCode::TerminalForbidden));
+    }
+    let ladder = |subject| rig.running().parts().ledger.ladder(&subject).unwrap();
+    let last = ladder(Subject::Terminal(TerminalId::parse(b"10000001").unwrap())).entries.back().cloned().unwrap();
+    assert_eq!((&*last.actor, &*last.reason), ("registry", "the lists terminate it, terminals.csv:5"));
+    let last = ladder(Subject::Merchant(MerchantId::parse(shut.as_bytes()).unwrap())).entries.back().cloned().unwrap();
+    assert!(last.reason.starts_with("the lists close it, merchants.csv:"), "{}", last.reason);
 }

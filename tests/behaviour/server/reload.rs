@@ -1,6 +1,7 @@
 //! The lists are read again while the station runs; and certificates are spoken of before they end.
 
 use crate::switch::rig::Rig;
+use tollgate::model::Breach;
 use tollgate::model::Kind;
 use tollgate::model::ResponseCode;
 use tollgate::server::ReloadFault;
@@ -69,4 +70,17 @@ fn a_certificate_is_spoken_of_from_thirty_days_before_its_end() {
     assert_eq!(days(end + 1), Some(-1));
     assert_eq!(days(end + 86_401), Some(-2));
     assert_eq!(endings("server.pem", b"no certificate", end), []);
+}
+
+#[test]
+fn of_many_breaches_the_log_has_the_first_and_how_many_more_there_are() {
+    let breaches = |many: usize, what: &str| {
+        ReloadFault::Breaches((1..=many).map(|line| Breach::new("terminals.csv", line, what)).collect()).to_string()
+    };
+    let said = breaches(20_000, "merchant 898110054119999 is not listed");
+    assert!(said.starts_with("terminals.csv:1: ") && said.contains("; terminals.csv:20: "), "{said}");
+    assert!(said.ends_with("; and 19980 more") && said.len() < 4096 / 2 + 64, "{said}");
+    assert_eq!(breaches(2, "x"), "terminals.csv:1: x; terminals.csv:2: x");
+    assert!(breaches(50, &"x".repeat(900)).ends_with("; and 48 more"));
+    assert_eq!(breaches(3, &"x".repeat(9_000)), "3 in all");
 }
