@@ -16,7 +16,7 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Watch a running station: rate, time by stage, answers, links, queues.
 ///
-/// Reads /metrics of the station every second; its file says where that is ([metrics] listen). Figures are those of the
+/// Reads /metrics of the station every second; its file says where that is (`listen` of its metrics). Figures are those of the
 /// last second, and of all the time where nothing happened in it. q, Esc or Ctrl-C ends it.
 #[derive(Args, Debug)]
 #[command(
